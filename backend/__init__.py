@@ -1,0 +1,21 @@
+"""DiffBMP's engine: differentiable rendering with bitmap primitives. It knows nothing of Blender.
+
+    from backend import render, fit
+
+Both names are resolved on first use, so that ``backend.job`` can be imported where torch is not installed.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {"render": "rendering", "fit": "fitting", "Templates": "templates"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_PUBLIC)
