@@ -18,19 +18,15 @@ Conventions (they hold everywhere in the project):
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA = 1
+from .files import SCHEMA, UserError, check_choice, check_range, from_dict, read_json, write_json, written_aside
+
 MODES = ("tint", "mix", "multiply")
 SPACES = ("display", "linear")
 ENGINES = ("auto", "cpu", "reference")
@@ -44,19 +40,6 @@ LEVEL_PADDING = 1
 """Transparent texels around every bitmap in a layout's levels/ folder, so that no edge rule of a renderer matters."""
 
 Array = NDArray[Any]
-
-
-class UserError(Exception):
-    """Something the user can mend.
-
-    message: one sentence that names what is wrong and what to do.
-    action: the mending step by name, "" where there is none: "install", "use_cpu", "halve_size", "show_log".
-    """
-
-    def __init__(self, message: str, action: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.action = action
 
 
 # --- what a fit is asked to do ---------------------------------------------------------------------------------------
@@ -74,8 +57,8 @@ class TemplateSpec:
     height: int = 0
 
     def __post_init__(self) -> None:
-        _check_choice("mode", self.mode, MODES)
-        _check_range("blend", self.blend, 0.0, 1.0)
+        check_choice("mode", self.mode, MODES)
+        check_range("blend", self.blend, 0.0, 1.0)
 
 
 @dataclass
@@ -94,19 +77,19 @@ class Settings:
     preview_seconds: float = 1.0  # time between previews; 0 = none
 
     def __post_init__(self) -> None:
-        _check_range("count", self.count, 1, MAX_COUNT)
-        _check_range("size", self.size, 1, MAX_SIZE)
-        _check_range("iterations", self.iterations, 1, 1_000_000)
-        _check_range("seed", self.seed, 0, 2**31 - 1)
-        _check_choice("recipe", self.recipe, RECIPES)
-        _check_choice("engine", self.engine, ENGINES)
-        _check_choice("space", self.space, SPACES)
-        _check_range("threads", self.threads, 0, 1024)
-        _check_range("preview_seconds", self.preview_seconds, 0.0, 86400.0)
+        check_range("count", self.count, 1, MAX_COUNT)
+        check_range("size", self.size, 1, MAX_SIZE)
+        check_range("iterations", self.iterations, 1, 1_000_000)
+        check_range("seed", self.seed, 0, 2**31 - 1)
+        check_choice("recipe", self.recipe, RECIPES)
+        check_choice("engine", self.engine, ENGINES)
+        check_choice("space", self.space, SPACES)
+        check_range("threads", self.threads, 0, 1024)
+        check_range("preview_seconds", self.preview_seconds, 0.0, 86400.0)
         if len(self.background) != 3:
             raise UserError(f"background is {self.background!r}, but three numbers from 0 to 1 are needed")
         for value in self.background:
-            _check_range("background", value, 0.0, 1.0)
+            check_range("background", value, 0.0, 1.0)
 
 
 @dataclass
@@ -178,7 +161,7 @@ class Layout:
     frames: list[int] = field(default_factory=lambda: [1])
 
     def __post_init__(self) -> None:
-        _check_choice("space", self.space, SPACES)
+        check_choice("space", self.space, SPACES)
         count, shots = len(self.template), len(self.frames)
         for name in _PER_FRAME:
             self._convert(name, np.float32, (shots, count))
@@ -291,7 +274,7 @@ class Command:
     out: str = ""
 
     def __post_init__(self) -> None:
-        _check_choice("command", self.command, COMMANDS)
+        check_choice("command", self.command, COMMANDS)
 
     def encode(self) -> str:
         return json.dumps(asdict(self))
@@ -305,122 +288,5 @@ class Command:
         return from_dict(cls, data, "command")
 
 
-# --- files and checks ------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` and renames it there at the end; after an error nothing is left behind.
-
-    Raises UserError where the folder cannot be written to or the disk is full.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise UserError(f"{path.parent} cannot be written to ({error.strerror}): choose another folder") from error
-    aside = Path(name)
-    try:
-        yield aside
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, path)
-    except OSError as error:
-        raise UserError(f"{path} could not be written ({error.strerror}): free some space or choose another folder") from error
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-@contextmanager
-def folder_aside(folder: Path) -> Iterator[Path]:
-    """Gives an empty folder beside `folder` and renames it there at the end, in place of an older one.
-
-    After an error the older one is as it was. Raises UserError where the place cannot be written to.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise UserError(f"{folder.parent} cannot be written to ({error.strerror}): choose another folder") from error
-    try:
-        yield aside
-        os.chmod(aside, 0o777 & ~_umask())
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            os.replace(folder, old / "old")
-            os.replace(aside, folder)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(aside, folder)
-    except OSError as error:
-        raise UserError(f"{folder} could not be written ({error.strerror}): free some space or choose another folder") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file of this schema, without its schema number. Raises UserError if there is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
-        raise UserError(f"{path} is not of this version: schema {SCHEMA} is needed")
-    return data
-
-
-def from_dict(kind: type[Any], data: Any, where: str) -> Any:
-    """Makes a dataclass of a JSON object. Unknown keys, missing keys and wrong types raise a UserError that names them."""
-    if not isinstance(data, dict):
-        raise UserError(f"{where}: {data!r} is not an object with the keys of {kind.__name__}")
-    known = {f.name for f in fields(kind)}
-    for key in data:
-        if key not in known:
-            raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(known))}")
-    hints = get_type_hints(kind)
-    values = {key: _typed(key, value, hints[key], where) for key, value in data.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UserError(f"{where}: {error}") from error
-
-
-def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
-    if hint is float and type(value) is int:
-        return float(value)
-    if hint in (int, float, str, bool) and type(value) is not hint:
-        raise UserError(f"{where}: {key} is {value!r}, but a value of type {hint.__name__} is needed")
-    if hint == tuple[float, float, float]:
-        if not isinstance(value, (list, tuple)) or not all(type(v) in (int, float) for v in value):
-            raise UserError(f"{where}: {key} is {value!r}, but three numbers are needed")
-        return tuple(float(v) for v in value)
-    if get_args(hint) and all(isinstance(arg, str) for arg in get_args(hint)):
-        _check_choice(key, value, get_args(hint))
-    return value
-
-
-def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UserError(f"{name} is {value!r}, but must be one of {', '.join(allowed)}")
-
-
-def _check_range(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise UserError(f"{name} is {value:g}, but must be from {least:g} to {most:g}")
-
-
 def _absolute(folder: Path, name: str) -> str:
     return str(folder / name) if name else ""
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

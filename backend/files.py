@@ -1,0 +1,147 @@
+"""Files written aside and renamed, strict JSON, and the one class of errors. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+SCHEMA = 1
+"""Version of job.json and layout.json."""
+
+
+class UserError(Exception):
+    """Something the user can mend.
+
+    message: one sentence that names what is wrong and what to do.
+    action: the mending step by name, "" where there is none: "install", "use_cpu", "halve_size", "show_log".
+    """
+
+    def __init__(self, message: str, action: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.action = action
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` and renames it there at the end; after an error nothing is left behind.
+
+    Raises UserError where the folder cannot be written to or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise UserError(f"{path.parent} cannot be written to ({error.strerror}): choose another folder") from error
+    aside = Path(name)
+    try:
+        yield aside
+        os.chmod(aside, 0o666 & ~_umask())
+        os.replace(aside, path)
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be written ({error.strerror}): free some space or choose another folder"
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_aside(folder: Path) -> Iterator[Path]:
+    """Gives an empty folder beside `folder` and renames it there at the end, in place of an older one.
+
+    After an error the older one is as it was. Raises UserError where the place cannot be written to.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise UserError(f"{folder.parent} cannot be written to ({error.strerror}): choose another folder") from error
+    try:
+        yield aside
+        os.chmod(aside, 0o777 & ~_umask())
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+            os.replace(folder, old / "old")
+            os.replace(aside, folder)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(aside, folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder} could not be written ({error.strerror}): free some space or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of this schema, without its schema number. Raises UserError if there is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
+        raise UserError(f"{path} is not of this version: schema {SCHEMA} is needed")
+    return data
+
+
+def from_dict(kind: type[Any], data: Any, where: str) -> Any:
+    """Makes a dataclass of a JSON object. Unknown keys, missing keys and wrong types raise a UserError that names them."""
+    if not isinstance(data, dict):
+        raise UserError(f"{where}: {data!r} is not an object with the keys of {kind.__name__}")
+    known = {f.name for f in fields(kind)}
+    for key in data:
+        if key not in known:
+            raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(known))}")
+    hints = get_type_hints(kind)
+    values = {key: _typed(key, value, hints[key], where) for key, value in data.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint in (int, float, str, bool) and type(value) is not hint:
+        raise UserError(f"{where}: {key} is {value!r}, but a value of type {hint.__name__} is needed")
+    if hint == tuple[float, float, float]:
+        if not isinstance(value, (list, tuple)) or not all(type(v) in (int, float) for v in value):
+            raise UserError(f"{where}: {key} is {value!r}, but three numbers are needed")
+        return tuple(float(v) for v in value)
+    if get_args(hint) and all(isinstance(arg, str) for arg in get_args(hint)):
+        check_choice(key, value, get_args(hint))
+    return value
+
+
+def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UserError(f"{name} is {value!r}, but must be one of {', '.join(allowed)}")
+
+
+def check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise UserError(f"{name} is {value:g}, but must be from {least:g} to {most:g}")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
