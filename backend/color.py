@@ -1,0 +1,26 @@
+"""The sRGB transfer function (IEC 61966-2-1) between display-encoded numbers and light."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def decode(encoded: Tensor) -> Tensor:
+    """Display-encoded numbers to light."""
+    return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def encode(light: Tensor) -> Tensor:
+    """Light to display-encoded numbers."""
+    return torch.where(light <= 0.0031308, light * 12.92, 1.055 * light.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+
+
+DECODE_STEPS = 4
+"""Entries of the decoding table per 8-bit step: straight lines between them are off by 3e-7 of white at most."""
+
+
+def decode_table() -> Tensor:
+    """Light for the texel values 0, 1/4, 2/4 ... 255, and one entry more for the interpolation's sake: [1022] float32."""
+    values = torch.arange(255 * DECODE_STEPS + 2, dtype=torch.float64) / (255 * DECODE_STEPS)
+    return decode(values).float()

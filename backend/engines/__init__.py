@@ -1,0 +1,130 @@
+"""The engines: one interface, a room for each. An engine rasterizes primitives and differentiates the result.
+
+All engines sample the same 8-bit mip levels (backend.templates) and share the conventions of backend.job. Between them stand
+plain tensors: `params` [N, 9] holds the columns of PARAMETERS, colours and backgrounds are the numbers that are composited
+(display-encoded in the display space, light in the linear one), images are planes [3, H, W].
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..job import UserError
+from ..templates import Templates
+
+PARAMETERS = ("x", "y", "scale", "aspect", "rotation", "opacity", "red", "green", "blue")
+"""Columns of params [N, 9]: px, px, px, ratio, radians, [0, 1], and the colour's three numbers."""
+
+
+@dataclass
+class Placement:
+    """What is not differentiated: which template a primitive shows, on which mip level, mirrored or not."""
+
+    template: Tensor  # [N] int64
+    level: Tensor  # [N, 2] int64, along u and v
+    mirror: Tensor  # [N] bool
+
+
+class Rasterizer(Protocol):
+    """An engine bound to templates and a canvas. It keeps its buffers, and may be used by one thread at a time."""
+
+    name: str
+    device: str
+
+    def forward(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+    ) -> tuple[Tensor, Tensor]:
+        """The image over the background [3, H, W] and its alpha [H, W]."""
+        ...
+
+    def backward(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        grad_image: Tensor,  # [3, H, W] cotangent of the image
+        grad_alpha: Tensor | None = None,  # [H, W] cotangent of the alpha
+    ) -> Tensor:
+        """The gradient of params [N, 9]."""
+        ...
+
+    def step(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+        loss: str = "mse",
+    ) -> tuple[float, Tensor]:
+        """Forward, pixel loss and backward in one: the loss and the gradient of params [N, 9].
+
+        The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), in the numbers
+        that are composited.
+        """
+        ...
+
+
+class LevelNumbers:
+    """Numbers the (template, level) pairs that are in use, in the order in which they turn up."""
+
+    def __init__(self, templates: Templates, add: Callable[[int, int, int], None]) -> None:
+        """add: called with template, level_u, level_v of each new pair, in order."""
+        shape = (len(templates), *templates.level_count.amax(0).tolist())
+        self._numbers = torch.full(shape, -1, dtype=torch.int64)
+        self._count = 0
+        self._add = add
+
+    def of(self, placement: Placement) -> Tensor:
+        """The pair's number for each primitive: [N] int64."""
+        index = (placement.template, placement.level[:, 0], placement.level[:, 1])
+        numbers = self._numbers[index]
+        if (numbers < 0).any():
+            for template, level_u, level_v in torch.stack(index, 1)[numbers < 0].unique(dim=0).tolist():
+                self._numbers[template, level_u, level_v] = self._count
+                self._count += 1
+                self._add(template, level_u, level_v)
+            numbers = self._numbers[index]
+        return numbers
+
+
+def make_rasterizer(
+    engine: str,
+    templates: Templates,
+    height: int,
+    width: int,
+    *,
+    space: str = "display",
+    threads: int = 0,
+    dtype: torch.dtype = torch.float32,
+) -> Rasterizer:
+    """An engine for a canvas of height x width px. engine: "auto", "cpu" or "reference"; threads: 0 = one per core.
+
+    "auto" is the fastest that works here. dtype other than float32 is the reference's privilege.
+    Raises UserError with the cause where the engine cannot run.
+    """
+    from .reference import ReferenceRasterizer
+
+    if engine == "reference":
+        return ReferenceRasterizer(templates, height, width, space=space, threads=threads, dtype=dtype)
+    from .cpu import CpuRasterizer
+
+    if engine not in ("auto", "cpu"):
+        raise UserError(f"There is no engine {engine!r}: choose auto, cpu or reference")
+    return CpuRasterizer(templates, height, width, space=space, threads=threads)
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
