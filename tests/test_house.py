@@ -1,0 +1,222 @@
+"""The rules of the house: what lies where, who imports what, and what may not stand in the text."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TOP_LEVEL = {
+    *("blender_manifest.toml", "__init__.py", "operators", "panels", "backend", "tests", "docs", ".ci", "dev.py"),
+    *("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", ".gitignore", ".gitattributes"),
+}
+BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "bpy_extras", "bl_ui"}
+HEAVY = {"torch", "PIL", "psd_tools", "scipy", "cv2"}
+
+
+def tracked_files() -> list[Path]:
+    """The project's files relative to its folder: those that git holds, or would hold if they were added."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("only a git checkout says which files are the project's")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    return [Path(name) for name in sorted(set(listing.split("\0"))) if name and (ROOT / name).is_file()]
+
+
+def python_files() -> list[Path]:
+    return [path for path in tracked_files() if path.suffix == ".py"]
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"), str(path))
+
+
+def is_addon_side(path: Path) -> bool:
+    return path.parts[0] in {"operators", "panels", "__init__.py"}
+
+
+def imported_modules(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything imported, relative names resolved against the project's folder as "./a.b"."""
+    package = path.parent.parts
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            prefix = "./" + ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (prefix, node.module) if part).replace("./.", "./")
+            yield from ((node.lineno, f"{module}.{alias.name}".replace("./.", "./")) for alias in node.names)
+
+
+def test_top_level_holds_what_the_design_names() -> None:
+    assert {path.parts[0] for path in tracked_files()} == TOP_LEVEL
+
+
+def test_backend_knows_nothing_of_blender() -> None:
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for path in python_files()
+        if path.parts[0] == "backend"
+        for line, name in imported_modules(path)
+        if name.split(".")[0] in BLENDER | {"diffbmp"} or re.match(r"\./(operators|panels)\b", name)
+    ]
+    assert not wrong
+
+
+def test_addon_side_is_light_and_imports_of_the_backend_only_the_seam() -> None:
+    wrong = []
+    for path in filter(is_addon_side, python_files()):
+        for line, name in imported_modules(path):
+            of_backend = re.match(r"(?:\./)?backend(?:\.|$)", name)
+            if name.split(".")[0] in HEAVY or (of_backend and not re.match(r"\./backend\.job\b", name)):
+                wrong.append(f"{path}:{line} imports {name}")
+    assert not wrong
+
+
+def test_imports_inside_the_packages_are_relative() -> None:
+    """The add-on's package has another name in every installation."""
+    own = {"backend", "operators", "panels", "diffbmp"}
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for path in python_files()
+        if path.parts[0] in {"backend", "operators", "panels", "__init__.py"}
+        for line, name in imported_modules(path)
+        if name.split(".")[0] in own
+    ]
+    assert not wrong
+
+
+def test_seam_needs_only_the_standard_library_and_numpy() -> None:
+    """Blender's own Python imports it."""
+    allowed = sys.stdlib_module_names | {"numpy"}
+    for path in (Path("backend/job.py"), Path("backend/files.py"), Path("backend/__init__.py")):
+        at_import = ast.Module([node for node in parse(path).body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+        for node in at_import.body:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                assert node.module == "files", f"{path}:{node.lineno}"
+            elif isinstance(node, ast.ImportFrom):
+                assert str(node.module).split(".")[0] in allowed, f"{path}:{node.lineno}"
+            elif isinstance(node, ast.Import):
+                assert {alias.name.split(".")[0] for alias in node.names} <= allowed, f"{path}:{node.lineno}"
+
+
+def test_root_module_imports_nothing_of_the_package_when_it_is_loaded() -> None:
+    """So that pytest, mypy and the backend can stand in the folder without Blender."""
+    outside = [node for node in parse(Path("__init__.py")).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert all(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in outside)
+
+
+def test_no_search_path_and_no_global_state() -> None:
+    wrong = []
+    for path in python_files():
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Global):
+                wrong.append(f"{path}:{node.lineno} global {', '.join(node.names)}")
+            if isinstance(node, ast.Attribute) and node.attr == "path" and ast.unparse(node.value) == "sys":
+                wrong.append(f"{path}:{node.lineno} sys.path")
+    assert not wrong
+
+
+def test_files_and_functions_are_short() -> None:
+    limits = {".py": 400, ".h": 300, ".cpp": 300, ".cu": 300}
+    wrong = []
+    for path in tracked_files():
+        if path.suffix in limits:
+            lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
+            if lines > limits[path.suffix]:
+                wrong.append(f"{path}: {lines} lines, at most {limits[path.suffix]}")
+    for path in python_files():
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > 50:
+                    wrong.append(f"{path}:{node.lineno} {node.name}: {lines} lines, at most 50")
+    assert not wrong
+
+
+def test_no_large_file() -> None:
+    assert not [str(path) for path in tracked_files() if (ROOT / path).stat().st_size > 2_000_000]
+
+
+def test_tests_are_no_packages() -> None:
+    """With an __init__.py, pytest would take this folder, whatever its name, for the package that they belong to."""
+    assert not [str(path) for path in python_files() if path.parts[0] == "tests" and path.name == "__init__.py"]
+
+
+# Hosts of package registries and paths of somebody's machine. In halves, so that this file does not hold them.
+FORBIDDEN = {
+    "a package registry's host": r"py"
+    + r"pi\.(org|io)|python"
+    + r"hosted|npm"
+    + r"js\.|conda\.(org|anaconda)|deb\.deb"
+    + r"ian",
+    "a path of one machine": r"(?<![\w.~])/(wo" + r"rk|ro" + r"ot|ho" + r"me|Us" + r"ers)/\w|\.\./sha" + r"red",
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_text_names_no_place_outside(what: str) -> None:
+    wrong = []
+    for path in tracked_files():
+        data = (ROOT / path).read_bytes()
+        if b"\0" in data or path.name == "LICENSE":
+            continue
+        for number, line in enumerate(data.decode("utf-8").splitlines(), 1):
+            if re.search(FORBIDDEN[what], line):
+                wrong.append(f"{path}:{number}: {line.strip()}")
+    assert not wrong
+
+
+def test_requirements_of_development_meet_those_of_the_project() -> None:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pins = dict(pin.split("==") for pin in data["dependency-groups"]["dev"])
+    for group in data["dependency-groups"].values():
+        assert all("==" in requirement for requirement in group)
+    for requirement in data["project"]["dependencies"]:
+        name, least = requirement.split(">=")
+        assert [int(n) for n in pins[name].split(".")] >= [int(n) for n in least.split(".")]
+
+
+@pytest.fixture(scope="module")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The extension's zip, built from the working tree by Blender's own tool and valid for it."""
+    blender = find_spec("bpy")
+    assert blender is not None
+    assert blender.origin is not None
+    (tool,) = Path(blender.origin).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py")
+    archive = tmp_path_factory.mktemp("extension") / "diffbmp.zip"
+    for arguments in (["build", "--source-dir", ROOT, "--output-filepath", archive], ["validate", archive]):
+        result = subprocess.run(
+            [sys.executable, tool, *arguments], capture_output=True, text=True, timeout=100, check=False
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+    return archive
+
+
+def test_extension_holds_what_blender_needs_and_no_more(extension: Path) -> None:
+    names = set(zipfile.ZipFile(extension).namelist())
+    assert {"blender_manifest.toml", "__init__.py", "LICENSE", "backend/__main__.py", "backend/job.py"} <= names
+    folders = {name.split("/")[0] for name in names if "/" in name}
+    assert folders == {"operators", "panels", "backend"}
+    assert {name for name in names if "/" not in name} == {"blender_manifest.toml", "__init__.py", "LICENSE"}
+    suffixes = {Path(name).suffix for name in names} - {"", ".toml"}
+    assert suffixes <= {".py", ".so", ".dll", ".dylib"}
+    sources = {path.as_posix() for path in python_files() if path.parts[0] in folders and "csrc" not in path.parts}
+    assert sources == {name for name in names if name.endswith(".py") and "/" in name}
+
+
+def test_backend_of_the_extension_runs_on_its_own(extension: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(extension).extractall(tmp_path)
+    command = [sys.executable, "-E", "-s", "-B", "-m", "backend", "doctor"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
