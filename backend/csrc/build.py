@@ -1,0 +1,107 @@
+"""Builds the CPU engine with the compiler of the PyPI package ziglang: python -m backend.csrc.build [--all]
+
+Writes backend/lib/. Without --all only the variants for this machine's system and processor are built. What is up to date is
+left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).parent
+LIBRARIES = SOURCES.parent / "lib"
+FLAGS = ["-O3", "-std=c++17", "-shared", "-fPIC", "-fno-exceptions", "-fno-rtti", "-nostdlib++", "-fvisibility=hidden"]
+# Contraction to fused multiply-adds is wanted; everything else keeps IEEE rules, so that NaN is never drawn.
+FLAGS += ["-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-s"]
+# Vectors are passed between functions of one file only.
+FLAGS += ["-Wno-psabi"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One library: for which system and processor, and how the compiler is told."""
+
+    system: str
+    machine: str
+    target: str
+    cpu: str
+    level: int  # x86-64 micro-architecture level, 0 elsewhere
+
+    @property
+    def file(self) -> str:
+        return library_file(self.system, self.machine, self.level)
+
+
+def library_file(system: str, machine: str, level: int) -> str:
+    """Name of a library. system: linux, windows or macos; machine: x86_64 or arm64."""
+    suffix = {"linux": ".so", "windows": ".dll", "macos": ".dylib"}[system]
+    return f"diffbmp-{system}-{machine}{f'-v{level}' if level else ''}{suffix}"
+
+
+def _x86(system: str, target: str, levels: tuple[int, ...]) -> list[Variant]:
+    return [Variant(system, "x86_64", target, f"x86_64_v{level}", level) for level in levels]
+
+
+VARIANTS = [
+    *_x86("linux", "x86_64-linux-gnu.2.17", (2, 3, 4)),
+    Variant("linux", "arm64", "aarch64-linux-gnu.2.17", "generic", 0),
+    *_x86("windows", "x86_64-windows-gnu", (2, 3, 4)),
+    *_x86("macos", "x86_64-macos.11.0", (2, 3)),
+    Variant("macos", "arm64", "aarch64-macos.11.0", "apple_m1", 0),
+]
+
+
+def this_platform() -> tuple[str, str]:
+    """System and machine in the words of library_file."""
+    system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+    machine = platform.machine().lower()
+    return system, {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def build(variant: Variant) -> bool:
+    """Builds a library where it is missing or old; True if there was something to do."""
+    library, stamp = LIBRARIES / variant.file, LIBRARIES / f"{variant.file}.stamp"
+    fingerprint = _fingerprint(variant)
+    if library.exists() and stamp.exists() and stamp.read_text() == fingerprint:
+        return False
+    LIBRARIES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=LIBRARIES) as folder:
+        built = Path(folder) / variant.file
+        command = [sys.executable, "-m", "ziglang", "c++", "-target", variant.target, f"-mcpu={variant.cpu}", *FLAGS]
+        command += ["-o", str(built), str(SOURCES / "raster_cpu.cpp"), str(SOURCES / "cpu_level.cpp")]
+        subprocess.run(command, check=True)
+        os.replace(built, library)
+    stamp.write_text(fingerprint)
+    return True
+
+
+def _fingerprint(variant: Variant) -> str:
+    digest = hashlib.sha256(repr((variant, FLAGS)).encode())
+    for path in sorted([*SOURCES.glob("*.h"), *SOURCES.glob("*_cpu.cpp"), SOURCES / "cpu_level.cpp"]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Builds the CPU engine.")
+    parser.add_argument("--all", action="store_true", help="for every system and processor")
+    everything = parser.parse_args().all
+    variants = [v for v in VARIANTS if everything or (v.system, v.machine) == this_platform()]
+    if not variants:
+        sys.exit("There is no variant of the CPU engine for this machine: use --engine reference")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for variant, worked in zip(variants, pool.map(build, variants), strict=True):
+            print(f"{variant.file}: {'built' if worked else 'up to date'}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

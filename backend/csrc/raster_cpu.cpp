@@ -1,0 +1,291 @@
+// The CPU engine: tiles of 16 x 16 px, a vector per row. Plain C interface; memory and threads come from the caller.
+//
+// A step is diffbmp_prepare (primitives, and their list of touched tiles), diffbmp_bin (the lists turned round:
+// primitives of each tile, in order), diffbmp_run (all tiles, by any number of threads at once) and diffbmp_reduce
+// (gradients). Every (tile, primitive) pair has a record of its own, and records are summed in order: the result is the
+// same to the bit for any number of threads.
+#include "scene.h"
+
+#if defined(_WIN32)
+#define EXPORT extern "C" __declspec(dllexport)
+#else
+#define EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
+// Lets Python check that its mirror of the structs is right.
+EXPORT int64_t diffbmp_size_of(int32_t what) {
+    const int64_t sizes[] = {sizeof(Scene), sizeof(Level), sizeof(Primitive), sizeof(Pair), sizeof(Row)};
+    return sizes[what];
+}
+
+// Fills primitives, pairs and first_pair. Returns the number of pairs; if it exceeds pair_capacity, only the count is
+// right.
+EXPORT int64_t diffbmp_prepare(Scene* scene) {
+    int64_t count = 0;
+    for (int32_t i = 0; i < scene->count; ++i) {
+        Primitive& q = scene->primitives[i];
+        const Level* level = scene->levels + scene->level[i];
+        prepare(scene->params + (int64_t)i * kParams, level, scene->mirror[i], scene->decoded, q);
+        scene->first_pair[i] = count;
+        // Not-a-number fails every comparison: such a primitive is not drawn.
+        const float right = q.box_x + q.reach_x, bottom = q.box_y + q.reach_y;
+        const float left = q.box_x - q.reach_x, top = q.box_y - q.reach_y;
+        if (level->half_u < 0.0f || !(right >= 0.0f && bottom >= 0.0f && left <= scene->width && top <= scene->height))
+            continue;
+        const int x0 = (int)(most(left, 0.0f) / kTile), y0 = (int)(most(top, 0.0f) / kTile);
+        const int x1 = (int)(least(right, scene->width - 1.0f) / kTile),
+                  y1 = (int)(least(bottom, scene->height - 1.0f) / kTile);
+        for (int y = y0; y <= y1; ++y)
+            for (int x = x0; x <= x1; ++x) {
+                int first, last;
+                if (!row_span(q, x * kTile, y * kTile, first, last)) continue;
+                if (y * kTile + last >= scene->height) last = scene->height - 1 - y * kTile;
+                if (last < first) continue;
+                if (count < scene->pair_capacity)
+                    scene->pairs[count] = {i, y * scene->tiles_x + x, (int16_t)first, (int16_t)last};
+                ++count;
+            }
+    }
+    scene->first_pair[scene->count] = count;
+    return count;
+}
+
+// Fills first_entry and entries (a counting sort by tile). Returns the number of sample rows on the fullest tile.
+EXPORT int64_t diffbmp_bin(Scene* scene) {
+    const int64_t tiles = (int64_t)scene->tiles_x * scene->tiles_y, pairs = scene->first_pair[scene->count];
+    int64_t* start = scene->first_entry;
+    memset(start, 0, (tiles + 1) * sizeof(int64_t));
+    for (int64_t i = 0; i < pairs; ++i) ++start[scene->pairs[i].tile + 1];
+    for (int64_t t = 0; t < tiles; ++t) start[t + 1] += start[t];
+    for (int64_t i = 0; i < pairs; ++i) scene->entries[start[scene->pairs[i].tile]++] = i;
+    for (int64_t t = tiles; t > 0; --t) start[t] = start[t - 1];
+    start[0] = 0;
+    int64_t fullest = 0, total = 0;
+    for (int64_t t = 0; t < tiles; ++t) {
+        int64_t rows = 0;
+        for (int64_t e = start[t]; e < start[t + 1]; ++e) {
+            const Pair& pair = scene->pairs[scene->entries[e]];
+            rows += pair.last - pair.first + 1;
+        }
+        total += rows;
+        if (rows > fullest) fullest = rows;
+    }
+    scene->samples = total * kLanes;
+    scene->next_tile = 0;
+    return fullest;
+}
+
+// Texel coordinates of a tile's rows for one primitive, from the template's centre.
+struct Sampler {
+    Float16 u, v;  // of the row at the primitive's height, first column of the tile
+    const Primitive& q;
+    float origin_u, origin_v, limit_u, limit_v, top;
+    int32_t stride;
+
+    Sampler(const Primitive& primitive, int left, int tile_top)
+        : q(primitive),
+          origin_u((q.level->width - 1) * 0.5f + kBorder),
+          origin_v((q.level->height - 1) * 0.5f + kBorder),
+          limit_u(q.level->width + 2.0f),
+          limit_v(q.level->height + 2.0f),
+          top(tile_top + 0.5f - q.y),
+          stride(q.level->width + 3) {
+        const Float16 dx = lane_numbers() + (left + 0.5f - q.x);
+        u = dx * q.m00;
+        v = dx * q.m10;
+    }
+
+    void at(int row, Float16& row_u, Float16& row_v) const {
+        const float dy = top + row;
+        row_u = u + dy * q.m01;
+        row_v = v + dy * q.m11;
+    }
+
+    // Index of each lane's footprint, and how far it lies into it.
+    Int16 footprint(Float16 row_u, Float16 row_v, Float16& fu, Float16& fv) const {
+        const Float16 from_u = clamped(row_u + origin_u, limit_u), from_v = clamped(row_v + origin_v, limit_v);
+        const Int16 whole_u = __builtin_convertvector(from_u, Int16), whole_v = __builtin_convertvector(from_v, Int16);
+        fu = from_u - __builtin_convertvector(whole_u, Float16);
+        fv = from_v - __builtin_convertvector(whole_v, Float16);
+        return whole_v * stride + whole_u;
+    }
+};
+
+static inline void sample(const uint32_t* table, Int16 index, Float16 fu, Float16 fv, Float16& value, Float16& slope_u,
+                          Float16& slope_v) {
+    const Uint16 packed = gather(table, index);
+    bilinear(byte_of(packed, 0), byte_of(packed, 1), byte_of(packed, 2), byte_of(packed, 3), fu, fv, value, slope_u,
+             slope_v);
+}
+
+// A texture's numbers and slopes, decoded to light where a table is given (straight lines between its entries).
+static inline void sample_texture(const Scene& scene, const Primitive& q, Int16 index, Float16 fu, Float16 fv,
+                                  Float16* value, Float16* slope_u, Float16* slope_v) {
+    for (int c = 0; c < 3; ++c) {
+        sample(q.level->texture, index * 3 + c, fu, fv, value[c], slope_u[c], slope_v[c]);
+        if (!scene.decoded) continue;
+        const Float16 steps = clamped(value[c] * 4.0f, 1020.0f);
+        const Int16 whole = __builtin_convertvector(steps, Int16);
+        const Float16 low = gather(scene.decode, whole), rise = gather(scene.decode + 1, whole) - low;
+        value[c] = low + (steps - __builtin_convertvector(whole, Float16)) * rise;
+        slope_u[c] *= 4.0f * rise;
+        slope_v[c] *= 4.0f * rise;
+    }
+}
+
+static inline void sample_color(const Scene& scene, const Primitive& q, Int16 index, Float16 fu, Float16 fv,
+                                Float16* color) {
+    for (int c = 0; c < 3; ++c) color[c] = splat(q.p[c]);
+    if (!q.level->texture) return;
+    Float16 value[3], slope_u[3], slope_v[3];
+    sample_texture(scene, q, index, fu, fv, value, slope_u, slope_v);
+    for (int c = 0; c < 3; ++c) color[c] += q.q[c] * value[c];
+}
+
+struct Tile {
+    int left, top, columns, rows;  // px
+    Float16 image[kTile][3], transmittance[kTile], grad[kTile][3], behind[kTile];
+};
+
+static void draw(const Scene& scene, int64_t tile_number, Tile& tile, Row* cache) {
+    for (int r = 0; r < kTile; ++r) {
+        tile.transmittance[r] = splat(1.0f);
+        for (int c = 0; c < 3; ++c) tile.image[r][c] = Float16{};
+    }
+    for (int64_t e = scene.first_entry[tile_number]; e < scene.first_entry[tile_number + 1]; ++e) {
+        const Pair& pair = scene.pairs[scene.entries[e]];
+        const Primitive& q = scene.primitives[pair.primitive];
+        const Sampler sampler(q, tile.left, tile.top);
+        for (int r = pair.first; r <= pair.last; ++r) {
+            Float16 u, v, fu, fv, mask, slope_u, slope_v, color[3];
+            sampler.at(r, u, v);
+            const Int16 index = sampler.footprint(u, v, fu, fv);
+            sample(q.level->alpha, index, fu, fv, mask, slope_u, slope_v);
+            if (cache) *cache++ = {mask, slope_u, slope_v, tile.transmittance[r]};
+            sample_color(scene, q, index, fu, fv, color);
+            over(mask * q.opacity, color, tile.transmittance[r], tile.image[r]);
+        }
+    }
+}
+
+// Composites over the background; writes the image or makes the cotangent, as the mode asks. Returns the tile's loss.
+static double finish(const Scene& scene, Tile& tile) {
+    const int64_t plane = (int64_t)scene.width * scene.height;
+    Float16 loss{};
+    double total = 0.0;
+    for (int r = 0; r < tile.rows; ++r) {
+        const int64_t at = (int64_t)(tile.top + r) * scene.width + tile.left;
+        const Float16 weight = scene.mode == kStep ? load(scene.weight + at, tile.columns) : Float16{};
+        tile.behind[r] = Float16{};
+        for (int c = 0; c < 3; ++c) {
+            const Float16 background = load(scene.background + c * plane + at, tile.columns);
+            const Float16 shown = tile.image[r][c] + tile.transmittance[r] * background;
+            if (scene.mode == kForward) {
+                store(scene.image + c * plane + at, shown, tile.columns);
+                continue;
+            }
+            if (scene.mode == kBackward) {
+                tile.grad[r][c] = load(scene.grad_image + c * plane + at, tile.columns);
+            } else {
+                const Float16 error = shown - load(scene.target + c * plane + at, tile.columns);
+                const Float16 sign = error > 0.0f ? splat(1.0f) : (error < 0.0f ? splat(-1.0f) : Float16{});
+                loss += weight * (scene.loss == kMse ? error * error : error * sign);
+                tile.grad[r][c] = weight * (scene.loss == kMse ? 2.0f * error : sign);
+            }
+            tile.behind[r] += tile.grad[r][c] * background;
+        }
+        if (scene.mode == kForward) store(scene.alpha + at, 1.0f - tile.transmittance[r], tile.columns);
+        // Alpha is one minus the last transmittance: a channel whose colour is 0 and whose background is -1.
+        if (scene.mode == kBackward && scene.grad_alpha) tile.behind[r] -= load(scene.grad_alpha + at, tile.columns);
+        if (r % 4 == 3 || r == tile.rows - 1) {
+            total += sum(loss);
+            loss = Float16{};
+        }
+    }
+    return total;
+}
+
+template <bool kTextured>
+static void gather_moments(const Scene& scene, const Pair& pair, const Primitive& q, const Sampler& sampler, Tile& tile,
+                           const Row* cache, Moments<Float16>& moments) {
+    for (int r = pair.first; r <= pair.last; ++r, ++cache) {
+        Float16 u, v, fu, fv, value[3], slope_u[3], slope_v[3], color[3], grad_opacity, grad_mask, color_grad[3];
+        sampler.at(r, u, v);
+        for (int c = 0; c < 3; ++c) color[c] = splat(q.p[c]);
+        if constexpr (kTextured) {
+            const Int16 index = sampler.footprint(u, v, fu, fv);
+            sample_texture(scene, q, index, fu, fv, value, slope_u, slope_v);
+            for (int c = 0; c < 3; ++c) color[c] += q.q[c] * value[c];
+        }
+        over_backward(cache->mask, splat(q.opacity), color, cache->transmittance, tile.grad[r], tile.behind[r],
+                      grad_opacity, grad_mask, color_grad);
+        moments.opacity += grad_opacity;
+        Float16 grad_u = grad_mask * cache->slope_u, grad_v = grad_mask * cache->slope_v;
+        for (int c = 0; c < 3; ++c) {
+            moments.p[c] += color_grad[c];
+            if constexpr (kTextured) {
+                moments.q[c] += color_grad[c] * value[c];
+                grad_u += color_grad[c] * q.q[c] * slope_u[c];
+                grad_v += color_grad[c] * q.q[c] * slope_v[c];
+            }
+        }
+        add_position(grad_u, grad_v, u, v, moments);
+    }
+}
+
+static void differentiate(const Scene& scene, int64_t tile_number, Tile& tile, const Row* cache_end) {
+    for (int64_t e = scene.first_entry[tile_number + 1] - 1; e >= scene.first_entry[tile_number]; --e) {
+        const int64_t number = scene.entries[e];
+        const Pair& pair = scene.pairs[number];
+        const Primitive& q = scene.primitives[pair.primitive];
+        const Sampler sampler(q, tile.left, tile.top);
+        Moments<Float16> moments{};
+        cache_end -= pair.last - pair.first + 1;
+        if (q.level->texture)
+            gather_moments<true>(scene, pair, q, sampler, tile, cache_end, moments);
+        else
+            gather_moments<false>(scene, pair, q, sampler, tile, cache_end, moments);
+        const Float16* lanes = &moments.u;
+        float* record = scene.records + number * kRecord;
+        for (int m = 0; m < kMoments; ++m) record[m] = sum(lanes[m]);
+        for (int m = kMoments; m < kRecord; ++m) record[m] = 0.0f;
+    }
+}
+
+// Works on tiles until none is left; to be called by each thread with a number of its own.
+EXPORT void diffbmp_run(Scene* scene, int32_t thread) {
+    const int64_t tiles = (int64_t)scene->tiles_x * scene->tiles_y;
+    Row* cache = scene->mode == kForward ? nullptr : scene->rows + thread * scene->row_capacity;
+    Tile tile;
+    for (;;) {
+        const int64_t number = __atomic_fetch_add(&scene->next_tile, 1, __ATOMIC_RELAXED);
+        if (number >= tiles) return;
+        tile.left = (int)(number % scene->tiles_x) * kTile;
+        tile.top = (int)(number / scene->tiles_x) * kTile;
+        tile.columns = scene->width - tile.left < kTile ? scene->width - tile.left : kTile;
+        tile.rows = scene->height - tile.top < kTile ? scene->height - tile.top : kTile;
+        draw(*scene, number, tile, cache);
+        const double loss = finish(*scene, tile);
+        if (scene->mode == kStep) scene->tile_loss[number] = loss;
+        if (scene->mode == kForward) continue;
+        int64_t rows = 0;
+        for (int64_t e = scene->first_entry[number]; e < scene->first_entry[number + 1]; ++e) {
+            const Pair& pair = scene->pairs[scene->entries[e]];
+            rows += pair.last - pair.first + 1;
+        }
+        differentiate(*scene, number, tile, cache + rows);
+    }
+}
+
+// Sums the records of each primitive, in order, and applies the chain rule.
+EXPORT void diffbmp_reduce(Scene* scene) {
+    for (int32_t i = 0; i < scene->count; ++i) {
+        Float16 total{};
+        for (int64_t p = scene->first_pair[i]; p < scene->first_pair[i + 1]; ++p)
+            total += load(scene->records + p * kRecord, kRecord);
+        Moments<float> moments;
+        memcpy(&moments, &total, sizeof moments);
+        chain(scene->primitives[i], scene->params + (int64_t)i * kParams, scene->decoded, moments,
+              scene->grad + (int64_t)i * kParams);
+    }
+}

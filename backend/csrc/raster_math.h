@@ -1,0 +1,192 @@
+// The mathematics of the rasterizer, shared by the CPU and CUDA engines.
+//
+// V is the type of one value per pixel: a float, or a vector of floats. Loops, caching and reductions belong to the
+// engines.
+//
+// Canvas coordinates are pixels, y down; the centre of pixel (i, j) is (i + 0.5, j + 0.5). Texel coordinates (u, v) are
+// relative to the template's centre. Alphas and textures are fetched as texel values 0..255; the factors 1/255 are
+// folded into the primitive.
+#pragma once
+#include <math.h>
+#include <stdint.h>
+
+#if defined(__CUDACC__)
+#define DEVICE_INLINE __host__ __device__ __forceinline__
+#else
+#define DEVICE_INLINE inline
+#endif
+
+constexpr int kTile = 16;   // side of a tile, px
+constexpr int kParams = 9;  // x, y, scale, aspect, rotation, opacity, red, green, blue
+constexpr int kBorder =
+    2;  // texels around a level: one for the bilinear skirt, one where value and slope are both zero
+
+enum ColorMode : int32_t { kTint = 0, kMix = 1, kMultiply = 2 };
+
+// One mip level of one template.
+struct Level {
+    const uint32_t* alpha;       // [height + 3, width + 3] 2x2 footprints of the bordered level, a byte each
+    const uint32_t* texture;     // [height + 3, width + 3, 3] the same for red, green, blue; null if only tinted
+    int32_t width, height;       // texels, without the border
+    float density_u, density_v;  // texels per unit of the template's local square
+    float box_u, box_v;          // centre of the visible texels' bounding box, texels from the template's centre
+    float half_u, half_v;  // half extents of that box from texel centre to texel centre, negative if nothing is visible
+    float radius;          // distance of the farthest visible texel's centre from the box' centre, local units
+    int32_t mode;          // ColorMode
+    float blend;           // b
+};
+
+// A primitive prepared for sampling: (u, v) = matrix (pixel - position).
+struct Primitive {
+    float x, y;                  // position, px
+    float m00, m01, m10, m11;    // texels per px
+    float density_u, density_v;  // texels per px along the template's own axes; u's is negative if mirrored
+    float opacity;               // per texel value
+    float p[3], q[3];            // colour = p + q * texture; q per texel value, or per decoded value
+    float box_x, box_y;          // centre of the visible box, px
+    float reach_x, reach_y;      // half extents of its bounding box on the canvas, px
+    float radius;                // radius of its bounding circle, px
+    float box_u, box_v;          // centre and half extents of the visible box with its bilinear skirt, texels
+    float half_u, half_v;
+    const Level* level;
+};
+
+DEVICE_INLINE float least(float a, float b) {
+    return a < b ? a : b;
+}
+DEVICE_INLINE float most(float a, float b) {
+    return a > b ? a : b;
+}
+
+DEVICE_INLINE void prepare(const float* params, const Level* level, bool mirror, bool decoded, Primitive& out) {
+    const float scale = params[2], root = sqrtf(params[3]), cosine = cosf(params[4]), sine = sinf(params[4]);
+    const float axis_u = scale * root, axis_v = scale / root;
+    const float du = (mirror ? -level->density_u : level->density_u) / axis_u, dv = level->density_v / axis_v;
+    out.x = params[0];
+    out.y = params[1];
+    out.density_u = du;
+    out.density_v = dv;
+    out.m00 = du * cosine;
+    out.m01 = du * sine;
+    out.m10 = -dv * sine;
+    out.m11 = dv * cosine;
+    out.opacity = params[5] / 255.0f;
+    for (int c = 0; c < 3; ++c) {
+        const float color = params[6 + c], blend = level->mode == kTint ? 0.0f : level->blend;
+        out.p[c] = (1.0f - blend) * color;
+        out.q[c] = (level->mode == kMultiply ? blend * color : blend) * (decoded ? 1.0f : 1.0f / 255.0f);
+    }
+    out.level = level;
+    out.box_u = level->box_u;
+    out.box_v = level->box_v;
+    out.half_u = level->half_u + 1.0f;  // the skirt
+    out.half_v = level->half_v + 1.0f;
+    const float offset_x = level->box_u / du, offset_y = level->box_v / dv;
+    out.box_x = out.x + cosine * offset_x - sine * offset_y;
+    out.box_y = out.y + sine * offset_x + cosine * offset_y;
+    const float extent_u = out.half_u / fabsf(du), extent_v = out.half_v / dv;
+    out.radius = level->radius * most(axis_u, axis_v) + sqrtf(1.0f / (du * du) + 1.0f / (dv * dv));
+    out.reach_x = least(fabsf(cosine) * extent_u + fabsf(sine) * extent_v, out.radius);
+    out.reach_y = least(fabsf(sine) * extent_u + fabsf(cosine) * extent_v, out.radius);
+}
+
+// Narrows [low, high] to where row * t + [least, most] of column * [from, to] meets [-half, half].
+DEVICE_INLINE void clip_rows(float column, float row, float from, float to, float half, float& low, float& high) {
+    const float a = column * from, b = column * to, near = least(a, b), far = most(a, b);
+    if (fabsf(row) < 1e-6f) {
+        if (near > half || far < -half) high = low - 1.0f;
+        return;
+    }
+    const float s = (-half - far) / row, t = (half - near) / row;
+    low = most(low, least(s, t));
+    high = least(high, most(s, t));
+}
+
+// The rows of a 16-px tile on which a primitive may be seen: first..last relative to the tile's top; empty if last <
+// first. Exact against the bounding box and circle, nearly so against the turned box.
+DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int& first, int& last) {
+    const float from = left + 0.5f - q.box_x, to = from + (kTile - 1);
+    const float aside = most(0.0f, most(from, -to));
+    if (aside > q.reach_x) return false;
+    const float height = sqrtf(most(0.0f, q.radius * q.radius - aside * aside));
+    float high = least(q.reach_y, height), low = -high;
+    clip_rows(q.m00, q.m01, from, to, q.half_u, low, high);
+    clip_rows(q.m10, q.m11, from, to, q.half_v, low, high);
+    const float start = q.box_y - top - 0.5f, slack = 1e-3f;  // px; rounding must not lose a row
+    low = most(low + start - slack, -1.0f);
+    high = least(high + start + slack, (float)kTile);
+    if (!(low <= high)) return false;
+    first = (int)most(ceilf(low), 0.0f);
+    last = (int)least(floorf(high), kTile - 1.0f);
+    return first <= last;
+}
+
+// Bilinear value and its slopes along u and v.
+template <class V>
+DEVICE_INLINE void bilinear(V v00, V v10, V v01, V v11, V fu, V fv, V& value, V& slope_u, V& slope_v) {
+    const V top_slope = v10 - v00, bottom_slope = v11 - v01;
+    const V top = v00 + fu * top_slope;
+    slope_v = v01 + fu * bottom_slope - top;
+    value = top + fv * slope_v;
+    slope_u = top_slope + fv * (bottom_slope - top_slope);
+}
+
+// Front-to-back 'over': adds a sample's colour and darkens what lies behind it.
+template <class V>
+DEVICE_INLINE void over(V alpha, const V* color, V& transmittance, V* image) {
+    const V weight = transmittance * alpha;
+    for (int c = 0; c < 3; ++c) image[c] += weight * color[c];
+    transmittance -= weight;
+}
+
+// What a primitive gathers over its samples; one value per lane until it is summed.
+template <class V>
+struct Moments {
+    V u, v, uu, vv, uv, vu;  // sum of dL/du, dL/dv, dL/du u, dL/dv v, dL/du v, dL/dv u
+    V opacity;               // sum of dL/dalpha * texel value
+    V p[3], q[3];            // sum of dL/dp, dL/dq
+};
+constexpr int kMoments = 13;
+constexpr int kRecord = 16;  // floats of a stored record: the moments, padded to a cache line
+
+// One sample, back to front. behind = <dL/dimage, colour behind the sample>, the projected suffix:
+// dL/dalpha = T (<g, c> - behind), and before the sample the suffix is behind + alpha (<g, c> - behind).
+// color_grad = dL/dcolour = T alpha g. Returns dL/d(texel value of alpha) through `grad_mask`.
+template <class V>
+DEVICE_INLINE void over_backward(V mask, V opacity, const V* color, V transmittance, const V* grad, V& behind,
+                                 V& grad_opacity, V& grad_mask, V* color_grad) {
+    const V alpha = mask * opacity;
+    const V difference = grad[0] * color[0] + grad[1] * color[1] + grad[2] * color[2] - behind;
+    behind += alpha * difference;
+    const V grad_alpha = transmittance * difference, weight = transmittance * alpha;
+    grad_opacity = grad_alpha * mask;
+    grad_mask = grad_alpha * opacity;
+    for (int c = 0; c < 3; ++c) color_grad[c] = weight * grad[c];
+}
+
+template <class V>
+DEVICE_INLINE void add_position(V grad_u, V grad_v, V u, V v, Moments<V>& sum) {
+    sum.u += grad_u;
+    sum.v += grad_v;
+    sum.uu += grad_u * u;
+    sum.vv += grad_v * v;
+    sum.uv += grad_u * v;
+    sum.vu += grad_v * u;
+}
+
+// From the summed moments to the gradient of the nine parameters. With axes s_u = scale sqrt(aspect), s_v = scale /
+// sqrt(aspect) and (u, v) = diag(d_u / s_u, d_v / s_v) R(-rotation) (pixel - position): du/dlog s_u = -u, dv/dlog s_v =
+// -v, du/drotation = (d_u s_v) / (s_u d_v) v, dv/drotation = -(s_u d_v) / (d_u s_v) u.
+DEVICE_INLINE void chain(const Primitive& q, const float* params, bool decoded, const Moments<float>& sum,
+                         float* grad) {
+    const float ratio = q.density_u / q.density_v;
+    grad[0] = -(sum.u * q.m00 + sum.v * q.m10);
+    grad[1] = -(sum.u * q.m01 + sum.v * q.m11);
+    grad[2] = -(sum.uu + sum.vv) / params[2];
+    grad[3] = (sum.vv - sum.uu) / (2.0f * params[3]);
+    grad[4] = sum.uv * ratio - sum.vu / ratio;
+    grad[5] = sum.opacity / 255.0f;
+    const float blend = q.level->mode == kTint ? 0.0f : q.level->blend;
+    const float texture = q.level->mode == kMultiply ? blend * (decoded ? 1.0f : 1.0f / 255.0f) : 0.0f;
+    for (int c = 0; c < 3; ++c) grad[6 + c] = (1.0f - blend) * sum.p[c] + texture * sum.q[c];
+}

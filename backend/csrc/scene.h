@@ -1,0 +1,48 @@
+// What a call of the CPU engine works on; backend/engines/cpu.py mirrors these structs.
+#pragma once
+#include "raster_math.h"
+#include "simd.h"
+
+enum Mode : int32_t { kForward = 0, kBackward = 1, kStep = 2 };
+enum Loss : int32_t { kMse = 0, kL1 = 1 };
+
+// A primitive that may be seen on a tile, on the tile's rows first..last.
+struct Pair {
+    int32_t primitive, tile;
+    int16_t first, last;
+};
+
+// What a row of samples remembers from the forward pass for the backward pass.
+struct Row {
+    Float16 mask, slope_u, slope_v, transmittance;
+};
+
+struct Scene {
+    int32_t width, height, tiles_x, tiles_y;  // px, tiles
+    int32_t count, mode, loss, decoded;       // primitives; Mode; Loss; 1 if textures pass through `decode`
+    const float* params;                      // [count, kParams]
+    const int32_t* level;                     // [count] index into levels
+    const uint8_t* mirror;                    // [count]
+    const Level* levels;
+    const float* decode;      // light of the texel values 0, 1/4, 2/4 ... 255 and one more
+    const float* background;  // [3, height, width]
+    float* image;             // [3, height, width] out, forward only
+    float* alpha;             // [height, width] out, forward only
+    const float* grad_image;  // [3, height, width] backward only
+    const float* grad_alpha;  // [height, width] backward only, may be null
+    const float* target;      // [3, height, width] step only
+    const float* weight;      // [height, width] step only
+    double* tile_loss;        // [tiles] out, step only
+    float* grad;              // [count, kParams] out
+    Primitive* primitives;    // [count]
+    int64_t* first_pair;      // [count + 1] where a primitive's pairs begin
+    Pair* pairs;              // [pair_capacity] by primitive, then by tile
+    int64_t pair_capacity;
+    int64_t* first_entry;  // [tiles + 1] where a tile's entries begin
+    int64_t* entries;      // [pairs] indices of pairs, by tile, then by primitive
+    float* records;        // [pairs, kRecord], 64-byte aligned
+    Row* rows;             // [threads, row_capacity], 64-byte aligned
+    int64_t row_capacity;  // rows of samples on the fullest tile
+    int64_t samples;       // out: visited samples, whole rows counted
+    int64_t next_tile;
+};

@@ -1,0 +1,206 @@
+"""The CPU engine: buffers and threads for the compiled rasterizer (backend/csrc/raster_cpu.cpp)."""
+
+from __future__ import annotations
+
+import ctypes
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..color import decode_table
+from ..templates import ByteArray, Templates, padded
+from . import PARAMETERS, LevelNumbers, Placement, core_count, native
+
+TILE = 16
+BORDER = 2
+
+
+class CpuRasterizer:
+    name = "cpu"
+
+    def __init__(
+        self,
+        templates: Templates,
+        height: int,
+        width: int,
+        *,
+        space: str = "display",
+        threads: int = 0,
+        instructions: int | None = None,
+    ) -> None:
+        """instructions: x86-64 level to use at most (2, 3: AVX2, 4: AVX-512); None = the best that works."""
+        self._native, set_name = native.load(instructions)
+        self._threads = threads or core_count()
+        self.device = f"{self._threads} CPU threads, {set_name}"
+        self._templates, self._height, self._width = templates, height, width
+        self._numbers = LevelNumbers(templates, self._add_level)
+        self._level_list: list[native.Level] = []
+        self._levels = (native.Level * 0)()
+        self._tables: list[NDArray[np.uint32]] = []
+        self._decode = decode_table() if space == "linear" else None
+        self._buffers = _Buffers(self._native, self._threads)
+        # The calling thread works too.
+        self._pool = ThreadPoolExecutor(max(self._threads - 1, 1), "diffbmp")
+        self.samples = 0
+        """Samples that the latest call visited."""
+
+    def forward(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+    ) -> tuple[Tensor, Tensor]:
+        image = torch.empty(3, self._height, self._width)
+        alpha = torch.empty(self._height, self._width)
+        self._run("forward", params, placement, background=background, image=image, alpha=alpha)
+        return image, alpha
+
+    def backward(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        grad_image: Tensor,  # [3, H, W]
+        grad_alpha: Tensor | None = None,  # [H, W]
+    ) -> Tensor:
+        grad = torch.empty(len(params), len(PARAMETERS))
+        cotangents = {"grad_image": grad_image, "grad_alpha": grad_alpha}
+        self._run("backward", params, placement, background=background, grad=grad, **cotangents)
+        return grad
+
+    def step(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+        loss: str = "mse",
+    ) -> tuple[float, Tensor]:
+        grad = torch.empty(len(params), len(PARAMETERS))
+        parts = torch.empty(-(-self._height // TILE) * -(-self._width // TILE), dtype=torch.float64)
+        planes = {"background": background, "target": target, "weight": weight}
+        self._run("step", params, placement, loss=loss, grad=grad, tile_loss=parts, **planes)
+        return parts.sum().item(), grad
+
+    def _run(
+        self, mode: str, params: Tensor, placement: Placement, loss: str = "mse", **tensors: Tensor | None
+    ) -> None:
+        """One pass over the canvas. tensors: the planes and results of struct Scene by their names there."""
+        numbers = self._numbers.of(placement)
+        kept: dict[str, Tensor | None] = {
+            **tensors,
+            "params": params,
+            "level": numbers.int(),
+            "mirror": placement.mirror.to(torch.uint8),
+            "decode": self._decode,
+        }
+        scene = native.Scene(width=self._width, height=self._height, count=len(params), levels=self._levels)
+        scene.tiles_x, scene.tiles_y = -(-self._width // TILE), -(-self._height // TILE)
+        scene.mode, scene.loss, scene.decoded = native.MODES[mode], native.LOSSES[loss], self._decode is not None
+        for name, tensor in kept.items():
+            if tensor is not None:
+                kept[name] = tensor = _plain(tensor)
+                setattr(scene, name, tensor.data_ptr())
+        self._buffers.prepare(scene)
+        self._buffers.bin(scene)
+        others = [self._pool.submit(self._native.run, scene, thread) for thread in range(1, self._threads)]
+        self._native.run(scene, 0)
+        for other in others:
+            other.result()
+        if mode != "forward":
+            self._native.reduce(scene)
+        self.samples = scene.samples
+
+    def _add_level(self, template: int, level_u: int, level_v: int) -> None:
+        item = self._templates.items[template]
+        bitmap = self._templates.bitmap(template, level_u, level_v)
+        height, width = bitmap.shape[:2]
+        density_u, density_v = self._templates.density(template, level_u, level_v)
+        tables = [_footprints(padded(bitmap, BORDER)[..., 3])]
+        if item.textured:
+            channels = [_footprints(padded(bitmap, BORDER)[..., c]) for c in range(3)]
+            tables.append(np.ascontiguousarray(np.stack(channels, -1)))
+        self._tables += tables
+        bounds = _bounds(bitmap[..., 3], density_u, density_v)
+        mode = native.COLOR_MODES[item.mode if item.textured else "tint"]
+        addresses = [table.ctypes.data for table in tables] + [None]
+        level = native.Level(*addresses[:2], width, height, density_u, density_v, *bounds, mode, item.blend)
+        self._level_list.append(level)
+        self._levels = (native.Level * len(self._level_list))(*self._level_list)
+
+
+@dataclass
+class _Buffers:
+    """Memory between steps: it grows to the largest scene seen and stays."""
+
+    library: native.Native
+    threads: int
+
+    def __post_init__(self) -> None:
+        self._pairs, self._rows = 0, 0
+        self._held: dict[str, Tensor] = {}
+
+    def prepare(self, scene: native.Scene) -> None:
+        """Primitives and their pairs; called again with more memory where it was too little."""
+        self._hold(scene, "primitives", scene.count * self.library.primitive_bytes)
+        self._hold(scene, "first_pair", (scene.count + 1) * 8)
+        self._hold(scene, "first_entry", (scene.tiles_x * scene.tiles_y + 1) * 8)
+        self._reserve_pairs(scene)
+        needed = self.library.prepare(scene)
+        if needed > self._pairs:
+            self._pairs = needed + needed // 4
+            self._reserve_pairs(scene)
+            self.library.prepare(scene)
+        if scene.mode != native.MODES["forward"]:
+            self._hold(scene, "records", self._pairs * native.RECORD_BYTES)
+
+    def bin(self, scene: native.Scene) -> None:
+        """The lists by tile, and rows of samples for the fullest tile."""
+        needed = self.library.bin(scene)
+        if scene.mode != native.MODES["forward"]:
+            self._rows = max(self._rows, needed)
+            self._hold(scene, "rows", self.threads * self._rows * self.library.row_bytes)
+            scene.row_capacity = self._rows
+
+    def _reserve_pairs(self, scene: native.Scene) -> None:
+        scene.pair_capacity = self._pairs
+        self._hold(scene, "pairs", self._pairs * ctypes.sizeof(native.Pair))
+        self._hold(scene, "entries", self._pairs * 8)
+
+    def _hold(self, scene: native.Scene, name: str, size: int) -> None:
+        if name not in self._held or self._held[name].numel() < size:
+            # torch's allocations are aligned to 64 bytes, as the vectors need.
+            self._held[name] = torch.empty(size + size // 4, dtype=torch.uint8)
+        setattr(scene, name, self._held[name].data_ptr())
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """As the library reads it: contiguous, and single precision where it is of another float type."""
+    if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
+        tensor = tensor.float()
+    return tensor.detach().contiguous()
+
+
+def _footprints(channel: ByteArray) -> NDArray[np.uint32]:
+    """Four neighbouring texels in one word: [h - 1, w - 1] from [h, w], in the order of the lanes' bytes."""
+    wide = channel.astype(np.uint32)
+    return np.ascontiguousarray(
+        wide[:-1, :-1] | wide[:-1, 1:] << np.uint32(8) | wide[1:, :-1] << np.uint32(16) | wide[1:, 1:] << np.uint32(24)
+    )
+
+
+def _bounds(alpha: ByteArray, density_u: float, density_v: float) -> tuple[float, float, float, float, float]:
+    """Of the visible texels: centre and half extents of their box (texels), radius of their circle (local units)."""
+    rows, columns = np.nonzero(alpha)
+    if not len(rows):
+        return 0.0, 0.0, -1.0, -1.0, 0.0
+    centre_u, centre_v = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
+    half_u, half_v = (np.ptp(columns)) / 2, np.ptp(rows) / 2
+    radius = np.hypot((columns - centre_u) / density_u, (rows - centre_v) / density_v).max()
+    height, width = alpha.shape
+    return centre_u - (width - 1) / 2, centre_v - (height - 1) / 2, half_u, half_v, float(radius)

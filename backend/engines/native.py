@@ -1,0 +1,113 @@
+"""The compiled CPU library: its structs mirrored for ctypes, and the choice of the variant that this processor can run."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from ctypes import POINTER, c_float, c_int16, c_int32, c_int64, c_void_p
+
+from ..csrc.build import LIBRARIES, library_file, this_platform
+from ..job import UserError
+
+MODES = {"forward": 0, "backward": 1, "step": 2}
+LOSSES = {"mse": 0, "l1": 1}
+COLOR_MODES = {"tint": 0, "mix": 1, "multiply": 2}
+RECORD_BYTES = 64
+"""A record of moments: 16 floats, and the alignment of all vectors."""
+
+
+class Level(ctypes.Structure):
+    """struct Level of raster_math.h."""
+
+    _fields_ = [
+        ("alpha", c_void_p),
+        ("texture", c_void_p),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("density_u", c_float),
+        ("density_v", c_float),
+        ("box_u", c_float),
+        ("box_v", c_float),
+        ("half_u", c_float),
+        ("half_v", c_float),
+        ("radius", c_float),
+        ("mode", c_int32),
+        ("blend", c_float),
+    ]
+
+
+class Pair(ctypes.Structure):
+    """struct Pair of scene.h."""
+
+    _fields_ = [("primitive", c_int32), ("tile", c_int32), ("first", c_int16), ("last", c_int16)]
+
+
+class Scene(ctypes.Structure):
+    """struct Scene of scene.h."""
+
+    _fields_ = [
+        *((name, c_int32) for name in ("width", "height", "tiles_x", "tiles_y", "count", "mode", "loss", "decoded")),
+        ("params", c_void_p),
+        ("level", c_void_p),
+        ("mirror", c_void_p),
+        ("levels", POINTER(Level)),
+        *((name, c_void_p) for name in ("decode", "background", "image", "alpha", "grad_image", "grad_alpha")),
+        *((name, c_void_p) for name in ("target", "weight", "tile_loss", "grad", "primitives", "first_pair", "pairs")),
+        ("pair_capacity", c_int64),
+        *((name, c_void_p) for name in ("first_entry", "entries", "records", "rows")),
+        ("row_capacity", c_int64),
+        ("samples", c_int64),
+        ("next_tile", c_int64),
+    ]
+
+
+class Native:
+    """The library's functions. ctypes releases the interpreter's lock while one runs."""
+
+    def __init__(self, path: str) -> None:
+        self._library = ctypes.CDLL(path)
+        self.prepare = self._function("diffbmp_prepare", c_int64, POINTER(Scene))
+        self.bin = self._function("diffbmp_bin", c_int64, POINTER(Scene))
+        self.run = self._function("diffbmp_run", None, POINTER(Scene), c_int32)
+        self.reduce = self._function("diffbmp_reduce", None, POINTER(Scene))
+        self.cpu_level = self._function("diffbmp_cpu_level", c_int32)
+        size_of = self._function("diffbmp_size_of", c_int64, c_int32)
+        sizes = [size_of(i) for i in range(5)]
+        if sizes[:2] != [ctypes.sizeof(Scene), ctypes.sizeof(Level)] or sizes[3] != ctypes.sizeof(Pair):
+            raise UserError(f"{path} is not of this version: build the engine again with: python -m backend.csrc.build")
+        self.primitive_bytes, self.row_bytes = sizes[2], sizes[4]
+
+    def _function(self, name: str, result: object, *arguments: object) -> ctypes._NamedFuncPointer:
+        function = getattr(self._library, name)
+        function.restype, function.argtypes = result, arguments
+        return function  # type: ignore[no-any-return]
+
+
+@functools.cache
+def load(level: int | None = None) -> tuple[Native, str]:
+    """The library for this processor and its name, such as "AVX-512". level: x86-64 level to use at most.
+
+    Raises UserError where there is none or it cannot be loaded.
+    """
+    system, machine = this_platform()
+    if machine != "x86_64":
+        return _open(library_file(system, machine, 0)), machine
+    baseline = _open(library_file(system, machine, 2))
+    able = min(baseline.cpu_level(), level or 4)
+    for candidate in range(able, 2, -1):
+        if (LIBRARIES / library_file(system, machine, candidate)).exists():
+            return _open(library_file(system, machine, candidate)), {3: "AVX2", 4: "AVX-512"}[candidate]
+    return baseline, "SSE4"
+
+
+def _open(name: str) -> Native:
+    path = LIBRARIES / name
+    if not path.exists():
+        raise UserError(
+            f"The CPU engine for this machine is missing ({name}): build it with: python -m backend.csrc.build",
+            "install",
+        )
+    try:
+        return Native(str(path))
+    except OSError as error:
+        raise UserError(f"The CPU engine {name} cannot be loaded: {error}", "install") from error

@@ -1,0 +1,238 @@
+"""The reference engine: the mathematics in plain PyTorch, in any float type, differentiated by autograd. It is the truth.
+
+It works tile by tile (32 x 32 px, all primitives of a tile at once), so that it can also be used, slowly, at real sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..color import DECODE_STEPS, decode_table
+from ..templates import Templates, padded
+from . import LevelNumbers, Placement, core_count
+
+TILE = 32
+BORDER = 2
+"""Texels around a level in the table: one for the bilinear skirt, one where value and slope are both zero."""
+
+
+@dataclass
+class _Level:
+    offset: int  # of its first texel in the table
+    width: int  # texels, without the border
+    height: int
+    density_u: float  # texels per unit of the local square
+    density_v: float
+
+
+@dataclass
+class _Geometry:
+    """The map from canvas to texels of every primitive: texel = matrix (pixel - centre) + origin. All [N] or [N, 2]."""
+
+    matrix: Tensor  # [N, 2, 2] texels per px
+    centre: Tensor  # [N, 2] px
+    origin: Tensor  # [N, 2] texels of the centre, in the bordered level
+    limit: Tensor  # [N, 2] largest texel coordinate
+    offset: Tensor  # [N] first texel in the table
+    stride: Tensor  # [N] texels in a row of the table
+    reach: Tensor  # [N, 2] half extents of its bounding box, px
+
+
+class ReferenceRasterizer:
+    name = "reference"
+
+    def __init__(
+        self,
+        templates: Templates,
+        height: int,
+        width: int,
+        *,
+        space: str = "display",
+        threads: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.device = f"PyTorch on {threads or core_count()} CPU threads"
+        self._templates, self._height, self._width = templates, height, width
+        self._threads, self._dtype = threads or core_count(), dtype
+        self._levels: list[_Level] = []
+        self._alpha = torch.zeros(0, 1, dtype=dtype)  # all levels in use, 0..255
+        self._texture = torch.zeros(0, 3, dtype=dtype)
+        self._numbers = LevelNumbers(templates, self._add_level)
+        self._decode = decode_table().to(dtype) if space == "linear" else None
+
+    def forward(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+    ) -> tuple[Tensor, Tensor]:
+        """See Rasterizer. Differentiable by autograd as well, in params and background."""
+        image = background.to(self._dtype).clone()
+        alpha = torch.zeros(self._height, self._width, dtype=self._dtype)
+        torch.set_num_threads(self._threads)
+        for rows, columns, tile_image, tile_alpha in self._tiles(params, placement, background):
+            image[:, rows, columns] = tile_image
+            alpha[rows, columns] = tile_alpha
+        return image, alpha
+
+    def backward(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        grad_image: Tensor,  # [3, H, W]
+        grad_alpha: Tensor | None = None,  # [H, W]
+    ) -> Tensor:
+        leaf = params.detach().to(self._dtype).requires_grad_()
+        torch.set_num_threads(self._threads)
+        with torch.enable_grad():
+            for rows, columns, image, alpha in self._tiles(leaf, placement, background):
+                value = (grad_image[:, rows, columns] * image).sum()
+                if grad_alpha is not None:
+                    value = value + (grad_alpha[rows, columns] * alpha).sum()
+                value.backward()
+        return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+
+    def step(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+        loss: str = "mse",
+    ) -> tuple[float, Tensor]:
+        leaf = params.detach().to(self._dtype).requires_grad_()
+        torch.set_num_threads(self._threads)
+        bare = torch.ones(self._height, self._width, dtype=torch.bool)
+        with torch.enable_grad():
+            total = 0.0
+            for rows, columns, image, _ in self._tiles(leaf, placement, background):
+                value = _pixel_loss(image - target[:, rows, columns], weight[rows, columns], loss)
+                value.backward()
+                total += value.item()
+                bare[rows, columns] = False
+        rest = (background.to(self._dtype) - target) * bare
+        total += _pixel_loss(rest, weight, loss).item()
+        return total, torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+
+    def _tiles(
+        self, params: Tensor, placement: Placement, background: Tensor
+    ) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
+        """Rows, columns, image [3, h, w] and alpha [h, w] of each tile that holds a primitive."""
+        geometry = self._geometry(params.detach().to(self._dtype), placement)
+        low, high = geometry.centre - geometry.reach, geometry.centre + geometry.reach
+        for top in range(0, self._height, TILE):
+            for left in range(0, self._width, TILE):
+                rows = slice(top, min(top + TILE, self._height))
+                columns = slice(left, min(left + TILE, self._width))
+                near = (low[:, 0] < columns.stop) & (high[:, 0] > left) & (low[:, 1] < rows.stop) & (high[:, 1] > top)
+                chosen = near.nonzero()[:, 0]
+                if len(chosen):
+                    behind = background[:, rows, columns].to(self._dtype)
+                    # A fresh graph per tile: backward frees it, and memory stays with the tile.
+                    yield rows, columns, *self._tile(params, placement, chosen, rows, columns, behind)
+
+    def _tile(
+        self, params: Tensor, placement: Placement, chosen: Tensor, rows: slice, columns: slice, background: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        part = Placement(placement.template[chosen], placement.level[chosen], placement.mirror[chosen])
+        params = params[chosen].to(self._dtype)
+        geometry = self._geometry(params, part)
+        first, fractions = self._footprints(geometry, rows, columns)
+        mask = _bilinear(self._alpha, first, geometry.stride, fractions)[:, 0] / 255
+        colors = self._colors(
+            params[:, 6:9], part.template, lambda: _bilinear(self._texture, first, geometry.stride, fractions)
+        )
+        alphas = params[:, 5, None, None] * mask
+        after = (1 - alphas).cumprod(0)
+        transmittance = torch.cat([torch.ones_like(after[:1]), after[:-1]])
+        image = ((transmittance * alphas)[:, None] * colors).sum(0) + after[-1] * background
+        return image, 1 - after[-1]
+
+    def _footprints(self, geometry: _Geometry, rows: slice, columns: slice) -> tuple[Tensor, list[Tensor]]:
+        """Table index of each sample's first texel [K, h, w], and how far it lies towards the next, along u and v."""
+        x = torch.arange(columns.start, columns.stop, dtype=self._dtype) + 0.5
+        y = torch.arange(rows.start, rows.stop, dtype=self._dtype) + 0.5
+        dx = x[None, None] - geometry.centre[:, 0, None, None]
+        dy = y[None, :, None] - geometry.centre[:, 1, None, None]
+        matrix, origin, limit = (a[..., None, None] for a in (geometry.matrix, geometry.origin, geometry.limit))
+        texel = [
+            (matrix[:, i, 0] * dx + matrix[:, i, 1] * dy + origin[:, i]).clamp_min(0).minimum(limit[:, i])
+            for i in (0, 1)
+        ]
+        whole = [t.detach().floor().long() for t in texel]
+        first = geometry.offset[:, None, None] + whole[1] * geometry.stride[:, None, None] + whole[0]
+        return first, [t - w for t, w in zip(texel, whole, strict=True)]
+
+    def _colors(self, color: Tensor, template: Tensor, texture: Callable[[], Tensor]) -> Tensor:
+        """Colour of each sample, p + q * texture: [K, 3, h, w] (or [K, 3, 1, 1]) from color [K, 3]."""
+        items = [self._templates.items[t] for t in template.tolist()]
+        if not any(item.textured for item in items):
+            return color[..., None, None]
+        blend = torch.tensor([t.blend if t.textured else 0.0 for t in items], dtype=self._dtype)[:, None]
+        multiply = torch.tensor([t.mode == "multiply" for t in items])[:, None]
+        p = (1 - blend) * color
+        q = torch.where(multiply, blend * color, blend)
+        return p[..., None, None] + q[..., None, None] * self._light(texture())
+
+    def _light(self, texture: Tensor) -> Tensor:
+        """Texel values 0..255 as the numbers that are composited, in [0, 1]."""
+        if self._decode is None:
+            return texture / 255
+        steps = texture * DECODE_STEPS
+        index = steps.detach().floor().long()
+        low = self._decode[index]
+        return low + (steps - index) * (self._decode[index + 1] - low)
+
+    def _geometry(self, params: Tensor, placement: Placement) -> _Geometry:
+        numbers = self._numbers.of(placement).tolist()
+        levels = [self._levels[n] for n in numbers]
+        size = torch.tensor([[v.width, v.height] for v in levels], dtype=self._dtype).reshape(-1, 2)
+        density = torch.tensor([[v.density_u, v.density_v] for v in levels], dtype=self._dtype).reshape(-1, 2)
+        sign = torch.where(placement.mirror, -1.0, 1.0).to(self._dtype)
+        scale, root = params[:, 2], params[:, 3].sqrt()
+        per_px = density / torch.stack([scale * root, scale / root], 1)
+        cos, sin = params[:, 4].cos(), params[:, 4].sin()
+        matrix = torch.stack(
+            [
+                torch.stack([cos, sin], 1) * (sign * per_px[:, 0])[:, None],
+                torch.stack([-sin, cos], 1) * per_px[:, 1:],
+            ],
+            1,
+        )
+        # Half extents with a texel of bilinear skirt, turned into the canvas' axes.
+        half = ((size / 2 + 1) / per_px).detach()
+        turned = torch.stack([torch.stack([cos, sin], 1), torch.stack([sin, cos], 1)], 1).detach().abs()
+        reach = (turned @ half[..., None])[..., 0]
+        offset = torch.tensor([v.offset for v in levels], dtype=torch.int64)
+        stride = torch.tensor([v.width + 2 * BORDER for v in levels], dtype=torch.int64)
+        # The last footprint starts one texel before the table's edge, all zeros.
+        limit = size + 2 * BORDER - 2
+        return _Geometry(matrix, params[:, :2], (size - 1) / 2 + BORDER, limit, offset, stride, reach)
+
+    def _add_level(self, template: int, level_u: int, level_v: int) -> None:
+        bitmap = padded(self._templates.bitmap(template, level_u, level_v), BORDER)
+        height, width = bitmap.shape[0] - 2 * BORDER, bitmap.shape[1] - 2 * BORDER
+        density = self._templates.density(template, level_u, level_v)
+        self._levels.append(_Level(len(self._alpha), width, height, *density))
+        texels = torch.from_numpy(bitmap).reshape(-1, 4).to(self._dtype)
+        self._alpha = torch.cat([self._alpha, texels[:, 3:]])
+        self._texture = torch.cat([self._texture, texels[:, :3]])
+
+
+def _bilinear(table: Tensor, first: Tensor, stride: Tensor, fractions: list[Tensor]) -> Tensor:
+    """Values [K, C, h, w] between the four texels at and after `first` [K, h, w] in a table [*, C]."""
+    fu, fv = (f[..., None] for f in fractions)
+    below = first + stride[:, None, None]
+    top = table[first] + fu * (table[first + 1] - table[first])
+    bottom = table[below] + fu * (table[below + 1] - table[below])
+    return (top + fv * (bottom - top)).permute(0, 3, 1, 2)
+
+
+def _pixel_loss(error: Tensor, weight: Tensor, loss: str) -> Tensor:
+    return (weight * (error.square() if loss == "mse" else error.abs())).sum()
