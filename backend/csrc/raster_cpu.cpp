@@ -75,35 +75,32 @@ EXPORT int64_t diffbmp_bin(Scene* scene) {
     return fullest;
 }
 
-// Texel coordinates of a tile's rows for one primitive, from the template's centre.
+// Where a tile's rows of samples fall on a primitive's level.
 struct Sampler {
-    Float16 u, v;  // of the row at the primitive's height, first column of the tile
-    const Primitive& q;
-    float origin_u, origin_v, limit_u, limit_v, top;
+    Float16 u, v;  // texels from the template's centre, of the row at the primitive's height
+    float m01, m11, dy, origin_u, origin_v, limit_u, limit_v;
     int32_t stride;
 
-    Sampler(const Primitive& primitive, int left, int tile_top)
-        : q(primitive),
+    Sampler(const Primitive& q, int left, int top)
+        : m01(q.m01),
+          m11(q.m11),
+          dy(top + 0.5f - q.y),
           origin_u((q.level->width - 1) * 0.5f + kBorder),
           origin_v((q.level->height - 1) * 0.5f + kBorder),
           limit_u(q.level->width + 2.0f),
           limit_v(q.level->height + 2.0f),
-          top(tile_top + 0.5f - q.y),
           stride(q.level->width + 3) {
         const Float16 dx = lane_numbers() + (left + 0.5f - q.x);
         u = dx * q.m00;
         v = dx * q.m10;
     }
 
-    void at(int row, Float16& row_u, Float16& row_v) const {
-        const float dy = top + row;
-        row_u = u + dy * q.m01;
-        row_v = v + dy * q.m11;
-    }
+    Float16 row_u(int row) const { return u + (dy + row) * m01; }
+    Float16 row_v(int row) const { return v + (dy + row) * m11; }
 
     // Index of each lane's footprint, and how far it lies into it.
-    Int16 footprint(Float16 row_u, Float16 row_v, Float16& fu, Float16& fv) const {
-        const Float16 from_u = clamped(row_u + origin_u, limit_u), from_v = clamped(row_v + origin_v, limit_v);
+    Int16 footprint(Float16 at_u, Float16 at_v, Float16& fu, Float16& fv) const {
+        const Float16 from_u = clamped(at_u + origin_u, limit_u), from_v = clamped(at_v + origin_v, limit_v);
         const Int16 whole_u = __builtin_convertvector(from_u, Int16), whole_v = __builtin_convertvector(from_v, Int16);
         fu = from_u - __builtin_convertvector(whole_u, Float16);
         fv = from_v - __builtin_convertvector(whole_v, Float16);
@@ -118,36 +115,65 @@ static inline void sample(const uint32_t* table, Int16 index, Float16 fu, Float1
              slope_v);
 }
 
-// A texture's numbers and slopes, decoded to light where a table is given (straight lines between its entries).
-static inline void sample_texture(const Scene& scene, const Primitive& q, Int16 index, Float16 fu, Float16 fv,
-                                  Float16* value, Float16* slope_u, Float16* slope_v) {
-    for (int c = 0; c < 3; ++c) {
-        sample(q.level->texture, index * 3 + c, fu, fv, value[c], slope_u[c], slope_v[c]);
-        if (!scene.decoded) continue;
-        const Float16 steps = clamped(value[c] * 4.0f, 1020.0f);
-        const Int16 whole = __builtin_convertvector(steps, Int16);
-        const Float16 low = gather(scene.decode, whole), rise = gather(scene.decode + 1, whole) - low;
-        value[c] = low + (steps - __builtin_convertvector(whole, Float16)) * rise;
-        slope_u[c] *= 4.0f * rise;
-        slope_v[c] *= 4.0f * rise;
-    }
-}
+// A primitive's colours: flat, or p + q * texture, the texture decoded to light where a table is given (straight lines
+// between its entries).
+template <bool kTextured>
+struct Shader {
+    const uint32_t* texture;
+    const float* decode;
+    Float16 p[3], q[3];
 
-static inline void sample_color(const Scene& scene, const Primitive& q, Int16 index, Float16 fu, Float16 fv,
-                                Float16* color) {
-    for (int c = 0; c < 3; ++c) color[c] = splat(q.p[c]);
-    if (!q.level->texture) return;
-    Float16 value[3], slope_u[3], slope_v[3];
-    sample_texture(scene, q, index, fu, fv, value, slope_u, slope_v);
-    for (int c = 0; c < 3; ++c) color[c] += q.q[c] * value[c];
-}
+    Shader(const Scene& scene, const Primitive& primitive)
+        : texture(primitive.level->texture), decode(scene.decoded ? scene.decode : nullptr) {
+        for (int c = 0; c < 3; ++c) {
+            p[c] = splat(primitive.p[c]);
+            q[c] = splat(primitive.q[c]);
+        }
+    }
+
+    void at(Int16 index, Float16 fu, Float16 fv, int c, Float16& value, Float16& slope_u, Float16& slope_v) const {
+        sample(texture, index * 3 + c, fu, fv, value, slope_u, slope_v);
+        if (!decode) return;
+        const Float16 steps = clamped(value * 4.0f, 1020.0f);
+        const Int16 whole = __builtin_convertvector(steps, Int16);
+        const Float16 low = gather(decode, whole), rise = gather(decode + 1, whole) - low;
+        value = low + (steps - __builtin_convertvector(whole, Float16)) * rise;
+        slope_u *= 4.0f * rise;
+        slope_v *= 4.0f * rise;
+    }
+};
 
 struct Tile {
     int left, top, columns, rows;  // px
     Float16 image[kTile][3], transmittance[kTile], grad[kTile][3], behind[kTile];
 };
 
-static void draw(const Scene& scene, int64_t tile_number, Tile& tile, Row* cache) {
+// Adds a primitive to a tile; its rows are remembered where there is a cache. Returns the end of what it filled.
+template <bool kTextured>
+static Row* draw(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, Row* cache) {
+    const Sampler sampler(q, tile.left, tile.top);
+    const Shader<kTextured> shader(scene, q);
+    const uint32_t* table = q.level->alpha;
+    const Float16 opacity = splat(q.opacity);
+    for (int r = pair.first; r <= pair.last; ++r) {
+        Float16 fu, fv, mask, slope_u, slope_v, color[3];
+        const Int16 index = sampler.footprint(sampler.row_u(r), sampler.row_v(r), fu, fv);
+        sample(table, index, fu, fv, mask, slope_u, slope_v);
+        if (cache) *cache++ = {mask, slope_u, slope_v, tile.transmittance[r]};
+        for (int c = 0; c < 3; ++c) {
+            color[c] = shader.p[c];
+            if constexpr (kTextured) {
+                Float16 value;
+                shader.at(index, fu, fv, c, value, slope_u, slope_v);
+                color[c] += shader.q[c] * value;
+            }
+        }
+        over(mask * opacity, color, tile.transmittance[r], tile.image[r]);
+    }
+    return cache;
+}
+
+static Row* draw_all(const Scene& scene, int64_t tile_number, Tile& tile, Row* cache) {
     for (int r = 0; r < kTile; ++r) {
         tile.transmittance[r] = splat(1.0f);
         for (int c = 0; c < 3; ++c) tile.image[r][c] = Float16{};
@@ -155,17 +181,9 @@ static void draw(const Scene& scene, int64_t tile_number, Tile& tile, Row* cache
     for (int64_t e = scene.first_entry[tile_number]; e < scene.first_entry[tile_number + 1]; ++e) {
         const Pair& pair = scene.pairs[scene.entries[e]];
         const Primitive& q = scene.primitives[pair.primitive];
-        const Sampler sampler(q, tile.left, tile.top);
-        for (int r = pair.first; r <= pair.last; ++r) {
-            Float16 u, v, fu, fv, mask, slope_u, slope_v, color[3];
-            sampler.at(r, u, v);
-            const Int16 index = sampler.footprint(u, v, fu, fv);
-            sample(q.level->alpha, index, fu, fv, mask, slope_u, slope_v);
-            if (cache) *cache++ = {mask, slope_u, slope_v, tile.transmittance[r]};
-            sample_color(scene, q, index, fu, fv, color);
-            over(mask * q.opacity, color, tile.transmittance[r], tile.image[r]);
-        }
+        cache = q.level->texture ? draw<true>(scene, pair, q, tile, cache) : draw<false>(scene, pair, q, tile, cache);
     }
+    return cache;
 }
 
 // Composites over the background; writes the image or makes the cotangent, as the mode asks. Returns the tile's loss.
@@ -205,50 +223,51 @@ static double finish(const Scene& scene, Tile& tile) {
     return total;
 }
 
+// What a primitive's samples on a tile say about its parameters, summed; `behind` moves in front of it.
 template <bool kTextured>
-static void gather_moments(const Scene& scene, const Pair& pair, const Primitive& q, const Sampler& sampler, Tile& tile,
-                           const Row* cache, Moments<Float16>& moments) {
+static Float16 differentiate(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, const Row* cache) {
+    const Sampler sampler(q, tile.left, tile.top);
+    const Shader<kTextured> shader(scene, q);
+    const Float16 opacity = splat(q.opacity);
+    Moments<Float16> moments{};
     for (int r = pair.first; r <= pair.last; ++r, ++cache) {
-        Float16 u, v, fu, fv, value[3], slope_u[3], slope_v[3], color[3], grad_opacity, grad_mask, color_grad[3];
-        sampler.at(r, u, v);
-        for (int c = 0; c < 3; ++c) color[c] = splat(q.p[c]);
-        if constexpr (kTextured) {
-            const Int16 index = sampler.footprint(u, v, fu, fv);
-            sample_texture(scene, q, index, fu, fv, value, slope_u, slope_v);
-            for (int c = 0; c < 3; ++c) color[c] += q.q[c] * value[c];
+        const Float16 u = sampler.row_u(r), v = sampler.row_v(r);
+        Float16 fu, fv, value[3], slope_u[3], slope_v[3], color[3], grad_opacity, grad_mask, color_grad[3];
+        Int16 index;
+        if constexpr (kTextured) index = sampler.footprint(u, v, fu, fv);
+        for (int c = 0; c < 3; ++c) {
+            color[c] = shader.p[c];
+            if constexpr (kTextured) {
+                shader.at(index, fu, fv, c, value[c], slope_u[c], slope_v[c]);
+                color[c] += shader.q[c] * value[c];
+            }
         }
-        over_backward(cache->mask, splat(q.opacity), color, cache->transmittance, tile.grad[r], tile.behind[r],
-                      grad_opacity, grad_mask, color_grad);
+        over_backward(cache->mask, opacity, color, cache->transmittance, tile.grad[r], tile.behind[r], grad_opacity,
+                      grad_mask, color_grad);
         moments.opacity += grad_opacity;
         Float16 grad_u = grad_mask * cache->slope_u, grad_v = grad_mask * cache->slope_v;
         for (int c = 0; c < 3; ++c) {
             moments.p[c] += color_grad[c];
             if constexpr (kTextured) {
                 moments.q[c] += color_grad[c] * value[c];
-                grad_u += color_grad[c] * q.q[c] * slope_u[c];
-                grad_v += color_grad[c] * q.q[c] * slope_v[c];
+                grad_u += color_grad[c] * shader.q[c] * slope_u[c];
+                grad_v += color_grad[c] * shader.q[c] * slope_v[c];
             }
         }
         add_position(grad_u, grad_v, u, v, moments);
     }
+    return sums(&moments.u);
 }
 
-static void differentiate(const Scene& scene, int64_t tile_number, Tile& tile, const Row* cache_end) {
+static void differentiate_all(const Scene& scene, int64_t tile_number, Tile& tile, const Row* cache_end) {
     for (int64_t e = scene.first_entry[tile_number + 1] - 1; e >= scene.first_entry[tile_number]; --e) {
         const int64_t number = scene.entries[e];
         const Pair& pair = scene.pairs[number];
         const Primitive& q = scene.primitives[pair.primitive];
-        const Sampler sampler(q, tile.left, tile.top);
-        Moments<Float16> moments{};
         cache_end -= pair.last - pair.first + 1;
-        if (q.level->texture)
-            gather_moments<true>(scene, pair, q, sampler, tile, cache_end, moments);
-        else
-            gather_moments<false>(scene, pair, q, sampler, tile, cache_end, moments);
-        const Float16* lanes = &moments.u;
-        float* record = scene.records + number * kRecord;
-        for (int m = 0; m < kMoments; ++m) record[m] = sum(lanes[m]);
-        for (int m = kMoments; m < kRecord; ++m) record[m] = 0.0f;
+        const Float16 total = q.level->texture ? differentiate<true>(scene, pair, q, tile, cache_end)
+                                               : differentiate<false>(scene, pair, q, tile, cache_end);
+        memcpy(scene.records + number * kRecord, &total, sizeof total);
     }
 }
 
@@ -264,16 +283,10 @@ EXPORT void diffbmp_run(Scene* scene, int32_t thread) {
         tile.top = (int)(number / scene->tiles_x) * kTile;
         tile.columns = scene->width - tile.left < kTile ? scene->width - tile.left : kTile;
         tile.rows = scene->height - tile.top < kTile ? scene->height - tile.top : kTile;
-        draw(*scene, number, tile, cache);
+        const Row* cache_end = draw_all(*scene, number, tile, cache);
         const double loss = finish(*scene, tile);
         if (scene->mode == kStep) scene->tile_loss[number] = loss;
-        if (scene->mode == kForward) continue;
-        int64_t rows = 0;
-        for (int64_t e = scene->first_entry[number]; e < scene->first_entry[number + 1]; ++e) {
-            const Pair& pair = scene->pairs[scene->entries[e]];
-            rows += pair.last - pair.first + 1;
-        }
-        differentiate(*scene, number, tile, cache + rows);
+        if (scene->mode != kForward) differentiate_all(*scene, number, tile, cache_end);
     }
 }
 

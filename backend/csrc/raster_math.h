@@ -145,9 +145,9 @@ struct Moments {
     V u, v, uu, vv, uv, vu;  // sum of dL/du, dL/dv, dL/du u, dL/dv v, dL/du v, dL/dv u
     V opacity;               // sum of dL/dalpha * texel value
     V p[3], q[3];            // sum of dL/dp, dL/dq
+    V unused[3];             // a record fills a cache line
 };
-constexpr int kMoments = 13;
-constexpr int kRecord = 16;  // floats of a stored record: the moments, padded to a cache line
+constexpr int kRecord = 16;  // values in it
 
 // One sample, back to front. behind = <dL/dimage, colour behind the sample>, the projected suffix:
 // dL/dalpha = T (<g, c> - behind), and before the sample the suffix is behind + alpha (<g, c> - behind).

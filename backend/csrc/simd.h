@@ -15,21 +15,44 @@ static inline Float16 splat(float value) {
     return Float16{} + value;
 }
 
+// Within [0, high]; written so that it becomes one instruction each way and not-a-number becomes 0.
 static inline Float16 clamped(Float16 value, float high) {
-    return __builtin_elementwise_min(__builtin_elementwise_max(value, Float16{}), splat(high));
+    value = value > 0.0f ? value : Float16{};
+    return value < high ? value : splat(high);
 }
 
 static inline Float16 lane_numbers() {
     return Float16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 }
 
+// The sums of a's and b's neighbouring lanes, two by two: a's in the even lanes, b's in the odd ones.
+static inline Float16 pair_sums(Float16 a, Float16 b) {
+    return __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
+           __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+}
+
+static inline Float16 quad_sums(Float16 a, Float16 b) {
+    return __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+           __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+}
+
+static inline Float16 half_sums(Float16 a, Float16 b) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+           __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+}
+
+// Lane i of the result is the sum of all lanes of v[i]: a transposition that adds on its way.
+static inline Float16 sums(const Float16* v) {
+    Float16 quads[4];
+    for (int i = 0; i < 4; ++i)
+        quads[i] = quad_sums(pair_sums(v[4 * i], v[4 * i + 1]), pair_sums(v[4 * i + 2], v[4 * i + 3]));
+    return half_sums(half_sums(quads[0], quads[1]), half_sums(quads[2], quads[3]));
+}
+
 static inline float sum(Float16 value) {
-    typedef float Float8 __attribute__((vector_size(32)));
-    typedef float Float4 __attribute__((vector_size(16)));
-    const Float8 a = __builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7) +
-                     __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15);
-    const Float4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
-    return (b[0] + b[2]) + (b[1] + b[3]);
+    float total = 0.0f;
+    for (int i = 0; i < kLanes; ++i) total += value[i];
+    return total;
 }
 
 // table[index] for each lane.
