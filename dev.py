@@ -33,8 +33,8 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 HOUR = 3600.0
 
 # Debian's names of what `import bpy` loads from the system.
-BLENDER_LIBRARIES = ("libgl1", "libice6", "libsm6", "libx11-6", "libxext6", "libxfixes3", "libxi6")
-BLENDER_LIBRARIES += ("libxkbcommon0", "libxrender1")
+BLENDER_LIBRARIES = ["libgl1", "libice6", "libsm6", "libx11-6", "libxext6", "libxfixes3", "libxi6"]
+BLENDER_LIBRARIES += ["libxkbcommon0", "libxrender1"]
 
 
 class Failure(Exception):
@@ -104,11 +104,11 @@ def setup() -> None:
 
 
 def demo(args: list[str]) -> None:
-    run([prepare_main(), "docs/demo/run.py", *args])
+    run(prepare_main(), "docs/demo/run.py", *args)
 
 
 def bench(args: list[str]) -> None:
-    run([prepare_main(), "-m", "backend", "bench", *args])
+    run(prepare_main(), "-m", "backend", "bench", *args)
 
 
 def test(args: list[str]) -> None:
@@ -126,8 +126,9 @@ def test(args: list[str]) -> None:
         if (chosen and not paths) or not prepare_or_skip(environment):
             continue
         heading(f"{folder} with Blender {environment.blender}")
-        command = [environment.interpreter, "-m", "pytest", *(paths or [folder]), *extra, *options]
-        codes.append(run(command, check=False, variables={"DIFFBMP_BACKEND_PYTHON": str(python)}))
+        arguments = [*(paths or [folder]), *extra, *options]
+        variables = {"DIFFBMP_BACKEND_PYTHON": str(python)}
+        codes.append(run(environment.interpreter, "-m", "pytest", *arguments, check=False, variables=variables))
 
     no_test = 5  # pytest's exit code where options such as -k leave none: right for some suites, not for all
     if any(code not in ((0, no_test) if options else (0,)) for code in codes):
@@ -139,16 +140,14 @@ def test(args: list[str]) -> None:
 def lint() -> None:
     """Runs every check, however the earlier ones end."""
     python = prepare_main()
-    package = link_package()
     kernels = sorted(path for path in ROOT.glob("backend/csrc/*") if path.suffix in {".h", ".cpp", ".cu"})
-    typed = ["dev.py", "backend", "tests", *(package / name for name in ("__init__.py", "operators", "panels"))]
-    checks: list[list[str | Path]] = [
-        [python, "-m", "ruff", "format", "--check", "."],
-        [python, "-m", "ruff", "check", "."],
-        [python, "-m", "mypy", *typed],
-        [MAIN.script("clang-format"), "--dry-run", "-Werror", *kernels],
+    addon = [link_package() / name for name in ("__init__.py", "operators", "panels")]
+    codes = [
+        run(python, "-m", "ruff", "format", "--check", ".", check=False),
+        run(python, "-m", "ruff", "check", ".", check=False),
+        run(python, "-m", "mypy", "dev.py", "backend", "tests", *addon, check=False),
+        run(MAIN.script("clang-format"), "--dry-run", "-Werror", *kernels, check=False),
     ]
-    codes = [run(check, check=False) for check in checks]
     if any(codes):
         raise Failure("Some checks failed")
 
@@ -156,14 +155,14 @@ def lint() -> None:
 def build() -> None:
     """Makes build/diffbmp-VERSION.zip, the extension as it is installed."""
     python = prepare_main()
-    run([python, "-m", "backend.csrc.build", "--all"])
+    run(python, "-m", "backend.csrc.build", "--all")
     (ROOT / "build").mkdir(exist_ok=True)
     for old in (ROOT / "build").glob("diffbmp-*.zip"):
         old.unlink()
     (tool,) = MAIN.folder.glob("**/bl_pkg/cli/blender_ext.py")  # part of Blender; needs no Blender to run
-    run([python, tool, "build", "--source-dir", ROOT, "--output-dir", ROOT / "build"])
+    run(python, tool, "build", "--source-dir", ROOT, "--output-dir", ROOT / "build")
     (archive,) = (ROOT / "build").glob("diffbmp-*.zip")
-    run([python, tool, "validate", archive])
+    run(python, tool, "validate", archive)
     say(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 1e6:.1f} MB")
 
 
@@ -173,7 +172,7 @@ def build() -> None:
 def prepare_main() -> Path:
     """The development environment's Python, with this machine's engine built."""
     prepare(MAIN)
-    run([MAIN.interpreter, "-m", "backend.csrc.build"])  # checks by itself whether there is something to do
+    run(MAIN.interpreter, "-m", "backend.csrc.build")  # checks by itself whether there is something to do
     return MAIN.interpreter
 
 
@@ -198,11 +197,11 @@ def prepare(environment: Environment) -> None:
     if probe([str(environment.interpreter)], environment.python) is None:
         base = find_python(environment.python)
         say(f"from {base}")
-        run([base, "-m", "venv", "--clear", environment.folder])
+        run(base, "-m", "venv", "--clear", environment.folder)
     say("installing " + ", ".join(environment.requirements) + ": this takes some minutes")
     quiet = [] if sys.stdout.isatty() else ["--progress-bar=off"]
-    pip = [environment.interpreter, "-m", "pip", "install", "--disable-pip-version-check", *quiet]
-    run([*pip, *torch_index(), *environment.requirements])
+    options = ["--disable-pip-version-check", *quiet, *torch_index()]
+    run(environment.interpreter, "-m", "pip", "install", *options, *environment.requirements)
     check_blender(environment)
     environment.stamp.write_text(environment.fingerprint(), encoding="utf-8")
 
@@ -246,8 +245,8 @@ def install_debian(packages: Sequence[str], reason: str) -> None:
     if os.geteuid() != 0:
         raise Failure(f"{reason}. Run this, then try again:\n  sudo {' '.join(command)}")
     say(f"{reason}: installing {' '.join(packages)}")
-    run(["apt-get", "update"], check=False)  # a stale list may still do
-    run(command, variables={"DEBIAN_FRONTEND": "noninteractive"})
+    run("apt-get", "update", check=False)  # a stale list may still do
+    run(*command, variables={"DEBIAN_FRONTEND": "noninteractive"})
 
 
 # --- interpreters ----------------------------------------------------------------------------------------------------
@@ -338,7 +337,7 @@ def link_package() -> Path:
     return link
 
 
-def run(command: Sequence[str | Path], *, check: bool = True, variables: dict[str, str] | None = None) -> int:
+def run(*command: str | Path, check: bool = True, variables: dict[str, str] | None = None) -> int:
     """Runs a command in the project's folder, its output shown. Returns its exit code; `check`: raises Failure."""
     text = [str(part) for part in command]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})}
@@ -356,8 +355,7 @@ def heading(text: str) -> None:
 
 
 def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    print(text, flush=True)
 
 
 def main(args: list[str]) -> int:
@@ -367,7 +365,7 @@ def main(args: list[str]) -> int:
     started = time.monotonic()
     try:
         if sys.version_info < (3, 11):  # noqa: UP036  the project's own minimum does not hold for who calls this
-            return run([find_python(MAIN.python), __file__, *args], check=False)
+            return run(find_python(MAIN.python), __file__, *args, check=False)
         if name in with_args:
             with_args[name](rest)
         elif name in without and not rest:

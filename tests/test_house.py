@@ -195,7 +195,10 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert blender.origin is not None
     (tool,) = Path(blender.origin).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py")
     archive = tmp_path_factory.mktemp("extension") / "diffbmp.zip"
-    for arguments in (["build", "--source-dir", ROOT, "--output-filepath", archive], ["validate", archive]):
+    for arguments in (
+        ["build", "--source-dir", str(ROOT), "--output-filepath", str(archive)],
+        ["validate", str(archive)],
+    ):
         result = subprocess.run(
             [sys.executable, tool, *arguments], capture_output=True, text=True, timeout=100, check=False
         )
