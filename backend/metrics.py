@@ -1,0 +1,62 @@
+"""How close two pictures are."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+_RADIUS, _SIGMA = 5, 1.5  # the window of Wang et al. (2004): Gaussian, 11 x 11
+_C1, _C2 = 0.01**2, 0.03**2
+
+
+def psnr(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
+    """Peak signal-to-noise ratio, dB.
+
+    image, target: [3, H, W] display-encoded in [0, 1]; what lies outside is clamped. weight: [H, W], how much a pixel counts.
+    The result is math.inf where there is no difference.
+    """
+    error = _mean((image.clamp(0.0, 1.0) - target).square().mean(0), weight)
+    return -10.0 * math.log10(error) if error > 0.0 else math.inf
+
+
+def ssim(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
+    """Structural similarity: the mean over the channels and over the pixels whose window lies inside the picture.
+
+    image, target: [3, H, W] display-encoded in [0, 1]; what lies outside is clamped. weight: [H, W], how much a pixel counts.
+    A picture smaller than the window is continued by its edges, and all its pixels count.
+    """
+    image = image.clamp(0.0, 1.0)
+    if min(image.shape[1:]) <= 2 * _RADIUS:
+        border = (_RADIUS,) * 4
+        image, target = (pad(picture[None], border, mode="replicate")[0] for picture in (image, target))
+    elif weight is not None:
+        weight = weight[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
+    # Channel by channel, which keeps the memory low.
+    maps = [_ssim_map(a, b) for a, b in zip(image, target, strict=True)]
+    return sum(_mean(values, weight) for values in maps) / len(maps)
+
+
+def _ssim_map(a: Tensor, b: Tensor) -> Tensor:
+    mean_a, mean_b = _blurred(a), _blurred(b)
+    variance_a = _blurred(a * a) - mean_a * mean_a
+    variance_b = _blurred(b * b) - mean_b * mean_b
+    covariance = _blurred(a * b) - mean_a * mean_b
+    above = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
+    return above / ((mean_a * mean_a + mean_b * mean_b + _C1) * (variance_a + variance_b + _C2))
+
+
+def _blurred(plane: Tensor) -> Tensor:
+    """[H, W] to [H - 10, W - 10]: only windows that lie inside."""
+    offset = torch.arange(-_RADIUS, _RADIUS + 1, dtype=plane.dtype)
+    window = torch.exp(-0.5 * (offset / _SIGMA) ** 2)
+    window /= window.sum()
+    return conv2d(conv2d(plane[None, None], window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))[0, 0]
+
+
+def _mean(values: Tensor, weight: Tensor | None) -> float:
+    if weight is None or not weight.any():
+        return float(values.mean(dtype=torch.float64))
+    return float((values * weight).sum(dtype=torch.float64) / weight.sum(dtype=torch.float64))
