@@ -1,0 +1,96 @@
+"""The primitives of a fit as tensors: to and from a layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .job import Layout, Settings, TemplateSpec, UserError
+from .templates import Templates
+
+
+@dataclass
+class Primitives:
+    """N primitives, front first."""
+
+    params: Tensor  # [N, 9], columns of engines.PARAMETERS, colours display-encoded
+    template: Tensor  # [N] int64
+    mirror: Tensor  # [N] bool
+    locked: Tensor  # [N] bool
+    region: Tensor  # [N] int32
+
+    @classmethod
+    def new(cls, params: Tensor, template: Tensor) -> Primitives:
+        """Neither mirrored nor locked, all of region 0."""
+        no = torch.zeros(len(template), dtype=torch.bool)
+        return cls(params, template, no, no.clone(), torch.zeros(len(template), dtype=torch.int32))
+
+    @classmethod
+    def from_layout(cls, layout: Layout, templates: Templates, height: int, width: int) -> Primitives:
+        """A layout's first frame, scaled to a canvas of height x width px where it was made for another.
+
+        Raises UserError if it has no primitives, or uses more templates than there are.
+        """
+        if layout.count == 0:
+            raise UserError("The layout to continue from is empty: start without it")
+        used = int(layout.template.max()) + 1
+        if used > len(templates):
+            raise UserError(f"The layout to continue from uses {used} stamps, but only {len(templates)} are given")
+        factor_x, factor_y = width / layout.width, height / layout.height
+        columns = (
+            layout.x[0] * factor_x,
+            layout.y[0] * factor_y,
+            layout.scale[0] * (factor_x * factor_y) ** 0.5,
+            layout.aspect[0],
+            layout.rotation[0],
+            layout.opacity[0],
+        )
+        params = np.column_stack([*columns, layout.color[0]]).astype(np.float32)
+        return cls(
+            torch.from_numpy(params),
+            torch.from_numpy(layout.template.astype(np.int64)),
+            torch.from_numpy(layout.mirror.copy()),
+            torch.from_numpy(layout.locked.copy()),
+            torch.from_numpy(layout.region.copy()),
+        )
+
+    def to_layout(
+        self,
+        level: Tensor,  # [N, 2]
+        templates: Templates,
+        settings: Settings,
+        height: int,
+        width: int,
+    ) -> Layout:
+        """A layout of one frame. Its templates' files are left empty: they are the caller's to fill in."""
+        # A copy: what the layout holds must not change with the fit.
+        columns = self.params.T.contiguous().clone().numpy()
+        x, y, scale, aspect, rotation, opacity = columns[:6, None]
+        return Layout(
+            x=x,
+            y=y,
+            scale=scale,
+            aspect=aspect,
+            rotation=rotation,
+            opacity=opacity,
+            color=columns[6:].T[None],
+            template=self.template.numpy(),
+            level=level.numpy(),
+            region=self.region.numpy().copy(),
+            mirror=self.mirror.numpy().copy(),
+            locked=self.locked.numpy().copy(),
+            width=width,
+            height=height,
+            templates=[_spec(templates, index) for index in range(len(templates))],
+            space=settings.space,
+            background=settings.background,
+        )
+
+
+def _spec(templates: Templates, index: int) -> TemplateSpec:
+    item = templates.items[index]
+    height, width = item.rgba.shape[:2]
+    return TemplateSpec("", name=item.name, mode=item.mode, blend=item.blend, width=width, height=height)  # type: ignore[arg-type]
