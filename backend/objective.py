@@ -104,8 +104,8 @@ class Objective:
                 value = pixel_loss(shown, target, self._training_weight, self._kind)
             else:
                 value = self._loss(shown)
-                if value.numel() != 1 or not bool(torch.isfinite(value)):
-                    raise UserError("The loss function must give one finite number: check what it returns")
+                if value.numel() != 1 or not value.requires_grad or not bool(torch.isfinite(value)):
+                    raise UserError("The loss function must give one finite number that depends on the image")
             (cotangent,) = torch.autograd.grad(value, leaf)
         return float(value) / (self._count if self._loss is None else 1), cotangent
 
