@@ -21,9 +21,6 @@ from .files import UserError, written_aside
 MAX_SIDE = 16384
 """Longest side of a picture that is read, px."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga", ".gif")
-"""The files of a folder that are taken for stamps."""
-
 _FAST = 1
 """PNG compression: a tenth of the time of the best level for a few more bytes."""
 
@@ -90,7 +87,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except FileNotFoundError as error:
         raise UserError(f"There is no picture {path}: choose one that exists") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise UserError(f"{path} cannot be read as a picture: save it again as PNG or choose another ({error})") from error
+        raise UserError(
+            f"{path} cannot be read as a picture: save it again as PNG or choose another ({error})"
+        ) from error
 
 
 @contextmanager

@@ -13,13 +13,12 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 
 def psnr(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
-    """Peak signal-to-noise ratio, dB.
+    """Peak signal-to-noise ratio, dB; 100 at most, so that equal pictures have a number too.
 
     image, target: [3, H, W] display-encoded in [0, 1]; what lies outside is clamped. weight: [H, W], how much a pixel counts.
-    The result is math.inf where there is no difference.
     """
     error = _mean((image.clamp(0.0, 1.0) - target).square().mean(0), weight)
-    return -10.0 * math.log10(error) if error > 0.0 else math.inf
+    return -10.0 * math.log10(max(error, 1e-10))
 
 
 def ssim(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:

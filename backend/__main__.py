@@ -1,0 +1,30 @@
+"""python -m backend: see backend.cli."""
+
+from __future__ import annotations
+
+import sys
+
+from .files import UserError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command line. Returns the exit status: 0 = done, 1 = not as it should be, 2 = an error that the user can mend."""
+    try:
+        from .cli import run
+
+        return run(arguments)
+    except UserError as error:
+        return _complain(error.message)
+    except ModuleNotFoundError as error:
+        if error.name not in ("numpy", "PIL", "torch"):
+            raise
+        return _complain(f"{sys.executable} has no {error.name}: install the packages that pyproject.toml lists")
+
+
+def _complain(sentence: str) -> int:
+    sys.stderr.write(f"{sentence}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""A layout as JSON that scripts of any language read; the conventions are those of backend.job."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..files import SCHEMA, written_aside
+from ..job import Layout
+from ..templates import Templates
+
+_PER_FRAME = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
+_PER_PRIMITIVE = ("template", "level", "region", "mirror", "locked")
+
+
+def export_json(layout: Layout, templates: Templates, path: Path) -> None:
+    """Canvas, stamps and primitives, front first, a line each; what may move is a list with one value a frame."""
+    head = {
+        "schema": SCHEMA,
+        "width": layout.width,
+        "height": layout.height,
+        "space": layout.space,
+        "background": layout.background,
+        "fps": layout.fps,
+        "frames": layout.frames,
+        "templates": [{**asdict(spec), "file": Path(spec.file).name} for spec in layout.templates],
+    }
+    with written_aside(path) as aside:
+        lines = ",\n".join(json.dumps(_primitive(layout, index)) for index in range(layout.count))
+        aside.write_text(f'{json.dumps(head)[:-1]}, "primitives": [\n{lines}\n]}}\n', encoding="utf-8")
+
+
+def _primitive(layout: Layout, index: int) -> dict[str, Any]:
+    fixed = {name: getattr(layout, name)[index].tolist() for name in _PER_PRIMITIVE}
+    return {**fixed, **{name: _short(getattr(layout, name)[:, index].tolist()) for name in _PER_FRAME}}
+
+
+def _short(value: Any) -> Any:
+    """float32 numbers without the digits that they do not have."""
+    return [_short(item) for item in value] if isinstance(value, list) else float(f"{value:.9g}")

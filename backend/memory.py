@@ -1,0 +1,20 @@
+"""Running out of memory as an error that the user can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .files import UserError
+
+
+@contextmanager
+def memory_errors_named() -> Iterator[None]:
+    """Within it, numpy's and torch's failures to allocate memory become a UserError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # torch has no class of its own for it on the CPU.
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        raise UserError("The memory does not suffice for a picture of this size: halve it", "halve_size") from error

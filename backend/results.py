@@ -1,0 +1,119 @@
+"""Result folders: a valid layout at any moment from the first checkpoint on, and read back.
+
+A folder holds layout.npz, layout.json, the stamps as read in templates/, every mip level that the layout uses in levels/
+(backend.job.level_file), while the fit runs preview.png, and once it is done render.png and metrics.json.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from .files import UserError, folder_aside, write_json
+from .images import save_png
+from .job import LEVEL_PADDING, Layout, level_file
+from .templates import Template, Templates, load_templates, padded
+
+_OWN = ("layout.npz", "layout.json", "templates", "levels", "render.png", "preview.png", "metrics.json")
+_HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+class ResultFolder:
+    """Where a fit leaves its layout, from one checkpoint to the next.
+
+    The first one takes the place of an older result as a whole. From then on, files are replaced one by one and in such an
+    order that the folder is a layout folder all the time: a process that is killed leaves the latest checkpoint.
+    """
+
+    def __init__(self, path: Path, templates: Templates) -> None:
+        """Raises UserError where the folder cannot be written to, or where it holds anything but an older result."""
+        self.path = path.resolve()
+        _check_free(self.path)
+        self._templates = templates
+        self._files = [f"templates/{i:03d}_{_safe(item)}.png" for i, item in enumerate(templates.items)]
+        self._levels: set[str] = set()  # written
+        self._used: set[str] = set()  # by the latest layout
+        self._exists = False
+
+    def save(self, layout: Layout) -> None:
+        """Makes this the folder's layout."""
+        specs = [replace(spec, file=file) for spec, file in zip(layout.templates, self._files, strict=True)]
+        layout = replace(layout, templates=specs)
+        self._used = {level_file(*key) for key in _used_levels(layout)}
+        if self._exists:
+            self._write_levels(layout, self.path)
+            layout.save(self.path)
+            return
+        with folder_aside(self.path) as folder:
+            for item, file in zip(self._templates.items, self._files, strict=True):
+                save_png(folder / file, item.rgba)
+            self._write_levels(layout, folder)
+            layout.save(folder)
+        self._exists = True
+
+    def preview(self, image: Tensor) -> Path:
+        """Writes preview.png of an image [3, H, W]; after the first save only."""
+        path = self.path / "preview.png"
+        save_png(path, image)
+        return path
+
+    def finish(self, render: Tensor, metrics: dict[str, Any]) -> None:
+        """Adds render.png of an image [3, H, W] and metrics.json, and drops the levels that only checkpoints used."""
+        save_png(self.path / "render.png", render)
+        write_json(self.path / "metrics.json", metrics)
+        for name in self._levels - self._used:
+            (self.path / name).unlink(missing_ok=True)
+
+    def _write_levels(self, layout: Layout, folder: Path) -> None:
+        for key in _used_levels(layout):
+            name = level_file(*key)
+            if name not in self._levels:
+                save_png(folder / name, padded(self._templates.bitmap(*key), LEVEL_PADDING))
+                self._levels.add(name)
+
+
+def load_result(folder: Path) -> tuple[Layout, Templates]:
+    """A layout folder's layout and stamps. Raises UserError where it is not whole or does not fit together."""
+    layout = Layout.load(folder)
+    templates = load_templates(layout.templates)
+    last = templates.level_count.numpy()[layout.template] - 1
+    if (layout.level < 0).any() or (layout.level > last).any():
+        raise UserError(f"The layout in {folder} uses a mip level that its stamps do not have: fit it again")
+    return layout, templates
+
+
+def _used_levels(layout: Layout) -> list[tuple[int, int, int]]:
+    """Template, level along u, level along v of each picture that the layout shows."""
+    rows = np.unique(np.column_stack([layout.template, layout.level]), axis=0)
+    return [(int(template), int(u), int(v)) for template, u, v in rows]
+
+
+def _check_free(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file, but a folder is needed for the result: choose another place")
+    try:
+        foreign = (
+            sorted(entry.name for entry in path.iterdir() if not _replaceable(entry.name)) if path.exists() else []
+        )
+        if foreign:
+            raise UserError(f"{path} holds other things than a result ({foreign[0]}): choose a new or an empty folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent).cleanup()
+    except OSError as error:
+        raise UserError(f"{path} cannot be written to ({error.strerror}): choose another folder") from error
+
+
+def _replaceable(name: str) -> bool:
+    """A result's own files, what a killed process left of them, and what file browsers leave everywhere."""
+    return name in _OWN or name in _HARMLESS or name.startswith((".layout-", ".preview-", ".render-", ".metrics-"))
+
+
+def _safe(item: Template) -> str:
+    """The stamp's name as part of a file's name, on any system."""
+    return re.sub(r"[^\w-]+", "_", item.name)[:40] or "stamp"

@@ -1,0 +1,147 @@
+"""A job from its pictures to its result folder. The command line and the worker both call this."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from .control import Control
+from .engines import make_rasterizer
+from .fitting import FitResult, Snapshot, fit
+from .images import load_mask, load_target
+from .job import Done, Event, Job, Layout, Log, Progress, Settings
+from .memory import memory_errors_named
+from .metrics import psnr, ssim
+from .rendering import render_layout
+from .results import ResultFolder
+from .templates import Templates, load_templates
+
+CHECKPOINT_SECONDS = 5.0
+"""Time between checkpoints where no previews are wanted."""
+
+PREVIEW_SIZE = 1024
+"""Longer side of a preview at most, px: it is looked at in a panel, and written while the fit waits."""
+
+_EVENT_SECONDS = 0.1
+_SHARE = 0.1  # of the time that checkpoints may take
+_STRIP_PIXELS = 2**25
+
+Emit = Callable[[Event], None]
+
+
+@memory_errors_named()
+def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
+    """Fits and leaves a result folder (backend.results) in `out`; from the first seconds on it holds the best layout so far.
+
+    emit is called with Log, Progress and at last Done. A control that is cancelled ends the fit with what there is; before
+    there is a layout, Done names no folder. Raises UserError for whatever the user can mend.
+    """
+    begin = time.perf_counter()
+    if control.cancelled:
+        emit(Done("", cancelled=True))
+        return
+    templates = load_templates(job.templates)
+    folder = ResultFolder(out, templates)
+    target, weight = load_pictures(job)
+    start = Layout.load(Path(job.start)) if job.start else None
+    engine = make_rasterizer(job.settings.engine, templates, 1, 1, threads=job.settings.threads)
+    height, width = target.shape[1:]
+    emit(Log(f"{width} x {height} px, {len(templates)} stamps, engine {engine.name} on {engine.device}"))
+    result = fit(
+        target,
+        templates,
+        replace(job.settings, preview_seconds=job.settings.preview_seconds or CHECKPOINT_SECONDS),
+        weight=weight,
+        start=start,
+        observer=_Reporter(folder, emit, with_previews=job.settings.preview_seconds > 0),
+        control=control,
+    )
+    folder.save(result.layout)
+    render, metrics = judge(result, target, weight, templates, job.settings)
+    metrics["seconds"] = {"total": round(time.perf_counter() - begin, 3), "fit": round(result.seconds, 3)}
+    folder.finish(render, {**metrics, "engine": engine.name, "device": engine.device})
+    emit(Done(str(folder.path), result.cancelled))
+
+
+def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
+    """The target over the background [3, H, W], and where it counts [H, W]: the mask times its own alpha, None = everywhere."""
+    color, alpha = load_target(Path(job.target), job.settings.size)
+    background = torch.tensor(job.settings.background)[:, None, None]
+    target = color * alpha + background * (1.0 - alpha)
+    weight = alpha if bool((alpha < 1.0).any()) else None
+    if job.mask:
+        mask = load_mask(Path(job.mask), *alpha.shape)
+        weight = mask if weight is None else mask * weight
+    return target, weight
+
+
+def judge(
+    result: FitResult,
+    target: Tensor,  # [3, H, W]
+    weight: Tensor | None,  # [H, W]
+    templates: Templates,
+    settings: Settings,
+) -> tuple[Tensor, dict[str, Any]]:
+    """The layout's picture [3, H, W] and its numbers; those that take long are None after a cancel."""
+    layout = result.layout
+    render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
+    metrics: dict[str, Any] = {"psnr": psnr(render, target, weight), "ssim": None, "psnr_aa": None, "ssim_aa": None}
+    if not result.cancelled:
+        smooth = supersampled(layout, templates, settings)
+        metrics["ssim"] = ssim(render, target, weight)
+        metrics["psnr_aa"], metrics["ssim_aa"] = psnr(smooth, target, weight), ssim(smooth, target, weight)
+    return render, {**metrics, "iterations": result.steps, "count": layout.count}
+
+
+def supersampled(layout: Layout, templates: Templates, settings: Settings) -> Tensor:
+    """The layout's `aa` picture [3, H, W], 3 x 3 samples a pixel; strip by strip, which bounds the memory."""
+    rows = max(1, _STRIP_PIXELS // (9 * layout.width))
+    strips = []
+    for top in range(0, layout.height, rows):
+        strip = replace(layout, y=layout.y - np.float32(top), height=min(rows, layout.height - top))
+        options = {"engine": settings.engine, "threads": settings.threads}
+        strips.append(render_layout(strip, templates, supersample=3, **options)[:3])  # type: ignore[arg-type]
+    return torch.cat(strips, 1)
+
+
+class _Reporter:
+    """Turns the fit's snapshots into events, checkpoints and previews."""
+
+    def __init__(self, folder: ResultFolder, emit: Emit, *, with_previews: bool) -> None:
+        self._folder, self._emit, self._with_previews = folder, emit, with_previews
+        self._preview = ""
+        self._next_event = self._next_checkpoint = 0.0
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        begin = time.perf_counter()
+        due = begin >= self._next_event or snapshot.step == snapshot.total
+        if snapshot.layout is not None and snapshot.image is not None and begin >= self._next_checkpoint:
+            self._folder.save(snapshot.layout)
+            if self._with_previews:
+                self._preview = str(self._folder.preview(_shrunk(snapshot.image)))
+            end = time.perf_counter()
+            self._next_checkpoint = end + (end - begin) / _SHARE
+            due = True
+        if due:
+            self._next_event = begin + _EVENT_SECONDS
+            self._emit(
+                Progress(
+                    snapshot.step, snapshot.total, snapshot.loss, snapshot.psnr, snapshot.seconds_left, self._preview
+                )
+            )
+
+
+def _shrunk(image: Tensor) -> Tensor:
+    height, width = image.shape[1:]
+    factor = PREVIEW_SIZE / max(height, width)
+    if factor >= 1.0:
+        return image
+    return interpolate(image[None], (max(1, round(height * factor)), max(1, round(width * factor))), mode="area")[0]
