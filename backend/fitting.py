@@ -5,7 +5,6 @@ The same settings, target and templates give the same layout, bit for bit, for a
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .control import Control
 from .engines import Placement, make_rasterizer
 from .initialize import initialize
 from .job import Layout, Settings, UserError
@@ -22,39 +22,6 @@ from .optimizer import Optimizer
 from .primitives import Primitives
 from .recipes import RECIPES
 from .templates import Templates
-
-
-class Control:
-    """Stops, pauses and resumes a fit from another thread or a signal handler."""
-
-    def __init__(self) -> None:
-        self._cancelled = threading.Event()
-        self._running = threading.Event()
-        self._running.set()
-
-    def cancel(self) -> None:
-        """Ends the fit after the step in hand, with the best layout so far."""
-        self._cancelled.set()
-        self._running.set()
-
-    def pause(self) -> None:
-        if not self._cancelled.is_set():
-            self._running.clear()
-
-    def resume(self) -> None:
-        self._running.set()
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled.is_set()
-
-    def wait(self) -> float:
-        """Returns when the fit may go on or is cancelled: the seconds that it was paused."""
-        if self._running.is_set():
-            return 0.0
-        begin = time.perf_counter()
-        self._running.wait()
-        return time.perf_counter() - begin
 
 
 @dataclass
