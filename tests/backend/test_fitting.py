@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.fitting import Control, FitResult, Snapshot, fit
+from backend.control import Control
+from backend.fitting import FitResult, Snapshot, fit
 from backend.job import Layout, Settings, UserError
 from backend.objective import NoiseCanvas
 from backend.rendering import render_layout
