@@ -21,6 +21,6 @@ DECODE_STEPS = 4
 
 
 def decode_table() -> Tensor:
-    """Light for the texel values 0, 1/4, 2/4 ... 255, and one entry more for the interpolation's sake: [1022] float32."""
+    """Light for the texel values 0, 1/4, 2/4 ... 255, and one entry more to interpolate with: [1022] float32."""
     values = torch.arange(255 * DECODE_STEPS + 2, dtype=torch.float64) / (255 * DECODE_STEPS)
     return decode(values).float()

@@ -102,7 +102,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def from_dict(kind: type[Any], data: Any, where: str) -> Any:
-    """Makes a dataclass of a JSON object. Unknown keys, missing keys and wrong types raise a UserError that names them."""
+    """Makes a dataclass of a JSON object. Unknown or missing keys and wrong types raise a UserError that names them."""
     if not isinstance(data, dict):
         raise UserError(f"{where}: {data!r} is not an object with the keys of {kind.__name__}")
     known = {f.name for f in fields(kind)}

@@ -12,7 +12,7 @@ Conventions (they hold everywhere in the project):
 - opacity and color in [0, 1], color display-encoded. Colour of a sample = p + q * texture, per template mode:
   tint p = c, q = 0; mix p = (1 - b) c, q = b; multiply p = (1 - b) c, q = b c.
 - Order: index 0 is the front.
-- level: mip level per axis (u, v), two levels per octave: the bitmap has round(size * 2^(-level / 2)) texels, at least 1.
+- level: mip level per axis (u, v), two to an octave: the bitmap has round(size * 2^(-level / 2)) texels, at least 1.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Job:
 
     @classmethod
     def load(cls, folder: Path) -> Job:
-        """Reads a job folder; its paths come back absolute. Raises UserError for anything unknown or of a wrong type."""
+        """Reads a job folder; its paths come back absolute. Raises UserError for what is unknown or of a wrong type."""
         data = read_json(folder / "job.json")
         where = str(folder / "job.json")
         settings = from_dict(Settings, data.pop("settings", {}), where)
@@ -138,7 +138,7 @@ _PER_PRIMITIVE = {"template": np.int32, "region": np.int32, "mirror": np.bool_, 
 
 @dataclass
 class Layout:
-    """All primitives, front first, over F frames. A saved layout can be rendered, built and exported without its job."""
+    """All primitives, front first, over F frames. A saved layout is rendered, built and exported without its job."""
 
     x: Array  # [F, N] float32, px
     y: Array  # [F, N] float32, px

@@ -1,9 +1,9 @@
 """Templates and their mip levels.
 
-A mip level is a smaller copy of a template, averaged over the area of each of its texels, so that a primitive drawn small is
-smooth instead of point-sampled. Levels come two to an octave and per axis (u, v): stamps that stretch need unequal ones.
-Level (0, 0) is the template itself. Every level is kept as 8-bit straight RGBA: the same numbers that Blender, a PSD and the
-engines show.
+A mip level is a smaller copy of a template, averaged over the area of each of its texels, so that a primitive drawn
+small is smooth instead of point-sampled. Levels come two to an octave and per axis (u, v): stamps that stretch need
+unequal ones. Level (0, 0) is the template itself. Every level is kept as 8-bit straight RGBA: the same numbers that
+Blender, a PSD and the engines show.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Templates:
         return self._bled[template]
 
     def _level(self, template: int, level_u: int, level_v: int) -> FloatArray:
-        """[h, w, 4]: colour times (alpha + a trace), alpha. An octave at a time, so that a level never depends on which came first."""
+        """[h, w, 4]: colour times (alpha + a trace), alpha. Made an octave at a time, whichever level is asked for first."""
         key = (template, level_u, level_v)
         if key not in self._planes:
             parent_u, parent_v = max(level_u - LEVELS_PER_OCTAVE, 0), max(level_v - LEVELS_PER_OCTAVE, 0)
@@ -148,7 +148,7 @@ def padded(bitmap: ByteArray, texels: int) -> ByteArray:
 
 
 def bleed_colors(rgba: ByteArray) -> ByteArray:
-    """Gives transparent texels the colour of the visible ones near them: uint8 [h, w, 4]; alpha and visible texels stay.
+    """Gives transparent texels the colour of visible ones near them: uint8 [h, w, 4]; alpha and visible texels stay.
 
     Averages over growing areas (an image pyramid), then fills from the finest one that saw something.
     """

@@ -1,7 +1,7 @@
 """Builds the CPU engine with the compiler of the PyPI package ziglang: python -m backend.csrc.build [--all]
 
-Writes backend/lib/. Without --all only the variants for this machine's system and processor are built. What is up to date is
-left alone.
+Writes backend/lib/. Without --all only the variants for this machine's system and processor are built. What is up to
+date is left alone.
 """
 
 from __future__ import annotations

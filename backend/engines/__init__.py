@@ -1,8 +1,8 @@
 """The engines: one interface, a room for each. An engine rasterizes primitives and differentiates the result.
 
-All engines sample the same 8-bit mip levels (backend.templates) and share the conventions of backend.job. Between them stand
-plain tensors: `params` [N, 9] holds the columns of PARAMETERS, colours and backgrounds are the numbers that are composited
-(display-encoded in the display space, light in the linear one), images are planes [3, H, W].
+All engines sample the same 8-bit mip levels (backend.templates) and share the conventions of backend.job. Between
+them stand plain tensors: `params` [N, 9] holds the columns of PARAMETERS, colours and backgrounds are the numbers
+that are composited (display-encoded in the display space, light in the linear one), images are planes [3, H, W].
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Rasterizer(Protocol):
     ) -> tuple[float, Tensor]:
         """Forward, pixel loss and backward in one: the loss and the gradient of params [N, 9].
 
-        The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), in the numbers
-        that are composited.
+        The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), in the
+        numbers that are composited.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The compiled CPU library: its structs mirrored for ctypes, and the choice of the variant that this processor can run."""
+"""The compiled CPU library: its structs mirrored for ctypes, and the choice of the variant for this processor."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The reference engine: the mathematics in plain PyTorch, in any float type, differentiated by autograd. It is the truth.
+"""The reference engine: the mathematics in plain PyTorch, in any float type, differentiated by autograd. The truth.
 
-It works tile by tile (32 x 32 px, all primitives of a tile at once), so that it can also be used, slowly, at real sizes.
+It works tile by tile (32 x 32 px, all primitives of a tile at once), so that it can also be used, slowly, at real
+sizes.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class ReferenceRasterizer:
         leaf = params.detach().to(self._dtype).requires_grad_()
         torch.set_num_threads(self._threads)
         with torch.enable_grad():
-            for rows, columns, image, alpha in self._tiles(leaf, placement, background):
+            for rows, columns, image, alpha in self._tiles(leaf, placement, background.detach()):
                 value = (grad_image[:, rows, columns] * image).sum()
                 if grad_alpha is not None:
                     value = value + (grad_alpha[rows, columns] * alpha).sum()
@@ -111,7 +112,7 @@ class ReferenceRasterizer:
         bare = torch.ones(self._height, self._width, dtype=torch.bool)
         with torch.enable_grad():
             total = 0.0
-            for rows, columns, image, _ in self._tiles(leaf, placement, background):
+            for rows, columns, image, _ in self._tiles(leaf, placement, background.detach()):
                 value = _pixel_loss(image - target[:, rows, columns], weight[rows, columns], loss)
                 value.backward()
                 total += value.item()

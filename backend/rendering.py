@@ -1,0 +1,152 @@
+"""The public renderer: differentiable in PyTorch over any engine, and layouts to pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .color import decode, encode
+from .engines import Placement, Rasterizer, make_rasterizer
+from .job import SPACES, Layout, UserError, check_choice
+from .templates import LEVELS_PER_OCTAVE, Templates
+
+
+def render(
+    x: Tensor,  # [N] px
+    y: Tensor,  # [N] px
+    scale: Tensor,  # [N] px, half of the template's longer side
+    rotation: Tensor,  # [N] radians, clockwise
+    opacity: Tensor,  # [N] in [0, 1]
+    color: Tensor,  # [N, 3] display-encoded
+    *,
+    templates: Templates,
+    size: tuple[int, int],  # height, width of the canvas, px
+    template: Tensor | None = None,  # [N] index into templates; None = the first
+    aspect: Tensor | None = None,  # [N]; None = 1
+    mirror: Tensor | None = None,  # [N] bool; None = not
+    level: Tensor | None = None,  # [N, 2] mip level per axis; None = at most `bias` texels to a pixel
+    background: Tensor | None = None,  # [3, H, W], or anything that broadcasts to it, display-encoded; None = white
+    bias: float = 1.0,
+    engine: str = "auto",
+    space: str = "display",
+    threads: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Composites primitives over a background, index 0 in front. See backend.job for the conventions.
+
+    Returns the image [3, H, W], display-encoded whatever the compositing space, and its alpha [H, W]. Both are
+    differentiable in x, y, scale, rotation, opacity, color, aspect and background; template, mirror and level are not
+    differentiated. The engine "reference" computes in the float type of x, "cpu" in float32. Raises UserError for
+    shapes that do not fit.
+    """
+    count, (height, width) = len(x), size
+    check_choice("space", space, SPACES)
+    aspect = torch.ones_like(x) if aspect is None else aspect
+    template = torch.zeros(count, dtype=torch.int64) if template is None else template.long()
+    mirror = torch.zeros(count, dtype=torch.bool) if mirror is None else mirror
+    background = torch.ones(3, 1, 1) if background is None else background
+    for name, value, shape in (
+        *((n, v, (count,)) for n, v in (("x", x), ("y", y), ("scale", scale), ("rotation", rotation))),
+        *((n, v, (count,)) for n, v in (("opacity", opacity), ("aspect", aspect), ("template", template))),
+        ("mirror", mirror, (count,)),
+        ("color", color, (count, 3)),
+    ):
+        if tuple(value.shape) != shape:
+            raise UserError(f"{name} has the shape {tuple(value.shape)}, but {shape} is needed")
+    if count and not 0 <= int(template.min()) <= int(template.max()) < len(templates):
+        raise UserError(f"template names a stamp that is not there: there are {len(templates)}")
+    if level is None:
+        level = templates.choose_levels(template, scale.detach(), aspect.detach(), bias)
+    linear = space == "linear"
+    params = torch.cat(
+        [torch.stack([x, y, scale, aspect, rotation, opacity], 1), decode(color) if linear else color], 1
+    )
+    behind = (decode(background) if linear else background).expand(3, height, width)
+    dtype = params.dtype if engine == "reference" else torch.float32
+    rasterizer = make_rasterizer(engine, templates, height, width, space=space, threads=threads, dtype=dtype)
+    image, alpha = _Rasterize.apply(params.to(dtype), behind.to(dtype), Placement(template, level, mirror), rasterizer)
+    return (encode(image) if linear else image), alpha
+
+
+class _Rasterize(torch.autograd.Function):
+    """The engine's forward and backward, in the numbers that are composited."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        params: Tensor,  # [N, 9]
+        background: Tensor,  # [3, H, W]
+        placement: Placement,
+        rasterizer: Rasterizer,
+    ) -> tuple[Tensor, Tensor]:
+        image, alpha = rasterizer.forward(params, placement, background)
+        ctx.save_for_backward(params, background, alpha)
+        ctx.placement, ctx.rasterizer = placement, rasterizer
+        return image, alpha
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        grad_image, grad_alpha = cotangents
+        params, background, alpha = ctx.saved_tensors
+        grad_params = grad_background = None
+        if ctx.needs_input_grad[0]:
+            grad_params = ctx.rasterizer.backward(params, ctx.placement, background, grad_image, grad_alpha)
+        if ctx.needs_input_grad[1]:
+            grad_background = (1 - alpha) * grad_image
+        return grad_params, grad_background, None, None
+
+
+def layout_tensors(layout: Layout, frame: int = 0) -> tuple[Tensor, Placement]:
+    """A layout's frame as an engine takes it: params [N, 9] with display-encoded colours, and the placement."""
+    columns = (layout.x, layout.y, layout.scale, layout.aspect, layout.rotation, layout.opacity)
+    params = torch.stack([torch.from_numpy(c[frame]) for c in columns], 1)
+    params = torch.cat([params, torch.from_numpy(layout.color[frame])], 1)
+    placement = Placement(
+        torch.from_numpy(layout.template).long(),
+        torch.from_numpy(layout.level).long(),
+        torch.from_numpy(layout.mirror),
+    )
+    return params, placement
+
+
+def render_layout(
+    layout: Layout,
+    templates: Templates,
+    *,
+    width: int | None = None,  # px of the picture; None = of the canvas
+    supersample: int = 1,
+    transparent: bool = False,
+    frame: int = 0,
+    engine: str = "auto",
+    threads: int = 0,
+) -> Tensor:
+    """A layout's frame as a picture: [4, H, W] straight RGBA, display-encoded.
+
+    Over the layout's background the alpha is 1; `transparent` leaves the background out. A wider picture takes finer
+    mip levels by as much. supersample = n renders n x n samples a pixel on the same levels and averages them in the
+    compositing space (3 gives the picture that is called `aa`).
+    """
+    width = width or layout.width
+    factor = width / layout.width
+    height = max(1, round(layout.height * factor))
+    params, placement = layout_tensors(layout, frame)
+    finer = round(LEVELS_PER_OCTAVE * torch.tensor(factor).log2().item())
+    placement.level = (placement.level - finer).clamp_min(0).minimum(templates.level_count[placement.template] - 1)
+    linear = layout.space == "linear"
+    params[:, :3] *= factor * supersample
+    background = torch.tensor(layout.background)
+    if linear:
+        params[:, 6:9], background = decode(params[:, 6:9]), decode(background)
+    fine_height, fine_width = height * supersample, width * supersample
+    rasterizer = make_rasterizer(engine, templates, fine_height, fine_width, space=layout.space, threads=threads)
+    behind = torch.zeros(3) if transparent else background
+    image, alpha = rasterizer.forward(params, placement, behind[:, None, None].expand(3, fine_height, fine_width))
+    if supersample > 1:
+        image = torch.nn.functional.avg_pool2d(image, supersample)
+        alpha = torch.nn.functional.avg_pool2d(alpha[None], supersample)[0]
+    if transparent:
+        image = image / alpha.clamp_min(1e-6)
+    else:
+        alpha = torch.ones_like(alpha)
+    return torch.cat([encode(image) if linear else image, alpha[None]]).clamp(0, 1)
