@@ -103,7 +103,7 @@ class Templates:
         return self._bled[template]
 
     def _level(self, template: int, level_u: int, level_v: int) -> FloatArray:
-        """[h, w, 4]: colour times (alpha + a trace), alpha. Made an octave at a time, whichever level is asked for first."""
+        """[h, w, 4]: colour times (alpha + a trace), alpha; an octave at a time, whichever is asked for first."""
         key = (template, level_u, level_v)
         if key not in self._planes:
             parent_u, parent_v = max(level_u - LEVELS_PER_OCTAVE, 0), max(level_v - LEVELS_PER_OCTAVE, 0)
