@@ -8,7 +8,7 @@ from .files import UserError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command line. Returns the exit status: 0 = done, 1 = not as it should be, 2 = an error that the user can mend."""
+    """Runs a command line. Returns the exit status: 0 = done, 1 = not as it should be, 2 = an error to be mended."""
     try:
         from .cli import run
 

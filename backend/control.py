@@ -45,9 +45,9 @@ class Control:
 
 @contextmanager
 def termination_calls(stop: Callable[[], None]) -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM call `stop`, in a thread of its own: at once, however long the main thread computes.
+    """Within it, SIGINT and SIGTERM call `stop`: at once, in a thread of its own, whatever the main thread computes.
 
-    To be entered in the main thread.
+    Only the main thread may enter it.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)

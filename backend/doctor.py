@@ -22,8 +22,10 @@ _WIDTH, _HEIGHT, _COUNT = 96, 64, 60
 
 
 def examine() -> dict[str, Any]:
-    """Versions, and for each engine whether it works, its device, its greatest errors against the reference, and the cause
-    where it does not run."""
+    """The versions, and for each engine whether it works, its device and its greatest errors against the reference.
+
+    The cause is given where an engine does not run.
+    """
     return {
         "python": platform.python_version(),
         "executable": sys.executable,
@@ -43,9 +45,8 @@ def explain(findings: dict[str, Any]) -> str:
     ]
     for engine in findings["engines"]:
         errors = "".join(f" {engine[key]:9.1e}" if engine[key] is not None else f" {'-':>9}" for key in _ERRORS)
-        lines.append(
-            f"{engine['name']:<10} {'yes' if engine['works'] else 'no':<6}{errors}  {engine['device'] or engine['cause']}"
-        )
+        works = "yes" if engine["works"] else "no"
+        lines.append(f"{engine['name']:<10} {works:<6}{errors}  {engine['device'] or engine['cause']}")
     lines += ["", f"image, gradient: the greatest error against the reference in float64; {TOLERANCE:g} is allowed"]
     return "\n".join(lines)
 

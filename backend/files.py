@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -69,10 +69,7 @@ def folder_aside(folder: Path) -> Iterator[Path]:
         yield aside
         os.chmod(aside, 0o777 & ~_umask())
         if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            os.replace(folder, old / "old")
-            os.replace(aside, folder)
-            shutil.rmtree(old, ignore_errors=True)
+            _exchange(aside, folder)
         else:
             os.replace(aside, folder)
     except OSError as error:
@@ -81,6 +78,21 @@ def folder_aside(folder: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(aside: Path, folder: Path) -> None:
+    """Puts the folder `aside` in place of another, which is removed, or is as it was where that fails."""
+    attic = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    old = attic / folder.name
+    try:
+        os.replace(folder, old)
+        os.replace(aside, folder)
+    except OSError:
+        if old.exists():
+            os.replace(old, folder)
+        attic.rmdir()
+        raise
+    shutil.rmtree(attic, ignore_errors=True)
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -109,12 +121,12 @@ def from_dict(kind: type[Any], data: Any, where: str) -> Any:
     for key in data:
         if key not in known:
             raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(known))}")
+    for f in fields(kind):
+        if f.name not in data and f.default is MISSING and f.default_factory is MISSING:
+            raise UserError(f"{where}: the key {f.name!r} is missing")
     hints = get_type_hints(kind)
     values = {key: _typed(key, value, hints[key], where) for key, value in data.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UserError(f"{where}: {error}") from error
+    return kind(**values)
 
 
 def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
@@ -126,6 +138,8 @@ def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)) or not all(type(v) in (int, float) for v in value):
             raise UserError(f"{where}: {key} is {value!r}, but three numbers are needed")
         return tuple(float(v) for v in value)
+    if hint == list[int] and not (isinstance(value, list) and all(type(v) is int for v in value)):
+        raise UserError(f"{where}: {key} is {value!r}, but a list of whole numbers is needed")
     if get_args(hint) and all(isinstance(arg, str) for arg in get_args(hint)):
         check_choice(key, value, get_args(hint))
     return value

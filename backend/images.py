@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ def save_png(path: Path, pixels: Tensor | ByteArray) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The picture, not yet decoded, its size checked. What goes wrong now or while it is decoded becomes a UserError."""
+    """The picture, its size checked, not yet decoded. What goes wrong now or in decoding becomes a UserError."""
     try:
         with _any_area(), Image.open(path) as image:
             _check_size(path, *image.size)
@@ -119,9 +119,10 @@ def _to_rgba(image: Image.Image) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
         image = _to_grey(image)
     if image.mode == "LAB":  # the one mode that Pillow's own conversion does not know
-        return ImageCms.profileToProfile(  # type: ignore[return-value]
+        converted = ImageCms.profileToProfile(
             image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        ).convert("RGBA")
+        )
+        return cast(Image.Image, converted).convert("RGBA")
     rgba = image.convert("RGBA")
     if profile:
         color = _to_srgb(image if image.mode in ("L", "CMYK") else rgba.convert("RGB"), profile)
@@ -159,6 +160,6 @@ def _resized(rgba: Image.Image, width: int, height: int) -> Image.Image:
     if rgba.size == (width, height):
         return rgba
     # Pillow weighs colours by their alpha, in 8 bits: opaque pictures are spared the rounding.
-    opaque = rgba.getextrema()[3] == (255, 255)
+    opaque = rgba.getchannel("A").getextrema() == (255, 255)
     picture = rgba.convert("RGB") if opaque else rgba
     return picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0).convert("RGBA")

@@ -18,6 +18,8 @@ Conventions (they hold everywhere in the project):
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -120,7 +122,7 @@ class Job:
         data = read_json(folder / "job.json")
         where = str(folder / "job.json")
         settings = from_dict(Settings, data.pop("settings", {}), where)
-        specs = [from_dict(TemplateSpec, item, where) for item in data.pop("templates", [])]
+        specs = _specs(data, where)
         job = from_dict(cls, {**data, "templates": specs, "settings": settings}, where)
         job.target = _absolute(folder, job.target)
         job.mask = _absolute(folder, job.mask)
@@ -162,7 +164,9 @@ class Layout:
 
     def __post_init__(self) -> None:
         check_choice("space", self.space, SPACES)
-        count, shots = len(self.template), len(self.frames)
+        check_range("width", self.width, 1, MAX_SIZE)
+        check_range("height", self.height, 1, MAX_SIZE)
+        count, shots = np.size(self.template), len(self.frames)
         for name in _PER_FRAME:
             self._convert(name, np.float32, (shots, count))
         self._convert("color", np.float32, (shots, count, 3))
@@ -173,7 +177,10 @@ class Layout:
             raise UserError(f"The layout uses a stamp that it does not have: it has {len(self.templates)}")
 
     def _convert(self, name: str, kind: Any, shape: tuple[int, ...]) -> None:
-        array = np.ascontiguousarray(getattr(self, name), dtype=kind)
+        try:
+            array = np.ascontiguousarray(getattr(self, name), dtype=kind)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"The layout's {name} is not an array of numbers") from error
         if array.shape != shape:
             raise UserError(f"The layout's {name} has the shape {array.shape}, but {shape} is needed")
         setattr(self, name, array)
@@ -195,14 +202,16 @@ class Layout:
         """Reads a layout folder; the stamps' paths come back absolute. Raises UserError where it is not whole."""
         data = read_json(folder / "layout.json")
         where = str(folder / "layout.json")
-        specs = [from_dict(TemplateSpec, item, where) for item in data.pop("templates", [])]
+        specs = _specs(data, where)
         path = folder / "layout.npz"
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = dict(archive)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} cannot be read as a layout: {error}") from error
         layout = from_dict(cls, {**data, **arrays, "templates": specs}, where)
+        if not all(np.isfinite(getattr(layout, name)).all() for name in (*_PER_FRAME, "color")):
+            raise UserError(f"{path} holds values that are not finite numbers: fit it again")
         for spec in layout.templates:
             spec.file = _absolute(folder, spec.file)
         return layout
@@ -239,7 +248,7 @@ class Error:
 
 @dataclass
 class Done:
-    out: str  # folder of the layout
+    out: str  # folder of the layout, "" = cancelled before there was one
     cancelled: bool = False
 
 
@@ -286,6 +295,14 @@ class Command:
         except ValueError as error:
             raise UserError(f"Not a command: {line[:200]!r}") from error
         return from_dict(cls, data, "command")
+
+
+def _specs(data: dict[str, Any], where: str) -> list[TemplateSpec]:
+    """Takes the list of stamps out of a JSON object."""
+    items = data.pop("templates", [])
+    if not isinstance(items, list):
+        raise UserError(f"{where}: templates is {items!r}, but a list of objects is needed")
+    return [from_dict(TemplateSpec, item, where) for item in items]
 
 
 def _absolute(folder: Path, name: str) -> str:

@@ -6,16 +6,19 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import pad
 
 _RADIUS, _SIGMA = 5, 1.5  # the window of Wang et al. (2004): Gaussian, 11 x 11
+_BELL = [math.exp(-0.5 * (offset / _SIGMA) ** 2) for offset in range(-_RADIUS, _RADIUS + 1)]
+_WINDOW = [value / sum(_BELL) for value in _BELL]
 _C1, _C2 = 0.01**2, 0.03**2
 
 
 def psnr(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
     """Peak signal-to-noise ratio, dB; 100 at most, so that equal pictures have a number too.
 
-    image, target: [3, H, W] display-encoded in [0, 1]; what lies outside is clamped. weight: [H, W], how much a pixel counts.
+    image, target: [3, H, W] display-encoded in [0, 1]; what lies outside is clamped.
+    weight: [H, W], how much a pixel counts; None = all alike.
     """
     error = _mean((image.clamp(0.0, 1.0) - target).square().mean(0), weight)
     return -10.0 * math.log10(max(error, 1e-10))
@@ -24,7 +27,8 @@ def psnr(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
 def ssim(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
     """Structural similarity: the mean over the channels and over the pixels whose window lies inside the picture.
 
-    image, target: [3, H, W] display-encoded in [0, 1]; what lies outside is clamped. weight: [H, W], how much a pixel counts.
+    image, target: [3, H, W] display-encoded in [0, 1]; what lies outside is clamped.
+    weight: [H, W], how much a pixel counts; None = all alike.
     A picture smaller than the window is continued by its edges, and all its pixels count.
     """
     image = image.clamp(0.0, 1.0)
@@ -49,10 +53,16 @@ def _ssim_map(a: Tensor, b: Tensor) -> Tensor:
 
 def _blurred(plane: Tensor) -> Tensor:
     """[H, W] to [H - 10, W - 10]: only windows that lie inside."""
-    offset = torch.arange(-_RADIUS, _RADIUS + 1, dtype=plane.dtype)
-    window = torch.exp(-0.5 * (offset / _SIGMA) ** 2)
-    window /= window.sum()
-    return conv2d(conv2d(plane[None, None], window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))[0, 0]
+    return _blurred_rows(_blurred_rows(plane).T).T
+
+
+def _blurred_rows(plane: Tensor) -> Tensor:
+    # Sums of shifted views: several times faster than a convolution with one channel.
+    size = len(plane) - 2 * _RADIUS
+    result = plane[:size] * _WINDOW[0]
+    for shift, share in enumerate(_WINDOW[1:], 1):
+        result.add_(plane[shift : shift + size], alpha=share)
+    return result
 
 
 def _mean(values: Tensor, weight: Tensor | None) -> float:

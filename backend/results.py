@@ -1,7 +1,7 @@
 """Result folders: a valid layout at any moment from the first checkpoint on, and read back.
 
-A folder holds layout.npz, layout.json, the stamps as read in templates/, every mip level that the layout uses in levels/
-(backend.job.level_file), while the fit runs preview.png, and once it is done render.png and metrics.json.
+A folder holds layout.npz, layout.json, the stamps as read in templates/, and in levels/ every mip level that the layout
+uses (backend.job.level_file); preview.png while the fit runs; and once it is done render.png and metrics.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
 class ResultFolder:
     """Where a fit leaves its layout, from one checkpoint to the next.
 
-    The first one takes the place of an older result as a whole. From then on, files are replaced one by one and in such an
+    The first one takes the place of an older result as a whole. From then on, files are replaced one by one, in such an
     order that the folder is a layout folder all the time: a process that is killed leaves the latest checkpoint.
     """
 

@@ -39,10 +39,10 @@ Emit = Callable[[Event], None]
 
 @memory_errors_named()
 def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
-    """Fits and leaves a result folder (backend.results) in `out`; from the first seconds on it holds the best layout so far.
+    """Fits, and leaves a result folder (backend.results) in `out`; soon after the start it holds the best so far.
 
-    emit is called with Log, Progress and at last Done. A control that is cancelled ends the fit with what there is; before
-    there is a layout, Done names no folder. Raises UserError for whatever the user can mend.
+    emit is called with Log, Progress and at last Done. A control that is cancelled ends the fit with what there is;
+    before there is a layout, Done names no folder. Raises UserError for whatever the user can mend.
     """
     begin = time.perf_counter()
     if control.cancelled:
@@ -72,7 +72,7 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
 
 
 def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
-    """The target over the background [3, H, W], and where it counts [H, W]: the mask times its own alpha, None = everywhere."""
+    """The target over the background [3, H, W], and where it counts [H, W]: mask times alpha, None = everywhere."""
     color, alpha = load_target(Path(job.target), job.settings.size)
     background = torch.tensor(job.settings.background)[:, None, None]
     target = color * alpha + background * (1.0 - alpha)

@@ -18,7 +18,7 @@ from .files import UserError
 from .job import Command, Error, Event, Job, Log, encode_event
 
 GRACE_SECONDS = 0.8
-"""From the end of stdin to the end of the process, whatever it computes: the folder holds a checkpoint at any moment."""
+"""From the end of stdin to the end of the process, whatever it computes: the folder holds a checkpoint at all times."""
 
 
 def main() -> int:
@@ -80,7 +80,7 @@ class Worker:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the job in hand with its best layout, drops the others, and ends serve(); by force where that takes long."""
+        """Ends the job in hand with its best layout, drops the others and ends serve(); by force if that takes long."""
         for request in list(self._requests):
             request.control.cancel()
         self._queue.put(None)
