@@ -212,10 +212,11 @@ def test_extension_holds_what_blender_needs_and_no_more(extension: Path) -> None
     folders = {name.split("/")[0] for name in names if "/" in name}
     assert folders == {"operators", "panels", "backend"}
     assert {name for name in names if "/" not in name} == {"blender_manifest.toml", "__init__.py", "LICENSE"}
-    suffixes = {Path(name).suffix for name in names} - {"", ".toml"}
-    assert suffixes <= {".py", ".so", ".dll", ".dylib"}
-    sources = {path.as_posix() for path in python_files() if path.parts[0] in folders and "csrc" not in path.parts}
-    assert sources == {name for name in names if name.endswith(".py") and "/" in name}
+    libraries = {name for name in names if name.startswith("backend/lib/")}
+    assert libraries
+    assert {Path(name).suffix for name in libraries} <= {".so", ".dll", ".dylib"}
+    sources = {path.as_posix() for path in tracked_files() if path.parts[0] in folders and path.name[0] != "."}
+    assert sources == {name for name in names - libraries if "/" in name}
 
 
 def test_backend_of_the_extension_runs_on_its_own(extension: Path, tmp_path: Path) -> None:
