@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -219,8 +220,15 @@ def test_extension_holds_what_blender_needs_and_no_more(extension: Path) -> None
     assert sources == {name for name in names - libraries if "/" in name}
 
 
-def test_backend_of_the_extension_runs_on_its_own(extension: Path, tmp_path: Path) -> None:
-    zipfile.ZipFile(extension).extractall(tmp_path)
-    command = [sys.executable, "-E", "-s", "-B", "-m", "backend", "doctor"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+def test_backend_of_the_extension_fits_and_writes_nothing_beside_the_code(extension: Path, tmp_path: Path) -> None:
+    code, target, out = tmp_path / "code", tmp_path / "target.png", tmp_path / "out"
+    zipfile.ZipFile(extension).extractall(code)
+    Image.radial_gradient("L").resize((32, 24)).save(target)
+    before = sorted(code.rglob("*"))
+    python = [sys.executable, "-E", "-s", "-X", f"pycache_prefix={tmp_path / 'cache'}", "-m", "backend"]
+    options = ["--count", "5", "--size", "32", "--iterations", "2", "--engine", "cpu"]
+    command = [*python, "fit", str(target), "--templates", str(target), "--out", str(out), *options]
+    result = subprocess.run(command, cwd=code, capture_output=True, text=True, timeout=100, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+    assert (out / "layout.npz").is_file()
+    assert sorted(code.rglob("*")) == before
