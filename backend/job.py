@@ -17,6 +17,7 @@ Conventions (they hold everywhere in the project):
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 import zlib
@@ -192,8 +193,11 @@ class Layout:
     def save(self, folder: Path) -> None:
         """Writes layout.npz and layout.json into the folder; the stamps' pictures are the caller's to write."""
         arrays = {name: getattr(self, name) for name in (*_PER_FRAME, "color", "level", *_PER_PRIMITIVE)}
-        with written_aside(folder / "layout.npz") as path, open(path, "wb") as file:
-            np.savez(file, **arrays)
+        # By way of memory: on a full disk an archive that is being written would complain a second time.
+        archive = io.BytesIO()
+        np.savez(archive, **arrays)
+        with written_aside(folder / "layout.npz") as path:
+            path.write_bytes(archive.getbuffer())
         meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in arrays}
         write_json(folder / "layout.json", {"schema": SCHEMA, **meta, "templates": [asdict(t) for t in self.templates]})
 
