@@ -1,0 +1,17 @@
+"""All that acts on the Blender scene: its settings, the way to the backend and the way back."""
+
+from __future__ import annotations
+
+from . import build, optimize, properties, verify
+
+_PARTS = (properties, verify, optimize, build)
+
+
+def register() -> None:
+    for part in _PARTS:
+        part.register()
+
+
+def unregister() -> None:
+    for part in reversed(_PARTS):
+        part.unregister()

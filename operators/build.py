@@ -1,0 +1,114 @@
+"""Build: a layout folder becomes a scene of layered planes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..backend.job import Layout, UserError
+from .planes import build_planes
+from .session import NOTICE
+from .stage import make_scene
+from .storage import store_layout
+
+
+def build_scene(folder: Path, name: str, samples: int) -> bpy.types.Scene:
+    """Builds the layout of a folder as a new scene. name: what the artist will call it.
+
+    Raises UserError, with the file as it was, where the layout is not whole or Cycles is disabled.
+    """
+    layout = Layout.load(folder)
+    if len(layout.frames) != 1:
+        raise UserError(f"{folder} holds {len(layout.frames)} frames, but only a still picture can be built")
+    if not hasattr(bpy.context.scene, "cycles"):
+        raise UserError("Cycles is disabled: enable the add-on Cycles Render Engine in the preferences")
+    collection = bpy.data.collections.new(name)
+    try:
+        build_planes(layout, folder, collection)
+    except UserError:
+        bpy.data.collections.remove(collection)
+        raise
+    scene = make_scene(layout, f"DiffBMP {name}", samples)
+    scene.collection.children.link(collection)
+    store_layout(layout, scene)
+    return scene
+
+
+class DIFFBMP_OT_build(bpy.types.Operator):
+    bl_idname = "diffbmp.build"
+    bl_label = "Build"
+    bl_description = "Make the layout into planes, one per stamp, in a scene of their own"
+    bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not context.scene.diffbmp.build.layout:
+            cls.poll_message_set("There is no layout yet: optimize first, or choose a layout's folder")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        result = self.execute(context)
+        scene = context.scene.diffbmp.build.scene
+        if "FINISHED" in result and scene:
+            show_scene(context, scene)
+        return result
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.diffbmp
+        folder = Path(bpy.path.abspath(settings.build.layout))
+        image = settings.target.image
+        try:
+            scene = build_scene(folder, Path(image.name).stem if image else folder.name, settings.build.samples)
+        except UserError as error:
+            NOTICE.tell(error.message, is_error=True)
+            self.report({"ERROR"}, error.message)
+            return {"CANCELLED"}
+        settings.build.scene = scene
+        message = f"Built {len(scene.collection.all_objects) - 1:,} planes in the scene {scene.name}"
+        NOTICE.tell(message)
+        self.report({"INFO"}, message)
+        return {"FINISHED"}
+
+
+class DIFFBMP_OT_show_scene(bpy.types.Operator):
+    bl_idname = "diffbmp.show_scene"
+    bl_label = "Show Scene"
+    bl_description = "Show a scene in this window, through its camera"
+
+    name: bpy.props.StringProperty()  # type: ignore[valid-type]
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        scene = bpy.data.scenes.get(self.name)
+        if scene is None:
+            self.report({"ERROR"}, f"There is no scene {self.name}")
+            return {"CANCELLED"}
+        show_scene(context, scene)
+        return {"FINISHED"}
+
+
+def show_scene(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
+    """Shows a scene in the context's window; one that was built, through its camera and with its materials."""
+    context.window.scene = scene
+    if "diffbmp_layout" not in scene:
+        return
+    for area in context.window.screen.areas:
+        if area.type == "VIEW_3D":
+            space = area.spaces.active
+            space.region_3d.view_perspective = "CAMERA"
+            space.shading.type = "MATERIAL"
+            space.shading.use_scene_world = True
+
+
+_CLASSES = (DIFFBMP_OT_build, DIFFBMP_OT_show_scene)
+
+
+def register() -> None:
+    for item in _CLASSES:
+        bpy.utils.register_class(item)
+
+
+def unregister() -> None:
+    for item in reversed(_CLASSES):
+        bpy.utils.unregister_class(item)

@@ -1,0 +1,139 @@
+"""Optimize and Cancel: the scene's job goes to the backend, and the folder of its layout comes back."""
+
+from __future__ import annotations
+
+import sys
+
+import bpy
+
+from ..backend.job import UserError
+from .collect import write_job
+from .environment import backend_call, backend_python
+from .folders import new_job_folder
+from .run import Run
+from .session import NOTICE, Slot, Watching, redraw
+from .worker import Worker
+
+RUN: Slot[Run] = Slot()
+"""The optimization of this session: one at a time, because it takes all of the machine."""
+
+
+def start_run(scene: bpy.types.Scene) -> tuple[Run, list[str]]:
+    """Writes the scene's job and gives it to a new worker. Returns the run and a sentence about each stamp left out.
+
+    Raises UserError as write_job and Worker do.
+    """
+    command = backend_call("worker")
+    image = scene.diffbmp.target.image
+    folder = new_job_folder(image.name if image else "")
+    left_out = write_job(scene, folder)
+    return Run(Worker(command, folder / "worker.log"), folder, folder / "result"), left_out
+
+
+def why_not_optimize(scene: bpy.types.Scene) -> str:
+    """Why the scene cannot be optimized now, "" if it can."""
+    if RUN.task is not None:
+        return "An optimization is running already"
+    if scene.diffbmp.target.image is None:
+        return "Choose a target image"
+    if scene.diffbmp.stamps.collection is None:
+        return "Choose a collection with the stamps"
+    try:
+        backend_python()
+    except UserError as error:
+        return error.message
+    return ""
+
+
+class DIFFBMP_OT_optimize(Watching[Run], bpy.types.Operator):
+    bl_idname = "diffbmp.optimize"
+    bl_label = "Optimize"
+    bl_description = "Find where the stamps must lie to be the target. Blender stays free for other work meanwhile"
+    bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
+
+    slot = RUN
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = why_not_optimize(context.scene)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            run, left_out = start_run(context.scene)
+        except UserError as error:
+            NOTICE.tell(error.message, is_error=True)
+            self.report({"ERROR"}, error.message)
+            return {"CANCELLED"}
+        NOTICE.tell(f"Left out: {'; '.join(left_out)}" if left_out else "")
+        for sentence in left_out:
+            self.report({"WARNING"}, f"Left out: {sentence}")
+        return self.watch(context, run)
+
+    def show(self, task: Run) -> None:
+        sys.stdout.write(f"DiffBMP: {describe_progress(task)}\n")
+        sys.stdout.flush()
+
+    def finish(self, task: Run) -> set[str]:
+        scene = bpy.data.scenes.get(self.slot.scene)
+        if task.has_layout and scene:
+            scene.diffbmp.build.layout = str(task.out)
+        failed = task.state == "failed"
+        message = task.message or f"Done: {describe_progress(task)}"
+        NOTICE.tell(message, is_error=failed)
+        self.report({"ERROR" if failed else "INFO"}, message)
+        return {"FINISHED"} if task.has_layout else {"CANCELLED"}
+
+
+class DIFFBMP_OT_cancel(bpy.types.Operator):
+    bl_idname = "diffbmp.cancel"
+    bl_label = "Cancel"
+    bl_description = "End the optimization now; the best layout so far is kept"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if RUN.task is None:
+            cls.poll_message_set("No optimization is running")
+        return RUN.task is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if RUN.task is not None:
+            RUN.task.cancel()
+        redraw()
+        return {"FINISHED"}
+
+
+def describe_progress(run: Run) -> str:
+    """One line: step, loss, PSNR, time left."""
+    progress = run.progress
+    if progress is None:
+        return "starting"
+    parts = [f"step {progress.step} of {progress.total}", f"loss {progress.loss:.4g}"]
+    if progress.psnr > 0:
+        parts.append(f"{progress.psnr:.1f} dB")
+    if run.active and progress.step < progress.total:
+        parts.append(f"{describe_seconds(progress.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def describe_seconds(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(0.0, seconds):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+_CLASSES = (DIFFBMP_OT_optimize, DIFFBMP_OT_cancel)
+
+
+def register() -> None:
+    for item in _CLASSES:
+        bpy.utils.register_class(item)
+
+
+def unregister() -> None:
+    RUN.clear()
+    for item in reversed(_CLASSES):
+        bpy.utils.unregister_class(item)

@@ -1,0 +1,116 @@
+"""Layout to layered planes: one object per primitive, the first in front, grouped by stamp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend.job import LEVEL_PADDING, Layout, TemplateSpec, UserError, level_file
+from .colors import to_space
+from .materials import load_level, make_material
+
+UNIT = 0.01
+"""Blender units per canvas pixel."""
+
+SPACING = 1e-3
+"""Distance from layer to layer: a ten-thousandth of it would still do for Cycles at this camera's distance."""
+
+Level = tuple[int, int, int]  # template, level along u, level along v
+
+
+@dataclass
+class _Transforms:
+    """What the objects get, a row per primitive."""
+
+    location: NDArray[np.float64]  # [N, 3]
+    scale: NDArray[np.float64]  # [N, 2]
+    rotation: NDArray[np.float64]  # [N] about z
+    color: NDArray[np.float64]  # [N, 4] with the opacity, in the numbers that are composited
+
+
+def build_planes(layout: Layout, folder: Path, collection: bpy.types.Collection) -> list[bpy.types.Object]:
+    """Makes the planes of a layout in a collection, in the layout's order. folder: that of the layout, with its levels.
+
+    The canvas lies around the origin, its y pointing up; the last layer lies at z = 0.
+    Raises UserError, with nothing made, where a level's picture is missing or unreadable.
+    """
+    numbers = layout.template.tolist()
+    levels = [(t, u, v) for t, (u, v) in zip(numbers, layout.level.tolist(), strict=True)]
+    meshes = _make_meshes(layout, folder, sorted(set(levels)))
+    groups = {}
+    for t in sorted(set(numbers)):
+        groups[t] = bpy.data.collections.new(f"{collection.name} {layout.templates[t].name}")
+        collection.children.link(groups[t])
+    digits = len(str(layout.count))
+    transforms = _transforms(layout)
+    rows = zip(
+        transforms.location.tolist(),
+        transforms.scale.tolist(),
+        transforms.rotation.tolist(),
+        transforms.color.tolist(),
+        strict=True,
+    )
+    planes = []
+    for index, (location, scale, rotation, color) in enumerate(rows):
+        template = numbers[index]
+        plane = bpy.data.objects.new(f"{layout.templates[template].name}_{index + 1:0{digits}d}", meshes[levels[index]])
+        plane.location = location
+        plane.scale = (*scale, 1.0)
+        plane.rotation_euler.z = rotation
+        plane.color = color
+        groups[template].objects.link(plane)
+        planes.append(plane)
+    return planes
+
+
+def _transforms(layout: Layout) -> _Transforms:
+    count = layout.count
+    x, y = layout.x[0].astype(np.float64), layout.y[0].astype(np.float64)
+    scale, root = layout.scale[0].astype(np.float64), np.sqrt(layout.aspect[0].astype(np.float64))
+    location = np.empty((count, 3))
+    location[:, 0] = (x - layout.width / 2) * UNIT
+    location[:, 1] = (layout.height / 2 - y) * UNIT
+    location[:, 2] = np.arange(count)[::-1] * SPACING
+    flip = np.where(layout.mirror, -1.0, 1.0)
+    axes = np.stack([flip * scale * root, scale / root], 1) * UNIT
+    color = to_space(layout.color[0].astype(np.float64), layout.space)
+    opacity = layout.opacity[0].astype(np.float64)
+    # y points down on the canvas and up here, so that a turn changes its sign.
+    return _Transforms(location, axes, -layout.rotation[0].astype(np.float64), np.column_stack([color, opacity]))
+
+
+def _make_meshes(layout: Layout, folder: Path, levels: list[Level]) -> dict[Level, bpy.types.Mesh]:
+    images: dict[Level, bpy.types.Image] = {}
+    try:
+        for key in levels:
+            template, level_u, level_v = key
+            name = f"{layout.templates[template].name} {level_u}x{level_v}"
+            images[key] = load_level(folder / level_file(template, level_u, level_v), name, layout.space)
+    except UserError:
+        for image in images.values():
+            bpy.data.images.remove(image)
+        raise
+    meshes = {}
+    for key, image in images.items():
+        stamp = layout.templates[key[0]]
+        meshes[key] = _make_mesh(image, stamp)
+        meshes[key].materials.append(make_material(image.name, image, stamp))
+    return meshes
+
+
+def _make_mesh(image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Mesh:
+    """A rectangle that carries the padded image such that the stamp itself fills its part of the square [-1, 1]^2."""
+    longer = max(stamp.width, stamp.height)
+    half_u, half_v = (
+        size / (size - 2 * LEVEL_PADDING) * side / longer
+        for size, side in zip(image.size, (stamp.width, stamp.height), strict=True)
+    )
+    mesh = bpy.data.meshes.new(image.name)
+    corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+    mesh.from_pydata([(half_u * u, half_v * v, 0.0) for u, v in corners], [], [(0, 1, 2, 3)])
+    mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", [(c + 1) / 2 for corner in corners for c in corner])
+    return mesh

@@ -1,0 +1,153 @@
+# mypy: disable-error-code="valid-type"
+"""What the user sets, as Scene.diffbmp: one group of properties per concept."""
+
+import bpy
+from bpy.props import (
+    EnumProperty,
+    FloatProperty,
+    FloatVectorProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from ..backend.job import MAX_COUNT, MAX_SIZE, Settings
+
+_DEFAULTS = Settings()
+
+_MODES = (
+    ("tint", "Tint", "A stamp is a shape in one colour, which is found"),
+    ("mix", "Mix", "A stamp's own colours, mixed with the colour that is found"),
+    ("multiply", "Multiply", "A stamp's own colours, multiplied by the colour that is found"),
+)
+_SPACES = (
+    ("display", "Display", "Blend the stamps as Photoshop and Krita do, in display-encoded numbers"),
+    ("linear", "Linear", "Blend the stamps as light, as Blender does by default"),
+)
+_ENGINES = (
+    ("auto", "Automatic", "The fastest engine that works on this computer"),
+    ("cpu", "CPU", "The compiled engine"),
+    ("reference", "Reference", "Plain PyTorch: slow, for comparison"),
+)
+
+
+class DIFFBMP_PG_target(bpy.types.PropertyGroup):
+    image: PointerProperty(
+        type=bpy.types.Image,
+        name="Target",
+        description="The picture that the stamps are to become",
+    )
+
+
+class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
+    collection: PointerProperty(
+        type=bpy.types.Collection,
+        name="Stamps",
+        description="The image textures of this collection's objects are the stamps",
+    )
+    mode: EnumProperty(items=_MODES, default="tint", name="Colour", description="How a stamp gets its colours")
+    blend: FloatProperty(
+        name="Own Colour",
+        description="How much a stamp's own colours count: 0 = as with tint",
+        subtype="FACTOR",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+    )
+
+
+class DIFFBMP_PG_fit(bpy.types.PropertyGroup):
+    count: IntProperty(
+        name="Count", description="Number of stamps to place", default=_DEFAULTS.count, min=1, max=MAX_COUNT
+    )
+    size: IntProperty(
+        name="Size",
+        description="Longer side of the canvas on which the stamps are fitted",
+        subtype="PIXEL",
+        default=_DEFAULTS.size,
+        min=1,
+        max=MAX_SIZE,
+    )
+    steps: IntProperty(
+        name="Steps",
+        description="More steps come closer to the target and take longer",
+        default=_DEFAULTS.iterations,
+        min=1,
+        max=1_000_000,
+        soft_max=1000,
+    )
+    seed: IntProperty(name="Seed", description="Another seed gives another arrangement", default=_DEFAULTS.seed, min=0)
+    space: EnumProperty(
+        items=_SPACES,
+        default=_DEFAULTS.space,
+        name="Blending",
+        description="The space in which stamps that lie over each other are blended",
+    )
+    background: FloatVectorProperty(
+        name="Background",
+        description="Colour of the canvas behind the stamps",
+        subtype="COLOR_GAMMA",
+        size=3,
+        default=_DEFAULTS.background,
+        min=0.0,
+        max=1.0,
+    )
+
+
+class DIFFBMP_PG_backend(bpy.types.PropertyGroup):
+    engine: EnumProperty(
+        items=_ENGINES, default=_DEFAULTS.engine, name="Engine", description="What computes the optimization"
+    )
+    threads: IntProperty(
+        name="Threads",
+        description="Processor threads to use; 0 = one per core",
+        default=_DEFAULTS.threads,
+        min=0,
+        max=1024,
+    )
+
+
+class DIFFBMP_PG_build(bpy.types.PropertyGroup):
+    layout: StringProperty(
+        name="Layout",
+        description="Folder of the layout to build; Optimize fills it in",
+        subtype="DIR_PATH",
+    )
+    samples: IntProperty(
+        name="Samples",
+        description="Render samples of the result; 1 = one at each pixel's centre, as the optimization takes them",
+        default=16,
+        min=1,
+        soft_max=256,
+    )
+    scene: PointerProperty(type=bpy.types.Scene, name="Result", description="The scene that was built last")
+
+
+class DIFFBMP_PG_scene(bpy.types.PropertyGroup):
+    target: PointerProperty(type=DIFFBMP_PG_target)
+    stamps: PointerProperty(type=DIFFBMP_PG_stamps)
+    fit: PointerProperty(type=DIFFBMP_PG_fit)
+    backend: PointerProperty(type=DIFFBMP_PG_backend)
+    build: PointerProperty(type=DIFFBMP_PG_build)
+
+
+_CLASSES = (
+    DIFFBMP_PG_target,
+    DIFFBMP_PG_stamps,
+    DIFFBMP_PG_fit,
+    DIFFBMP_PG_backend,
+    DIFFBMP_PG_build,
+    DIFFBMP_PG_scene,
+)
+
+
+def register() -> None:
+    for item in _CLASSES:
+        bpy.utils.register_class(item)
+    bpy.types.Scene.diffbmp = PointerProperty(type=DIFFBMP_PG_scene)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.diffbmp
+    for item in reversed(_CLASSES):
+        bpy.utils.unregister_class(item)

@@ -1,0 +1,128 @@
+"""What goes on in this Blender session: the processes that operators watch, and the latest thing to tell the user.
+
+It is kept here and not in the scene, because it must neither be undone nor saved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import sleep
+from typing import Any, Generic, Protocol, TypeVar
+
+import bpy
+
+TIMER_SECONDS = 0.2
+
+
+class Task(Protocol):
+    """A process of the backend, seen from its operator. No method waits, but for `stop`: a second at most."""
+
+    @property
+    def active(self) -> bool: ...
+
+    def update(self) -> bool:
+        """Takes in what is new. Returns whether anything is."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+T = TypeVar("T", bound=Task)
+
+
+@dataclass
+class Slot(Generic[T]):
+    """Room for one task and the timer by which its modal operator watches it."""
+
+    task: T | None = None
+    scene: str = ""  # name of the scene that the task belongs to
+    timer: Any = None
+
+    def clear(self) -> None:
+        """Ends the task and its timer, whatever their state; harmless where there is none."""
+        timer, task = self.timer, self.task
+        self.task, self.scene, self.timer = None, "", None
+        if timer is not None:
+            bpy.context.window_manager.event_timer_remove(timer)
+        if task is not None and task.active:
+            task.stop()
+        redraw()
+
+
+@dataclass
+class Notice:
+    """The sentence at the end of the panel."""
+
+    text: str = ""
+    is_error: bool = False
+
+    def tell(self, text: str, is_error: bool = False) -> None:
+        self.text, self.is_error = text, is_error
+        redraw()
+
+
+NOTICE = Notice()
+
+
+class Watching(Generic[T]):
+    """What an operator needs to watch a task without blocking Blender, or with, where there are no events."""
+
+    slot: Slot[T]
+    """The operator's, shared by all its calls."""
+
+    def finish(self, task: T) -> set[str]:
+        """The task has ended by itself: says so, and returns the operator's result. The slot still holds it."""
+        raise NotImplementedError
+
+    def show(self, task: T) -> None:
+        """Something is new; called in background mode only."""
+
+    def watch(self, context: bpy.types.Context, task: T) -> set[str]:
+        """Begins to watch; what execute() returns."""
+        self.slot.task, self.slot.scene = task, context.scene.name
+        if bpy.app.background:
+            return self._wait(task)
+        manager = context.window_manager
+        self.slot.timer = manager.event_timer_add(TIMER_SECONDS, window=context.window)
+        manager.modal_handler_add(self)
+        redraw()
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        task = self.slot.task
+        if task is None:  # cleared by unregister()
+            return {"CANCELLED"}
+        if event.type == "TIMER":
+            if task.update():
+                redraw()
+            if not task.active:
+                return self._end(task)
+        return {"PASS_THROUGH"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender calls this when it closes or opens another file."""
+        self.slot.clear()
+
+    def _wait(self, task: T) -> set[str]:
+        try:
+            while task.active:
+                sleep(TIMER_SECONDS)
+                if task.update():
+                    self.show(task)
+            return self._end(task)
+        finally:
+            self.slot.clear()
+
+    def _end(self, task: T) -> set[str]:
+        try:
+            return self.finish(task)
+        finally:
+            self.slot.clear()
+
+
+def redraw() -> None:
+    """Has the sidebars and the preferences drawn again."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in ("VIEW_3D", "PREFERENCES"):
+                area.tag_redraw()

@@ -1,0 +1,76 @@
+"""The scene in which a layout is shown: camera, world and the render settings that make Cycles equal the engine."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..backend.job import Layout
+from .colors import to_space
+from .compat import disable_texture_cache, set_still_image
+from .materials import make_world
+from .planes import SPACING, UNIT
+
+DISTANCE = 10.0
+"""From the front layer to the camera, about."""
+
+LAYERS = 1024
+"""Cycles' own limit of layers that a ray may pass."""
+
+
+def make_scene(layout: Layout, name: str, samples: int) -> bpy.types.Scene:
+    """A new, empty scene whose picture is the layout's canvas: resolution, camera, background, colours, no noise.
+
+    samples: 1 equals the engine's native render, 16 and more its anti-aliased one.
+    """
+    scene = bpy.data.scenes.new(name)
+    red, green, blue = (float(c) for c in to_space(layout.background, layout.space))
+    scene.world = make_world(name, (red, green, blue))
+    _add_camera(scene, layout, name)
+    _set_render(scene, layout)
+    _set_cycles(scene, samples)
+    scene.eevee.taa_render_samples = samples
+    scene.render.filter_size = 0.0  # EEVEE's: a filter would blur
+    return scene
+
+
+def _add_camera(scene: bpy.types.Scene, layout: Layout, name: str) -> None:
+    height = layout.count * SPACING + DISTANCE
+    data = bpy.data.cameras.new(name)
+    data.type = "ORTHO"
+    data.ortho_scale = max(layout.width, layout.height) * UNIT
+    data.clip_start = DISTANCE / 10
+    data.clip_end = height + 1.0
+    camera = bpy.data.objects.new(f"{name} camera", data)
+    camera.location.z = height
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+
+
+def _set_render(scene: bpy.types.Scene, layout: Layout) -> None:
+    render, view = scene.render, scene.view_settings
+    render.engine = "CYCLES"
+    render.resolution_x, render.resolution_y = layout.width, layout.height
+    render.resolution_percentage = 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    render.fps, render.fps_base = max(1, round(layout.fps)), max(1, round(layout.fps)) / layout.fps
+    render.film_transparent = False
+    render.dither_intensity = 0.0
+    render.use_compositing = render.use_sequencer = False
+    disable_texture_cache(render)
+    set_still_image(render.image_settings)
+    scene.display_settings.display_device = "sRGB"
+    view.view_transform = "Standard" if layout.space == "linear" else "Raw"
+    view.look = "None"
+    view.exposure, view.gamma = 0.0, 1.0
+    view.use_curve_mapping = False
+
+
+def _set_cycles(scene: bpy.types.Scene, samples: int) -> None:
+    cycles = scene.cycles
+    cycles.samples = samples
+    cycles.use_adaptive_sampling = False
+    cycles.use_denoising = False
+    cycles.max_bounces = 0
+    # Equal, so that no ray is ended at random.
+    cycles.transparent_max_bounces = cycles.min_transparent_bounces = LAYERS
+    cycles.pixel_filter_type = "BOX"  # the first sample lies on the pixel's centre, the others fill the pixel

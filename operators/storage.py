@@ -1,0 +1,63 @@
+"""The layout inside the .blend, as custom properties of the scene that was built: the source of truth of its planes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..backend.job import Layout, TemplateSpec, UserError
+
+KEY = "diffbmp_layout"
+
+
+def store_layout(layout: Layout, scene: bpy.types.Scene) -> None:
+    """Keeps the layout in the scene, its stamps as packed images. Raises UserError where a stamp's file is missing."""
+    stamps = _load_stamps(layout.templates)
+    values = {field.name: getattr(layout, field.name) for field in fields(layout)}
+    values["templates"] = [{**asdict(spec), "file": ""} for spec in layout.templates]
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    scene[KEY] = {
+        # Custom properties are flat and know no bool.
+        **{
+            name: array.astype(np.int32 if array.dtype == bool else array.dtype).ravel()
+            for name, array in arrays.items()
+        },
+        "shapes": json.dumps({name: array.shape for name, array in arrays.items()}),
+        "settings": json.dumps({name: value for name, value in values.items() if name not in arrays}),
+        "stamps": {str(index): image for index, image in enumerate(stamps)},
+    }
+
+
+def stored_layout(scene: bpy.types.Scene) -> Layout | None:
+    """The layout of a scene that was built, None for any other. A template's file is its image's name in the .blend."""
+    stored = scene.get(KEY)
+    if stored is None:
+        return None
+    values: dict[str, Any] = json.loads(stored["settings"])
+    values["background"] = tuple(values["background"])
+    values["templates"] = [TemplateSpec(**spec) for spec in values["templates"]]
+    for index, spec in enumerate(values["templates"]):
+        spec.file = stored["stamps"][str(index)].name
+    for name, shape in json.loads(stored["shapes"]).items():
+        values[name] = np.array(stored[name]).reshape(shape)
+    return Layout(**values)
+
+
+def _load_stamps(specs: list[TemplateSpec]) -> list[bpy.types.Image]:
+    images: list[bpy.types.Image] = []
+    for spec in specs:
+        if not Path(spec.file).is_file():
+            for image in images:
+                bpy.data.images.remove(image)
+            raise UserError(f"The layout's stamp {spec.file} is missing: optimize again")
+        image = bpy.data.images.load(spec.file)
+        image.name = spec.name
+        image.alpha_mode = "CHANNEL_PACKED"
+        image.pack()
+        images.append(image)
+    return images

@@ -1,0 +1,98 @@
+"""Verify: runs the backend's own check with the Python of the preferences, and says how it went."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from time import monotonic
+
+import bpy
+
+from ..backend.job import UserError
+from .environment import backend_call, preferences
+from .folders import user_folder
+from .session import Slot, Watching
+from .worker import last_line, start_process
+
+TIMEOUT_SECONDS = 120.0
+
+
+class Check:
+    """A running `python -m backend doctor`. Raises UserError where it cannot start."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self._log = log
+        self._process = start_process(command, log)
+        self._give_up = monotonic() + TIMEOUT_SECONDS
+        self._late = False
+        self._output = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def active(self) -> bool:
+        return self._reader.is_alive()
+
+    def update(self) -> bool:
+        if self.active and monotonic() > self._give_up:
+            self._late = True
+            self._process.kill()
+        return False
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._reader.join()
+
+    def verdict(self) -> tuple[bool, str]:
+        """Once it is not active: whether the backend works, and a sentence that says so."""
+        if self._late:
+            return False, f"The backend did not answer within {TIMEOUT_SECONDS:.0f} s"
+        if self._process.returncode == 0:
+            return True, "The backend works"
+        reason = last_line(self._log) or f"exit code {self._process.returncode}"
+        return False, f"The backend does not work: {reason}"
+
+    def _read(self) -> None:
+        self._output, _ = self._process.communicate()
+
+
+class DIFFBMP_OT_verify_backend(Watching[Check], bpy.types.Operator):
+    bl_idname = "diffbmp.verify_backend"
+    bl_label = "Verify"
+    bl_description = "Check that the backend runs with this Python, and that its engines compute what they should"
+
+    slot: Slot[Check] = Slot()
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if cls.slot.task:
+            cls.poll_message_set("The check is running")
+        return cls.slot.task is None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            check = Check(backend_call("doctor"), user_folder("logs") / "verify.log")
+        except UserError as error:
+            self._say(False, error.message)
+            return {"CANCELLED"}
+        self._say(True, "Checking ...")
+        return self.watch(context, check)
+
+    def finish(self, task: Check) -> set[str]:
+        self._say(*task.verdict())
+        return {"FINISHED"}
+
+    def _say(self, works: bool, message: str) -> None:
+        chosen = preferences()
+        if chosen:
+            chosen.verdict, chosen.works = message, works
+        self.report({"INFO" if works else "ERROR"}, message)
+
+
+def register() -> None:
+    bpy.utils.register_class(DIFFBMP_OT_verify_backend)
+
+
+def unregister() -> None:
+    DIFFBMP_OT_verify_backend.slot.clear()
+    bpy.utils.unregister_class(DIFFBMP_OT_verify_backend)

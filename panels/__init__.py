@@ -1,0 +1,17 @@
+"""What the user sees. Panels draw and never compute."""
+
+from __future__ import annotations
+
+from . import preferences, sidebar
+
+_PARTS = (preferences, sidebar)
+
+
+def register() -> None:
+    for part in _PARTS:
+        part.register()
+
+
+def unregister() -> None:
+    for part in reversed(_PARTS):
+        part.unregister()
