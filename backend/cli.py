@@ -168,10 +168,10 @@ def _stamp_files(paths: list[Path]) -> list[Path]:
     return files
 
 
-def _worker(args: argparse.Namespace) -> int:
+def _worker(args: argparse.Namespace) -> NoReturn:
     from .worker import main
 
-    return main()
+    main()
 
 
 def _render(args: argparse.Namespace) -> int:

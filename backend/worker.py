@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from queue import SimpleQueue
+from typing import NoReturn
 
 from .control import Control, termination_calls
 from .files import UserError
@@ -21,8 +22,8 @@ GRACE_SECONDS = 0.8
 """From the end of stdin to the end of the process, whatever it computes: the folder holds a checkpoint at all times."""
 
 
-def main() -> int:
-    """Serves stdin until it ends or says quit, or a signal comes. Returns the exit status."""
+def main() -> NoReturn:
+    """Serves stdin until it ends or says quit, or a signal comes; then ends the process."""
     # A stray print, of Python or of a native library, goes to the log and not among the events.
     events = FileIO(os.dup(1), "w")
     os.dup2(2, 1)
@@ -31,7 +32,10 @@ def main() -> int:
     commands = FileIO(0, closefd=False)
     threading.Thread(target=worker.listen, args=(commands,), name="commands", daemon=True).start()
     with termination_calls(worker.stop):
-        return worker.serve()
+        status = worker.serve()
+    sys.stderr.flush()
+    # Taking torch down would need another second.
+    os._exit(status)
 
 
 @dataclass
@@ -68,7 +72,7 @@ class Worker:
 
     def listen(self, lines: FileIO) -> None:
         """Obeys commands until the lines end or one of them is `quit`."""
-        for line in lines:
+        for line in filter(bytes.strip, lines):
             try:
                 command = Command.decode(line.decode("utf-8", "replace"))
             except UserError as error:
