@@ -75,36 +75,46 @@ EXPORT int64_t diffbmp_bin(Scene* scene) {
     return fullest;
 }
 
-// Where a tile's rows of samples fall on a primitive's level.
+// Where a tile's rows of samples fall on a primitive's level, in texels from the texel at the tile's corner: within a
+// tile coordinates are small, and so is their rounding, which decides on which side of a texel's border a sample falls.
 struct Sampler {
-    Float16 u, v;  // texels from the template's centre, of the row at the primitive's height
-    float m01, m11, dy, origin_u, origin_v, limit_u, limit_v;
+    Float16 u, v;        // of the top row
+    float m01, m11;      // texels per row
+    float low_u, low_v;  // the level's ends
+    float high_u, high_v;
+    float centre_u, centre_v;  // the template's centre
+    int32_t first;             // index of the corner's footprint; may lie outside of the table, no sample does
     int32_t stride;
 
-    Sampler(const Primitive& q, int left, int top)
-        : m01(q.m01),
-          m11(q.m11),
-          dy(top + 0.5f - q.y),
-          origin_u((q.level->width - 1) * 0.5f + kBorder),
-          origin_v((q.level->height - 1) * 0.5f + kBorder),
-          limit_u(q.level->width + 2.0f),
-          limit_v(q.level->height + 2.0f),
-          stride(q.level->width + 3) {
-        const Float16 dx = lane_numbers() + (left + 0.5f - q.x);
-        u = dx * q.m00;
-        v = dx * q.m10;
+    Sampler(const Primitive& q, int left, int top) : m01(q.m01), m11(q.m11), stride(q.level->width + 3) {
+        const Level* level = q.level;
+        const double dx = left + 0.5 - q.x, dy = top + 0.5 - q.y;
+        const double origin_u = (level->width - 1) * 0.5 + kBorder, origin_v = (level->height - 1) * 0.5 + kBorder;
+        const double corner_u = q.exact[0] * dx + q.exact[1] * dy + origin_u;
+        const double corner_v = q.exact[2] * dx + q.exact[3] * dy + origin_v;
+        const double whole_u = __builtin_floor(corner_u), whole_v = __builtin_floor(corner_v);
+        u = lane_numbers() * q.m00 + (float)(corner_u - whole_u);
+        v = lane_numbers() * q.m10 + (float)(corner_v - whole_v);
+        low_u = (float)-whole_u;
+        low_v = (float)-whole_v;
+        high_u = (float)(level->width + 2 - whole_u);
+        high_v = (float)(level->height + 2 - whole_v);
+        centre_u = (float)(origin_u - whole_u);
+        centre_v = (float)(origin_v - whole_v);
+        first = (int32_t)whole_v * stride + (int32_t)whole_u;
     }
 
-    Float16 row_u(int row) const { return u + (dy + row) * m01; }
-    Float16 row_v(int row) const { return v + (dy + row) * m11; }
+    Float16 row_u(int row) const { return u + row * m01; }
+    Float16 row_v(int row) const { return v + row * m11; }
 
     // Index of each lane's footprint, and how far it lies into it.
     Int16 footprint(Float16 at_u, Float16 at_v, Float16& fu, Float16& fv) const {
-        const Float16 from_u = clamped(at_u + origin_u, limit_u), from_v = clamped(at_v + origin_v, limit_v);
-        const Int16 whole_u = __builtin_convertvector(from_u, Int16), whole_v = __builtin_convertvector(from_v, Int16);
-        fu = from_u - __builtin_convertvector(whole_u, Float16);
-        fv = from_v - __builtin_convertvector(whole_v, Float16);
-        return whole_v * stride + whole_u;
+        at_u = clamped(at_u, low_u, high_u);
+        at_v = clamped(at_v, low_v, high_v);
+        const Float16 whole_u = __builtin_elementwise_floor(at_u), whole_v = __builtin_elementwise_floor(at_v);
+        fu = at_u - whole_u;
+        fv = at_v - whole_v;
+        return __builtin_convertvector(whole_v, Int16) * stride + __builtin_convertvector(whole_u, Int16) + first;
     }
 };
 
@@ -134,7 +144,7 @@ struct Shader {
     void at(Int16 index, Float16 fu, Float16 fv, int c, Float16& value, Float16& slope_u, Float16& slope_v) const {
         sample(texture, index * 3 + c, fu, fv, value, slope_u, slope_v);
         if (!decode) return;
-        const Float16 steps = clamped(value * 4.0f, 1020.0f);
+        const Float16 steps = clamped(value * 4.0f, 0.0f, 1020.0f);
         const Int16 whole = __builtin_convertvector(steps, Int16);
         const Float16 low = gather(decode, whole), rise = gather(decode + 1, whole) - low;
         value = low + (steps - __builtin_convertvector(whole, Float16)) * rise;
@@ -254,7 +264,7 @@ static Float16 differentiate(const Scene& scene, const Pair& pair, const Primiti
                 grad_v += color_grad[c] * shader.q[c] * slope_v[c];
             }
         }
-        add_position(grad_u, grad_v, u, v, moments);
+        add_position(grad_u, grad_v, u - sampler.centre_u, v - sampler.centre_v, moments);
     }
     return sums(&moments.u);
 }

@@ -38,8 +38,9 @@ struct Level {
 
 // A primitive prepared for sampling: (u, v) = matrix (pixel - position).
 struct Primitive {
-    float x, y;                  // position, px
-    float m00, m01, m10, m11;    // texels per px
+    float x, y;                // position, px
+    float m00, m01, m10, m11;  // texels per px
+    double exact[4];           // the same: it places a tile's corner, so that rounding does not grow with the distance
     float density_u, density_v;  // texels per px along the template's own axes; u's is negative if mirrored
     float opacity;               // per texel value
     float p[3], q[3];            // colour = p + q * texture; q per texel value, or per decoded value
@@ -59,17 +60,21 @@ DEVICE_INLINE float most(float a, float b) {
 }
 
 DEVICE_INLINE void prepare(const float* params, const Level* level, bool mirror, bool decoded, Primitive& out) {
-    const float scale = params[2], root = sqrtf(params[3]), cosine = cosf(params[4]), sine = sinf(params[4]);
-    const float axis_u = scale * root, axis_v = scale / root;
-    const float du = (mirror ? -level->density_u : level->density_u) / axis_u, dv = level->density_v / axis_v;
+    const double root = sqrt((double)params[3]), axis_u = params[2] * root, axis_v = params[2] / root;
+    const double cosine = cos((double)params[4]), sine = sin((double)params[4]);
+    const double du = (mirror ? -level->density_u : level->density_u) / axis_u, dv = level->density_v / axis_v;
     out.x = params[0];
     out.y = params[1];
-    out.density_u = du;
-    out.density_v = dv;
-    out.m00 = du * cosine;
-    out.m01 = du * sine;
-    out.m10 = -dv * sine;
-    out.m11 = dv * cosine;
+    out.density_u = (float)du;
+    out.density_v = (float)dv;
+    out.exact[0] = du * cosine;
+    out.exact[1] = du * sine;
+    out.exact[2] = -dv * sine;
+    out.exact[3] = dv * cosine;
+    out.m00 = (float)out.exact[0];
+    out.m01 = (float)out.exact[1];
+    out.m10 = (float)out.exact[2];
+    out.m11 = (float)out.exact[3];
     out.opacity = params[5] / 255.0f;
     for (int c = 0; c < 3; ++c) {
         const float color = params[6 + c], blend = level->mode == kTint ? 0.0f : level->blend;
@@ -81,13 +86,13 @@ DEVICE_INLINE void prepare(const float* params, const Level* level, bool mirror,
     out.box_v = level->box_v;
     out.half_u = level->half_u + 1.0f;  // the skirt
     out.half_v = level->half_v + 1.0f;
-    const float offset_x = level->box_u / du, offset_y = level->box_v / dv;
-    out.box_x = out.x + cosine * offset_x - sine * offset_y;
-    out.box_y = out.y + sine * offset_x + cosine * offset_y;
-    const float extent_u = out.half_u / fabsf(du), extent_v = out.half_v / dv;
-    out.radius = level->radius * most(axis_u, axis_v) + sqrtf(1.0f / (du * du) + 1.0f / (dv * dv));
-    out.reach_x = least(fabsf(cosine) * extent_u + fabsf(sine) * extent_v, out.radius);
-    out.reach_y = least(fabsf(sine) * extent_u + fabsf(cosine) * extent_v, out.radius);
+    const double offset_x = level->box_u / du, offset_y = level->box_v / dv;
+    out.box_x = (float)(out.x + cosine * offset_x - sine * offset_y);
+    out.box_y = (float)(out.y + sine * offset_x + cosine * offset_y);
+    const double extent_u = out.half_u / fabs(du), extent_v = out.half_v / dv;
+    out.radius = (float)(level->radius * fmax(axis_u, axis_v) + sqrt(1.0 / (du * du) + 1.0 / (dv * dv)));
+    out.reach_x = least((float)(fabs(cosine) * extent_u + fabs(sine) * extent_v), out.radius);
+    out.reach_y = least((float)(fabs(sine) * extent_u + fabs(cosine) * extent_v), out.radius);
 }
 
 // Narrows [low, high] to where row * t + [least, most] of column * [from, to] meets [-half, half].

@@ -15,9 +15,9 @@ static inline Float16 splat(float value) {
     return Float16{} + value;
 }
 
-// Within [0, high]; written so that it becomes one instruction each way and not-a-number becomes 0.
-static inline Float16 clamped(Float16 value, float high) {
-    value = value > 0.0f ? value : Float16{};
+// Within [low, high]; written so that it becomes one instruction each way and not-a-number becomes `low`.
+static inline Float16 clamped(Float16 value, float low, float high) {
+    value = value > low ? value : splat(low);
     return value < high ? value : splat(high);
 }
 

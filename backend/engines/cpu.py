@@ -48,6 +48,11 @@ class CpuRasterizer:
         self.samples = 0
         """Samples that the latest call visited."""
 
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the engine keeps between calls."""
+        return self._buffers.size + sum(table.nbytes for table in self._tables)
+
     def forward(
         self,
         params: Tensor,  # [N, 9]
@@ -144,6 +149,11 @@ class _Buffers:
     def __post_init__(self) -> None:
         self._pairs, self._rows = 0, 0
         self._held: dict[str, Tensor] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(held.numel() for held in self._held.values())
 
     def prepare(self, scene: native.Scene) -> None:
         """Primitives and their pairs; called again with more memory where it was too little."""

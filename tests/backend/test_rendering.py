@@ -1,0 +1,200 @@
+"""The public renderer: its gradients by gradcheck and in a user's own loss, and layouts to pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import backend
+from backend.job import Layout, TemplateSpec, UserError
+from backend.rendering import render, render_layout
+from backend.templates import Template, Templates
+
+
+def noise_stamps() -> Templates:
+    rgba = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    return Templates(
+        [Template("flat", rgba), Template("multiply", rgba, "multiply", 0.6), Template("mix", rgba, "mix", 0.3)]
+    )
+
+
+def layout_of(templates: Templates, count: int = 12, size: tuple[int, int] = (30, 44), **changes: object) -> Layout:
+    random = np.random.default_rng(2)
+    height, width = size
+    shape = (1, count)
+    scale = random.uniform(3, 9, shape)
+    template = random.integers(0, len(templates), count)
+    level = templates.choose_levels(torch.from_numpy(template), torch.from_numpy(scale[0]), torch.ones(count))
+    fields = {
+        "x": random.uniform(0, width, shape),
+        "y": random.uniform(0, height, shape),
+        "scale": scale,
+        "aspect": np.ones(shape),
+        "rotation": random.uniform(0, 6, shape),
+        "opacity": random.uniform(0.3, 1, shape),
+        "color": random.uniform(0, 1, (*shape, 3)),
+        "template": template,
+        "level": level.numpy(),
+        "region": np.zeros(count),
+        "mirror": random.uniform(size=count) < 0.5,
+        "locked": np.zeros(count),
+        "width": width,
+        "height": height,
+        "templates": [TemplateSpec(f"{t.name}.png") for t in templates.items],
+    }
+    return Layout(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_the_package_offers_it() -> None:
+    assert backend.render is render
+
+
+@pytest.mark.parametrize("space", ["display", "linear"])
+def test_reference_passes_gradcheck(space: str) -> None:
+    templates, count, size = noise_stamps(), 4, (5, 6)
+    random = torch.Generator().manual_seed(3)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=random, dtype=torch.float64)
+
+    # Opacity, colour and background away from 0 and 1, where nothing is clamped.
+    x, y, scale, rotation = draw(count) * 6, draw(count) * 5, 2 + draw(count), draw(count) * 6
+    opacity, color, aspect = 0.1 + 0.8 * draw(count), 0.1 + 0.8 * draw(count, 3), 0.7 + draw(count)
+    inputs = [x, y, scale, rotation, opacity, color, aspect, 0.1 + 0.8 * draw(3, *size)]
+    image_cotangent, alpha_cotangent = draw(3, *size) - 0.5, draw(*size) - 0.5
+
+    def value(*p: Tensor) -> Tensor:
+        image, alpha = render(
+            *p[:6],
+            templates=templates,
+            size=size,
+            template=torch.tensor([0, 1, 2, 1]),
+            aspect=p[6],
+            mirror=torch.tensor([False, True, False, True]),
+            level=torch.zeros(count, 2, dtype=torch.int64),
+            background=p[7],
+            engine="reference",
+            space=space,
+        )
+        return (image * image_cotangent).sum() + (alpha * alpha_cotangent).sum()
+
+    for tensor in inputs:
+        tensor.requires_grad_()
+    # The decoding table is piecewise straight, which finite differences see: steps far below its 1/1020.
+    assert torch.autograd.gradcheck(value, inputs, eps=1e-7, atol=1e-6, rtol=1e-5)
+
+
+def test_a_users_own_loss_on_the_cpu_engine() -> None:
+    """Gradients of every input through the CPU engine equal the reference's in float64."""
+    templates, count, size = noise_stamps(), 10, (33, 29)
+    grads = []
+    for engine, dtype in (("cpu", torch.float32), ("reference", torch.float64)):
+        random = torch.Generator().manual_seed(5)
+        inputs = [torch.rand(count, generator=random) for _ in range(5)]
+        x, y, scale, rotation, opacity = (
+            a * b + c for a, b, c in zip(inputs, (29, 33, 6, 6, 0.9), (0, 0, 4, 0, 0), strict=True)
+        )
+        color, background = torch.rand(count, 3, generator=random), torch.rand(3, *size, generator=random)
+        leaves = [t.to(dtype).requires_grad_() for t in (x, y, scale, rotation, opacity, color, background)]
+        image, alpha = render(
+            *leaves[:6],
+            templates=templates,
+            size=size,
+            template=torch.arange(count) % 3,
+            background=leaves[6],
+            engine=engine,
+        )
+        edges = (image.diff(dim=1).abs().sum() + image.diff(dim=2).square().sum()) * alpha.mean()
+        grads.append(torch.autograd.grad(edges, leaves))
+    for found, truth in zip(*grads, strict=True):
+        # Observed 3e-7 to 2e-6.
+        assert (found - truth).abs().max() < 1e-5 * truth.abs().max()
+
+
+def test_defaults_are_white_and_the_first_stamp() -> None:
+    templates = noise_stamps()
+    empty = torch.zeros(0)
+    image, alpha = render(empty, empty, empty, empty, empty, torch.zeros(0, 3), templates=templates, size=(3, 4))
+    assert torch.equal(image, torch.ones(3, 3, 4))
+    assert torch.equal(alpha, torch.zeros(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": torch.zeros(3)}, r"y has the shape \(3,\), but \(2,\)"),
+        ({"color": torch.zeros(2)}, r"color has the shape"),
+        ({"template": torch.tensor([0, 9])}, "template names a stamp that is not there"),
+        ({"space": "log"}, "space is 'log'"),
+        ({"engine": "gpu"}, "no engine 'gpu'"),
+    ],
+)
+def test_bad_arguments_are_named(change: dict[str, object], message: str) -> None:
+    one = torch.ones(2)
+    arguments: dict[str, object] = {"x": one, "y": one, "scale": one, "rotation": one, "opacity": one}
+    arguments |= {"color": torch.ones(2, 3), "templates": noise_stamps(), "size": (4, 4), **change}
+    with pytest.raises(UserError, match=message):
+        render(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("space", ["display", "linear"])
+def test_a_layout_is_rendered_as_its_primitives(space: str) -> None:
+    templates = noise_stamps()
+    layout = layout_of(templates, space=space, background=(0.2, 0.5, 0.9))
+    columns = [torch.from_numpy(a[0]) for a in (layout.x, layout.y, layout.scale, layout.rotation, layout.opacity)]
+    image, _ = render(
+        *columns,
+        torch.from_numpy(layout.color[0]),
+        templates=templates,
+        size=(layout.height, layout.width),
+        template=torch.from_numpy(layout.template),
+        mirror=torch.from_numpy(layout.mirror),
+        level=torch.from_numpy(layout.level),
+        background=torch.tensor(layout.background)[:, None, None],
+        space=space,
+    )
+    picture = render_layout(layout, templates)
+    assert torch.equal(picture[:3], image.clamp(0, 1))
+    assert (picture[3] == 1).all()
+
+
+@pytest.mark.parametrize("space", ["display", "linear"])
+def test_transparent_pictures_composite_to_the_opaque_one(space: str) -> None:
+    templates = noise_stamps()
+    layout = layout_of(templates, space=space, background=(0.0, 0.0, 0.0))
+    clear, opaque = render_layout(layout, templates, transparent=True), render_layout(layout, templates)
+    alpha = clear[3]
+    assert 0 <= alpha.min() < 0.1 < 0.8 < alpha.max() <= 1
+    if space == "display":
+        # Over black; straight colours times alpha, each rounded once.
+        assert torch.allclose(clear[:3] * alpha, opaque[:3], atol=1e-5)
+    assert (opaque[3] == 1).all()
+
+
+def test_supersampling_averages_and_larger_pictures_take_finer_levels() -> None:
+    rgba = np.zeros((64, 64, 4), np.uint8)
+    rgba[8:-8, 8:-8] = 255
+    templates = Templates([Template("square", rgba)])
+    layout = layout_of(templates, count=1, size=(40, 40))
+    layout.x[:], layout.y[:], layout.scale[:], layout.opacity[:] = 20, 20, 8, 1
+    layout.level[:] = templates.choose_levels(torch.tensor([0]), torch.tensor([8.0]), torch.tensor([1.0]))
+    native, aa = (
+        render_layout(layout, templates, transparent=True),
+        render_layout(layout, templates, transparent=True, supersample=3),
+    )
+    large = render_layout(layout, templates, transparent=True, width=320)
+    assert large.shape == (4, 320, 320)
+    # The same area everywhere: half extents of 6 px.
+    for alpha, factor in ((native[3], 1), (aa[3], 1), (large[3], 8)):
+        assert alpha.sum().item() == pytest.approx((12 * factor) ** 2, rel=0.02)
+    # At eight times the size the edge is as sharp as it was: one pixel, not eight.
+    soft = ((large[3] > 0.02) & (large[3] < 0.98)).sum().item()
+    assert soft < 2.5 * 4 * 12 * 8
+
+
+def test_empty_layout_and_frame() -> None:
+    templates = noise_stamps()
+    picture = render_layout(layout_of(templates, count=0), templates)
+    assert (picture == 1).all()
