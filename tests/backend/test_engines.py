@@ -15,7 +15,7 @@ from backend.templates import Template, Templates
 
 # Observed 2.3e-6 at most over 120 random scenes: an alpha near 1 is rounded by 6e-8, a pixel sees some 20 of them.
 IMAGE_TOLERANCE = 4e-6
-# Greatest error over greatest gradient, per parameter: what the project promises. Observed over 120 random scenes: median
+# Greatest error over greatest gradient, per parameter, as promised. Observed over 120 random scenes: median
 # 1e-7 to 2e-6; more where a sample falls within rounding of a texel's border, across which the slope jumps.
 GRADIENT_TOLERANCE = 1e-5
 
