@@ -29,7 +29,9 @@ from backend.job import (
 
 def make_layout(count: int = 5, frames: int = 2) -> Layout:
     random = np.random.default_rng(1)
-    per_frame = {name: random.random((frames, count)) for name in ("x", "y", "scale", "aspect", "rotation", "opacity")}
+    per_frame: dict[str, Any] = {
+        name: random.random((frames, count)) for name in ("x", "y", "scale", "aspect", "rotation", "opacity")
+    }
     return Layout(
         **per_frame,
         color=random.random((frames, count, 3)),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.metrics import psnr, ssim
 
 
-def waves(height: int, width: int, phase: float) -> np.ndarray:
+def waves(height: int, width: int, phase: float) -> NDArray[np.float64]:
     y, x, channel = np.meshgrid(np.arange(height), np.arange(width), np.arange(3), indexing="ij")
     return (0.5 + 0.5 * np.sin(phase + 0.7 * x + 0.31 * y * y / height + channel)) ** 1.5
 
