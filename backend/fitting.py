@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .control import Control
-from .engines import Placement, make_rasterizer
+from .engines import Placement, core_count, make_rasterizer
 from .initialize import initialize
 from .job import Layout, Settings, UserError
 from .losses import Loss
@@ -22,6 +22,7 @@ from .optimizer import Optimizer
 from .primitives import Primitives
 from .recipes import RECIPES
 from .templates import Templates
+from .threads import torch_threads
 
 
 @dataclass
@@ -79,7 +80,8 @@ def fit(
         if weight.shape != target.shape[1:]:
             raise UserError(f"The mask is {_size(weight)} px, but the target is {_size(target)}: make them equal")
         weight = weight.float().contiguous()
-    with torch.no_grad():
+    # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
+    with torch.no_grad(), torch_threads(1):
         run = _Run(target.float().contiguous(), templates, settings, weight, start, loss)
         return run.descend(observer, control or Control())
 
@@ -129,6 +131,7 @@ class _Run:
             weight=weight,
             background=settings.background,
             linear=linear,
+            threads=settings.threads or core_count(),
             kind=recipe.loss,
             loss=loss,
         )

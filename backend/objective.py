@@ -15,6 +15,7 @@ from .color import decode, encode
 from .engines import Placement, Rasterizer
 from .job import UserError
 from .losses import Loss, pixel_loss
+from .threads import torch_threads
 
 NOISE_OFFSETS = 4096
 """Places at which the noise may start: more than a usual fit has steps."""
@@ -56,11 +57,12 @@ class Objective:
         weight: Tensor | None = None,  # [H, W] from 0 = stays clear to 1
         background: tuple[float, float, float] = (1.0, 1.0, 1.0),  # judged on, display-encoded
         linear: bool = False,
+        threads: int = 1,  # for what torch computes on whole images
         kind: str = "mse",
         loss: Loss | None = None,
     ) -> None:
         self._rasterizer, self._target, self._count = rasterizer, target, count
-        self._linear, self._kind, self._loss = linear, kind, loss
+        self._linear, self._threads, self._kind, self._loss = linear, threads, kind, loss
         height, width = target.shape[1:]
         self._noise = NoiseCanvas(height, width, generator, linear)
         self._weight = torch.ones(height, width) if weight is None else weight
@@ -97,7 +99,7 @@ class Objective:
     def _through_torch(self, image: Tensor, canvas: Tensor) -> tuple[float, Tensor]:
         """Loss of an image that is not yet encoded, and its cotangent [3, H, W]."""
         leaf = image.detach().requires_grad_()
-        with torch.enable_grad():
+        with torch.enable_grad(), torch_threads(self._threads):
             shown = encode(leaf) if self._linear else leaf
             if self._loss is None:
                 target = self._target_over(encode(canvas) if self._linear else canvas)
