@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
+Plane = NDArray[Any]  # float32, [H, W]
+
 _RADIUS, _SIGMA = 5, 1.5  # the window of Wang et al. (2004): Gaussian, 11 x 11
-_BELL = [math.exp(-0.5 * (offset / _SIGMA) ** 2) for offset in range(-_RADIUS, _RADIUS + 1)]
-_WINDOW = [value / sum(_BELL) for value in _BELL]
-_C1, _C2 = 0.01**2, 0.03**2
+_BELL = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / _SIGMA) ** 2)
+_WINDOW = (_BELL / _BELL.sum()).astype(np.float32)
+_STRIP = 32  # rows: what is computed at a time stays in the cache
+_C1, _C2 = np.float32(0.01**2), np.float32(0.03**2)
 
 
 def psnr(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
@@ -37,12 +43,17 @@ def ssim(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
         image, target = (pad(picture[None], border, mode="replicate")[0] for picture in (image, target))
     elif weight is not None:
         weight = weight[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
-    # Channel by channel, which keeps the memory low.
-    maps = [_ssim_map(a, b) for a, b in zip(image, target, strict=True)]
-    return sum(_mean(values, weight) for values in maps) / len(maps)
+    maps = [_ssim_map(a.numpy(), b.numpy()) for a, b in zip(image, target, strict=True)]
+    return sum(_mean(torch.from_numpy(values), weight) for values in maps) / len(maps)
 
 
-def _ssim_map(a: Tensor, b: Tensor) -> Tensor:
+def _ssim_map(a: Plane, b: Plane) -> Plane:
+    """Of two planes [H, W]: [H - 10, W - 10]."""
+    tops = range(0, len(a) - 2 * _RADIUS, _STRIP)
+    return np.concatenate([_ssim_strip(*(p[top : top + _STRIP + 2 * _RADIUS] for p in (a, b))) for top in tops])
+
+
+def _ssim_strip(a: Plane, b: Plane) -> Plane:
     mean_a, mean_b = _blurred(a), _blurred(b)
     variance_a = _blurred(a * a) - mean_a * mean_a
     variance_b = _blurred(b * b) - mean_b * mean_b
@@ -51,17 +62,20 @@ def _ssim_map(a: Tensor, b: Tensor) -> Tensor:
     return above / ((mean_a * mean_a + mean_b * mean_b + _C1) * (variance_a + variance_b + _C2))
 
 
-def _blurred(plane: Tensor) -> Tensor:
+def _blurred(plane: Plane) -> Plane:
     """[H, W] to [H - 10, W - 10]: only windows that lie inside."""
-    return _blurred_rows(_blurred_rows(plane).T).T
+    # Sums of shifted views, in numpy: in torch a convolution of one channel is several times slower, and so many small
+    # operations are slow there as soon as other processes want the cores.
+    height, width = (size - 2 * _RADIUS for size in plane.shape)
+    columns = _weighted_sum([plane[shift : shift + height] for shift in range(len(_WINDOW))])
+    return _weighted_sum([columns[:, shift : shift + width] for shift in range(len(_WINDOW))])
 
 
-def _blurred_rows(plane: Tensor) -> Tensor:
-    # Sums of shifted views: several times faster than a convolution with one channel.
-    size = len(plane) - 2 * _RADIUS
-    result = plane[:size] * _WINDOW[0]
-    for shift, share in enumerate(_WINDOW[1:], 1):
-        result.add_(plane[shift : shift + size], alpha=share)
+def _weighted_sum(views: list[Plane]) -> Plane:
+    result = views[0] * _WINDOW[0]
+    scratch = np.empty_like(result)
+    for view, share in zip(views[1:], _WINDOW[1:], strict=True):
+        result += np.multiply(view, share, out=scratch)
     return result
 
 
