@@ -43,7 +43,7 @@ def ssim(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
         image, target = (pad(picture[None], border, mode="replicate")[0] for picture in (image, target))
     elif weight is not None:
         weight = weight[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
-    maps = [_ssim_map(a.numpy(), b.numpy()) for a, b in zip(image, target, strict=True)]
+    maps = [_ssim_map(a.detach().numpy(), b.detach().numpy()) for a, b in zip(image, target, strict=True)]
     return sum(_mean(torch.from_numpy(values), weight) for values in maps) / len(maps)
 
 
@@ -55,9 +55,9 @@ def _ssim_map(a: Plane, b: Plane) -> Plane:
 
 def _ssim_strip(a: Plane, b: Plane) -> Plane:
     mean_a, mean_b = _blurred(a), _blurred(b)
-    variance_a = _blurred(a * a) - mean_a * mean_a
-    variance_b = _blurred(b * b) - mean_b * mean_b
-    covariance = _blurred(a * b) - mean_a * mean_b
+    variance_a: Plane = _blurred(a * a) - mean_a * mean_a
+    variance_b: Plane = _blurred(b * b) - mean_b * mean_b
+    covariance: Plane = _blurred(a * b) - mean_a * mean_b
     above = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
     return above / ((mean_a * mean_a + mean_b * mean_b + _C1) * (variance_a + variance_b + _C2))
 
