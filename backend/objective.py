@@ -14,7 +14,7 @@ from torch import Tensor
 from .color import decode, encode
 from .engines import Placement, Rasterizer
 from .job import UserError
-from .losses import Loss, pixel_loss
+from .losses import Loss, encoded_pixel_loss, pixel_error
 from .threads import torch_threads
 
 NOISE_OFFSETS = 4096
@@ -57,7 +57,7 @@ class Objective:
         weight: Tensor | None = None,  # [H, W] from 0 = stays clear to 1
         background: tuple[float, float, float] = (1.0, 1.0, 1.0),  # judged on, display-encoded
         linear: bool = False,
-        threads: int = 1,  # for what torch computes on whole images
+        threads: int = 1,  # for the user's loss, in torch
         kind: str = "mse",
         loss: Loss | None = None,
     ) -> None:
@@ -86,30 +86,30 @@ class Objective:
             value, gradient = self._rasterizer.step(params, placement, canvas, target, weight, self._kind)
             return value / self._count, gradient
         image, _ = self._rasterizer.forward(params, placement, canvas)
-        value, cotangent = self._through_torch(image, canvas)
+        if self._loss is None:
+            target = self._target_over(encode(canvas) if self._clear is not None else canvas)
+            value, cotangent = encoded_pixel_loss(image, target, self._training_weight, self._kind)
+            value /= self._count
+        else:
+            value, cotangent = self._users_loss(self._loss, image)
         return value, self._rasterizer.backward(params, placement, canvas, cotangent)
 
     def judge(self, params: Tensor, placement: Placement) -> tuple[Tensor, float]:
         """The image [3, H, W] on the real background, display-encoded, and its PSNR where the target counts, in dB."""
         image, _ = self._rasterizer.forward(params, placement, self._background)
-        image = encode(image) if self._linear else image
-        error = float(pixel_loss(image.clamp(0.0, 1.0), self._target, self._weight)) / self._count
+        image = (encode(image) if self._linear else image).clamp_(0.0, 1.0)
+        error = pixel_error(image, self._target, self._weight) / self._count
         return image, min(BEST_PSNR, -10.0 * math.log10(max(error, 1e-30)))
 
-    def _through_torch(self, image: Tensor, canvas: Tensor) -> tuple[float, Tensor]:
-        """Loss of an image that is not yet encoded, and its cotangent [3, H, W]."""
+    def _users_loss(self, loss: Loss, image: Tensor) -> tuple[float, Tensor]:
+        """Its value for an image as composited, and the cotangent [3, H, W]."""
         leaf = image.detach().requires_grad_()
         with torch.enable_grad(), torch_threads(self._threads):
-            shown = encode(leaf) if self._linear else leaf
-            if self._loss is None:
-                target = self._target_over(encode(canvas) if self._linear else canvas)
-                value = pixel_loss(shown, target, self._training_weight, self._kind)
-            else:
-                value = self._loss(shown)
-                if value.numel() != 1 or not value.requires_grad or not bool(torch.isfinite(value)):
-                    raise UserError("The loss function must give one finite number that depends on the image")
+            value = loss(encode(leaf) if self._linear else leaf)
+            if value.numel() != 1 or not value.requires_grad or not bool(torch.isfinite(value)):
+                raise UserError("The loss function must give one finite number that depends on the image")
             (cotangent,) = torch.autograd.grad(value, leaf)
-        return float(value) / (self._count if self._loss is None else 1), cotangent
+        return float(value), cotangent
 
     def _target_over(self, canvas: Tensor) -> Tensor:
         """The target, and the canvas itself (display-encoded) where it is to stay clear."""
