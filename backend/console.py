@@ -7,7 +7,7 @@ from typing import TextIO
 
 from .job import Event, Log, Progress
 
-_BAR = 24
+_BAR, _NUMBERS = 20, 56  # characters
 _LOG_SECONDS = 5.0
 
 
@@ -35,8 +35,8 @@ class Console:
     def _progress(self, event: Progress) -> None:
         last = event.step == event.total
         if self._terminal:
-            done = _BAR * event.step // event.total
-            self._stream.write(f"\r[{'#' * done:<{_BAR}}] {_numbers(event)}\x1b[K")
+            bar = "#" * (_BAR * event.step // event.total)
+            self._stream.write(f"\r[{bar:<{_BAR}}] {_numbers(event):<{_NUMBERS}}")
             self._stream.flush()
             self._open_line = True
         elif last or time.monotonic() >= self._next_line:

@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 
 from .control import Control
 from .engines import make_rasterizer
+from .files import UserError
 from .fitting import FitResult, Snapshot, fit
 from .images import load_mask, load_target
 from .job import Done, Event, Job, Layout, Log, Progress, Settings
@@ -80,6 +81,8 @@ def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
     if job.mask:
         mask = load_mask(Path(job.mask), *alpha.shape)
         weight = mask if weight is None else mask * weight
+    if weight is not None and not weight.any():
+        raise UserError(f"{job.target} is transparent wherever the mask lets it count: nothing is left to be shown")
     return target, weight
 
 

@@ -193,6 +193,12 @@ def test_target_and_mask_say_where_it_counts(job: Job, tmp_path: Path) -> None:
     assert (both[24:, :32] == 1).all()
 
 
+def test_a_target_of_which_nothing_counts_is_named(job: Job) -> None:
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(job.target)
+    with pytest.raises(UserError, match="is transparent wherever"):
+        load_pictures(job)
+
+
 def test_nothing_is_placed_where_the_mask_is_black(job: Job, tmp_path: Path) -> None:
     mask = np.zeros((48, 64), np.uint8)
     mask[:, :32] = 255
