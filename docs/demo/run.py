@@ -2,8 +2,8 @@
 
     python3 dev.py demo
 
-makes a scene with the stamps, runs Optimize and Build as a script would, saves the result and renders it with Cycles.
-In build/demo: demo.blend (before), result.blend (after), the renders, and comparison.png with target, engine and Blender
+makes a scene with the stamps, runs Optimize and Build as a script would, saves the result, renders it with Cycles.
+In build/demo: demo.blend (before), result.blend (after), the renders, comparison.png with target, engine and Blender
 side by side. The photograph is NASA's, of the astronaut Eileen Collins (public domain, from scikit-image's collection).
 """
 

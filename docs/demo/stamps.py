@@ -1,6 +1,6 @@
 """The demo's stamps, drawn here: leaf, petal, blossom, brush stroke, daub, two letters; [h, w, 4] uint8 straight RGBA.
 
-Leaf, petal and blossom have colours of their own; the others are white: multiplied by a colour, they take it whole. Edges
+Leaf, petal and blossom have colours of their own, the others are white: multiplied by a colour, they take it. Edges
 are hard but smooth, those of the brush stroke and the daub soft.
 """
 
