@@ -55,7 +55,7 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     start = Layout.load(Path(job.start)) if job.start else None
     engine = make_rasterizer(job.settings.engine, templates, 1, 1, threads=job.settings.threads)
     height, width = target.shape[1:]
-    emit(Log(f"{width} x {height} px, {len(templates)} stamps, engine {engine.name} on {engine.device}"))
+    emit(Log(f"{width} x {height} px, stamps: {len(templates)}, engine {engine.name} on {engine.device}"))
     result = fit(
         target,
         templates,

@@ -213,6 +213,18 @@ def test_doctor_says_how_far_the_engines_are_from_the_reference(capsys: pytest.C
     assert re.search(r"cpu +yes .* CPU threads", capsys.readouterr().out)
 
 
+def test_bench_measures_speed_or_quality(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind, options in (("speed", []), ("quality", ["--quality", str(tmp_path)])):
+        monkeypatch.setattr(f"backend.bench_{kind}.run", lambda *folder: [str(path) for path in folder])
+        monkeypatch.setattr(f"backend.bench_{kind}.explain", lambda numbers: f"table of {len(numbers)}")
+        assert main(["bench", "--json", *options]) == 0
+        assert json.loads(capsys.readouterr().out) == {kind: options[1:]}
+        assert main(["bench", *options]) == 0
+        assert capsys.readouterr().out == f"table of {len(options[1:])}\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_fit_with_the_best_layout(
