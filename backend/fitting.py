@@ -113,7 +113,8 @@ class _Run:
         loss: Loss | None,
     ) -> None:
         height, width = target.shape[1:]
-        recipe, linear = RECIPES[settings.recipe], settings.space == "linear"
+        linear = settings.space == "linear"
+        recipe = RECIPES[settings.recipe] if start is None else RECIPES[settings.recipe].continued()
         self._templates, self._settings, self._recipe = templates, settings, recipe
         self._height, self._width = height, width
         generator = torch.Generator().manual_seed(settings.seed)

@@ -21,9 +21,6 @@ LARGEST_RASTER = 2048
 FINEST_SPACING = 32.0
 """Limits of the raster on which density is worked out: its longer side, and its pixels to a mean spacing."""
 
-ROUNDING = 1 / 255
-"""Contrast, over the three channels, that the rounding to 8 bits makes: below it there is none."""
-
 
 def initialize(
     target: Tensor,  # [3, H, W] display-encoded
@@ -72,7 +69,7 @@ def contrast_density(image: Tensor, count: int, recipe: Recipe) -> Tensor:
     window = max(window, 3)
     mean, mean_square = _box_mean(image, window), _box_mean(image.square(), window)
     deviation = (mean_square - mean.square()).clamp_min(0.0).sum(0).sqrt()
-    deviation = _blurred(deviation, recipe.density_blur * spacing).double() - ROUNDING
+    deviation = _blurred(deviation, recipe.density_blur * spacing).double() - recipe.contrast_floor
     density = deviation.clamp_min(0.0) ** recipe.contrast_exponent
     mean_density = density.mean()
     return density + (recipe.even_share * mean_density if mean_density > 0 else 1.0)
