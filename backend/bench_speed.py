@@ -126,7 +126,7 @@ def _memory(size: int, count: int) -> dict[str, int]:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=600, check=True
     )
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    return json.loads(done.stdout)
 
 
 def report_memory(size: int, count: int) -> None:

@@ -46,14 +46,9 @@ def render(
     template = torch.zeros(count, dtype=torch.int64) if template is None else template.long()
     mirror = torch.zeros(count, dtype=torch.bool) if mirror is None else mirror
     background = torch.ones(3, 1, 1) if background is None else background
-    for name, value, shape in (
-        *((n, v, (count,)) for n, v in (("x", x), ("y", y), ("scale", scale), ("rotation", rotation))),
-        *((n, v, (count,)) for n, v in (("opacity", opacity), ("aspect", aspect), ("template", template))),
-        ("mirror", mirror, (count,)),
-        ("color", color, (count, 3)),
-    ):
-        if tuple(value.shape) != shape:
-            raise UserError(f"{name} has the shape {tuple(value.shape)}, but {shape} is needed")
+    per_primitive = {"x": x, "y": y, "scale": scale, "rotation": rotation, "opacity": opacity, "aspect": aspect}
+    _check_shapes({**per_primitive, "template": template, "mirror": mirror}, (count,))
+    _check_shapes({"color": color}, (count, 3))
     if count and not 0 <= int(template.min()) <= int(template.max()) < len(templates):
         raise UserError(f"template names a stamp that is not there: there are {len(templates)}")
     if level is None:
@@ -65,8 +60,15 @@ def render(
     behind = (decode(background) if linear else background).expand(3, height, width)
     dtype = params.dtype if engine == "reference" else torch.float32
     rasterizer = make_rasterizer(engine, templates, height, width, space=space, threads=threads, dtype=dtype)
-    image, alpha = _Rasterize.apply(params.to(dtype), behind.to(dtype), Placement(template, level, mirror), rasterizer)
+    placement = Placement(template, level, mirror)
+    image, alpha = _Rasterize.apply(params.to(dtype), behind.to(dtype), placement, rasterizer)  # type: ignore[no-untyped-call]
     return (encode(image) if linear else image), alpha
+
+
+def _check_shapes(tensors: dict[str, Tensor], shape: tuple[int, ...]) -> None:
+    for name, tensor in tensors.items():
+        if tuple(tensor.shape) != shape:
+            raise UserError(f"{name} has the shape {tuple(tensor.shape)}, but {shape} is needed")
 
 
 class _Rasterize(torch.autograd.Function):

@@ -9,6 +9,7 @@ Blender, a PSD and the engines show.
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ class Templates:
         area = sizes.max(1).astype(np.float64) ** 2
         alpha = np.array([t.rgba[..., 3].sum(dtype=np.float64) / 255.0 for t in items])
         self.coverage = torch.from_numpy(alpha / area).float()  # [T] mean alpha over the local square
+        self.derived: dict[Hashable, Any] = {}
+        """What engines have made of levels, so that the next rasterizer need not make it again."""
         self._bled: dict[int, ByteArray] = {}
         self._planes: dict[tuple[int, int, int], FloatArray] = {}
 

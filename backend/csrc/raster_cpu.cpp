@@ -4,6 +4,7 @@
 // primitives of each tile, in order), diffbmp_run (all tiles, by any number of threads at once) and diffbmp_reduce
 // (gradients). Every (tile, primitive) pair has a record of its own, and records are summed in order: the result is the
 // same to the bit for any number of threads.
+#include "sampler.h"
 #include "scene.h"
 
 #if defined(_WIN32)
@@ -75,84 +76,6 @@ EXPORT int64_t diffbmp_bin(Scene* scene) {
     return fullest;
 }
 
-// Where a tile's rows of samples fall on a primitive's level, in texels from the texel at the tile's corner: within a
-// tile coordinates are small, and so is their rounding, which decides on which side of a texel's border a sample falls.
-struct Sampler {
-    Float16 u, v;        // of the top row
-    float m01, m11;      // texels per row
-    float low_u, low_v;  // the level's ends
-    float high_u, high_v;
-    float centre_u, centre_v;  // the template's centre
-    int32_t first;             // index of the corner's footprint; may lie outside of the table, no sample does
-    int32_t stride;
-
-    Sampler(const Primitive& q, int left, int top) : m01(q.m01), m11(q.m11), stride(q.level->width + 3) {
-        const Level* level = q.level;
-        const double dx = left + 0.5 - q.x, dy = top + 0.5 - q.y;
-        const double origin_u = (level->width - 1) * 0.5 + kBorder, origin_v = (level->height - 1) * 0.5 + kBorder;
-        const double corner_u = q.exact[0] * dx + q.exact[1] * dy + origin_u;
-        const double corner_v = q.exact[2] * dx + q.exact[3] * dy + origin_v;
-        const double whole_u = __builtin_floor(corner_u), whole_v = __builtin_floor(corner_v);
-        u = lane_numbers() * q.m00 + (float)(corner_u - whole_u);
-        v = lane_numbers() * q.m10 + (float)(corner_v - whole_v);
-        low_u = (float)-whole_u;
-        low_v = (float)-whole_v;
-        high_u = (float)(level->width + 2 - whole_u);
-        high_v = (float)(level->height + 2 - whole_v);
-        centre_u = (float)(origin_u - whole_u);
-        centre_v = (float)(origin_v - whole_v);
-        first = (int32_t)whole_v * stride + (int32_t)whole_u;
-    }
-
-    Float16 row_u(int row) const { return u + row * m01; }
-    Float16 row_v(int row) const { return v + row * m11; }
-
-    // Index of each lane's footprint, and how far it lies into it.
-    Int16 footprint(Float16 at_u, Float16 at_v, Float16& fu, Float16& fv) const {
-        at_u = clamped(at_u, low_u, high_u);
-        at_v = clamped(at_v, low_v, high_v);
-        const Float16 whole_u = __builtin_elementwise_floor(at_u), whole_v = __builtin_elementwise_floor(at_v);
-        fu = at_u - whole_u;
-        fv = at_v - whole_v;
-        return __builtin_convertvector(whole_v, Int16) * stride + __builtin_convertvector(whole_u, Int16) + first;
-    }
-};
-
-static inline void sample(const uint32_t* table, Int16 index, Float16 fu, Float16 fv, Float16& value, Float16& slope_u,
-                          Float16& slope_v) {
-    const Uint16 packed = gather(table, index);
-    bilinear(byte_of(packed, 0), byte_of(packed, 1), byte_of(packed, 2), byte_of(packed, 3), fu, fv, value, slope_u,
-             slope_v);
-}
-
-// A primitive's colours: flat, or p + q * texture, the texture decoded to light where a table is given (straight lines
-// between its entries).
-template <bool kTextured>
-struct Shader {
-    const uint32_t* texture;
-    const float* decode;
-    Float16 p[3], q[3];
-
-    Shader(const Scene& scene, const Primitive& primitive)
-        : texture(primitive.level->texture), decode(scene.decoded ? scene.decode : nullptr) {
-        for (int c = 0; c < 3; ++c) {
-            p[c] = splat(primitive.p[c]);
-            q[c] = splat(primitive.q[c]);
-        }
-    }
-
-    void at(Int16 index, Float16 fu, Float16 fv, int c, Float16& value, Float16& slope_u, Float16& slope_v) const {
-        sample(texture, index * 3 + c, fu, fv, value, slope_u, slope_v);
-        if (!decode) return;
-        const Float16 steps = clamped(value * 4.0f, 0.0f, 1020.0f);
-        const Int16 whole = __builtin_convertvector(steps, Int16);
-        const Float16 low = gather(decode, whole), rise = gather(decode + 1, whole) - low;
-        value = low + (steps - __builtin_convertvector(whole, Float16)) * rise;
-        slope_u *= 4.0f * rise;
-        slope_v *= 4.0f * rise;
-    }
-};
-
 struct Tile {
     int left, top, columns, rows;  // px
     Float16 image[kTile][3], transmittance[kTile], grad[kTile][3], behind[kTile];
@@ -162,7 +85,7 @@ struct Tile {
 template <bool kTextured>
 static Row* draw(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, Row* cache) {
     const Sampler sampler(q, tile.left, tile.top);
-    const Shader<kTextured> shader(scene, q);
+    const Shader<kTextured> shader(q, scene.decoded ? scene.decode : nullptr);
     const uint32_t* table = q.level->alpha;
     const Float16 opacity = splat(q.opacity);
     for (int r = pair.first; r <= pair.last; ++r) {
@@ -237,7 +160,7 @@ static double finish(const Scene& scene, Tile& tile) {
 template <bool kTextured>
 static Float16 differentiate(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, const Row* cache) {
     const Sampler sampler(q, tile.left, tile.top);
-    const Shader<kTextured> shader(scene, q);
+    const Shader<kTextured> shader(q, scene.decoded ? scene.decode : nullptr);
     const Float16 opacity = splat(q.opacity);
     Moments<Float16> moments{};
     for (int r = pair.first; r <= pair.last; ++r, ++cache) {

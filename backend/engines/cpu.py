@@ -61,7 +61,7 @@ class CpuRasterizer:
     ) -> tuple[Tensor, Tensor]:
         image = torch.empty(3, self._height, self._width)
         alpha = torch.empty(self._height, self._width)
-        self._run("forward", params, placement, background=background, image=image, alpha=alpha)
+        self._run("forward", params, placement, {"background": background, "image": image, "alpha": alpha})
         return image, alpha
 
     def backward(
@@ -73,8 +73,8 @@ class CpuRasterizer:
         grad_alpha: Tensor | None = None,  # [H, W]
     ) -> Tensor:
         grad = torch.empty(len(params), len(PARAMETERS))
-        cotangents = {"grad_image": grad_image, "grad_alpha": grad_alpha}
-        self._run("backward", params, placement, background=background, grad=grad, **cotangents)
+        planes = {"background": background, "grad_image": grad_image, "grad_alpha": grad_alpha}
+        self._run("backward", params, placement, {**planes, "grad": grad})
         return grad
 
     def step(
@@ -89,11 +89,11 @@ class CpuRasterizer:
         grad = torch.empty(len(params), len(PARAMETERS))
         parts = torch.empty(-(-self._height // TILE) * -(-self._width // TILE), dtype=torch.float64)
         planes = {"background": background, "target": target, "weight": weight}
-        self._run("step", params, placement, loss=loss, grad=grad, tile_loss=parts, **planes)
+        self._run("step", params, placement, {**planes, "grad": grad, "tile_loss": parts}, loss)
         return parts.sum().item(), grad
 
     def _run(
-        self, mode: str, params: Tensor, placement: Placement, loss: str = "mse", **tensors: Tensor | None
+        self, mode: str, params: Tensor, placement: Placement, tensors: dict[str, Tensor | None], loss: str = "mse"
     ) -> None:
         """One pass over the canvas. tensors: the planes and results of struct Scene by their names there."""
         numbers = self._numbers.of(placement)
@@ -122,21 +122,31 @@ class CpuRasterizer:
         self.samples = scene.samples
 
     def _add_level(self, template: int, level_u: int, level_v: int) -> None:
-        item = self._templates.items[template]
-        bitmap = self._templates.bitmap(template, level_u, level_v)
-        height, width = bitmap.shape[:2]
-        density_u, density_v = self._templates.density(template, level_u, level_v)
-        tables = [_footprints(padded(bitmap, BORDER)[..., 3])]
-        if item.textured:
-            channels = [_footprints(padded(bitmap, BORDER)[..., c]) for c in range(3)]
-            tables.append(np.ascontiguousarray(np.stack(channels, -1)))
+        key = (self.name, template, level_u, level_v)
+        if key not in self._templates.derived:
+            self._templates.derived[key] = _native_level(self._templates, template, level_u, level_v)
+        level, tables = self._templates.derived[key]
         self._tables += tables
-        bounds = _bounds(bitmap[..., 3], density_u, density_v)
-        mode = native.COLOR_MODES[item.mode if item.textured else "tint"]
-        addresses = [table.ctypes.data for table in tables] + [None]
-        level = native.Level(*addresses[:2], width, height, density_u, density_v, *bounds, mode, item.blend)
         self._level_list.append(level)
         self._levels = (native.Level * len(self._level_list))(*self._level_list)
+
+
+def _native_level(
+    templates: Templates, template: int, level_u: int, level_v: int
+) -> tuple[native.Level, list[NDArray[np.uint32]]]:
+    """A level as the library reads it, and the tables that it points to."""
+    item = templates.items[template]
+    bitmap = templates.bitmap(template, level_u, level_v)
+    height, width = bitmap.shape[:2]
+    density = templates.density(template, level_u, level_v)
+    bordered = padded(bitmap, BORDER)
+    tables = [_footprints(bordered[..., 3])]
+    if item.textured:
+        tables.append(np.ascontiguousarray(np.stack([_footprints(bordered[..., c]) for c in range(3)], -1)))
+    addresses = [table.ctypes.data for table in tables] + [None]
+    mode = native.COLOR_MODES[item.mode if item.textured else "tint"]
+    bounds = _bounds(bitmap[..., 3], *density)
+    return native.Level(*addresses[:2], width, height, *density, *bounds, mode, item.blend), tables
 
 
 @dataclass
@@ -210,7 +220,7 @@ def _bounds(alpha: ByteArray, density_u: float, density_v: float) -> tuple[float
     if not len(rows):
         return 0.0, 0.0, -1.0, -1.0, 0.0
     centre_u, centre_v = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
-    half_u, half_v = (np.ptp(columns)) / 2, np.ptp(rows) / 2
+    half_u, half_v = float(np.ptp(columns)) / 2, float(np.ptp(rows)) / 2
     radius = np.hypot((columns - centre_u) / density_u, (rows - centre_v) / density_v).max()
     height, width = alpha.shape
     return centre_u - (width - 1) / 2, centre_v - (height - 1) / 2, half_u, half_v, float(radius)

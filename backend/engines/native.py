@@ -80,7 +80,7 @@ class Native:
     def _function(self, name: str, result: object, *arguments: object) -> ctypes._NamedFuncPointer:
         function = getattr(self._library, name)
         function.restype, function.argtypes = result, arguments
-        return function  # type: ignore[no-any-return]
+        return function
 
 
 @functools.cache

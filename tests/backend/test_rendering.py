@@ -67,7 +67,12 @@ def test_reference_passes_gradcheck(space: str) -> None:
 
     def value(*p: Tensor) -> Tensor:
         image, alpha = render(
-            *p[:6],
+            p[0],
+            p[1],
+            p[2],
+            p[3],
+            p[4],
+            p[5],
             templates=templates,
             size=size,
             template=torch.tensor([0, 1, 2, 1]),
@@ -99,7 +104,12 @@ def test_a_users_own_loss_on_the_cpu_engine() -> None:
         color, background = torch.rand(count, 3, generator=random), torch.rand(3, *size, generator=random)
         leaves = [t.to(dtype).requires_grad_() for t in (x, y, scale, rotation, opacity, color, background)]
         image, alpha = render(
-            *leaves[:6],
+            leaves[0],
+            leaves[1],
+            leaves[2],
+            leaves[3],
+            leaves[4],
+            leaves[5],
             templates=templates,
             size=size,
             template=torch.arange(count) % 3,
@@ -143,9 +153,12 @@ def test_bad_arguments_are_named(change: dict[str, object], message: str) -> Non
 def test_a_layout_is_rendered_as_its_primitives(space: str) -> None:
     templates = noise_stamps()
     layout = layout_of(templates, space=space, background=(0.2, 0.5, 0.9))
-    columns = [torch.from_numpy(a[0]) for a in (layout.x, layout.y, layout.scale, layout.rotation, layout.opacity)]
     image, _ = render(
-        *columns,
+        torch.from_numpy(layout.x[0]),
+        torch.from_numpy(layout.y[0]),
+        torch.from_numpy(layout.scale[0]),
+        torch.from_numpy(layout.rotation[0]),
+        torch.from_numpy(layout.opacity[0]),
         torch.from_numpy(layout.color[0]),
         templates=templates,
         size=(layout.height, layout.width),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from backend.job import TemplateSpec, UserError
@@ -40,7 +41,7 @@ def test_levels_keep_area_and_colour(level: tuple[int, int]) -> None:
     templates = Templates([stamp()])
     source, bitmap = templates.bitmap(0, 0, 0).astype(float), templates.bitmap(0, *level).astype(float)
 
-    def means(a: np.ndarray) -> np.ndarray:
+    def means(a: NDArray[np.float64]) -> NDArray[np.float64]:
         alpha = a[..., 3:]
         return np.concatenate([(a[..., :3] * alpha).sum((0, 1)) / alpha.sum(), alpha.mean((0, 1))])
 
