@@ -21,6 +21,9 @@ from .files import UserError, written_aside
 MAX_SIDE = 16384
 """Longest side of a picture that is read, px."""
 
+MAX_STAMP = 4096
+"""Longest side of a stamp, px: as many as a primitive can show on the largest canvas."""
+
 _FAST = 1
 """PNG compression: a tenth of the time of the best level for a few more bytes."""
 
@@ -28,12 +31,17 @@ ByteArray = NDArray[np.uint8]
 
 
 def load_rgba(path: Path) -> ByteArray:
-    """The picture, upright: uint8 [h, w, 4], straight RGBA, display-encoded sRGB.
+    """The picture, upright: uint8 [h, w, 4], straight RGBA, display-encoded sRGB; scaled down to MAX_STAMP if larger.
 
     Raises UserError where it is missing, unreadable, without pixels or larger than MAX_SIDE.
     """
     with _opened(path) as image:
-        return np.array(_to_rgba(image))
+        image.draft("", (MAX_STAMP, MAX_STAMP))
+        rgba = _to_rgba(image)
+    factor = MAX_STAMP / max(rgba.size)
+    if factor < 1.0:
+        rgba = _resized(rgba, max(1, round(rgba.width * factor)), max(1, round(rgba.height * factor)))
+    return np.array(rgba)
 
 
 def load_target(path: Path, size: int) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageCms
 
 from backend.files import UserError
-from backend.images import load_mask, load_rgba, load_target, save_png
+from backend.images import MAX_STAMP, load_mask, load_rgba, load_target, save_png
 
 WIDTH, HEIGHT = 5, 3
 RED, GREEN = (200, 40, 10), (10, 180, 60)
@@ -214,3 +214,10 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "zero.png").write_bytes(png_header(0, 4))
     with pytest.raises(UserError, match=r"zero\.png"):
         load_rgba(tmp_path / "zero.png")
+
+
+def test_a_stamp_is_scaled_down_to_what_can_be_shown(tmp_path: Path) -> None:
+    Image.new("RGBA", (2 * MAX_STAMP, 300), (10, 20, 30, 255)).save(tmp_path / "banner.png")
+    rgba = load_rgba(tmp_path / "banner.png")
+    assert rgba.shape == (150, MAX_STAMP, 4)
+    assert (rgba == (10, 20, 30, 255)).all()
