@@ -17,11 +17,11 @@ class Recipe:
     loss: str = "mse"  # what PSNR measures; "l1" costs half a dB of it
 
     # --- start: see initialize.py ---
-    contrast_exponent: float = 1.45  # density of primitives ~ local contrast ^ this: many small stamps where detail is
+    contrast_exponent: float = 1.3  # density of primitives ~ local contrast ^ this: many small stamps where detail is
     contrast_floor: float = 3 / 255  # of the three channels together: less is rounding and the camera's noise
     contrast_window: float = 0.3  # side of the window of local contrast, in mean spacings of the primitives
     density_blur: float = 0.12  # sigma, in mean spacings
-    even_share: float = 0.06  # of the mean density, everywhere: flat areas are covered too
+    even_share: float = 0.1  # of the mean density, everywhere: flat areas are covered too
     cover: float = 2.5  # layers of stamps over a pixel; fewer leave holes, more cost time
     start_opacity: float = 0.95  # nearly opaque: a stamp then is itself from the first step on
 
