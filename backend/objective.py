@@ -76,7 +76,7 @@ class Objective:
         if self._clear is not None:
             self._training_weight = self._weight.masked_fill(self._clear, float(self._weight.max()))
         plain = torch.tensor(background).reshape(3, 1, 1)
-        self._background = (decode(plain) if linear else plain).expand(3, height, width).contiguous()
+        self._background = (decode(plain) if linear else plain).expand(3, height, width)
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[float, Tensor]:
         """The loss over a new canvas (a mean over pixels and channels, or the user's) and the gradient [N, 9]."""

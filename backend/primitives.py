@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .job import Layout, Settings, TemplateSpec, UserError
+from .rendering import layout_tensors
 from .templates import Templates
 
 
@@ -39,23 +39,11 @@ class Primitives:
         used = int(layout.template.max()) + 1
         if used > len(templates):
             raise UserError(f"The layout to continue from uses {used} stamps, but only {len(templates)} are given")
+        params, placement = layout_tensors(layout)
         factor_x, factor_y = width / layout.width, height / layout.height
-        columns = (
-            layout.x[0] * factor_x,
-            layout.y[0] * factor_y,
-            layout.scale[0] * (factor_x * factor_y) ** 0.5,
-            layout.aspect[0],
-            layout.rotation[0],
-            layout.opacity[0],
-        )
-        params = np.column_stack([*columns, layout.color[0]]).astype(np.float32)
-        return cls(
-            torch.from_numpy(params),
-            torch.from_numpy(layout.template.astype(np.int64)),
-            torch.from_numpy(layout.mirror.copy()),
-            torch.from_numpy(layout.locked.copy()),
-            torch.from_numpy(layout.region.copy()),
-        )
+        params[:, :3] *= torch.tensor([factor_x, factor_y, (factor_x * factor_y) ** 0.5])
+        locked, region = torch.from_numpy(layout.locked.copy()), torch.from_numpy(layout.region.copy())
+        return cls(params, placement.template, placement.mirror, locked, region)
 
     def to_layout(
         self,
