@@ -55,7 +55,7 @@ class Primitives:
     ) -> Layout:
         """A layout of one frame. Its templates' files are left empty: they are the caller's to fill in."""
         # A copy: what the layout holds must not change with the fit.
-        columns = self.params.T.contiguous().clone().numpy()
+        columns = self.params.T.clone(memory_format=torch.contiguous_format).numpy()
         x, y, scale, aspect, rotation, opacity = columns[:6, None]
         return Layout(
             x=x,
