@@ -45,7 +45,7 @@ class FitResult:
     psnr: float  # dB on the settings' background
     steps: int  # done
     cancelled: bool
-    seconds: float  # without pauses
+    seconds: float  # of the steps, without pauses
 
 
 Observer = Callable[[Snapshot], None]
