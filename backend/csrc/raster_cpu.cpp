@@ -161,13 +161,13 @@ template <bool kTextured>
 static Float16 differentiate(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, const Row* cache) {
     const Sampler sampler(q, tile.left, tile.top);
     const Shader<kTextured> shader(q, scene.decoded ? scene.decode : nullptr);
-    const Float16 opacity = splat(q.opacity);
+    const Float16 opacity = splat(q.opacity), dx = lane_numbers() + (tile.left + 0.5f - q.x);
+    const float dy = tile.top + 0.5f - q.y;
     Moments<Float16> moments{};
     for (int r = pair.first; r <= pair.last; ++r, ++cache) {
-        const Float16 u = sampler.row_u(r), v = sampler.row_v(r);
         Float16 fu, fv, value[3], slope_u[3], slope_v[3], color[3], grad_opacity, grad_mask, color_grad[3];
         Int16 index;
-        if constexpr (kTextured) index = sampler.footprint(u, v, fu, fv);
+        if constexpr (kTextured) index = sampler.footprint(sampler.row_u(r), sampler.row_v(r), fu, fv);
         for (int c = 0; c < 3; ++c) {
             color[c] = shader.p[c];
             if constexpr (kTextured) {
@@ -187,8 +187,15 @@ static Float16 differentiate(const Scene& scene, const Pair& pair, const Primiti
                 grad_v += color_grad[c] * shader.q[c] * slope_v[c];
             }
         }
-        add_position(grad_u, grad_v, u - sampler.centre_u, v - sampler.centre_v, moments);
+        moments.u += grad_u;
+        moments.v += grad_v;
+        moments.uy += grad_u * (float)r;
+        moments.vy += grad_v * (float)r;
     }
+    moments.ux = moments.u * dx;
+    moments.vx = moments.v * dx;
+    moments.uy += moments.u * dy;
+    moments.vy += moments.v * dy;
     return sums(&moments.u);
 }
 

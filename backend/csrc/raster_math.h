@@ -147,10 +147,11 @@ DEVICE_INLINE void over(V alpha, const V* color, V& transmittance, V* image) {
 // What a primitive gathers over its samples; one value per lane until it is summed.
 template <class V>
 struct Moments {
-    V u, v, uu, vv, uv, vu;  // sum of dL/du, dL/dv, dL/du u, dL/dv v, dL/du v, dL/dv u
-    V opacity;               // sum of dL/dalpha * texel value
-    V p[3], q[3];            // sum of dL/dp, dL/dq
-    V unused[3];             // a record fills a cache line
+    V u, v;            // sum of dL/du, dL/dv
+    V ux, uy, vx, vy;  // the same times the pixel's x and y from the primitive's position
+    V opacity;         // sum of dL/dalpha * texel value
+    V p[3], q[3];      // sum of dL/dp, dL/dq
+    V unused[3];       // a record fills a cache line
 };
 constexpr int kRecord = 16;  // values in it
 
@@ -169,27 +170,19 @@ DEVICE_INLINE void over_backward(V mask, V opacity, const V* color, V transmitta
     for (int c = 0; c < 3; ++c) color_grad[c] = weight * grad[c];
 }
 
-template <class V>
-DEVICE_INLINE void add_position(V grad_u, V grad_v, V u, V v, Moments<V>& sum) {
-    sum.u += grad_u;
-    sum.v += grad_v;
-    sum.uu += grad_u * u;
-    sum.vv += grad_v * v;
-    sum.uv += grad_u * v;
-    sum.vu += grad_v * u;
-}
-
 // From the summed moments to the gradient of the nine parameters. With axes s_u = scale sqrt(aspect), s_v = scale /
 // sqrt(aspect) and (u, v) = diag(d_u / s_u, d_v / s_v) R(-rotation) (pixel - position): du/dlog s_u = -u, dv/dlog s_v =
 // -v, du/drotation = (d_u s_v) / (s_u d_v) v, dv/drotation = -(s_u d_v) / (d_u s_v) u.
 DEVICE_INLINE void chain(const Primitive& q, const float* params, bool decoded, const Moments<float>& sum,
                          float* grad) {
     const float ratio = q.density_u / q.density_v;
+    const float uu = sum.ux * q.m00 + sum.uy * q.m01, uv = sum.ux * q.m10 + sum.uy * q.m11;  // sum of dL/du u, dL/du v
+    const float vu = sum.vx * q.m00 + sum.vy * q.m01, vv = sum.vx * q.m10 + sum.vy * q.m11;
     grad[0] = -(sum.u * q.m00 + sum.v * q.m10);
     grad[1] = -(sum.u * q.m01 + sum.v * q.m11);
-    grad[2] = -(sum.uu + sum.vv) / params[2];
-    grad[3] = (sum.vv - sum.uu) / (2.0f * params[3]);
-    grad[4] = sum.uv * ratio - sum.vu / ratio;
+    grad[2] = -(uu + vv) / params[2];
+    grad[3] = (vv - uu) / (2.0f * params[3]);
+    grad[4] = uv * ratio - vu / ratio;
     grad[5] = sum.opacity / 255.0f;
     const float blend = q.level->mode == kTint ? 0.0f : q.level->blend;
     const float texture = q.level->mode == kMultiply ? blend * (decoded ? 1.0f : 1.0f / 255.0f) : 0.0f;

@@ -10,8 +10,7 @@ struct Sampler {
     float m01, m11;      // texels per row
     float low_u, low_v;  // the level's ends
     float high_u, high_v;
-    float centre_u, centre_v;  // the template's centre
-    int32_t first;             // index of the corner's footprint; may lie outside of the table, no sample does
+    int32_t first;  // index of the corner's footprint; may lie outside of the table, no sample does
     int32_t stride;
 
     Sampler(const Primitive& q, int left, int top) : m01(q.m01), m11(q.m11), stride(q.level->width + 3) {
@@ -27,8 +26,6 @@ struct Sampler {
         low_v = (float)-whole_v;
         high_u = (float)(level->width + 2 - whole_u);
         high_v = (float)(level->height + 2 - whole_v);
-        centre_u = (float)(origin_u - whole_u);
-        centre_v = (float)(origin_v - whole_v);
         first = (int32_t)whole_v * stride + (int32_t)whole_u;
     }
 

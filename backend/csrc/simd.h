@@ -15,10 +15,24 @@ static inline Float16 splat(float value) {
     return Float16{} + value;
 }
 
-// Within [low, high]; written so that it becomes one instruction each way and not-a-number becomes `low`.
+// Within [low, high]; not-a-number becomes `low`. The vector extensions alone make a comparison and a blend of each
+// half.
 static inline Float16 clamped(Float16 value, float low, float high) {
+#if defined(__AVX512F__)
+    return (Float16)_mm512_min_ps(_mm512_max_ps((__m512)value, _mm512_set1_ps(low)), _mm512_set1_ps(high));
+#elif defined(__AVX2__)
+    union {
+        Float16 all;
+        __m256 half[2];
+    } v;
+    v.all = value;
+    for (int i = 0; i < 2; ++i)
+        v.half[i] = _mm256_min_ps(_mm256_max_ps(v.half[i], _mm256_set1_ps(low)), _mm256_set1_ps(high));
+    return v.all;
+#else
     value = value > low ? value : splat(low);
     return value < high ? value : splat(high);
+#endif
 }
 
 static inline Float16 lane_numbers() {
