@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..color import DECODE_STEPS, decode_table
 from ..templates import Templates, padded
+from ..threads import torch_threads
 from . import LevelNumbers, Placement, core_count
 
 TILE = 32
@@ -74,10 +75,10 @@ class ReferenceRasterizer:
         """See Rasterizer. Differentiable by autograd as well, in params and background."""
         image = background.to(self._dtype).clone()
         alpha = torch.zeros(self._height, self._width, dtype=self._dtype)
-        torch.set_num_threads(self._threads)
-        for rows, columns, tile_image, tile_alpha in self._tiles(params, placement, background):
-            image[:, rows, columns] = tile_image
-            alpha[rows, columns] = tile_alpha
+        with torch_threads(self._threads):
+            for rows, columns, tile_image, tile_alpha in self._tiles(params, placement, background):
+                image[:, rows, columns] = tile_image
+                alpha[rows, columns] = tile_alpha
         return image, alpha
 
     def backward(
@@ -89,8 +90,7 @@ class ReferenceRasterizer:
         grad_alpha: Tensor | None = None,  # [H, W]
     ) -> Tensor:
         leaf = params.detach().to(self._dtype).requires_grad_()
-        torch.set_num_threads(self._threads)
-        with torch.enable_grad():
+        with torch_threads(self._threads), torch.enable_grad():
             for rows, columns, image, alpha in self._tiles(leaf, placement, background.detach()):
                 value = (grad_image[:, rows, columns] * image).sum()
                 if grad_alpha is not None:
@@ -108,9 +108,8 @@ class ReferenceRasterizer:
         loss: str = "mse",
     ) -> tuple[float, Tensor]:
         leaf = params.detach().to(self._dtype).requires_grad_()
-        torch.set_num_threads(self._threads)
         bare = torch.ones(self._height, self._width, dtype=torch.bool)
-        with torch.enable_grad():
+        with torch_threads(self._threads), torch.enable_grad():
             total = 0.0
             for rows, columns, image, _ in self._tiles(leaf, placement, background.detach()):
                 value = _pixel_loss(image - target[:, rows, columns], weight[rows, columns], loss)
