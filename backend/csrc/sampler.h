@@ -29,8 +29,8 @@ struct Sampler {
         first = (int32_t)whole_v * stride + (int32_t)whole_u;
     }
 
-    Float16 row_u(int row) const { return u + row * m01; }
-    Float16 row_v(int row) const { return v + row * m11; }
+    Float16 row_u(int row) const { return u + splat((float)row) * splat(m01); }
+    Float16 row_v(int row) const { return v + splat((float)row) * splat(m11); }
 
     // Index of each lane's footprint, and how far it lies into it.
     Int16 footprint(Float16 at_u, Float16 at_v, Float16& fu, Float16& fv) const {
