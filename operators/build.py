@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -10,7 +12,7 @@ from ..backend.job import Layout, UserError
 from .planes import build_planes
 from .session import NOTICE
 from .stage import make_scene
-from .storage import store_layout
+from .storage import KEY, load_stamps, store_layout
 
 
 def build_scene(folder: Path, name: str, samples: int) -> bpy.types.Scene:
@@ -23,16 +25,29 @@ def build_scene(folder: Path, name: str, samples: int) -> bpy.types.Scene:
         raise UserError(f"{folder} holds {len(layout.frames)} frames, but only a still picture can be built")
     if not hasattr(bpy.context.scene, "cycles"):
         raise UserError("Cycles is disabled: enable the add-on Cycles Render Engine in the preferences")
-    collection = bpy.data.collections.new(name)
-    try:
+    with _wholly_or_not_at_all():
+        stamps = load_stamps(layout.templates)
+        collection = bpy.data.collections.new(name)
         build_planes(layout, folder, collection)
-    except UserError:
-        bpy.data.collections.remove(collection)
-        raise
     scene = make_scene(layout, f"DiffBMP {name}", samples)
     scene.collection.children.link(collection)
-    store_layout(layout, scene)
+    store_layout(layout, stamps, scene)
     return scene
+
+
+def _made() -> set[bpy.types.ID]:
+    return {*bpy.data.images, *bpy.data.materials, *bpy.data.meshes, *bpy.data.collections}
+
+
+@contextmanager
+def _wholly_or_not_at_all() -> Iterator[None]:
+    """Where the layout's files turn out not to be usable, what was made of them so far is removed."""
+    before = _made()
+    try:
+        yield
+    except UserError:
+        bpy.data.batch_remove(_made() - before)
+        raise
 
 
 class DIFFBMP_OT_build(bpy.types.Operator):
@@ -91,7 +106,7 @@ class DIFFBMP_OT_show_scene(bpy.types.Operator):
 def show_scene(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
     """Shows a scene in the context's window; one that was built, through its camera and with its materials."""
     context.window.scene = scene
-    if "diffbmp_layout" not in scene:
+    if KEY not in scene:
         return
     for area in context.window.screen.areas:
         if area.type == "VIEW_3D":

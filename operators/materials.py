@@ -26,11 +26,16 @@ def load_level(path: Path, name: str, space: str) -> bpy.types.Image:
     image.alpha_mode = "CHANNEL_PACKED"
     image.colorspace_settings.name = "sRGB" if space == "linear" else "Non-Color"
     if 0 in image.size:
-        bpy.data.images.remove(image)
         raise UserError(f"The layout's picture {path} cannot be read: optimize again")
+    pack(image, name)
+    return image
+
+
+def pack(image: bpy.types.Image, name: str) -> None:
+    """Puts the image's file into the .blend, under a name of its own; where it lay before is nobody's concern."""
     image.pack()
     image.name = name
-    return image
+    image.filepath_raw = image.packed_files[0].filepath = f"//textures/{name}.png"
 
 
 def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Material:

@@ -6,7 +6,7 @@ import sys
 
 import bpy
 
-from ..backend.job import UserError
+from ..backend.job import Progress, UserError
 from .collect import write_job
 from .environment import backend_call, backend_python
 from .folders import new_job_folder
@@ -14,7 +14,7 @@ from .run import Run
 from .session import NOTICE, Slot, Watching, redraw
 from .worker import Worker
 
-RUN: Slot[Run] = Slot()
+RUN = Slot()
 """The optimization of this session: one at a time, because it takes all of the machine."""
 
 
@@ -45,7 +45,7 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
     return ""
 
 
-class DIFFBMP_OT_optimize(Watching[Run], bpy.types.Operator):
+class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
     bl_idname = "diffbmp.optimize"
     bl_label = "Optimize"
     bl_description = "Find where the stamps must lie to be the target. Blender stays free for other work meanwhile"
@@ -81,7 +81,9 @@ class DIFFBMP_OT_optimize(Watching[Run], bpy.types.Operator):
         if task.has_layout and scene:
             scene.diffbmp.build.layout = str(task.out)
         failed = task.state == "failed"
-        message = task.message or f"Done: {describe_progress(task)}"
+        message = task.message or "Done"
+        if task.state == "done" and task.progress:
+            message = f"Done after {task.progress.step} steps: {describe_quality(task.progress)}"
         NOTICE.tell(message, is_error=failed)
         self.report({"ERROR" if failed else "INFO"}, message)
         return {"FINISHED"} if task.has_layout else {"CANCELLED"}
@@ -109,13 +111,15 @@ def describe_progress(run: Run) -> str:
     """One line: step, loss, PSNR, time left."""
     progress = run.progress
     if progress is None:
-        return "starting"
-    parts = [f"step {progress.step} of {progress.total}", f"loss {progress.loss:.4g}"]
-    if progress.psnr > 0:
-        parts.append(f"{progress.psnr:.1f} dB")
-    if run.active and progress.step < progress.total:
-        parts.append(f"{describe_seconds(progress.seconds_left)} left")
-    return ", ".join(parts)
+        return "Starting"
+    left = f", {describe_seconds(progress.seconds_left)} left" if progress.step < progress.total else ""
+    return f"Step {progress.step} of {progress.total}, {describe_quality(progress)}{left}"
+
+
+def describe_quality(progress: Progress) -> str:
+    """The loss, and the latest preview's PSNR where there was a preview."""
+    quality = f", {progress.psnr:.1f} dB" if progress.psnr > 0 else ""
+    return f"loss {progress.loss:.4g}{quality}"
 
 
 def describe_seconds(seconds: float) -> str:

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend.job import LEVEL_PADDING, Layout, TemplateSpec, UserError, level_file
+from ..backend.job import LEVEL_PADDING, Layout, TemplateSpec, level_file
 from .colors import to_space
 from .materials import load_level, make_material
 
@@ -36,7 +36,7 @@ def build_planes(layout: Layout, folder: Path, collection: bpy.types.Collection)
     """Makes the planes of a layout in a collection, in the layout's order. folder: that of the layout, with its levels.
 
     The canvas lies around the origin, its y pointing up; the last layer lies at z = 0.
-    Raises UserError, with nothing made, where a level's picture is missing or unreadable.
+    Raises UserError where a level's picture is missing or unreadable.
     """
     numbers = layout.template.tolist()
     levels = [(t, u, v) for t, (u, v) in zip(numbers, layout.level.tolist(), strict=True)]
@@ -84,21 +84,13 @@ def _transforms(layout: Layout) -> _Transforms:
 
 
 def _make_meshes(layout: Layout, folder: Path, levels: list[Level]) -> dict[Level, bpy.types.Mesh]:
-    images: dict[Level, bpy.types.Image] = {}
-    try:
-        for key in levels:
-            template, level_u, level_v = key
-            name = f"{layout.templates[template].name} {level_u}x{level_v}"
-            images[key] = load_level(folder / level_file(template, level_u, level_v), name, layout.space)
-    except UserError:
-        for image in images.values():
-            bpy.data.images.remove(image)
-        raise
     meshes = {}
-    for key, image in images.items():
+    for key in levels:
         stamp = layout.templates[key[0]]
+        name = f"{stamp.name} {key[1]}x{key[2]}"
+        image = load_level(folder / level_file(*key), name, layout.space)
         meshes[key] = _make_mesh(image, stamp)
-        meshes[key].materials.append(make_material(image.name, image, stamp))
+        meshes[key].materials.append(make_material(name, image, stamp))
     return meshes
 
 

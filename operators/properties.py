@@ -16,9 +16,9 @@ from ..backend.job import MAX_COUNT, MAX_SIZE, Settings
 _DEFAULTS = Settings()
 
 _MODES = (
-    ("tint", "Tint", "A stamp is a shape in one colour, which is found"),
-    ("mix", "Mix", "A stamp's own colours, mixed with the colour that is found"),
-    ("multiply", "Multiply", "A stamp's own colours, multiplied by the colour that is found"),
+    ("tint", "Tint", "A stamp is a shape in one color, which is found"),
+    ("mix", "Mix", "A stamp's own colors, mixed with the color that is found"),
+    ("multiply", "Multiply", "A stamp's own colors, multiplied by the color that is found"),
 )
 _SPACES = (
     ("display", "Display", "Blend the stamps as Photoshop and Krita do, in display-encoded numbers"),
@@ -45,10 +45,10 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
         name="Stamps",
         description="The image textures of this collection's objects are the stamps",
     )
-    mode: EnumProperty(items=_MODES, default="tint", name="Colour", description="How a stamp gets its colours")
+    mode: EnumProperty(items=_MODES, default="tint", name="Color", description="How a stamp gets its colors")
     blend: FloatProperty(
-        name="Own Colour",
-        description="How much a stamp's own colours count: 0 = as with tint",
+        name="Own Color",
+        description="How much a stamp's own colors count: 0 = as with tint",
         subtype="FACTOR",
         default=0.5,
         min=0.0,
@@ -85,7 +85,7 @@ class DIFFBMP_PG_fit(bpy.types.PropertyGroup):
     )
     background: FloatVectorProperty(
         name="Background",
-        description="Colour of the canvas behind the stamps",
+        description="Color of the canvas behind the stamps",
         subtype="COLOR_GAMMA",
         size=3,
         default=_DEFAULTS.background,

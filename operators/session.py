@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import sleep
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import bpy
 
@@ -27,14 +27,14 @@ class Task(Protocol):
     def stop(self) -> None: ...
 
 
-T = TypeVar("T", bound=Task)
-
-
 @dataclass
-class Slot(Generic[T]):
-    """Room for one task and the timer by which its modal operator watches it."""
+class Slot:
+    """Room for one task and the timer by which its modal operator watches it.
 
-    task: T | None = None
+    It is no generic class: typing would keep that alive, and so bpy, which then hangs at the exit of a script in 4.5.
+    """
+
+    task: Any = None  # a Task, or None
     scene: str = ""  # name of the scene that the task belongs to
     timer: Any = None
 
@@ -64,20 +64,20 @@ class Notice:
 NOTICE = Notice()
 
 
-class Watching(Generic[T]):
+class Watching:
     """What an operator needs to watch a task without blocking Blender, or with, where there are no events."""
 
-    slot: Slot[T]
+    slot: Slot
     """The operator's, shared by all its calls."""
 
-    def finish(self, task: T) -> set[str]:
+    def finish(self, task: Any) -> set[str]:
         """The task has ended by itself: says so, and returns the operator's result. The slot still holds it."""
         raise NotImplementedError
 
-    def show(self, task: T) -> None:
+    def show(self, task: Any) -> None:
         """Something is new; called in background mode only."""
 
-    def watch(self, context: bpy.types.Context, task: T) -> set[str]:
+    def watch(self, context: bpy.types.Context, task: Any) -> set[str]:
         """Begins to watch; what execute() returns."""
         self.slot.task, self.slot.scene = task, context.scene.name
         if bpy.app.background:
@@ -103,7 +103,7 @@ class Watching(Generic[T]):
         """Blender calls this when it closes or opens another file."""
         self.slot.clear()
 
-    def _wait(self, task: T) -> set[str]:
+    def _wait(self, task: Any) -> set[str]:
         try:
             while task.active:
                 sleep(TIMER_SECONDS)
@@ -113,7 +113,7 @@ class Watching(Generic[T]):
         finally:
             self.slot.clear()
 
-    def _end(self, task: T) -> set[str]:
+    def _end(self, task: Any) -> set[str]:
         try:
             return self.finish(task)
         finally:

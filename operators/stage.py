@@ -40,6 +40,7 @@ def _add_camera(scene: bpy.types.Scene, layout: Layout, name: str) -> None:
     data.ortho_scale = max(layout.width, layout.height) * UNIT
     data.clip_start = DISTANCE / 10
     data.clip_end = height + 1.0
+    data.passepartout_alpha = 0.95  # the canvas ends here, the stamps do not
     camera = bpy.data.objects.new(f"{name} camera", data)
     camera.location.z = height
     scene.collection.objects.link(camera)

@@ -11,13 +11,26 @@ import bpy
 import numpy as np
 
 from ..backend.job import Layout, TemplateSpec, UserError
+from .materials import pack
 
 KEY = "diffbmp_layout"
 
 
-def store_layout(layout: Layout, scene: bpy.types.Scene) -> None:
-    """Keeps the layout in the scene, its stamps as packed images. Raises UserError where a stamp's file is missing."""
-    stamps = _load_stamps(layout.templates)
+def load_stamps(specs: list[TemplateSpec]) -> list[bpy.types.Image]:
+    """The stamps themselves as packed images. Raises UserError where a file is missing."""
+    images: list[bpy.types.Image] = []
+    for spec in specs:
+        if not Path(spec.file).is_file():
+            raise UserError(f"The layout's stamp {spec.file} is missing: optimize again")
+        image = bpy.data.images.load(spec.file)
+        image.alpha_mode = "CHANNEL_PACKED"
+        pack(image, spec.name)
+        images.append(image)
+    return images
+
+
+def store_layout(layout: Layout, stamps: list[bpy.types.Image], scene: bpy.types.Scene) -> None:
+    """Keeps the layout in the scene, with its stamps."""
     values = {field.name: getattr(layout, field.name) for field in fields(layout)}
     values["templates"] = [{**asdict(spec), "file": ""} for spec in layout.templates]
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
@@ -46,18 +59,3 @@ def stored_layout(scene: bpy.types.Scene) -> Layout | None:
     for name, shape in json.loads(stored["shapes"]).items():
         values[name] = np.array(stored[name]).reshape(shape)
     return Layout(**values)
-
-
-def _load_stamps(specs: list[TemplateSpec]) -> list[bpy.types.Image]:
-    images: list[bpy.types.Image] = []
-    for spec in specs:
-        if not Path(spec.file).is_file():
-            for image in images:
-                bpy.data.images.remove(image)
-            raise UserError(f"The layout's stamp {spec.file} is missing: optimize again")
-        image = bpy.data.images.load(spec.file)
-        image.name = spec.name
-        image.alpha_mode = "CHANNEL_PACKED"
-        image.pack()
-        images.append(image)
-    return images

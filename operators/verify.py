@@ -56,12 +56,12 @@ class Check:
         self._output, _ = self._process.communicate()
 
 
-class DIFFBMP_OT_verify_backend(Watching[Check], bpy.types.Operator):
+class DIFFBMP_OT_verify_backend(Watching, bpy.types.Operator):
     bl_idname = "diffbmp.verify_backend"
     bl_label = "Verify"
     bl_description = "Check that the backend runs with this Python, and that its engines compute what they should"
 
-    slot: Slot[Check] = Slot()
+    slot = Slot()
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

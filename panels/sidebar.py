@@ -7,7 +7,7 @@ import bpy
 from ..backend.job import UserError
 from ..operators.environment import backend_python
 from ..operators.folders import ADD_ON
-from ..operators.optimize import RUN, describe_seconds
+from ..operators.optimize import RUN, describe_quality, describe_seconds
 from ..operators.run import Run
 from ..operators.session import NOTICE
 from ..operators.storage import KEY
@@ -119,17 +119,15 @@ def _draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 def _draw_run(layout: bpy.types.UILayout, run: Run) -> None:
     progress = run.progress
+    done, text, quality = 0.0, "Starting ...", " "  # a line without text: what is below must not jump
+    if progress:
+        done = progress.step / max(1, progress.total)
+        text = f"{progress.step} / {progress.total}, {describe_seconds(progress.seconds_left)} left"
+        quality = describe_quality(progress)
     if run.state == "cancelling":
-        layout.progress(factor=0.0, text="Cancelling ...")
-    elif progress is None:
-        layout.progress(factor=0.0, text="Starting ...")
-    else:
-        left = describe_seconds(progress.seconds_left)
-        layout.progress(
-            factor=progress.step / max(1, progress.total), text=f"{progress.step} / {progress.total}, {left} left"
-        )
-        quality = f", {progress.psnr:.1f} dB" if progress.psnr > 0 else ""
-        layout.label(text=f"Loss {progress.loss:.4g}{quality}")
+        text = "Cancelling ..."
+    layout.progress(factor=done, text=text)
+    layout.label(text=quality)
     row = layout.row()
     row.scale_y = 1.5
     row.operator("diffbmp.cancel", icon="CANCEL")

@@ -39,7 +39,7 @@ def random_layout(
     height: int = 120,
     seed: int = 1,
 ) -> tuple[Layout, dict[Level, Array]]:
-    """A layout, and its levels' bitmaps without padding. The levels differ along u and v, as those of stretched stamps."""
+    """A layout, and its levels' bitmaps without padding. Some levels differ along u and v, as for stretched stamps."""
     generator = np.random.default_rng(seed)
     specs, bitmaps = [], {}
     for index, (name, w, h) in enumerate(STAMPS):

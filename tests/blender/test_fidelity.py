@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import numpy as np
 import pytest
 from diffbmp.operators.build import build_scene
 from diffbmp.operators.images import read_image

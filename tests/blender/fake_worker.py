@@ -1,0 +1,83 @@
+"""A stand-in for `python -m backend worker`: speaks the same protocol, computes nothing.
+
+Its behaviour is the first argument: finish, slow, deaf, error, crash, no-torch, garbage. "slow" takes half a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+
+def say(event: str, **values: Any) -> None:
+    sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
+    sys.stdout.flush()
+
+
+def progress(step: int) -> None:
+    say("progress", step=step, total=100, loss=1.0 / step, psnr=20.0, seconds_left=100.0 - step, preview="")
+
+
+def leave_layout(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("layout.json", "layout.npz"):
+        (out / name).write_text("{}", encoding="utf-8")
+
+
+def listen(commands: SimpleQueue[dict[str, str]]) -> None:
+    for line in sys.stdin:
+        commands.put(json.loads(line))
+    os._exit(0)
+
+
+def fit(behaviour: str, command: dict[str, str], commands: SimpleQueue[dict[str, str]]) -> None:
+    out = Path(command["out"])
+    if behaviour == "error":
+        say("error", message="The target has no pixels: choose another", action="")
+        return
+    progress(1)
+    leave_layout(out)
+    if behaviour == "crash":
+        sys.stderr.write("Segmentation fault in the engine\n\n")
+        sys.stderr.flush()
+        os._exit(3)
+    if behaviour == "garbage":
+        sys.stdout.write("warning: something printed this\n")
+    for step in range(2, 101 if behaviour in ("finish", "garbage") else 3):
+        progress(step)
+    waits = behaviour in ("slow", "deaf")
+    cancelled = waits and wait_for_cancel(behaviour, commands)
+    say("done", out=str(out), cancelled=cancelled)
+
+
+def wait_for_cancel(behaviour: str, commands: SimpleQueue[dict[str, str]]) -> bool:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            if commands.get(timeout=0.1)["command"] == "cancel" and behaviour != "deaf":
+                return True
+        except Empty:
+            continue
+    return False
+
+
+def main(behaviour: str) -> None:
+    if behaviour == "no-torch":
+        say("error", message=f"{sys.executable} has no torch: install the backend's packages", action="install")
+        sys.exit(2)
+    commands: SimpleQueue[dict[str, str]] = SimpleQueue()
+    threading.Thread(target=listen, args=(commands,), daemon=True).start()
+    say("log", text="Ready")
+    while (command := commands.get())["command"] != "quit":
+        if command["command"] == "fit":
+            fit(behaviour, command, commands)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,70 @@
+"""Scenes to optimize: a target image, and a collection of objects with image textures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def make_image(name: str, pixels: Array, **options: bool) -> bpy.types.Image:
+    """An image datablock of [h, w, 4] in 0..1, the top row first."""
+    height, width = pixels.shape[:2]
+    image = bpy.data.images.new(name, width, height, alpha=True, **options)
+    image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], np.float32).ravel())
+    image.update()
+    return image
+
+
+def picture(width: int = 48, height: int = 32) -> Array:
+    """Smooth colours, opaque, in whole 255ths."""
+    y, x = np.mgrid[:height, :width]
+    pixels = np.ones((height, width, 4), np.float32)
+    pixels[..., 0], pixels[..., 1], pixels[..., 2] = x / width, y / height, 0.5
+    return np.rint(pixels * 255) / 255
+
+
+def disc(size: int = 16) -> Array:
+    """A white disc with a soft edge."""
+    y, x = (np.mgrid[:size, :size] + 0.5) / size * 2 - 1
+    pixels = np.ones((size, size, 4), np.float32)
+    pixels[..., 3] = np.clip((1 - np.hypot(x, y)) * 4, 0, 1)
+    return pixels
+
+
+def textured_material(name: str, image: bpy.types.Image | None, *, in_group: bool = False) -> bpy.types.Material:
+    """A material whose node tree, or a group in it, holds the image."""
+    material = bpy.data.materials.new(name)
+    if bpy.app.version < (5, 0):
+        material.use_nodes = True
+    tree = material.node_tree
+    if in_group:
+        group = tree.nodes.new("ShaderNodeGroup")
+        group.node_tree = tree = bpy.data.node_groups.new(f"{name} group", "ShaderNodeTree")
+    tree.nodes.new("ShaderNodeTexImage").image = image
+    return material
+
+
+def add_stamp(collection: bpy.types.Collection, image: bpy.types.Image | None, *, in_group: bool = False) -> None:
+    """An object with a material that shows the image."""
+    name = image.name if image else "nothing"
+    mesh = bpy.data.meshes.new(name)
+    mesh.materials.append(textured_material(name, image, in_group=in_group))
+    collection.objects.link(bpy.data.objects.new(name, mesh))
+
+
+def make_scene() -> bpy.types.Scene:
+    """The current scene, ready to be optimized in a second."""
+    scene = bpy.context.scene
+    stamps = bpy.data.collections.new("Stamps")
+    scene.collection.children.link(stamps)
+    add_stamp(stamps, make_image("disc.png", disc()))
+    settings = scene.diffbmp
+    settings.target.image = make_image("sunset.png", picture())
+    settings.stamps.collection = stamps
+    settings.fit.count, settings.fit.size, settings.fit.steps = 20, 48, 10
+    return scene
