@@ -27,15 +27,15 @@ def _load() -> ModuleType:
 
 
 # Before the test modules are imported: they import from it.
-_ADD_ON = _load()
+ADD_ON = _load()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _registered() -> Iterator[None]:
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    _ADD_ON.register()
+    ADD_ON.register()
     yield
-    _ADD_ON.unregister()
+    ADD_ON.unregister()
 
 
 @pytest.fixture(autouse=True)

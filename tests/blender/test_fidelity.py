@@ -26,7 +26,7 @@ def render(scene: bpy.types.Scene, path: Path) -> NDArray[Any]:
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("mode", ["tint", "mix", "multiply"])
 def test_one_sample_equals_the_pixels_centres(tmp_path: Path, space: str, mode: str) -> None:
-    layout, bitmaps = random_layout(120, space=space, mode=mode)
+    layout, bitmaps = random_layout(60, space=space, mode=mode)
     write_layout(tmp_path / "layout", layout, bitmaps)
     scene = build_scene(tmp_path / "layout", "test", samples=1)
     picture = render(scene, tmp_path / "render.png")
@@ -35,7 +35,7 @@ def test_one_sample_equals_the_pixels_centres(tmp_path: Path, space: str, mode: 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
 def test_many_samples_equal_the_pixels_areas(tmp_path: Path, space: str) -> None:
-    layout, bitmaps = random_layout(120, space=space)
+    layout, bitmaps = random_layout(60, space=space, width=100, height=80)
     write_layout(tmp_path / "layout", layout, bitmaps)
     scene = build_scene(tmp_path / "layout", "test", samples=16)
     picture = render(scene, tmp_path / "render.png")
