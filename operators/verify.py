@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from time import monotonic
@@ -18,7 +19,7 @@ TIMEOUT_SECONDS = 120.0
 
 
 class Check:
-    """A running `python -m backend doctor`. Raises UserError where it cannot start."""
+    """A running `python -m backend doctor --json`. Raises UserError where it cannot start."""
 
     def __init__(self, command: list[str], log: Path) -> None:
         self._log = log
@@ -47,10 +48,16 @@ class Check:
         """Once it is not active: whether the backend works, and a sentence that says so."""
         if self._late:
             return False, f"The backend did not answer within {TIMEOUT_SECONDS:.0f} s"
-        if self._process.returncode == 0:
-            return True, "The backend works"
-        reason = last_line(self._log) or f"exit code {self._process.returncode}"
-        return False, f"The backend does not work: {reason}"
+        try:
+            engines = json.loads(self._output)["engines"]
+        except (ValueError, KeyError, TypeError):
+            reason = last_line(self._log) or f"exit code {self._process.returncode}"
+            return False, f"The backend does not work: {reason}"
+        broken = [f"{engine['name']} does not work ({engine['cause']})" for engine in engines if not engine["works"]]
+        if broken:
+            return False, f"The engine {'; '.join(broken)}"
+        found = ", ".join(f"{engine['name']} on {engine['device']}" for engine in engines)
+        return True, f"The backend works: {found}"
 
     def _read(self) -> None:
         self._output, _ = self._process.communicate()
@@ -71,7 +78,7 @@ class DIFFBMP_OT_verify_backend(Watching, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            check = Check(backend_call("doctor"), user_folder("logs") / "verify.log")
+            check = Check(backend_call("doctor", "--json"), user_folder("logs") / "verify.log")
         except UserError as error:
             self._say(False, error.message)
             return {"CANCELLED"}

@@ -21,7 +21,7 @@ class DIFFBMP_preferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        row = layout.row(align=True)
+        row = layout.split(factor=0.85)
         row.prop(self, "python", placeholder="Blender's own Python, if it has PyTorch")
         row.operator("diffbmp.verify_backend", icon="CHECKMARK")
         if self.verdict:

@@ -6,7 +6,7 @@ import textwrap
 
 import bpy
 
-_CHARACTER = 6.0
+_CHARACTER = 6.7
 """Width of a letter, px at the interface's scale 1."""
 
 

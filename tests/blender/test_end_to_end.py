@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import venv
 from pathlib import Path
 
 import bpy
@@ -53,7 +54,20 @@ def test_the_backend_is_verified() -> None:
     assert bpy.ops.diffbmp.verify_backend() == {"FINISHED"}
     preferences = bpy.context.preferences.addons["diffbmp"].preferences
     assert preferences.works
-    assert preferences.verdict == "The backend works"
+    assert preferences.verdict.startswith("The backend works: cpu on ")
+
+
+def test_a_python_that_lacks_packages_is_told(tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", symlinks=sys.platform != "win32")
+    (python,) = (path for path in tmp_path.glob("bare/*/python*") if path.stem == "python")
+    preferences = bpy.context.preferences.addons["diffbmp"].preferences
+    preferences.python = str(python)
+    with pytest.raises(RuntimeError, match=r"does not work: .* has no numpy: install"):
+        bpy.ops.diffbmp.verify_backend()
+    assert not preferences.works
+    make_scene()
+    with pytest.raises(RuntimeError, match=" has no numpy: install"):
+        bpy.ops.diffbmp.optimize()
 
 
 SCRIPT = """

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import bpy
@@ -96,16 +95,6 @@ def test_the_backends_error_is_passed_on(pretend: Pretend) -> None:
         bpy.ops.diffbmp.optimize()
     assert scene.diffbmp.build.layout == ""
     assert (NOTICE.text, NOTICE.is_error) == ("The target has no pixels: choose another", True)
-
-
-def test_a_python_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    if find_spec("torch"):
-        pytest.skip("this Python has torch")
-    monkeypatch.setattr(environment, "backend_python", lambda: sys.executable)
-    monkeypatch.setattr(optimize, "backend_python", lambda: sys.executable)
-    make_scene()
-    with pytest.raises(RuntimeError, match="has no torch: install the backend's packages"):
-        bpy.ops.diffbmp.optimize()
 
 
 def test_a_python_that_is_none(tmp_path: Path) -> None:
