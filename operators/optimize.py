@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from time import monotonic
 
 import bpy
 
@@ -13,6 +14,8 @@ from .folders import new_job_folder
 from .run import Run
 from .session import NOTICE, Slot, Watching, redraw
 from .worker import Worker
+
+PRINT_SECONDS = 1.0
 
 RUN = Slot()
 """The optimization of this session: one at a time, because it takes all of the machine."""
@@ -52,6 +55,7 @@ class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
     bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
 
     slot = RUN
+    _next_line = 0.0
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -73,6 +77,9 @@ class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
         return self.watch(context, run)
 
     def show(self, task: Run) -> None:
+        if monotonic() < self._next_line:
+            return
+        self._next_line = monotonic() + PRINT_SECONDS
         sys.stdout.write(f"DiffBMP: {describe_progress(task)}\n")
         sys.stdout.flush()
 
