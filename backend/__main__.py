@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("numpy", "PIL", "torch"):
             raise
-        return _complain(f"{sys.executable} has no {error.name}: install the packages that pyproject.toml lists")
+        return _complain(f"{sys.executable} has no {error.name}: install torch, numpy and pillow there")
 
 
 def _complain(sentence: str) -> int:
