@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .color import decode, encode
 from .engines import Placement, Rasterizer, make_rasterizer
@@ -36,39 +41,99 @@ def render(
     """Composites primitives over a background, index 0 in front. See backend.job for the conventions.
 
     Returns the image [3, H, W], display-encoded whatever the compositing space, and its alpha [H, W]. Both are
-    differentiable in x, y, scale, rotation, opacity, color, aspect and background; template, mirror and level are not
-    differentiated. The engine "reference" computes in the float type of x, "cpu" in float32. Raises UserError for
-    shapes that do not fit.
+    differentiable, once, in x, y, scale, rotation, opacity, color, aspect and background; template, mirror and level
+    are not differentiated. The engine "reference" computes in the float type of x, "cpu" in float32. A primitive
+    without size, or at a place that is not a number, is not drawn.
+
+    Torch's threads keep the engine's from the cores for a while after each operation: where the loss is cheap, a loop
+    is several times faster after torch.set_num_threads(1).
+
+    Raises UserError for tensors that are not on the CPU, or of a shape or range that does not fit.
     """
     count, (height, width) = len(x), size
     check_choice("space", space, SPACES)
     aspect = torch.ones_like(x) if aspect is None else aspect
     template = torch.zeros(count, dtype=torch.int64) if template is None else template.long()
-    mirror = torch.zeros(count, dtype=torch.bool) if mirror is None else mirror
+    mirror = torch.zeros(count, dtype=torch.bool) if mirror is None else mirror.bool()
     background = torch.ones(3, 1, 1) if background is None else background
     per_primitive = {"x": x, "y": y, "scale": scale, "rotation": rotation, "opacity": opacity, "aspect": aspect}
-    _check_shapes({**per_primitive, "template": template, "mirror": mirror}, (count,))
-    _check_shapes({"color": color}, (count, 3))
+    _check_tensors({**per_primitive, "template": template, "mirror": mirror}, (count,))
+    _check_tensors({"color": color}, (count, 3))
     if count and not 0 <= int(template.min()) <= int(template.max()) < len(templates):
         raise UserError(f"template names a stamp that is not there: there are {len(templates)}")
     if level is None:
         level = templates.choose_levels(template, scale.detach(), aspect.detach(), bias)
+    _check_levels(level, template, templates)
     linear = space == "linear"
     params = torch.cat(
         [torch.stack([x, y, scale, aspect, rotation, opacity], 1), decode(color) if linear else color], 1
     )
-    behind = (decode(background) if linear else background).expand(3, height, width)
+    behind = _expanded(decode(background) if linear else background, height, width)
     dtype = params.dtype if engine == "reference" else torch.float32
-    rasterizer = make_rasterizer(engine, templates, height, width, space=space, threads=threads, dtype=dtype)
-    placement = Placement(template, level, mirror)
-    image, alpha = _Rasterize.apply(params.to(dtype), behind.to(dtype), placement, rasterizer)  # type: ignore[no-untyped-call]
+    engines = _Engines(templates, engine, height, width, space, threads, dtype)
+    placement = Placement(template, level.long(), mirror)
+    image, alpha = _Rasterize.apply(params.to(dtype), behind.to(dtype), placement, engines)  # type: ignore[no-untyped-call]
     return (encode(image) if linear else image), alpha
 
 
-def _check_shapes(tensors: dict[str, Tensor], shape: tuple[int, ...]) -> None:
+def _check_tensors(tensors: dict[str, Tensor], shape: tuple[int, ...]) -> None:
     for name, tensor in tensors.items():
         if tuple(tensor.shape) != shape:
             raise UserError(f"{name} has the shape {tuple(tensor.shape)}, but {shape} is needed")
+        if tensor.device.type != "cpu":
+            raise UserError(f"{name} is on {tensor.device}, but the engines compute on the CPU: move it by .cpu()")
+
+
+def _check_levels(level: Tensor, template: Tensor, templates: Templates) -> None:
+    _check_tensors({"level": level}, (len(template), 2))
+    if not bool(((level >= 0) & (level < templates.level_count[template])).all()):
+        raise UserError("level names a mip level that its stamp does not have: see Templates.level_count")
+
+
+def _expanded(background: Tensor, height: int, width: int) -> Tensor:
+    """[3, H, W] of anything that broadcasts to it."""
+    try:
+        behind = background.expand(3, height, width)
+    except RuntimeError as error:
+        shape = tuple(background.shape)
+        raise UserError(f"background has the shape {shape}, but (3, {height}, {width}) is needed") from error
+    _check_tensors({"background": behind}, (3, height, width))
+    return behind
+
+
+@dataclass(frozen=True)
+class _Engines:
+    """Rasterizers for one kind of call of render, which keep their threads and memory from call to call."""
+
+    templates: Templates
+    engine: str
+    height: int
+    width: int
+    space: str
+    threads: int
+    dtype: torch.dtype
+
+    @contextmanager
+    def one(self) -> Iterator[Rasterizer]:
+        """The one that was used last with these templates if it fits, or a new one; nobody else has it meanwhile."""
+        # Threads do not survive a fork of the process.
+        key = (self.engine, self.height, self.width, self.space, self.threads, self.dtype, os.getpid())
+        latest, rasterizer = self.templates.derived.pop(_LATEST, (None, None))
+        if latest != key:
+            rasterizer = make_rasterizer(
+                self.engine,
+                self.templates,
+                self.height,
+                self.width,
+                space=self.space,
+                threads=self.threads,
+                dtype=self.dtype,
+            )
+        yield rasterizer
+        self.templates.derived[_LATEST] = key, rasterizer
+
+
+_LATEST: Hashable = "latest rasterizer"
 
 
 class _Rasterize(torch.autograd.Function):
@@ -80,20 +145,23 @@ class _Rasterize(torch.autograd.Function):
         params: Tensor,  # [N, 9]
         background: Tensor,  # [3, H, W]
         placement: Placement,
-        rasterizer: Rasterizer,
+        engines: _Engines,
     ) -> tuple[Tensor, Tensor]:
-        image, alpha = rasterizer.forward(params, placement, background)
+        with engines.one() as rasterizer:
+            image, alpha = rasterizer.forward(params, placement, background)
         ctx.save_for_backward(params, background, alpha)
-        ctx.placement, ctx.rasterizer = placement, rasterizer
+        ctx.placement, ctx.engines = placement, engines
         return image, alpha
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         grad_image, grad_alpha = cotangents
         params, background, alpha = ctx.saved_tensors
         grad_params = grad_background = None
         if ctx.needs_input_grad[0]:
-            grad_params = ctx.rasterizer.backward(params, ctx.placement, background, grad_image, grad_alpha)
+            with ctx.engines.one() as rasterizer:
+                grad_params = rasterizer.backward(params, ctx.placement, background, grad_image, grad_alpha)
         if ctx.needs_input_grad[1]:
             grad_background = (1 - alpha) * grad_image
         return grad_params, grad_background, None, None

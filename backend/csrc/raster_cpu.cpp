@@ -28,10 +28,10 @@ EXPORT int64_t diffbmp_prepare(Scene* scene) {
         const Level* level = scene->levels + scene->level[i];
         prepare(scene->params + (int64_t)i * kParams, level, scene->mirror[i], scene->decoded, q);
         scene->first_pair[i] = count;
-        // Not-a-number fails every comparison: such a primitive is not drawn.
+        // Not-a-number fails every comparison: such a position is not drawn.
         const float right = q.box_x + q.reach_x, bottom = q.box_y + q.reach_y;
         const float left = q.box_x - q.reach_x, top = q.box_y - q.reach_y;
-        if (level->half_u < 0.0f || !(right >= 0.0f && bottom >= 0.0f && left <= scene->width && top <= scene->height))
+        if (q.reach_x < 0.0f || !(right >= 0.0f && bottom >= 0.0f && left <= scene->width && top <= scene->height))
             continue;
         const int x0 = (int)(most(left, 0.0f) / kTile), y0 = (int)(most(top, 0.0f) / kTile);
         const int x1 = (int)(least(right, scene->width - 1.0f) / kTile),
@@ -233,12 +233,16 @@ EXPORT void diffbmp_run(Scene* scene, int32_t thread) {
 // Sums the records of each primitive, in order, and applies the chain rule.
 EXPORT void diffbmp_reduce(Scene* scene) {
     for (int32_t i = 0; i < scene->count; ++i) {
+        float* grad = scene->grad + (int64_t)i * kParams;
+        if (scene->first_pair[i] == scene->first_pair[i + 1]) {
+            memset(grad, 0, kParams * sizeof(float));
+            continue;
+        }
         Float16 total{};
         for (int64_t p = scene->first_pair[i]; p < scene->first_pair[i + 1]; ++p)
             total += load(scene->records + p * kRecord, kRecord);
         Moments<float> moments;
         memcpy(&moments, &total, sizeof moments);
-        chain(scene->primitives[i], scene->params + (int64_t)i * kParams, scene->decoded, moments,
-              scene->grad + (int64_t)i * kParams);
+        chain(scene->primitives[i], scene->params + (int64_t)i * kParams, scene->decoded, moments, grad);
     }
 }

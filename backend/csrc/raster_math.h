@@ -16,8 +16,9 @@
 #define DEVICE_INLINE inline
 #endif
 
-constexpr int kTile = 16;   // side of a tile, px
-constexpr int kParams = 9;  // x, y, scale, aspect, rotation, opacity, red, green, blue
+constexpr int kTile = 16;         // side of a tile, px
+constexpr int kParams = 9;        // x, y, scale, aspect, rotation, opacity, red, green, blue
+constexpr float kDensest = 4e5f;  // texels per px: beyond, a tile's texels cannot be counted in a float
 constexpr int kBorder =
     2;  // texels around a level: one for the bilinear skirt, one where value and slope are both zero
 
@@ -93,6 +94,9 @@ DEVICE_INLINE void prepare(const float* params, const Level* level, bool mirror,
     out.radius = (float)(level->radius * fmax(axis_u, axis_v) + sqrt(1.0 / (du * du) + 1.0 / (dv * dv)));
     out.reach_x = least((float)(fabs(cosine) * extent_u + fabs(sine) * extent_v), out.radius);
     out.reach_y = least((float)(fabs(sine) * extent_u + fabs(cosine) * extent_v), out.radius);
+    // No reach, nothing is seen: of axes without length or end, of not-a-number, of what has no visible texel.
+    const bool seen = fabs(du) > 0.0 && fabs(du) < kDensest && dv > 0.0 && dv < kDensest && level->half_u >= 0.0f;
+    if (!(seen && out.reach_x >= 0.0f && out.reach_y >= 0.0f)) out.reach_x = out.reach_y = -1.0f;
 }
 
 // Narrows [low, high] to where row * t + [least, most] of column * [from, to] meets [-half, half].

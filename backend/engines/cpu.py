@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class CpuRasterizer:
         self._threads = threads or core_count()
         self.device = f"{self._threads} CPU threads, {set_name}"
         self._templates, self._height, self._width = templates, height, width
-        self._numbers = LevelNumbers(templates, self._add_level)
+        self._numbers = LevelNumbers(templates)
         self._level_list: list[native.Level] = []
         self._levels = (native.Level * 0)()
         self._tables: list[NDArray[np.uint32]] = []
@@ -59,9 +60,8 @@ class CpuRasterizer:
         placement: Placement,
         background: Tensor,  # [3, H, W]
     ) -> tuple[Tensor, Tensor]:
-        image = torch.empty(3, self._height, self._width)
-        alpha = torch.empty(self._height, self._width)
-        self._run("forward", params, placement, {"background": background, "image": image, "alpha": alpha})
+        image, alpha = _floats(3, self._height, self._width), _floats(self._height, self._width)
+        self._run("forward", params, placement, {"background": background}, {"image": image, "alpha": alpha})
         return image, alpha
 
     def backward(
@@ -72,9 +72,9 @@ class CpuRasterizer:
         grad_image: Tensor,  # [3, H, W]
         grad_alpha: Tensor | None = None,  # [H, W]
     ) -> Tensor:
-        grad = torch.empty(len(params), len(PARAMETERS))
+        grad = _floats(len(params), len(PARAMETERS))
         planes = {"background": background, "grad_image": grad_image, "grad_alpha": grad_alpha}
-        self._run("backward", params, placement, {**planes, "grad": grad})
+        self._run("backward", params, placement, planes, {"grad": grad})
         return grad
 
     def step(
@@ -86,19 +86,25 @@ class CpuRasterizer:
         weight: Tensor,  # [H, W]
         loss: str = "mse",
     ) -> tuple[float, Tensor]:
-        grad = torch.empty(len(params), len(PARAMETERS))
+        grad = _floats(len(params), len(PARAMETERS))
         parts = torch.empty(-(-self._height // TILE) * -(-self._width // TILE), dtype=torch.float64)
         planes = {"background": background, "target": target, "weight": weight}
-        self._run("step", params, placement, {**planes, "grad": grad, "tile_loss": parts}, loss)
+        self._run("step", params, placement, planes, {"grad": grad, "tile_loss": parts}, loss)
         return parts.sum().item(), grad
 
     def _run(
-        self, mode: str, params: Tensor, placement: Placement, tensors: dict[str, Tensor | None], loss: str = "mse"
+        self,
+        mode: str,
+        params: Tensor,
+        placement: Placement,
+        planes: Mapping[str, Tensor | None],
+        results: dict[str, Tensor],
+        loss: str = "mse",
     ) -> None:
-        """One pass over the canvas. tensors: the planes and results of struct Scene by their names there."""
-        numbers = self._numbers.of(placement)
-        kept: dict[str, Tensor | None] = {
-            **tensors,
+        """One pass over the canvas. planes, results: what is read and what is written, by its name in struct Scene."""
+        numbers = self._numbers.of(placement, self._add_level)
+        inputs: dict[str, Tensor | None] = {
+            **planes,
             "params": params,
             "level": numbers.int(),
             "mirror": placement.mirror.to(torch.uint8),
@@ -107,19 +113,22 @@ class CpuRasterizer:
         scene = native.Scene(width=self._width, height=self._height, count=len(params), levels=self._levels)
         scene.tiles_x, scene.tiles_y = -(-self._width // TILE), -(-self._height // TILE)
         scene.mode, scene.loss, scene.decoded = native.MODES[mode], native.LOSSES[loss], self._decode is not None
-        for name, tensor in kept.items():
-            if tensor is not None:
-                kept[name] = tensor = _plain(tensor)
-                setattr(scene, name, tensor.data_ptr())
+        # Kept with the scene, because where this call is interrupted its threads outlive it.
+        scene.kept = results | {name: _plain(tensor) for name, tensor in inputs.items() if tensor is not None}
+        for name, tensor in scene.kept.items():
+            setattr(scene, name, tensor.data_ptr())
         self._buffers.prepare(scene)
         self._buffers.bin(scene)
-        others = [self._pool.submit(self._native.run, scene, thread) for thread in range(1, self._threads)]
-        self._native.run(scene, 0)
+        others = [self._pool.submit(self._work, scene, thread) for thread in range(1, self._threads)]
+        self._work(scene, 0)
         for other in others:
             other.result()
         if mode != "forward":
             self._native.reduce(scene)
         self.samples = scene.samples
+
+    def _work(self, scene: native.Scene, thread: int) -> None:
+        self._native.run(scene, thread)
 
     def _add_level(self, template: int, level_u: int, level_v: int) -> None:
         key = (self.name, template, level_u, level_v)
@@ -200,10 +209,13 @@ class _Buffers:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """As the library reads it: contiguous, and single precision where it is of another float type."""
-    if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
-        tensor = tensor.float()
-    return tensor.detach().contiguous()
+    """As the library reads it: contiguous, and in single precision what a caller has in another."""
+    return (tensor.float() if tensor.is_floating_point() else tensor).detach().contiguous()
+
+
+def _floats(*shape: int) -> Tensor:
+    """Memory for results, whatever torch's default type is."""
+    return torch.empty(*shape, dtype=torch.float32)
 
 
 def _footprints(channel: ByteArray) -> NDArray[np.uint32]:

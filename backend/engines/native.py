@@ -6,6 +6,8 @@ import ctypes
 import functools
 from ctypes import POINTER, c_float, c_int16, c_int32, c_int64, c_void_p
 
+from torch import Tensor
+
 from ..csrc.build import LIBRARIES, library_file, this_platform
 from ..job import UserError
 
@@ -44,6 +46,9 @@ class Pair(ctypes.Structure):
 
 class Scene(ctypes.Structure):
     """struct Scene of scene.h."""
+
+    kept: dict[str, Tensor]
+    """What its pointers point to."""
 
     _fields_ = [
         *((name, c_int32) for name in ("width", "height", "tiles_x", "tiles_y", "count", "mode", "loss", "decoded")),

@@ -18,6 +18,8 @@ from ..threads import torch_threads
 from . import LevelNumbers, Placement, core_count
 
 TILE = 32
+DENSEST = 4e5
+"""Texels per px: what is denser, and so less than a hundredth of a pixel, is not drawn."""
 BORDER = 2
 """Texels around a level in the table: one for the bilinear skirt, one where value and slope are both zero."""
 
@@ -42,6 +44,7 @@ class _Geometry:
     offset: Tensor  # [N] first texel in the table
     stride: Tensor  # [N] texels in a row of the table
     reach: Tensor  # [N, 2] half extents of its bounding box, px
+    drawn: Tensor  # [N] bool: False for axes without length or end, and for what is not a number
 
 
 class ReferenceRasterizer:
@@ -63,7 +66,7 @@ class ReferenceRasterizer:
         self._levels: list[_Level] = []
         self._alpha = torch.zeros(0, 1, dtype=dtype)  # all levels in use, 0..255
         self._texture = torch.zeros(0, 3, dtype=dtype)
-        self._numbers = LevelNumbers(templates, self._add_level)
+        self._numbers = LevelNumbers(templates)
         self._decode = decode_table().to(dtype) if space == "linear" else None
 
     def forward(
@@ -131,7 +134,7 @@ class ReferenceRasterizer:
                 rows = slice(top, min(top + TILE, self._height))
                 columns = slice(left, min(left + TILE, self._width))
                 near = (low[:, 0] < columns.stop) & (high[:, 0] > left) & (low[:, 1] < rows.stop) & (high[:, 1] > top)
-                chosen = near.nonzero()[:, 0]
+                chosen = (near & geometry.drawn).nonzero()[:, 0]
                 if len(chosen):
                     behind = background[:, rows, columns].to(self._dtype)
                     # A fresh graph per tile: backward frees it, and memory stays with the tile.
@@ -190,7 +193,7 @@ class ReferenceRasterizer:
         return low + (steps - index) * (self._decode[index + 1] - low)
 
     def _geometry(self, params: Tensor, placement: Placement) -> _Geometry:
-        numbers = self._numbers.of(placement).tolist()
+        numbers = self._numbers.of(placement, self._add_level).tolist()
         levels = [self._levels[n] for n in numbers]
         size = torch.tensor([[v.width, v.height] for v in levels], dtype=self._dtype).reshape(-1, 2)
         density = torch.tensor([[v.density_u, v.density_v] for v in levels], dtype=self._dtype).reshape(-1, 2)
@@ -213,7 +216,8 @@ class ReferenceRasterizer:
         stride = torch.tensor([v.width + 2 * BORDER for v in levels], dtype=torch.int64)
         # The last footprint starts one texel before the table's edge, all zeros.
         limit = size + 2 * BORDER - 2
-        return _Geometry(matrix, params[:, :2], (size - 1) / 2 + BORDER, limit, offset, stride, reach)
+        drawn = ((per_px > 0) & (per_px < DENSEST)).all(1) & reach.isfinite().all(1)
+        return _Geometry(matrix, params[:, :2], (size - 1) / 2 + BORDER, limit, offset, stride, reach, drawn)
 
     def _add_level(self, template: int, level_u: int, level_v: int) -> None:
         bitmap = padded(self._templates.bitmap(template, level_u, level_v), BORDER)

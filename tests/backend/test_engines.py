@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -248,6 +250,54 @@ def test_not_a_number_is_not_drawn() -> None:
     params[0, 0] = torch.nan
     image, _ = clean.forward(params, placement, background)
     assert torch.equal(image, expected)
+
+
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *itertools.product(["scale", "aspect"], [0.0, -2.0, 1e-38, torch.inf, torch.nan]),
+        *itertools.product(["rotation"], [torch.inf, torch.nan]),
+    ],
+)
+def test_what_has_no_size_is_not_drawn(engine: str, column: str, value: float) -> None:
+    """And it has a gradient of 0, and disturbs nobody else's."""
+    templates = soft_stamps()
+    params, placement, background = scene(templates, 20, 40, 40)
+    rest = Placement(*(t[1:] for t in vars(placement).values()))
+    params[0, :2] = 20.5
+    params[0, PARAMETERS.index(column)] = value
+    rasterizer = make_rasterizer(engine, templates, 40, 40)
+    image, alpha = rasterizer.forward(params, placement, background)
+    expected, expected_alpha = rasterizer.forward(params[1:], rest, background)
+    assert torch.equal(image, expected)
+    assert torch.equal(alpha, expected_alpha)
+    cotangent = torch.ones(3, 40, 40)
+    gradient = rasterizer.backward(params, placement, background, cotangent)
+    assert not gradient[0].any()
+    assert torch.allclose(gradient[1:], rasterizer.backward(params[1:], rest, background, cotangent))
+
+
+def test_any_float_type_is_taken() -> None:
+    """Double and half precision are converted, and torch's default type changes nothing."""
+    templates = soft_stamps()
+    params, placement, background = scene(templates, 20, 40, 40)
+    target, weight = torch.rand(3, 40, 40), torch.rand(40, 40)
+    rasterizer = CpuRasterizer(templates, 40, 40)
+    image, _ = rasterizer.forward(params, placement, background)
+    loss, gradient = rasterizer.step(params, placement, background, target, weight)
+    try:
+        torch.set_default_dtype(torch.float64)
+        same, _ = rasterizer.forward(params.double(), placement, background.double())
+        same_loss, same_gradient = rasterizer.step(
+            params.double(), placement, background.double(), target.double(), weight.double()
+        )
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert same.dtype == torch.float32
+    assert torch.equal(image, same)
+    assert loss == same_loss
+    assert torch.equal(gradient, same_gradient)
 
 
 def test_transparent_level_is_not_drawn() -> None:

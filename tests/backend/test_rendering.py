@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -137,6 +143,12 @@ def test_defaults_are_white_and_the_first_stamp() -> None:
         ({"y": torch.zeros(3)}, r"y has the shape \(3,\), but \(2,\)"),
         ({"color": torch.zeros(2)}, r"color has the shape"),
         ({"template": torch.tensor([0, 9])}, "template names a stamp that is not there"),
+        ({"level": torch.full((2, 2), -1)}, "level names a mip level"),
+        ({"level": torch.full((2, 2), 99)}, "level names a mip level"),
+        ({"level": torch.zeros(2)}, "level has the shape"),
+        ({"background": torch.zeros(5)}, r"background has the shape \(5,\), but \(3, 4, 4\)"),
+        ({"rotation": torch.ones(2, device="meta")}, r"rotation is on meta.*\.cpu\(\)"),
+        ({"background": torch.ones(3, 1, 1, device="meta")}, "background is on meta"),
         ({"space": "log"}, "space is 'log'"),
         ({"engine": "gpu"}, "no engine 'gpu'"),
     ],
@@ -147,6 +159,75 @@ def test_bad_arguments_are_named(change: dict[str, object], message: str) -> Non
     arguments |= {"color": torch.ones(2, 3), "templates": noise_stamps(), "size": (4, 4), **change}
     with pytest.raises(UserError, match=message):
         render(**arguments)  # type: ignore[arg-type]
+
+
+def simple_inputs(count: int = 10) -> list[Tensor]:
+    random = torch.Generator().manual_seed(5)
+    columns = [torch.rand(count, generator=random) * factor for factor in (30.0, 30.0, 9.0, 6.0, 1.0)]
+    return [tensor.requires_grad_() for tensor in (*columns, torch.rand(count, 3, generator=random))]
+
+
+def draw(inputs: list[Tensor], templates: Templates, size: tuple[int, int] = (32, 32)) -> Tensor:
+    x, y, scale, rotation, opacity, color = inputs
+    return render(x, y, scale, rotation, opacity, color, templates=templates, size=size)[0]
+
+
+def test_repeated_calls_share_threads_and_memory() -> None:
+    templates, inputs = noise_stamps(), simple_inputs()
+    draw(inputs, templates).sum().backward()
+    before = threading.active_count()
+    gc.disable()
+    try:
+        for _ in range(20):
+            draw(inputs, templates).sum().backward()
+        for size in range(33, 43):
+            draw(inputs, templates, (size, 32)).sum().backward()
+        # An engine that is done with ends its threads on their own time.
+        deadline = time.monotonic() + 5.0
+        while threading.active_count() > before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert threading.active_count() <= before
+    finally:
+        gc.enable()
+
+
+def test_graphs_that_live_side_by_side_keep_apart() -> None:
+    templates, inputs = noise_stamps(), simple_inputs()
+    alone = [torch.autograd.grad(draw(inputs, templates, size).square().sum(), inputs[0])[0] for size in SIZES]
+    images = [draw(inputs, templates, size) for size in SIZES]
+    together = torch.autograd.grad(sum(image.square().sum() for image in images), inputs[0])[0]  # type: ignore[arg-type]
+    assert torch.allclose(together, alone[0] + alone[1], rtol=1e-5, atol=1e-5)
+
+
+SIZES = ((32, 32), (20, 48))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX forks")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_renders_too() -> None:
+    """Its parent's threads are not there: waiting for them would hang."""
+    templates, inputs = noise_stamps(), simple_inputs()
+    with torch.no_grad():
+        expected = draw(inputs, templates)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if torch.equal(draw(inputs, templates), expected) else 1)
+    deadline = time.monotonic() + 20.0
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended == (child, 0)
+
+
+def test_second_derivatives_are_refused() -> None:
+    """They would be silently incomplete."""
+    inputs = simple_inputs()
+    loss = draw(inputs, noise_stamps()).square().sum()
+    (gradient,) = torch.autograd.grad(loss, inputs[0], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
