@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -92,13 +93,13 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
 
 def _color(text: str) -> tuple[float, ...]:
     digits = text.removeprefix("#")
-    if len(digits) != 6:
-        raise ValueError
+    if not re.fullmatch("[0-9a-fA-F]{6}", digits):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a colour: six hexadecimal digits such as ffffff are needed")
     return tuple(int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
 
 
 def _fit(args: argparse.Namespace) -> int:
-    job = _job_of_folder(args) if args.target.is_dir() else _job_of_files(args)
+    job = _job_of_folder(args) if os.path.isdir(args.target) else _job_of_files(args)
     from .console import Console
     from .run import run_job
 
@@ -146,7 +147,7 @@ def _job_of_files(args: argparse.Namespace) -> Job:
         raise UserError("There is no stamp: name at least one picture after --templates")
     settings = _settings(args, Settings())
     for path in (args.target, args.mask, args.start, *args.templates):
-        if path and not path.exists():
+        if path and not os.path.exists(path):  # False for a name that is too long as well
             raise UserError(f"There is no {path}: name one that exists")
     specs = [TemplateSpec(str(file), mode=args.mode, blend=args.blend) for file in _stamp_files(args.templates)]
     return Job(str(args.target), specs, settings, str(args.mask or ""), str(args.start or ""))

@@ -95,9 +95,9 @@ def _used_levels(layout: Layout) -> list[tuple[int, int, int]]:
 
 
 def _check_free(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{path} is a file, but a folder is needed for the result: choose another place")
     try:
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file, but a folder is needed for the result: choose another place")
         foreign = (
             sorted(entry.name for entry in path.iterdir() if not _replaceable(entry.name)) if path.exists() else []
         )

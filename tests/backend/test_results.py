@@ -156,6 +156,8 @@ def test_places_that_cannot_be_written_to_are_named(job: Job, tmp_path: Path) ->
         run(job, tmp_path / "file" / "out")
     with pytest.raises(UserError, match="cannot be written to"):
         run(job, Path("/proc/nowhere/out") if Path("/proc").is_dir() else tmp_path / "file" / "x" / "y")
+    with pytest.raises(UserError, match="cannot be written to"):
+        run(job, tmp_path / ("n" * 300))
     assert (tmp_path / "file").read_text() == ""
 
 
