@@ -94,7 +94,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield image
     except FileNotFoundError as error:
         raise UserError(f"There is no picture {path}: choose one that exists") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error, zlib.error) as error:
         raise UserError(
             f"{path} cannot be read as a picture: save it again as PNG or choose another ({error})"
         ) from error

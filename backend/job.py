@@ -211,7 +211,8 @@ class Layout:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = dict(archive)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        # RuntimeError: what zipfile says of encrypted files and of compressions that it does not know.
+        except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} cannot be read as a layout: {error}") from error
         layout = from_dict(cls, {**data, **arrays, "templates": specs}, where)
         if not all(np.isfinite(getattr(layout, name)).all() for name in (*_PER_FRAME, "color")):

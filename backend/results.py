@@ -28,7 +28,8 @@ class ResultFolder:
     """Where a fit leaves its layout, from one checkpoint to the next.
 
     The first one takes the place of an older result as a whole. From then on, files are replaced one by one, in such an
-    order that the folder is a layout folder all the time: a process that is killed leaves the latest checkpoint.
+    order that the folder is a layout folder all the time: a process that is killed leaves the latest checkpoint. Where
+    another run has taken the place meanwhile, or the folder is gone, it is written as a whole again.
     """
 
     def __init__(self, path: Path, templates: Templates) -> None:
@@ -39,23 +40,27 @@ class ResultFolder:
         self._files = [f"templates/{i:03d}_{_safe(item)}.png" for i, item in enumerate(templates.items)]
         self._levels: set[str] = set()  # written
         self._used: set[str] = set()  # by the latest layout
-        self._exists = False
+        self._latest: Layout | None = None
+        self._identity: tuple[int, int] | None = None  # of the folder that was written
 
     def save(self, layout: Layout) -> None:
         """Makes this the folder's layout."""
+        self._latest = layout
         specs = [replace(spec, file=file) for spec, file in zip(layout.templates, self._files, strict=True)]
         layout = replace(layout, templates=specs)
         self._used = {level_file(*key) for key in _used_levels(layout)}
-        if self._exists:
+        if self._is_ours():
             self._write_levels(layout, self.path)
             layout.save(self.path)
             return
+        _check_free(self.path)
+        self._levels.clear()
         with folder_aside(self.path) as folder:
             for item, file in zip(self._templates.items, self._files, strict=True):
                 save_png(folder / file, item.rgba)
             self._write_levels(layout, folder)
             layout.save(folder)
-        self._exists = True
+            self._identity = _identity(folder)
 
     def preview(self, image: Tensor) -> Path:
         """Writes preview.png of an image [3, H, W]; after the first save only."""
@@ -65,10 +70,16 @@ class ResultFolder:
 
     def finish(self, render: Tensor, metrics: dict[str, Any]) -> None:
         """Adds render.png of an image [3, H, W] and metrics.json, and drops the levels that only checkpoints used."""
+        if self._latest is not None and not self._is_ours():
+            self.save(self._latest)
         save_png(self.path / "render.png", render)
         write_json(self.path / "metrics.json", metrics)
         for name in self._levels - self._used:
             (self.path / name).unlink(missing_ok=True)
+
+    def _is_ours(self) -> bool:
+        """Whether the folder that was written is still in its place."""
+        return self._identity is not None and self._identity == _identity(self.path)
 
     def _write_levels(self, layout: Layout, folder: Path) -> None:
         for key in _used_levels(layout):
@@ -92,6 +103,16 @@ def _used_levels(layout: Layout) -> list[tuple[int, int, int]]:
     """Template, level along u, level along v of each picture that the layout shows."""
     rows = np.unique(np.column_stack([layout.template, layout.level]), axis=0)
     return [(int(template), int(u), int(v)) for template, u, v in rows]
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """The same for a result folder from its first checkpoint on, wherever it is moved to; None where there is none."""
+    try:
+        # Written once, while the folder's own number may be that of an older folder which was removed.
+        status = (folder / "templates").stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _check_free(path: Path) -> None:

@@ -200,6 +200,7 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
         "short.jpg": jpeg.getvalue()[:700],
         "short.png": png_header(50, 50),
         "cut.png": png_header(50, 50)[:30],
+        "new.dds": b"DDS " + struct.pack("<31I", 124, 0, 4, 4, *[0] * 14, 32, 1 << 31, *[0] * 11),
     }
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)

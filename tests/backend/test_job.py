@@ -135,7 +135,19 @@ def test_a_damaged_layout_is_named(tmp_path: Path) -> None:
     whole = (tmp_path / "layout.npz").read_bytes()
     middle = bytearray(whole)
     middle[len(whole) // 3] ^= 0xFF
-    for data in (b"", b"no archive", whole[: len(whole) // 2], bytes(middle), whole[:-4]):
+    directory = whole.index(b"PK\x01\x02")  # with the archive's version and flags
+    newer, encrypted = bytearray(whole), bytearray(whole)
+    newer[directory + 6] = 99
+    encrypted[directory + 8] |= 1
+    for data in (
+        b"",
+        b"no archive",
+        whole[: len(whole) // 2],
+        bytes(middle),
+        whole[:-4],
+        bytes(newer),
+        bytes(encrypted),
+    ):
         (tmp_path / "layout.npz").write_bytes(data)
         with pytest.raises(UserError, match=r"layout.npz"):
             Layout.load(tmp_path)

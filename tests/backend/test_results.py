@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -263,6 +264,41 @@ def test_a_result_that_does_not_fit_together_is_named(job: Job, tmp_path: Path) 
     (out / "templates" / "000_leaf.png").unlink()
     with pytest.raises(UserError, match="no picture"):
         load_result(out)
+
+
+def test_two_runs_in_one_place_leave_one_of_them_whole(job: Job, tmp_path: Path) -> None:
+    run(job, tmp_path / "out")
+    layout, _ = load_result(tmp_path / "out")
+    specs = [replace(job.templates[0], name=name) for name in ("one", "two")]
+    first, second = (ResultFolder(tmp_path / "out", load_templates([spec])) for spec in specs)
+    image = torch.zeros(3, 48, 64)
+    for folder in (first, second, first):
+        folder.save(layout)
+        assert load_result(tmp_path / "out")[0].count == 40
+    second.finish(image, {"run": 2})
+    assert names(tmp_path / "out" / "templates") == {"000_two.png"}
+    first.finish(image, {"run": 1})
+    assert names(tmp_path / "out" / "templates") == {"000_one.png"}
+    assert load_result(tmp_path / "out")[0].count == 40
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == {"run": 1}
+    assert not any(path.name.startswith(".") for path in tmp_path.rglob("*"))
+
+
+def test_a_folder_that_vanishes_meanwhile(job: Job, tmp_path: Path) -> None:
+    """It is written again, but not in place of what somebody else put there."""
+    run(job, tmp_path / "out")
+    layout, _ = load_result(tmp_path / "out")
+    folder = ResultFolder(tmp_path / "next", load_templates(job.templates))
+    folder.save(layout)
+    shutil.rmtree(tmp_path / "next")
+    folder.save(layout)
+    assert load_result(tmp_path / "next")[0].count == 40
+    shutil.rmtree(tmp_path / "next")
+    (tmp_path / "next").mkdir()
+    (tmp_path / "next" / "notes.txt").write_text("")
+    with pytest.raises(UserError, match="holds other things"):
+        folder.save(layout)
+    assert names(tmp_path / "next") == {"notes.txt"}
 
 
 def test_checkpoints_replace_one_another_in_place(job: Job, tmp_path: Path) -> None:
