@@ -14,15 +14,23 @@ from .session import NOTICE
 from .stage import make_scene
 from .storage import KEY, load_stamps, store_layout
 
+MIN_SIDE = 4
+"""Blender's own limit of a render's resolution, px."""
+
 
 def build_scene(folder: Path, name: str, samples: int) -> bpy.types.Scene:
     """Builds the layout of a folder as a new scene. name: what the artist will call it.
 
-    Raises UserError, with the file as it was, where the layout is not whole or Cycles is disabled.
+    Raises UserError, with the file as it was, where the layout cannot be built or Cycles is disabled.
     """
     layout = Layout.load(folder)
     if len(layout.frames) != 1:
         raise UserError(f"{folder} holds {len(layout.frames)} frames, but only a still picture can be built")
+    if min(layout.width, layout.height) < MIN_SIDE:
+        raise UserError(
+            f"The canvas of {folder} has {layout.width} x {layout.height} pixels, but Blender renders at least "
+            f"{MIN_SIDE} a side: optimize a larger size, or a target that is less narrow"
+        )
     if not hasattr(bpy.context.scene, "cycles"):
         raise UserError("Cycles is disabled: enable the add-on Cycles Render Engine in the preferences")
     with _wholly_or_not_at_all():
@@ -41,11 +49,11 @@ def _made() -> set[bpy.types.ID]:
 
 @contextmanager
 def _wholly_or_not_at_all() -> Iterator[None]:
-    """Where the layout's files turn out not to be usable, what was made of them so far is removed."""
+    """Where the layout turns out not to be usable, what was made of it so far is removed."""
     before = _made()
     try:
         yield
-    except UserError:
+    except BaseException:
         bpy.data.batch_remove(_made() - before)
         raise
 

@@ -18,24 +18,28 @@ def load_level(path: Path, name: str, space: str) -> bpy.types.Image:
 
     Raises UserError where the file is missing or no picture.
     """
+    return load_packed(path, name, "sRGB" if space == "linear" else "Non-Color")
+
+
+def load_packed(path: Path, name: str, color_space: str) -> bpy.types.Image:
+    """A picture of a layout as an image in the .blend, its alpha a channel like the others.
+
+    Raises UserError where the file is missing or no picture.
+    """
     try:
         image = bpy.data.images.load(str(path))
     except RuntimeError as error:
         raise UserError(f"The layout's picture {path} is missing: optimize again") from error
     # Set before the pixels are read: alpha must neither be multiplied in nor averaged with the colours.
     image.alpha_mode = "CHANNEL_PACKED"
-    image.colorspace_settings.name = "sRGB" if space == "linear" else "Non-Color"
+    image.colorspace_settings.name = color_space
     if 0 in image.size:
         raise UserError(f"The layout's picture {path} cannot be read: optimize again")
-    pack(image, name)
-    return image
-
-
-def pack(image: bpy.types.Image, name: str) -> None:
-    """Puts the image's file into the .blend, under a name of its own; where it lay before is nobody's concern."""
     image.pack()
+    # A path of its own, which no other image has: where they are unpacked, none must overwrite another.
     image.name = name
-    image.filepath_raw = image.packed_files[0].filepath = f"//textures/{name}.png"
+    image.filepath_raw = image.packed_files[0].filepath = f"//textures/{bpy.path.clean_name(image.name)}.png"
+    return image
 
 
 def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Material:

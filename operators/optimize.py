@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from time import monotonic
 
@@ -29,8 +30,13 @@ def start_run(scene: bpy.types.Scene) -> tuple[Run, list[str]]:
     command = backend_call("worker")
     image = scene.diffbmp.target.image
     folder = new_job_folder(image.name if image else "")
-    left_out = write_job(scene, folder)
-    return Run(Worker(command, folder / "worker.log"), folder, folder / "result"), left_out
+    try:
+        left_out = write_job(scene, folder)
+        worker = Worker(command, folder / "worker.log")
+    except BaseException:  # half a job is of no use, and may be what fills the disk
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Run(worker, folder, folder / "result"), left_out
 
 
 def why_not_optimize(scene: bpy.types.Scene) -> str:
@@ -84,13 +90,15 @@ class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
         sys.stdout.flush()
 
     def finish(self, task: Run) -> set[str]:
-        scene = bpy.data.scenes.get(self.slot.scene)
-        if task.has_layout and scene:
-            scene.diffbmp.build.layout = str(task.out)
+        scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self.slot.scene), None)
         failed = task.state == "failed"
         message = task.message or "Done"
         if task.state == "done" and task.progress:
             message = f"Done after {task.progress.step} steps: {describe_quality(task.progress)}"
+        if task.has_layout and scene:
+            scene.diffbmp.build.layout = str(task.out)
+        elif task.has_layout:
+            message += f" - its scene was deleted: the layout lies in {task.out}"
         NOTICE.tell(message, is_error=failed)
         self.report({"ERROR" if failed else "INFO"}, message)
         return {"FINISHED"} if task.has_layout else {"CANCELLED"}

@@ -35,13 +35,13 @@ class Slot:
     """
 
     task: Any = None  # a Task, or None
-    scene: str = ""  # name of the scene that the task belongs to
+    scene: int = 0  # session_uid of the scene that the task belongs to: it may be renamed meanwhile
     timer: Any = None
 
     def clear(self) -> None:
         """Ends the task and its timer, whatever their state; harmless where there is none."""
         timer, task = self.timer, self.task
-        self.task, self.scene, self.timer = None, "", None
+        self.task, self.scene, self.timer = None, 0, None
         if timer is not None:
             bpy.context.window_manager.event_timer_remove(timer)
         if task is not None and task.active:
@@ -79,7 +79,7 @@ class Watching:
 
     def watch(self, context: bpy.types.Context, task: Any) -> set[str]:
         """Begins to watch; what execute() returns."""
-        self.slot.task, self.slot.scene = task, context.scene.name
+        self.slot.task, self.slot.scene = task, context.scene.session_uid
         if bpy.app.background:
             return self._wait(task)
         manager = context.window_manager

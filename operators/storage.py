@@ -10,23 +10,15 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..backend.job import Layout, TemplateSpec, UserError
-from .materials import pack
+from ..backend.job import Layout, TemplateSpec
+from .materials import load_packed
 
 KEY = "diffbmp_layout"
 
 
 def load_stamps(specs: list[TemplateSpec]) -> list[bpy.types.Image]:
-    """The stamps themselves as packed images. Raises UserError where a file is missing."""
-    images: list[bpy.types.Image] = []
-    for spec in specs:
-        if not Path(spec.file).is_file():
-            raise UserError(f"The layout's stamp {spec.file} is missing: optimize again")
-        image = bpy.data.images.load(spec.file)
-        image.alpha_mode = "CHANNEL_PACKED"
-        pack(image, spec.name)
-        images.append(image)
-    return images
+    """The stamps themselves as packed images. Raises UserError where a file is missing or no picture."""
+    return [load_packed(Path(spec.file), spec.name, "sRGB") for spec in specs]
 
 
 def store_layout(layout: Layout, stamps: list[bpy.types.Image], scene: bpy.types.Scene) -> None:

@@ -118,7 +118,7 @@ def test_a_scene_that_was_not_built_holds_no_layout() -> None:
     assert stored_layout(bpy.context.scene) is None
 
 
-@pytest.mark.parametrize("what", ["missing", "broken", "no json", "no npz", "no stamp"])
+@pytest.mark.parametrize("what", ["missing", "broken", "no json", "no npz", "no stamp", "broken stamp"])
 def test_what_is_not_whole_leaves_nothing_behind(layout_folder: Path, what: str) -> None:
     layout = Layout.load(layout_folder)
     level = layout_folder / level_file(int(layout.template[0]), int(layout.level[0, 0]), int(layout.level[0, 1]))
@@ -128,9 +128,10 @@ def test_what_is_not_whole_leaves_nothing_behind(layout_folder: Path, what: str)
         "no json": layout_folder / "layout.json",
         "no npz": layout_folder / "layout.npz",
         "no stamp": layout_folder / "templates" / "001_petal.png",
+        "broken stamp": layout_folder / "templates" / "001_petal.png",
     }
-    if what == "broken":
-        level.write_text("no picture", encoding="utf-8")
+    if what.startswith("broken"):
+        files[what].write_text("no picture", encoding="utf-8")
     else:
         files[what].unlink()
     before = census()
@@ -172,3 +173,17 @@ def test_several_frames_are_refused(layout_folder: Path) -> None:
     layout.save(layout_folder)
     with pytest.raises(UserError, match="holds 2 frames, but only a still picture can be built"):
         build_scene(layout_folder, "film", samples=1)
+
+
+def test_a_canvas_too_narrow_for_blender_is_refused(tmp_path: Path) -> None:
+    write_layout(tmp_path / "layout", *random_layout(5, width=40, height=3))
+    with pytest.raises(UserError, match="has 40 x 3 pixels, but Blender renders at least 4 a side"):
+        build_scene(tmp_path / "layout", "narrow", samples=1)
+
+
+def test_no_two_images_have_one_path(layout_folder: Path) -> None:
+    """Else unpacking them to files would give one the other's picture."""
+    for _ in range(2):
+        build_scene(layout_folder, "sunset", samples=1)
+    paths = [image.filepath for image in bpy.data.images if image.packed_file]
+    assert len(set(paths)) == len(paths) == 24

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 import bpy
 import diffbmp
 import pytest
-from diffbmp.operators import environment, optimize
+from diffbmp.backend.job import UserError
+from diffbmp.operators import collect, environment, folders, optimize
 from diffbmp.operators.build import build_scene
 from diffbmp.operators.optimize import RUN, describe_seconds, why_not_optimize
 from diffbmp.operators.session import NOTICE
@@ -70,6 +72,20 @@ def test_cancel_keeps_the_best_layout(pretend: Pretend) -> None:
     thread.join()
     assert scene.diffbmp.build.layout
     assert NOTICE.text == "Cancelled: the best layout so far is kept and can be built"
+
+
+def test_a_scene_renamed_meanwhile_gets_its_layout(pretend: Pretend) -> None:
+    pretend("slow")
+    scene = make_scene()
+
+    def act() -> None:
+        scene.name = "another name"
+        RUN.task.cancel()
+
+    thread = when_there_is_a_layout(act)
+    assert bpy.ops.diffbmp.optimize() == {"FINISHED"}
+    thread.join()
+    assert scene.diffbmp.build.layout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
@@ -133,7 +149,7 @@ def test_poll_says_what_is_missing() -> None:
         bpy.ops.diffbmp.cancel()
 
 
-def test_stamps_left_out_are_told(pretend: Pretend) -> None:
+def test_stamps_left_out_are_told(pretend: Pretend, capfd: pytest.CaptureFixture[str]) -> None:
     pretend("finish")
     scene = make_scene()
     target = bpy.data.images.new("clear", 4, 4, alpha=True)
@@ -142,6 +158,7 @@ def test_stamps_left_out_are_told(pretend: Pretend) -> None:
     empty.empty_display_type, empty.data = "IMAGE", target
     scene.diffbmp.stamps.collection.objects.link(empty)
     assert bpy.ops.diffbmp.optimize() == {"FINISHED"}
+    assert "Left out: The image clear is fully transparent" in capfd.readouterr().out
 
 
 def test_a_target_that_is_gone_is_one_sentence() -> None:
@@ -154,6 +171,22 @@ def test_a_target_that_is_gone_is_one_sentence() -> None:
         bpy.ops.diffbmp.optimize()
     assert NOTICE.is_error
     assert RUN.task is None
+
+
+def test_a_job_that_cannot_be_written_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = make_scene()
+    bpy.context.preferences.addons["diffbmp"].preferences.python = sys.executable
+    jobs = folders.user_folder("jobs")
+    before = set(jobs.iterdir())
+
+    def fill_the_disk(path: Path, rgba: object) -> None:
+        path.write_bytes(b"half a picture")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(collect, "write_png", fill_the_disk)
+    with pytest.raises(UserError, match=r"cannot be written to \(No space left on device\): free some space"):
+        optimize.start_run(scene)
+    assert set(jobs.iterdir()) == before
 
 
 def test_build_makes_the_scene_that_it_names(tmp_path: Path) -> None:
