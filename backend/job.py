@@ -165,6 +165,7 @@ class Layout:
 
     def __post_init__(self) -> None:
         check_choice("space", self.space, SPACES)
+        check_range("fps", self.fps, 1e-3, 1e4)
         check_range("width", self.width, 1, MAX_SIZE)
         check_range("height", self.height, 1, MAX_SIZE)
         count, shots = np.size(self.template), len(self.frames)
@@ -218,6 +219,8 @@ class Layout:
         if not all(np.isfinite(getattr(layout, name)).all() for name in (*_PER_FRAME, "color")):
             raise UserError(f"{path} holds values that are not finite numbers: fit it again")
         for spec in layout.templates:
+            if min(spec.width, spec.height) < 1:
+                raise UserError(f"{where}: the stamp {spec.name!r} has no size: fit it again")
             spec.file = _absolute(folder, spec.file)
         return layout
 

@@ -53,26 +53,29 @@ def render(
     count, (height, width) = len(x), size
     check_choice("space", space, SPACES)
     aspect = torch.ones_like(x) if aspect is None else aspect
-    template = torch.zeros(count, dtype=torch.int64) if template is None else template.long()
-    mirror = torch.zeros(count, dtype=torch.bool) if mirror is None else mirror.bool()
     background = torch.ones(3, 1, 1) if background is None else background
     per_primitive = {"x": x, "y": y, "scale": scale, "rotation": rotation, "opacity": opacity, "aspect": aspect}
-    _check_tensors({**per_primitive, "template": template, "mirror": mirror}, (count,))
+    _check_tensors(per_primitive, (count,))
     _check_tensors({"color": color}, (count, 3))
-    if count and not 0 <= int(template.min()) <= int(template.max()) < len(templates):
-        raise UserError(f"template names a stamp that is not there: there are {len(templates)}")
-    if level is None:
-        level = templates.choose_levels(template, scale.detach(), aspect.detach(), bias)
-    _check_levels(level, template, templates)
-    linear = space == "linear"
-    params = torch.cat(
-        [torch.stack([x, y, scale, aspect, rotation, opacity], 1), decode(color) if linear else color], 1
-    )
-    behind = _expanded(decode(background) if linear else background, height, width)
-    dtype = params.dtype if engine == "reference" else torch.float32
+    placement = _placement(templates, scale.detach(), aspect.detach(), bias, template, mirror, level)
+    geometry = torch.stack([x, y, scale, aspect, rotation, opacity], 1)
+    dtype = geometry.dtype if engine == "reference" else torch.float32
     engines = _Engines(templates, engine, height, width, space, threads, dtype)
-    placement = Placement(template, level.long(), mirror)
-    image, alpha = _Rasterize.apply(params.to(dtype), behind.to(dtype), placement, engines)  # type: ignore[no-untyped-call]
+    return _composite(geometry, color, background, placement, engines)
+
+
+def _composite(
+    geometry: Tensor,  # [N, 6] the first columns of engines.PARAMETERS
+    color: Tensor,  # [N, 3] display-encoded, as is the background
+    background: Tensor,  # what broadcasts to [3, H, W]
+    placement: Placement,
+    engines: _Engines,
+) -> tuple[Tensor, Tensor]:
+    """The image [3, H, W], display-encoded, and its alpha [H, W]."""
+    linear = engines.space == "linear"
+    params = torch.cat([geometry, decode(color) if linear else color], 1).to(engines.dtype)
+    behind = _expanded(decode(background) if linear else background, engines.height, engines.width).to(engines.dtype)
+    image, alpha = _Rasterize.apply(params, behind, placement, engines)  # type: ignore[no-untyped-call]
     return (encode(image) if linear else image), alpha
 
 
@@ -84,10 +87,27 @@ def _check_tensors(tensors: dict[str, Tensor], shape: tuple[int, ...]) -> None:
             raise UserError(f"{name} is on {tensor.device}, but the engines compute on the CPU: move it by .cpu()")
 
 
-def _check_levels(level: Tensor, template: Tensor, templates: Templates) -> None:
-    _check_tensors({"level": level}, (len(template), 2))
+def _placement(
+    templates: Templates,
+    scale: Tensor,
+    aspect: Tensor,
+    bias: float,
+    template: Tensor | None,
+    mirror: Tensor | None,
+    level: Tensor | None,
+) -> Placement:
+    """What render is given of it, and its defaults."""
+    count = len(scale)
+    template = torch.zeros(count, dtype=torch.int64) if template is None else template.long()
+    mirror = torch.zeros(count, dtype=torch.bool) if mirror is None else mirror.bool()
+    _check_tensors({"template": template, "mirror": mirror}, (count,))
+    if count and not 0 <= int(template.min()) <= int(template.max()) < len(templates):
+        raise UserError(f"template names a stamp that is not there: there are {len(templates)}")
+    level = templates.choose_levels(template, scale, aspect, bias) if level is None else level.long()
+    _check_tensors({"level": level}, (count, 2))
     if not bool(((level >= 0) & (level < templates.level_count[template])).all()):
         raise UserError("level names a mip level that its stamp does not have: see Templates.level_count")
+    return Placement(template, level, mirror)
 
 
 def _expanded(background: Tensor, height: int, width: int) -> Tensor:

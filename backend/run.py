@@ -82,7 +82,8 @@ def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
         mask = load_mask(Path(job.mask), *alpha.shape)
         weight = mask if weight is None else mask * weight
     if weight is not None and not weight.any():
-        raise UserError(f"{job.target} is transparent wherever the mask lets it count: nothing is left to be shown")
+        where = "wherever the mask lets it count" if job.mask else "all over"
+        raise UserError(f"{job.target} is transparent {where}: nothing is left to be shown")
     return target, weight
 
 

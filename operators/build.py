@@ -14,6 +14,9 @@ from .session import NOTICE
 from .stage import make_scene
 from .storage import KEY, load_stamps, store_layout
 
+MAX_PLANES = 50_000
+"""Objects take 30 KB of memory and 0.1 ms each; Blender would stand still for minutes with a million."""
+
 MIN_SIDE = 4
 """Blender's own limit of a render's resolution, px."""
 
@@ -26,6 +29,11 @@ def build_scene(folder: Path, name: str, samples: int) -> bpy.types.Scene:
     layout = Layout.load(folder)
     if len(layout.frames) != 1:
         raise UserError(f"{folder} holds {len(layout.frames)} frames, but only a still picture can be built")
+    if layout.count > MAX_PLANES:
+        raise UserError(
+            f"The layout of {folder} has {layout.count:,} stamps, more than the {MAX_PLANES:,} planes that Blender can "
+            "bear: optimize fewer, or render the layout with the backend's command line"
+        )
     if min(layout.width, layout.height) < MIN_SIDE:
         raise UserError(
             f"The canvas of {folder} has {layout.width} x {layout.height} pixels, but Blender renders at least "

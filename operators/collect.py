@@ -29,6 +29,8 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
             "give its objects materials with image textures"
         )
     target = read_image(settings.target.image)
+    if not target[..., 3].any():
+        raise UserError(f"The target {settings.target.image.name} is fully transparent: choose another image")
     try:
         (folder / "target").mkdir()
         (folder / "templates").mkdir()
@@ -36,7 +38,9 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
         specs, problems = _write_stamps(images, settings.stamps, folder)
         Job("target/0001.png", specs, fit_settings(scene)).save(folder)
     except OSError as error:
-        raise UserError(f"{folder} cannot be written to ({error.strerror}): free some space") from error
+        raise UserError(
+            f"{folder} cannot be written to ({error.strerror}): see that there is space and permission"
+        ) from error
     return problems
 
 

@@ -41,7 +41,9 @@ def new_job_folder(name: str) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=f"{file_name(name)}-", dir=jobs))
     except OSError as error:
-        raise UserError(f"{jobs} cannot be written to ({error.strerror}): free some space") from error
+        raise UserError(
+            f"{jobs} cannot be written to ({error.strerror}): see that there is space and permission"
+        ) from error
 
 
 def file_name(name: str) -> str:

@@ -17,6 +17,9 @@ from .colors import encode
 MAX_PIXELS = 8192 * 8192
 """More of them than the largest canvas has would cost gigabytes and show nowhere."""
 
+MAX_SIDE = 16384
+"""Longest side that the backend reads, px."""
+
 ByteArray = NDArray[np.uint8]
 
 
@@ -35,6 +38,10 @@ def read_image(image: bpy.types.Image) -> ByteArray:
         side = int(MAX_PIXELS**0.5)
         raise UserError(
             f"The image {image.name} has {width} x {height} pixels, more than {side} x {side}: scale it down first"
+        )
+    if max(width, height) > MAX_SIDE:
+        raise UserError(
+            f"The image {image.name} has {width} x {height} pixels, but a side may have {MAX_SIDE}: scale it down first"
         )
     if width * height == 0 or len(image.pixels) == 0:
         raise UserError(f"The image {image.name} has no pixels{_where_missing(image)}")

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend.job import LEVEL_PADDING, Layout, TemplateSpec, level_file
+from ..backend.job import LEVEL_PADDING, Layout, TemplateSpec, UserError, level_file
 from .colors import to_space
 from .materials import load_level, make_material
 
@@ -96,6 +96,8 @@ def _make_meshes(layout: Layout, folder: Path, levels: list[Level]) -> dict[Leve
 
 def _make_mesh(image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Mesh:
     """A rectangle that carries the padded image such that the stamp itself fills its part of the square [-1, 1]^2."""
+    if min(image.size) <= 2 * LEVEL_PADDING:
+        raise UserError(f"The stamp's picture {image.name} is too small to be of this layout: optimize again")
     longer = max(stamp.width, stamp.height)
     half_u, half_v = (
         size / (size - 2 * LEVEL_PADDING) * side / longer

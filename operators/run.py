@@ -13,6 +13,10 @@ CANCEL_SECONDS = 10.0
 """How long a worker may take to hand over its best layout after a cancel, before it is killed."""
 
 
+START_SECONDS = 300.0
+"""How long a worker may be silent at its start: PyTorch comes from a slow disk, and past a virus scanner."""
+
+
 class Run:
     """A job that a worker is on. state: "running", "cancelling", then "done", "cancelled" or "failed".
 
@@ -27,7 +31,9 @@ class Run:
         self.message = ""
         self.action = ""
         self.progress: Progress | None = None
+        self._heard = False
         self._give_up = float("inf")
+        self._start_by = monotonic() + START_SECONDS
         worker.send(Command("fit", str(job), str(out)))
 
     @property
@@ -48,7 +54,7 @@ class Run:
         if self.active and self.worker.exit_code is not None:
             self._take_end(self.worker.exit_code)
             return True
-        if self.active and monotonic() > self._give_up:
+        if self.active and (monotonic() > self._give_up or (not self._heard and monotonic() > self._start_by)):
             self.worker.kill()
         return bool(events)
 
@@ -70,6 +76,7 @@ class Run:
             self._end_cancelled()
 
     def _take(self, event: Event) -> None:
+        self._heard = True
         if isinstance(event, Progress):
             self.progress = event
         elif isinstance(event, Error):
@@ -88,7 +95,14 @@ class Run:
         reason = _describe_exit(exit_code)
         detail = last_line(self.worker.log)
         said = f": {detail}" if detail else ""
-        self._fail(f"The backend ended unexpectedly ({reason}){said}", "show_log")
+        if self._heard:
+            self._fail(f"The backend ended unexpectedly ({reason}){said}", "show_log")
+        else:
+            self._fail(
+                f"The backend did not start ({reason}){said} - choose a Python from 3.11 to 3.13 with torch, numpy and "
+                "pillow in the add-on's preferences",
+                "install",
+            )
 
     def _end_cancelled(self) -> None:
         self.state = "cancelled"

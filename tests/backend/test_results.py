@@ -198,7 +198,7 @@ def test_target_and_mask_say_where_it_counts(job: Job, tmp_path: Path) -> None:
 
 def test_a_target_of_which_nothing_counts_is_named(job: Job) -> None:
     Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(job.target)
-    with pytest.raises(UserError, match="is transparent wherever"):
+    with pytest.raises(UserError, match="is transparent all over"):
         load_pictures(job)
 
 

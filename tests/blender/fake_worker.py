@@ -1,6 +1,7 @@
 """A stand-in for `python -m backend worker`: speaks the same protocol, computes nothing.
 
-Its behaviour is the first argument: finish, slow, deaf, error, crash, no-torch, garbage. "slow" takes half a minute.
+Its behaviour is the first argument: finish, slow, deaf, silent, stranger, error, crash, no-torch, garbage. "slow" takes
+half a minute, "silent" says nothing, "stranger" is another program.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ def main(behaviour: str) -> None:
     if behaviour == "no-torch":
         say("error", message=f"{sys.executable} has no torch: install the backend's packages", action="install")
         sys.exit(2)
+    if behaviour == "stranger":
+        sys.exit(0)
+    if behaviour == "silent":
+        time.sleep(60)
     commands: SimpleQueue[dict[str, str]] = SimpleQueue()
     threading.Thread(target=listen, args=(commands,), daemon=True).start()
     say("log", text="Ready")

@@ -233,7 +233,7 @@ def test_what_was_not_chosen_is_named(tmp_path: Path, part: str, name: str, mess
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(UserError, match=r"file cannot be written to \(Not a directory\): free some space"):
+    with pytest.raises(UserError, match=r"file cannot be written to \(Not a directory\): see that there is space"):
         write_job(make_scene(), tmp_path / "file")
 
 
@@ -254,3 +254,12 @@ def test_names_are_safe_for_files() -> None:
     assert file_name("a/b\\c: ü?.png") == "a_b_c_png"
     assert file_name("../..") == "picture"
     assert len(file_name("x" * 100)) == 40
+
+
+def test_a_transparent_target_is_named(tmp_path: Path) -> None:
+    scene = make_scene()
+    image = bpy.data.images.new("ghost", 4, 4, alpha=True)
+    image.pixels.foreach_set(np.zeros(64, np.float32))
+    scene.diffbmp.target.image = image
+    with pytest.raises(UserError, match="The target ghost is fully transparent"):
+        write_job(scene, tmp_path)

@@ -184,7 +184,7 @@ def test_a_job_that_cannot_be_written_leaves_nothing(monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(collect, "write_png", fill_the_disk)
-    with pytest.raises(UserError, match=r"cannot be written to \(No space left on device\): free some space"):
+    with pytest.raises(UserError, match=r"cannot be written to \(No space left on device\): see that there is space"):
         optimize.start_run(scene)
     assert set(jobs.iterdir()) == before
 

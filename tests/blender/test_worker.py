@@ -123,6 +123,23 @@ def test_a_crash_names_the_last_line_of_the_log(start: Start) -> None:
     assert run.message.startswith("The backend ended unexpectedly (exit code 3): Segmentation fault in the engine")
 
 
+def test_a_python_that_does_not_run_the_backend_is_told_as_such(start: Start) -> None:
+    run = start("stranger")
+    follow(run, lambda: not run.active)
+    assert (run.state, run.action) == ("failed", "install")
+    assert run.message.startswith(
+        "The backend did not start (exit code 0) - choose a Python from 3.11 to 3.13 with torch"
+    )
+
+
+def test_a_program_that_never_speaks_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "START_SECONDS", 0.5)
+    run = start("silent")
+    follow(run, lambda: not run.active, 5.0)
+    assert (run.state, run.action) == ("failed", "install")
+    assert "did not start" in run.message
+
+
 @pytest.mark.parametrize(
     ("behaviour", "message", "action"),
     [
