@@ -42,7 +42,10 @@ def make_layout(count: int = 5, frames: int = 2) -> Layout:
         locked=np.arange(count) % 3 == 1,
         width=64,
         height=48,
-        templates=[TemplateSpec("templates/a.png", "a", "mix", 0.25, 7, 8), TemplateSpec("/abs/b.png", "b", width=3, height=4)],
+        templates=[
+            TemplateSpec("templates/a.png", "a", "mix", 0.25, 7, 8),
+            TemplateSpec("/abs/b.png", "b", width=3, height=4),
+        ],
         space="linear",
         background=(0.1, 0.2, 0.3),
         frames=[3, 4],
