@@ -71,8 +71,8 @@ def fit(
     where the primitives leave the canvas open.
     observer is called after every step; an exception in it ends the fit.
 
-    Raises UserError for tensors of a wrong shape, a weight that is 0 everywhere, a start that does not go with the
-    templates, and where the engine cannot run.
+    Raises UserError for tensors of a wrong shape or with values that are not finite, a weight that is 0 everywhere, a
+    start that does not go with the templates, and where the engine cannot run.
     """
     if target.ndim != 3 or target.shape[0] != 3 or target.numel() == 0:
         raise UserError(f"The target has the shape {tuple(target.shape)}, but (3, height, width) is needed")
@@ -80,6 +80,9 @@ def fit(
         if weight.shape != target.shape[1:]:
             raise UserError(f"The mask is {_size(weight)} px, but the target is {_size(target)}: make them equal")
         weight = weight.float().contiguous()
+    for name, tensor in (("target", target), ("mask", weight)):
+        if tensor is not None and not bool(torch.isfinite(tensor).all()):
+            raise UserError(f"The {name} has values that are not finite numbers")
     # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
     with torch.no_grad(), torch_threads(1):
         run = _Run(target.float().contiguous(), templates, settings, weight, start, loss)

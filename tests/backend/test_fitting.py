@@ -272,6 +272,11 @@ def test_input_that_does_not_fit_is_refused() -> None:
         fit(picture(), templates, SETTINGS, weight=torch.ones(10, 20))
     with pytest.raises(UserError, match="black everywhere"):
         fit(picture(), templates, SETTINGS, weight=torch.zeros(48, 48))
+    for broken in (torch.nan, torch.inf):
+        with pytest.raises(UserError, match="The target has values that are not finite"):
+            fit(picture().index_fill(1, torch.tensor([3]), broken), templates, SETTINGS)
+        with pytest.raises(UserError, match="The mask has values that are not finite"):
+            fit(picture(), templates, SETTINGS, weight=torch.full((48, 48), broken))
     start = fit(picture(), Templates([disc(), bar()]), replace(SETTINGS, iterations=1)).layout
     with pytest.raises(UserError, match="2 stamps"):
         fit(picture(), templates, SETTINGS, start=start)
