@@ -66,7 +66,8 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
         control=control,
     )
     folder.save(result.layout)
-    render, metrics = judge(result, target, weight, templates, job.settings)
+    emit(Log("Measuring the result"))
+    render, metrics = judge(result, target, weight, templates, job.settings, control)
     metrics["seconds"] = {"total": round(time.perf_counter() - begin, 3), "fit": round(result.seconds, 3)}
     folder.finish(render, {**metrics, "engine": engine.name, "device": engine.device})
     emit(Done(str(folder.path), result.cancelled))
@@ -93,23 +94,26 @@ def judge(
     weight: Tensor | None,  # [H, W]
     templates: Templates,
     settings: Settings,
+    control: Control,
 ) -> tuple[Tensor, dict[str, Any]]:
-    """The layout's picture [3, H, W] and its numbers; those that take long are None after a cancel."""
+    """The layout's picture [3, H, W] and its numbers; those that take long are None after a cancel, a late one too."""
     layout = result.layout
     render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
     metrics: dict[str, Any] = {"psnr": psnr(render, target, weight), "ssim": None, "psnr_aa": None, "ssim_aa": None}
-    if not result.cancelled:
-        smooth = supersampled(layout, templates, settings)
+    smooth = None if control.cancelled else supersampled(layout, templates, settings, control)
+    if smooth is not None:
         metrics["ssim"] = ssim(render, target, weight)
         metrics["psnr_aa"], metrics["ssim_aa"] = psnr(smooth, target, weight), ssim(smooth, target, weight)
     return render, {**metrics, "iterations": result.steps, "count": layout.count}
 
 
-def supersampled(layout: Layout, templates: Templates, settings: Settings) -> Tensor:
-    """The layout's `aa` picture [3, H, W], 3 x 3 samples a pixel; strip by strip, which bounds the memory."""
+def supersampled(layout: Layout, templates: Templates, settings: Settings, control: Control) -> Tensor | None:
+    """The layout's `aa` picture [3, H, W], 3 x 3 samples a pixel; in strips, to bound memory. None after a cancel."""
     rows = max(1, _STRIP_PIXELS // (9 * layout.width))
     strips = []
     for top in range(0, layout.height, rows):
+        if control.cancelled:
+            return None
         strip = replace(layout, y=layout.y - np.float32(top), height=min(rows, layout.height - top))
         options = {"engine": settings.engine, "threads": settings.threads}
         strips.append(render_layout(strip, templates, supersample=3, **options)[:3])  # type: ignore[arg-type]

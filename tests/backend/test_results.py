@@ -227,7 +227,8 @@ def test_the_strips_of_the_supersampled_picture_fit_together(
     layout, templates = load_result(tmp_path / "out")
     whole = render_layout(layout, templates, supersample=3)[:3]
     monkeypatch.setattr("backend.run._STRIP_PIXELS", 9 * 64 * 10)
-    strips = supersampled(layout, templates, job.settings)
+    strips = supersampled(layout, templates, job.settings, Control())
+    assert strips is not None
     assert strips.shape == whole.shape
     assert torch.allclose(strips, whole, atol=1e-4)
 
