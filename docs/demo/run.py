@@ -14,6 +14,7 @@ import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import bpy
 import stamps
@@ -27,7 +28,7 @@ def main() -> None:
     out = args.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    enable_add_on(args.backend)
+    add_on = enable_add_on(args.backend)
     scene = make_scene(args.target)
     settings = scene.diffbmp
     settings.fit.count, settings.fit.size, settings.fit.steps = args.count, args.size, args.steps
@@ -44,7 +45,10 @@ def main() -> None:
 
     layout = Path(settings.build.layout)
     compare = [args.backend or sys.executable, HERE / "compare.py", args.target, layout, out]
-    sys.exit(subprocess.run([str(part) for part in compare], cwd=ROOT, check=False, timeout=600).returncode)
+    code = subprocess.run([str(part) for part in compare], cwd=ROOT, check=False, timeout=600).returncode
+    # What is still registered at the exit makes bpy 4.5 wait for ever.
+    add_on.unregister()
+    sys.exit(code)
 
 
 def parse() -> argparse.Namespace:
@@ -58,7 +62,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def enable_add_on(backend: str) -> None:
+def enable_add_on(backend: str) -> ModuleType:
     """Registers the add-on from this checkout; in Blender it is an installed extension."""
     spec = spec_from_file_location("diffbmp", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     if spec is None or spec.loader is None:
@@ -70,6 +74,7 @@ def enable_add_on(backend: str) -> None:
     add_on = bpy.context.preferences.addons.new()
     add_on.module = "diffbmp"
     add_on.preferences.python = backend
+    return module
 
 
 def make_scene(target: Path) -> bpy.types.Scene:
