@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 SCHEMA = 1
 """Version of job.json and layout.json."""
@@ -130,18 +130,28 @@ def from_dict(kind: type[Any], data: Any, where: str) -> Any:
 
 
 def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
+    """The value as the type hint asks for it, tuples made of lists; UserError where it does not fit."""
+    kind, arguments = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and is_dataclass(hint) and not isinstance(value, hint):
+        return from_dict(hint, value, where)
     if hint is float and type(value) is int:
         return float(value)
     if hint in (int, float, str, bool) and type(value) is not hint:
         raise UserError(f"{where}: {key} is {value!r}, but a value of type {hint.__name__} is needed")
-    if hint == tuple[float, float, float]:
-        if not isinstance(value, (list, tuple)) or not all(type(v) in (int, float) for v in value):
-            raise UserError(f"{where}: {key} is {value!r}, but three numbers are needed")
-        return tuple(float(v) for v in value)
-    if hint == list[int] and not (isinstance(value, list) and all(type(v) is int for v in value)):
-        raise UserError(f"{where}: {key} is {value!r}, but a list of whole numbers is needed")
-    if get_args(hint) and all(isinstance(arg, str) for arg in get_args(hint)):
-        check_choice(key, value, get_args(hint))
+    if kind is Literal:
+        check_choice(key, value, arguments)
+    if kind is tuple:
+        if not isinstance(value, (list, tuple)) or len(value) != len(arguments):
+            raise UserError(f"{where}: {key} is {value!r}, but a list of {len(arguments)} values is needed")
+        return tuple(_typed(key, item, argument, where) for item, argument in zip(value, arguments, strict=True))
+    if kind is list:
+        if not isinstance(value, list):
+            raise UserError(f"{where}: {key} is {value!r}, but a list is needed")
+        return [_typed(key, item, arguments[0], where) for item in value]
+    if kind is dict:
+        if not isinstance(value, dict):
+            raise UserError(f"{where}: {key} is {value!r}, but an object is needed")
+        return {name: _typed(f"{key} {name}", item, arguments[1], where) for name, item in value.items()}
     return value
 
 

@@ -23,24 +23,35 @@ import zipfile
 import zlib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .files import SCHEMA, UserError, check_choice, check_range, from_dict, read_json, write_json, written_aside
-
-MODES = ("tint", "mix", "multiply")
-SPACES = ("display", "linear")
-ENGINES = ("auto", "cpu", "reference")
-RECIPES = ("default",)
-
-MAX_COUNT = 1_000_000
-MAX_SIZE = 8192
-"""Longest side of a canvas, px."""
+from .settings import (  # noqa: F401  the add-on takes all of it from here
+    ENGINES,
+    LOCKABLE,
+    MAX_COUNT,
+    MAX_SIZE,
+    MAX_STRETCH,
+    MODES,
+    ORDERS,
+    PRESETS,
+    RECIPES,
+    SPACES,
+    USAGES,
+    Color,
+    Limits,
+    Settings,
+    TemplateSpec,
+)
 
 LEVEL_PADDING = 1
 """Transparent texels around every bitmap in a layout's levels/ folder, so that no edge rule of a renderer matters."""
+
+IMPORTANCE = 8.0
+"""How many times as much as black the white of an importance picture weighs."""
 
 Array = NDArray[Any]
 
@@ -49,57 +60,11 @@ Array = NDArray[Any]
 
 
 @dataclass
-class TemplateSpec:
-    """One stamp of a job or layout. file: relative to its folder, or absolute. width, height: px, 0 = not yet read."""
-
-    file: str
-    name: str = ""
-    mode: Literal["tint", "mix", "multiply"] = "tint"
-    blend: float = 0.0
-    width: int = 0
-    height: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice("mode", self.mode, MODES)
-        check_range("blend", self.blend, 0.0, 1.0)
-
-
-@dataclass
-class Settings:
-    """Every setting of a fit."""
-
-    count: int = 1000  # primitives
-    size: int = 512  # longer side of the canvas, px
-    iterations: int = 100
-    seed: int = 0
-    recipe: str = "default"
-    engine: str = "auto"
-    space: str = "display"  # in which the stamps are composited
-    background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # display-encoded; judged on, not trained on
-    threads: int = 0  # 0 = one per core
-    preview_seconds: float = 1.0  # time between previews; 0 = none
-
-    def __post_init__(self) -> None:
-        check_range("count", self.count, 1, MAX_COUNT)
-        check_range("size", self.size, 1, MAX_SIZE)
-        check_range("iterations", self.iterations, 1, 1_000_000)
-        check_range("seed", self.seed, 0, 2**31 - 1)
-        check_choice("recipe", self.recipe, RECIPES)
-        check_choice("engine", self.engine, ENGINES)
-        check_choice("space", self.space, SPACES)
-        check_range("threads", self.threads, 0, 1024)
-        check_range("preview_seconds", self.preview_seconds, 0.0, 86400.0)
-        if len(self.background) != 3:
-            raise UserError(f"background is {self.background!r}, but three numbers from 0 to 1 are needed")
-        for value in self.background:
-            check_range("background", value, 0.0, 1.0)
-
-
-@dataclass
 class Job:
     """A target, stamps and settings. Paths are relative to the job's folder, or absolute; "" = none.
 
     mask: a grey picture that says where the target counts (white) and where nothing is placed (black).
+    importance: a grey picture that says where errors weigh more (white: IMPORTANCE times as much as black).
     start: a layout folder to continue from.
     """
 
@@ -107,6 +72,7 @@ class Job:
     templates: list[TemplateSpec]
     settings: Settings = field(default_factory=Settings)
     mask: str = ""
+    importance: str = ""
     start: str = ""
 
     def __post_init__(self) -> None:
@@ -127,6 +93,7 @@ class Job:
         job = from_dict(cls, {**data, "templates": specs, "settings": settings}, where)
         job.target = _absolute(folder, job.target)
         job.mask = _absolute(folder, job.mask)
+        job.importance = _absolute(folder, job.importance)
         job.start = _absolute(folder, job.start)
         for spec in job.templates:
             spec.file = _absolute(folder, spec.file)

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..backend.job import Layout, TemplateSpec
+from ..backend.job import Layout, TemplateSpec, from_dict
 from .materials import load_packed
 
 KEY = "diffbmp_layout"
@@ -45,7 +45,7 @@ def stored_layout(scene: bpy.types.Scene) -> Layout | None:
         return None
     values: dict[str, Any] = json.loads(stored["settings"])
     values["background"] = tuple(values["background"])
-    values["templates"] = [TemplateSpec(**spec) for spec in values["templates"]]
+    values["templates"] = [from_dict(TemplateSpec, spec, scene.name) for spec in values["templates"]]
     for index, spec in enumerate(values["templates"]):
         spec.file = stored["stamps"][str(index)].name
     for name, shape in json.loads(stored["shapes"]).items():

@@ -98,7 +98,7 @@ GOOD: dict[str, Any] = {"schema": 1, "target": "a.png", "templates": [{"file": "
         ({"settings": {"preview_seconds": float("nan")}}, "preview_seconds is nan"),
         ({"settings": {"engine": "gpu"}}, "engine is 'gpu'.*auto, cpu"),
         ({"settings": {"space": "lab"}}, "space is 'lab'.*display, linear"),
-        ({"settings": {"background": [1, 2]}}, "background.*three"),
+        ({"settings": {"background": [1, 2]}}, "background.*3 values"),
         ({"settings": {"background": [0, 0, 2]}}, "background is 2"),
         ({"settings": {"background": "white"}}, "background is 'white'"),
         ({"settings": []}, r"\[\] is not an object"),
