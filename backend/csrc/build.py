@@ -77,7 +77,7 @@ def build(variant: Variant) -> bool:
     with tempfile.TemporaryDirectory(dir=LIBRARIES) as folder:
         built = Path(folder) / variant.file
         command = [sys.executable, "-m", "ziglang", "c++", "-target", variant.target, f"-mcpu={variant.cpu}", *FLAGS]
-        command += ["-o", str(built), str(SOURCES / "raster_cpu.cpp"), str(SOURCES / "cpu_level.cpp")]
+        command += ["-o", str(built), *map(str, [*sorted(SOURCES.glob("*_cpu.cpp")), SOURCES / "cpu_level.cpp"])]
         subprocess.run(command, check=True)
         os.replace(built, library)
     stamp.write_text(fingerprint)

@@ -155,7 +155,8 @@ struct Moments {
     V ux, uy, vx, vy;  // the same times the pixel's x and y from the primitive's position
     V opacity;         // sum of dL/dalpha * texel value
     V p[3], q[3];      // sum of dL/dp, dL/dq
-    V unused[3];       // a record fills a cache line
+    V removal;         // the loss without the primitive less the loss
+    V unused[2];       // a record fills a cache line
 };
 constexpr int kRecord = 16;  // values in it
 

@@ -1,7 +1,14 @@
-// What a call of the CPU engine works on; backend/engines/cpu.py mirrors these structs.
+// What a call of the CPU engine works on; backend/engines/native.py mirrors these structs.
 #pragma once
+#include "encoding.h"
 #include "raster_math.h"
 #include "simd.h"
+
+#if defined(_WIN32)
+#define EXPORT extern "C" __declspec(dllexport)
+#else
+#define EXPORT extern "C" __attribute__((visibility("default")))
+#endif
 
 enum Mode : int32_t { kForward = 0, kBackward = 1, kStep = 2 };
 enum Loss : int32_t { kMse = 0, kL1 = 1 };
@@ -19,21 +26,23 @@ struct Row {
 
 struct Scene {
     int32_t width, height, tiles_x, tiles_y;  // px, tiles
-    int32_t count, mode, loss, decoded;       // primitives; Mode; Loss; 1 if textures pass through `decode`
+    int32_t count, mode, loss, linear;        // primitives; Mode; Loss; 1 if light is composited
     const float* params;                      // [count, kParams]
     const int32_t* level;                     // [count] index into levels
     const uint8_t* mirror;                    // [count]
     const Level* levels;
     const float* decode;      // light of the texel values 0, 1/4, 2/4 ... 255 and one more
     const float* background;  // [3, height, width]
-    float* image;             // [3, height, width] out, forward only
+    float* image;             // [3, height, width] out, forward and, where it is asked for, step
     float* alpha;             // [height, width] out, forward only
     const float* grad_image;  // [3, height, width] backward only
     const float* grad_alpha;  // [height, width] backward only, may be null
-    const float* target;      // [3, height, width] step only
+    const float* target;      // [3, height, width] display-encoded, step only
     const float* weight;      // [height, width] step only
+    float* loss_map;          // [height, width] out, step only, may be null
     double* tile_loss;        // [tiles] out, step only
     float* grad;              // [count, kParams] out
+    float* removal;           // [count] out, step only, may be null: the loss without a primitive less the loss
     Primitive* primitives;    // [count]
     int64_t* first_pair;      // [count + 1] where a primitive's pairs begin
     Pair* pairs;              // [pair_capacity] by primitive, then by tile
@@ -46,3 +55,20 @@ struct Scene {
     int64_t samples;       // out: visited samples, whole rows counted
     int64_t next_tile;
 };
+
+// Primitives that are not there yet, each as if it alone were laid on top of an image.
+struct Candidates {
+    int32_t width, height, count, linear;
+    const float* params;    // [count, kParams]; the colours are read by diffbmp_gains alone
+    const int32_t* level;   // [count]
+    const uint8_t* mirror;  // [count]
+    const Level* levels;
+    const float* decode;
+    const float* image;     // [3, height, width] as composited
+    const float* target;    // [3, height, width]: diffbmp_solve: as composited; diffbmp_gains: display-encoded
+    const float* weight;    // diffbmp_solve: [3, height, width]; diffbmp_gains: [height, width]
+    const float* loss_map;  // [height, width] weighted loss of the image; diffbmp_gains only
+    float* result;          // diffbmp_solve: [count, kSolution]; diffbmp_gains: [count]
+    int64_t next;
+};
+constexpr int kSolution = 8;

@@ -35,6 +35,30 @@ static inline Float16 clamped(Float16 value, float low, float high) {
 #endif
 }
 
+static inline Float16 most(Float16 value, float low) {
+    return value > low ? value : splat(low);
+}
+
+// `low` where the value does not exceed the limit.
+static inline Float16 select(Float16 value, float limit, Float16 low, Float16 high) {
+    return value <= limit ? low : high;
+}
+
+static inline Float16 square_root(Float16 value) {
+    return __builtin_elementwise_sqrt(value);
+}
+
+// Of values that are greater than 0: a third of the exponent, then two steps of Halley's method (3 %, 3e-5, rounding).
+static inline Float16 cube_root(Float16 value) {
+    const Float16 third = __builtin_convertvector((Int16)value, Float16) * (1.0f / 3.0f) + 709921077.0f;
+    Float16 root = (Float16) __builtin_convertvector(third, Int16);
+    for (int i = 0; i < 2; ++i) {
+        const Float16 cube = root * root * root;
+        root *= (cube + 2.0f * value) / (2.0f * cube + value);
+    }
+    return root;
+}
+
 static inline Float16 lane_numbers() {
     return Float16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 }

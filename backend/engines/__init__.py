@@ -31,6 +31,28 @@ class Placement:
     mirror: Tensor  # [N] bool
 
 
+@dataclass
+class Scores:
+    """What a step tells beside its gradient: where the loss is, and what each primitive is worth."""
+
+    image: Tensor  # [3, H, W] as composited
+    loss_map: Tensor  # [H, W] weighted loss of each pixel
+    removal: Tensor  # [N] the loss without a primitive less the loss: exact, whatever lies before or behind it
+
+
+@dataclass
+class Solutions:
+    """Of M candidates: for a colour c the squared error falls by constant + sum over channels of 2 c S - c^2 A."""
+
+    numerator: Tensor  # [M, 3] S
+    denominator: Tensor  # [M, 3] A
+    constant: Tensor  # [M]
+
+    def gain(self, color: Tensor) -> Tensor:
+        """How much the error falls with these colours [M, 3]: [M]."""
+        return self.constant + (color * (2.0 * self.numerator - color * self.denominator)).sum(1)
+
+
 class Rasterizer(Protocol):
     """An engine bound to templates and a canvas. It keeps its buffers, and may be used by one thread at a time."""
 
@@ -62,15 +84,49 @@ class Rasterizer(Protocol):
         params: Tensor,  # [N, 9]
         placement: Placement,
         background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W] display-encoded
         weight: Tensor,  # [H, W]
         loss: str = "mse",
     ) -> tuple[float, Tensor]:
         """Forward, pixel loss and backward in one: the loss and the gradient of params [N, 9].
 
-        The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), in the
-        numbers that are composited.
+        The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), in
+        display-encoded numbers whatever is composited.
         """
+        ...
+
+    def scored_step(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W] display-encoded
+        weight: Tensor,  # [H, W]
+        loss: str = "mse",
+    ) -> tuple[float, Tensor, Scores]:
+        """A step, and its scores."""
+        ...
+
+    def solve_on_top(
+        self,
+        params: Tensor,  # [M, 9] colours do not matter
+        placement: Placement,
+        image: Tensor,  # [3, H, W] as composited
+        target: Tensor,  # [3, H, W] in the numbers that are composited
+        weight: Tensor,  # [3, H, W]
+    ) -> Solutions:
+        """For M candidates, each alone on top of the image: how the squared error depends on the candidate's colour."""
+        ...
+
+    def gains_on_top(
+        self,
+        params: Tensor,  # [M, 9]
+        placement: Placement,
+        scores: Scores,  # of a step with the loss "mse"
+        target: Tensor,  # [3, H, W] display-encoded
+        weight: Tensor,  # [H, W]
+    ) -> Tensor:
+        """By how much the loss "mse" falls under each of M candidates, were it alone laid on top: [M]."""
         ...
 
 

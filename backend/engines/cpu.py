@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..color import decode_table
 from ..templates import ByteArray, Templates, padded
-from . import PARAMETERS, LevelNumbers, Placement, core_count, native
+from . import PARAMETERS, LevelNumbers, Placement, Scores, Solutions, core_count, native
 
 TILE = 16
 BORDER = 2
@@ -86,10 +86,60 @@ class CpuRasterizer:
         weight: Tensor,  # [H, W]
         loss: str = "mse",
     ) -> tuple[float, Tensor]:
+        planes = {"background": background, "target": target, "weight": weight}
+        return self._step(params, placement, planes, {}, loss)
+
+    def scored_step(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+        loss: str = "mse",
+    ) -> tuple[float, Tensor, Scores]:
+        shape = (self._height, self._width)
+        scores = Scores(_floats(3, *shape), _floats(*shape), _floats(len(params)))
+        planes = {"background": background, "target": target, "weight": weight}
+        return *self._step(params, placement, planes, vars(scores), loss), scores
+
+    def solve_on_top(
+        self,
+        params: Tensor,  # [M, 9]
+        placement: Placement,
+        image: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [3, H, W]
+    ) -> Solutions:
+        result = _floats(len(params), native.SOLUTION)
+        planes = {"image": image, "target": target, "weight": weight}
+        self._examine(self._native.solve, params, placement, planes, result)
+        return Solutions(result[:, :3], result[:, 3:6], result[:, 6])
+
+    def gains_on_top(
+        self,
+        params: Tensor,  # [M, 9]
+        placement: Placement,
+        scores: Scores,
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+    ) -> Tensor:
+        result = _floats(len(params))
+        planes = {"image": scores.image, "loss_map": scores.loss_map, "target": target, "weight": weight}
+        self._examine(self._native.gains, params, placement, planes, result)
+        return result
+
+    def _step(
+        self,
+        params: Tensor,
+        placement: Placement,
+        planes: Mapping[str, Tensor],
+        scores: Mapping[str, Tensor],
+        loss: str,
+    ) -> tuple[float, Tensor]:
         grad = _floats(len(params), len(PARAMETERS))
         parts = torch.empty(-(-self._height // TILE) * -(-self._width // TILE), dtype=torch.float64)
-        planes = {"background": background, "target": target, "weight": weight}
-        self._run("step", params, placement, planes, {"grad": grad, "tile_loss": parts}, loss)
+        self._run("step", params, placement, planes, {"grad": grad, "tile_loss": parts, **scores}, loss)
         return parts.sum().item(), grad
 
     def _run(
@@ -98,10 +148,43 @@ class CpuRasterizer:
         params: Tensor,
         placement: Placement,
         planes: Mapping[str, Tensor | None],
-        results: dict[str, Tensor],
+        results: Mapping[str, Tensor],
         loss: str = "mse",
     ) -> None:
         """One pass over the canvas. planes, results: what is read and what is written, by its name in struct Scene."""
+        scene = native.Scene(width=self._width, height=self._height, count=len(params))
+        scene.tiles_x, scene.tiles_y = -(-self._width // TILE), -(-self._height // TILE)
+        scene.mode, scene.loss = native.MODES[mode], native.LOSSES[loss]
+        self._fill(scene, params, placement, planes, results)
+        self._buffers.prepare(scene)
+        self._buffers.bin(scene)
+        self._on_all_threads(self._native.run, scene, *[(thread,) for thread in range(self._threads)])
+        if mode != "forward":
+            self._native.reduce(scene)
+        self.samples = scene.samples
+
+    def _examine(
+        self,
+        work: Callable[..., object],
+        params: Tensor,
+        placement: Placement,
+        planes: Mapping[str, Tensor | None],
+        result: Tensor,
+    ) -> None:
+        """One pass over candidates; names are those of struct Candidates."""
+        candidates = native.Candidates(width=self._width, height=self._height, count=len(params))
+        self._fill(candidates, params, placement, planes, {"result": result})
+        self._on_all_threads(work, candidates, *[()] * self._threads)
+
+    def _fill(
+        self,
+        struct: native.Scene | native.Candidates,
+        params: Tensor,
+        placement: Placement,
+        planes: Mapping[str, Tensor | None],
+        results: Mapping[str, Tensor],
+    ) -> None:
+        """What scenes and candidates have in common."""
         numbers = self._numbers.of(placement, self._add_level)
         inputs: dict[str, Tensor | None] = {
             **planes,
@@ -110,25 +193,23 @@ class CpuRasterizer:
             "mirror": placement.mirror.to(torch.uint8),
             "decode": self._decode,
         }
-        scene = native.Scene(width=self._width, height=self._height, count=len(params), levels=self._levels)
-        scene.tiles_x, scene.tiles_y = -(-self._width // TILE), -(-self._height // TILE)
-        scene.mode, scene.loss, scene.decoded = native.MODES[mode], native.LOSSES[loss], self._decode is not None
-        # Kept with the scene, because where this call is interrupted its threads outlive it.
-        scene.kept = results | {name: _plain(tensor) for name, tensor in inputs.items() if tensor is not None}
-        for name, tensor in scene.kept.items():
-            setattr(scene, name, tensor.data_ptr())
-        self._buffers.prepare(scene)
-        self._buffers.bin(scene)
-        others = [self._pool.submit(self._work, scene, thread) for thread in range(1, self._threads)]
-        self._work(scene, 0)
+        struct.levels, struct.linear = self._levels, self._decode is not None
+        # Kept with the struct, because where a call is interrupted its threads outlive it.
+        struct.kept = {
+            **results,
+            **{name: _plain(tensor) for name, tensor in inputs.items() if tensor is not None},
+        }
+        for name, tensor in struct.kept.items():
+            setattr(struct, name, tensor.data_ptr())
+
+    def _on_all_threads(
+        self, work: Callable[..., object], struct: native.Scene | native.Candidates, *arguments: tuple[int, ...]
+    ) -> None:
+        """Calls work(struct, *arguments) on each thread with its own arguments."""
+        others = [self._pool.submit(work, struct, *own) for own in arguments[1:]]
+        work(struct, *arguments[0])
         for other in others:
             other.result()
-        if mode != "forward":
-            self._native.reduce(scene)
-        self.samples = scene.samples
-
-    def _work(self, scene: native.Scene, thread: int) -> None:
-        self._native.run(scene, thread)
 
     def _add_level(self, template: int, level_u: int, level_v: int) -> None:
         key = (self.name, template, level_u, level_v)

@@ -14,6 +14,8 @@ from ..job import UserError
 MODES = {"forward": 0, "backward": 1, "step": 2}
 LOSSES = {"mse": 0, "l1": 1}
 COLOR_MODES = {"tint": 0, "mix": 1, "multiply": 2}
+SOLUTION = 8
+"""Numbers of a candidate's solution."""
 RECORD_BYTES = 64
 """A record of moments: 16 floats, and the alignment of all vectors."""
 
@@ -51,18 +53,35 @@ class Scene(ctypes.Structure):
     """What its pointers point to."""
 
     _fields_ = [
-        *((name, c_int32) for name in ("width", "height", "tiles_x", "tiles_y", "count", "mode", "loss", "decoded")),
+        *((name, c_int32) for name in ("width", "height", "tiles_x", "tiles_y", "count", "mode", "loss", "linear")),
         ("params", c_void_p),
         ("level", c_void_p),
         ("mirror", c_void_p),
         ("levels", POINTER(Level)),
         *((name, c_void_p) for name in ("decode", "background", "image", "alpha", "grad_image", "grad_alpha")),
-        *((name, c_void_p) for name in ("target", "weight", "tile_loss", "grad", "primitives", "first_pair", "pairs")),
+        *((name, c_void_p) for name in ("target", "weight", "loss_map", "tile_loss", "grad")),
+        *((name, c_void_p) for name in ("removal", "primitives", "first_pair", "pairs")),
         ("pair_capacity", c_int64),
         *((name, c_void_p) for name in ("first_entry", "entries", "records", "rows")),
         ("row_capacity", c_int64),
         ("samples", c_int64),
         ("next_tile", c_int64),
+    ]
+
+
+class Candidates(ctypes.Structure):
+    """struct Candidates of scene.h."""
+
+    kept: dict[str, Tensor]
+
+    _fields_ = [
+        *((name, c_int32) for name in ("width", "height", "count", "linear")),
+        ("params", c_void_p),
+        ("level", c_void_p),
+        ("mirror", c_void_p),
+        ("levels", POINTER(Level)),
+        *((name, c_void_p) for name in ("decode", "image", "target", "weight", "loss_map", "result")),
+        ("next", c_int64),
     ]
 
 
@@ -75,10 +94,12 @@ class Native:
         self.bin = self._function("diffbmp_bin", c_int64, POINTER(Scene))
         self.run = self._function("diffbmp_run", None, POINTER(Scene), c_int32)
         self.reduce = self._function("diffbmp_reduce", None, POINTER(Scene))
+        self.solve = self._function("diffbmp_solve", None, POINTER(Candidates))
+        self.gains = self._function("diffbmp_gains", None, POINTER(Candidates))
         self.cpu_level = self._function("diffbmp_cpu_level", c_int32)
         size_of = self._function("diffbmp_size_of", c_int64, c_int32)
-        sizes = [size_of(i) for i in range(5)]
-        if sizes[:2] != [ctypes.sizeof(Scene), ctypes.sizeof(Level)] or sizes[3] != ctypes.sizeof(Pair):
+        sizes = [size_of(i) for i in range(6)]
+        if [sizes[i] for i in (0, 1, 3, 5)] != [ctypes.sizeof(kind) for kind in (Scene, Level, Pair, Candidates)]:
             raise UserError(f"{path} is not of this version: build the engine again with: python -m backend.csrc.build")
         self.primitive_bytes, self.row_bytes = sizes[2], sizes[4]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..color import DECODE_STEPS, decode_table
+from ..color import DECODE_STEPS, decode_table, encode
 from ..templates import Templates, padded
 from ..threads import torch_threads
-from . import LevelNumbers, Placement, core_count
+from . import LevelNumbers, Placement, Scores, Solutions, core_count
 
 TILE = 32
 DENSEST = 4e5
@@ -115,18 +115,97 @@ class ReferenceRasterizer:
         with torch_threads(self._threads), torch.enable_grad():
             total = 0.0
             for rows, columns, image, _ in self._tiles(leaf, placement, background.detach()):
-                value = _pixel_loss(image - target[:, rows, columns], weight[rows, columns], loss)
+                value = self._loss_map(image, target[:, rows, columns], weight[rows, columns], loss).sum()
                 value.backward()
                 total += value.item()
                 bare[rows, columns] = False
-        rest = (background.to(self._dtype) - target) * bare
-        total += _pixel_loss(rest, weight, loss).item()
+        total += self._loss_map(background.to(self._dtype), target, weight * bare, loss).sum().item()
         return total, torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+
+    def scored_step(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+        loss: str = "mse",
+    ) -> tuple[float, Tensor, Scores]:
+        value, grad = self.step(params, placement, background, target, weight, loss)
+        image, _ = self.forward(params.detach(), placement, background)
+        loss_map = self._loss_map(image, target, weight, loss)
+        removal = torch.zeros(len(params), dtype=self._dtype)
+        with torch_threads(self._threads), torch.no_grad():
+            for rows, columns, chosen in self._occupied(params, placement):
+                behind = background[:, rows, columns].to(self._dtype)
+                samples = self._samples(params, placement, chosen, rows, columns)
+                place = (target[:, rows, columns], weight[rows, columns], loss)
+                before = loss_map[rows, columns].sum()
+                for number, picture in zip(chosen, _without_each(*samples, behind), strict=True):
+                    removal[number] += self._loss_map(picture, *place).sum() - before
+        return value, grad, Scores(image, loss_map, removal)
+
+    def solve_on_top(
+        self,
+        params: Tensor,  # [M, 9]
+        placement: Placement,
+        image: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [3, H, W]
+    ) -> Solutions:
+        numerator, denominator = torch.zeros(2, len(params), 3, dtype=self._dtype)
+        constant = torch.zeros(len(params), dtype=self._dtype)
+        # A sample's colour is affine in the candidate's: that under black, and its slope.
+        black, white = (torch.cat([params[:, :6], torch.full_like(params[:, 6:], v)], 1) for v in (0.0, 1.0))
+        with torch_threads(self._threads), torch.no_grad():
+            for rows, columns, chosen in self._occupied(params, placement):
+                alpha, rest = self._samples(black, placement, chosen, rows, columns)
+                slope = self._samples(white, placement, chosen, rows, columns)[1] - rest
+                error = (target - image)[:, rows, columns].to(self._dtype)
+                left = error + alpha[:, None] * (image[:, rows, columns] - rest)
+                part, scale = weight[:, rows, columns].to(self._dtype), alpha[:, None] * slope
+                numerator[chosen] += (part * scale * left).sum((2, 3))
+                denominator[chosen] += (part * scale.square()).sum((2, 3))
+                constant[chosen] += (part * (error.square() - left.square())).sum((1, 2, 3))
+        return Solutions(numerator, denominator, constant)
+
+    def gains_on_top(
+        self,
+        params: Tensor,  # [M, 9]
+        placement: Placement,
+        scores: Scores,
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+    ) -> Tensor:
+        result = torch.zeros(len(params), dtype=self._dtype)
+        with torch_threads(self._threads), torch.no_grad():
+            for rows, columns, chosen in self._occupied(params, placement):
+                alpha, color = self._samples(params, placement, chosen, rows, columns)
+                image = scores.image[:, rows, columns]
+                mixed = image + alpha[:, None] * (color - image)
+                after = self._loss_map(mixed, target[:, rows, columns], weight[rows, columns])
+                result[chosen] += (scores.loss_map[rows, columns] - after).sum((1, 2))
+        return result
+
+    def _loss_map(self, image: Tensor, target: Tensor, weight: Tensor, loss: str = "mse") -> Tensor:
+        """Weighted loss of each pixel [..., H, W] of a composited image [..., 3, H, W]."""
+        error = (image if self._decode is None else encode(image)) - target
+        return weight * (error.square() if loss == "mse" else error.abs()).sum(-3)
 
     def _tiles(
         self, params: Tensor, placement: Placement, background: Tensor
     ) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
         """Rows, columns, image [3, h, w] and alpha [h, w] of each tile that holds a primitive."""
+        for rows, columns, chosen in self._occupied(params, placement):
+            behind = background[:, rows, columns].to(self._dtype)
+            # A fresh graph per tile: backward frees it, and memory stays with the tile.
+            alphas, colors = self._samples(params, placement, chosen, rows, columns)
+            transmittance, last = _transmittances(alphas)
+            image = ((transmittance * alphas)[:, None] * colors).sum(0) + last * behind
+            yield rows, columns, image, 1 - last
+
+    def _occupied(self, params: Tensor, placement: Placement) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Rows, columns and the primitives' numbers of each tile that holds any."""
         geometry = self._geometry(params.detach().to(self._dtype), placement)
         low, high = geometry.centre - geometry.reach, geometry.centre + geometry.reach
         for top in range(0, self._height, TILE):
@@ -136,13 +215,12 @@ class ReferenceRasterizer:
                 near = (low[:, 0] < columns.stop) & (high[:, 0] > left) & (low[:, 1] < rows.stop) & (high[:, 1] > top)
                 chosen = (near & geometry.drawn).nonzero()[:, 0]
                 if len(chosen):
-                    behind = background[:, rows, columns].to(self._dtype)
-                    # A fresh graph per tile: backward frees it, and memory stays with the tile.
-                    yield rows, columns, *self._tile(params, placement, chosen, rows, columns, behind)
+                    yield rows, columns, chosen
 
-    def _tile(
-        self, params: Tensor, placement: Placement, chosen: Tensor, rows: slice, columns: slice, background: Tensor
+    def _samples(
+        self, params: Tensor, placement: Placement, chosen: Tensor, rows: slice, columns: slice
     ) -> tuple[Tensor, Tensor]:
+        """Alpha [K, h, w] and colour [K, 3, h, w] (or [K, 3, 1, 1]) of the chosen primitives on a tile."""
         part = Placement(placement.template[chosen], placement.level[chosen], placement.mirror[chosen])
         params = params[chosen].to(self._dtype)
         geometry = self._geometry(params, part)
@@ -151,11 +229,7 @@ class ReferenceRasterizer:
         colors = self._colors(
             params[:, 6:9], part.template, lambda: _bilinear(self._texture, first, geometry.stride, fractions)
         )
-        alphas = params[:, 5, None, None] * mask
-        after = (1 - alphas).cumprod(0)
-        transmittance = torch.cat([torch.ones_like(after[:1]), after[:-1]])
-        image = ((transmittance * alphas)[:, None] * colors).sum(0) + after[-1] * background
-        return image, 1 - after[-1]
+        return params[:, 5, None, None] * mask, colors
 
     def _footprints(self, geometry: _Geometry, rows: slice, columns: slice) -> tuple[Tensor, list[Tensor]]:
         """Table index of each sample's first texel [K, h, w], and how far it lies towards the next, along u and v."""
@@ -238,5 +312,19 @@ def _bilinear(table: Tensor, first: Tensor, stride: Tensor, fractions: list[Tens
     return (top + fv * (bottom - top)).permute(0, 3, 1, 2)
 
 
-def _pixel_loss(error: Tensor, weight: Tensor, loss: str) -> Tensor:
-    return (weight * (error.square() if loss == "mse" else error.abs())).sum()
+def _transmittances(alphas: Tensor) -> tuple[Tensor, Tensor]:
+    """In front of each of K layers [K, h, w], and behind the last [h, w]."""
+    after = (1 - alphas).cumprod(0)
+    return torch.cat([torch.ones_like(after[:1]), after[:-1]]), after[-1]
+
+
+def _without_each(alphas: Tensor, colors: Tensor, background: Tensor) -> Iterator[Tensor]:
+    """The picture [3, h, w] of layers [K, h, w], [K, 3, h, w] without the first, without the second, and so on."""
+    behind = [background]
+    for alpha, color in zip(alphas.flip(0), colors.flip(0), strict=True):
+        behind.append(alpha * color + (1 - alpha) * behind[-1])
+    transmittance, _ = _transmittances(alphas)
+    front = torch.zeros_like(background)
+    for layer, (alpha, color) in enumerate(zip(alphas, colors, strict=True)):
+        yield front + transmittance[layer] * behind[len(alphas) - 1 - layer]
+        front = front + transmittance[layer] * alpha * color

@@ -1,0 +1,28 @@
+// The sRGB transfer function (IEC 61966-2-1), shared by the CPU and CUDA engines.
+#pragma once
+#include "raster_math.h"
+#if !defined(__CUDACC__)
+#include "simd.h"
+#endif
+
+DEVICE_INLINE float square_root(float value) {
+    return sqrtf(value);
+}
+DEVICE_INLINE float cube_root(float value) {
+    return cbrtf(value);
+}
+// `low` where the value does not exceed the limit.
+DEVICE_INLINE float select(float value, float limit, float low, float high) {
+    return value <= limit ? low : high;
+}
+
+// The display-encoded number of light, which is not negative, and its derivative. With s = sqrt(light), light^(1 / 2.4)
+// is s^(5/6) = sqrt(s) cbrt(s).
+template <class V>
+DEVICE_INLINE V encoded(V light, V& slope) {
+    const V curved = most(light, 0.0031308f), root = square_root(curved);
+    const V power = 1.055f * square_root(root) * cube_root(root);
+    const V dark = light * 12.92f;
+    slope = select(light, 0.0031308f, V{} + 12.92f, power / (2.4f * curved));
+    return select(light, 0.0031308f, dark, power - 0.055f);
+}
