@@ -1,17 +1,156 @@
-"""Losses of images that are not composited display-encoded, or not judged by an engine's own pixel loss.
+"""Which losses there are, and how a fit combines them.
 
-Where image and loss are both display-encoded, the engines have the pixel losses built in (Rasterizer.step).
+The losses themselves: image_losses, structure and perceptual judge the image, regularizers the primitives. Image and
+loss are both display-encoded; where the image is composited so too, the engines have the pixel losses "mse" and "l1"
+built in (Rasterizer.step).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from . import image_losses as images
+from . import regularizers
+from .job import UserError
+from .perceptual import perceptual
+from .regularizers import Stamps
+from .structure import ms_ssim, ssim
+
 Loss = Callable[[Tensor], Tensor]
 """A user's own: from an image [3, H, W], display-encoded, to a scalar; differentiated by autograd."""
+
+Term = Callable[[Any], Tensor]
+"""A loss whose target is known: a function of the image [3, H, W], the alpha [H, W], or Stamps."""
+
+FUSED = ("mse", "l1")
+"""What Rasterizer.step computes."""
+STAY_CLEAR = 1 / 6
+"""What alpha^2 costs where nothing should be: the mean squared error of any colour over noise."""
+
+
+@dataclass(frozen=True)
+class LossKind:
+    """A loss that can be chosen by name."""
+
+    of: Literal["image", "alpha", "primitives"]
+    summary: str  # one line, for lists
+    prepare: Callable[[Tensor, Tensor], Term]
+    """From the target [3, H, W] (for "alpha": [H, W]) and the weight [H, W], whose sum is 1."""
+
+
+LOSSES: dict[str, LossKind] = {
+    "mse": LossKind("image", "squared error: what PSNR measures", images.mse),
+    "l1": LossKind("image", "absolute error: crisper, outliers count less", images.l1),
+    "huber": LossKind("image", "squared small and absolute large errors", images.huber),
+    "gray_mse": LossKind("image", "squared error of the brightness: colours are free", images.gray(images.mse)),
+    "gray_l1": LossKind("image", "absolute error of the brightness", images.gray(images.l1)),
+    "gray_huber": LossKind("image", "Huber error of the brightness", images.gray(images.huber)),
+    "ssim": LossKind("image", "1 - structural similarity: textures and fine detail", ssim),
+    "ms_ssim": LossKind("image", "1 - multi-scale structural similarity: forms of every size", ms_ssim),
+    "edge": LossKind("image", "error of the gradient: outlines in place", images.edge),
+    "laplacian": LossKind("image", "absolute error in bands of detail: coarse forms count like fine", images.laplacian),
+    "perceptual": LossKind("image", "error of VGG16's features (needs its weights; slow)", perceptual),
+    "alpha": LossKind("alpha", "squared error of alpha: cover what counts, leave free what does not", images.alpha),
+    "overlap": LossKind("primitives", "primitives lie side by side", regularizers.overlap),
+    "size": LossKind("primitives", "primitives are small", regularizers.size),
+    "sparsity": LossKind("primitives", "primitives that are of little use vanish", regularizers.sparsity),
+    "decisive": LossKind("primitives", "primitives are opaque or vanish", regularizers.decisive),
+    "smoothness": LossKind("primitives", "neighbours are rotated alike", regularizers.smoothness),
+    "alignment": LossKind("primitives", "primitives lie along the target's edges", regularizers.alignment),
+    "boundary": LossKind("primitives", "primitives stay inside the canvas", regularizers.boundary),
+}
+
+
+class Combination:
+    """A weighted sum of losses by name: image losses of the image and its alpha, regularizers of the primitives.
+
+    What depends on the target alone is computed once. A pixel whose weight is 0 does not matter to any image loss, not
+    even as a neighbour; that it stays clear is asked of the alpha, beside the image losses.
+
+    fused: the name of the engines' own pixel loss ("mse" or "l1") if the image is judged by that alone, else None.
+    fused_weight: the weight it has.
+    """
+
+    def __init__(
+        self,
+        losses: Mapping[str, float],  # weights by name
+        target: Tensor,  # [3, H, W] display-encoded
+        *,
+        weight: Tensor | None = None,  # [H, W] from 0 = stays clear; None = all pixels alike
+        alpha: Tensor | None = None,  # [H, W], the target's own; None = 1 where the weight is not 0
+        otherwise: str = "mse",  # what judges the image if `losses` names regularizers alone, or nothing
+    ) -> None:
+        """Raises UserError for names that do not exist, weights that are all 0, and losses that cannot run here."""
+        chosen = _chosen(losses, otherwise)
+        clear = None if weight is None or bool((weight > 0).all()) else weight <= 0
+        weight = torch.ones_like(target[0]) if weight is None else weight.to(target.dtype)
+        total = float(weight.sum(dtype=torch.float64))
+        if total <= 0:
+            raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
+        weight = weight / total
+        goals = {"image": target, "alpha": (weight > 0).to(target.dtype) if alpha is None else alpha}
+        self._terms: dict[str, list[tuple[float, Callable[[Any], Tensor]]]] = {
+            "image": [],
+            "alpha": [],
+            "primitives": [],
+        }
+        for name, factor in chosen.items():
+            kind = LOSSES[name]
+            self._terms[kind.of].append((factor, kind.prepare(goals.get(kind.of, target), weight)))
+        self._target, self._clear = target, clear
+        of_image = [name for name in chosen if LOSSES[name].of != "primitives"]
+        self.fused = of_image[0] if len(of_image) == 1 and of_image[0] in FUSED else None
+        self.fused_weight = chosen[self.fused] if self.fused else 0.0
+        # A clear pixel weighs as much as a white one.
+        of_colors = sum(factor for factor, _ in self._terms["image"])
+        self._clear_weight = STAY_CLEAR * of_colors * float(weight.max())
+
+    @property
+    def needs_alpha(self) -> bool:
+        return bool(self._terms["alpha"]) or self._clear is not None
+
+    @property
+    def has_regularizers(self) -> bool:
+        return bool(self._terms["primitives"])
+
+    def image_loss(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
+        """Of an image [3, H, W], display-encoded, and its alpha [H, W] (if needs_alpha): a scalar, differentiable."""
+        if alpha is None and self.needs_alpha:
+            raise ValueError("this combination judges the alpha too")
+        total = torch.zeros((), dtype=image.dtype)
+        if self._clear is not None:
+            image = torch.where(self._clear, self._target, image)
+            assert alpha is not None
+            total = total + self._clear_weight * (alpha.square() * self._clear).sum()
+        for of, what in (("image", image), ("alpha", alpha)):
+            for factor, loss in self._terms[of]:
+                total = total + factor * loss(what)
+        return total
+
+    def regularization(self, stamps: Stamps) -> Tensor:
+        """Of the primitives: a scalar, differentiable."""
+        total = torch.zeros((), dtype=stamps.params.dtype)
+        for factor, loss in self._terms["primitives"]:
+            total = total + factor * loss(stamps)
+        return total
+
+
+def _chosen(losses: Mapping[str, float], otherwise: str) -> dict[str, float]:
+    """Those whose weight is not 0, among them at least one of the image."""
+    for name in losses:
+        if name not in LOSSES:
+            raise UserError(f"There is no loss {name!r}: choose from {', '.join(LOSSES)}")
+    chosen = {name: factor for name, factor in losses.items() if factor > 0}
+    if any(LOSSES[name].of != "primitives" for name in chosen):
+        return chosen
+    if any(LOSSES[name].of != "primitives" for name in losses) or (losses and not chosen):
+        raise UserError("All weights of losses of the image are 0: give at least one of them a weight")
+    return {otherwise: 1.0, **chosen}
 
 
 def pixel_error(

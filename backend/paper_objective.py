@@ -1,0 +1,63 @@
+"""What the recipe `paper` descends: the mean square error on the background, or, with alpha, on noise and of alpha."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .color import decode
+from .engines import Placement, Rasterizer
+from .losses import encoded_pixel_loss
+from .objective import NoiseCanvas
+from .paper import PaperRecipe
+
+
+class PaperObjective:
+    """Loss and gradient of params [N, 9] (colours as composited), the gradient times N as objective.Objective's is."""
+
+    def __init__(
+        self,
+        rasterizer: Rasterizer,  # of the blurred templates
+        target: Tensor,  # [3, H, W] display-encoded
+        count: int,
+        generator: torch.Generator,
+        recipe: PaperRecipe,
+        *,
+        weight: Tensor | None = None,  # [H, W] from 0 = stays clear to 1
+        background: tuple[float, float, float] = (1.0, 1.0, 1.0),  # display-encoded
+        linear: bool = False,
+    ) -> None:
+        self._rasterizer, self._target, self._count = rasterizer, target, count
+        self._recipe, self._linear = recipe, linear
+        height, width = target.shape[1:]
+        weight = torch.ones(height, width) if weight is None else weight
+        self._weight = weight * (count / (3.0 * float(weight.double().sum())))
+        self._alpha = (weight > 0).float()
+        self._noise = NoiseCanvas(height, width, generator, linear) if recipe.clear else None
+        plain = torch.tensor(background).reshape(3, 1, 1)
+        self._background = (decode(plain) if linear else plain).expand(3, height, width).contiguous()
+
+    def __call__(self, params: Tensor, placement: Placement) -> tuple[float, Tensor]:
+        """The loss, and the gradient [N, 9]."""
+        canvas = self._background if self._noise is None else self._noise.draw()
+        if self._noise is None and not self._linear:
+            value, gradient = self._rasterizer.step(params, placement, canvas, self._target, self._weight)
+            return value / self._count, gradient
+        image, alpha = self._rasterizer.forward(params, placement, canvas)
+        if self._linear:
+            value, grad_image = encoded_pixel_loss(image, self._target, self._weight)
+        else:
+            value, grad_image = _square_error(image, self._target, self._weight)
+        grad_alpha = None
+        if self._noise is not None:
+            share = self._recipe.alpha_weight * self._count / alpha.numel()
+            penalty, grad_alpha = _square_error(alpha, self._alpha, share)
+            value += penalty
+        return value / self._count, self._rasterizer.backward(params, placement, canvas, grad_image, grad_alpha)
+
+
+def _square_error(values: Tensor, goal: Tensor, weight: Tensor | float) -> tuple[float, Tensor]:
+    """Sum of weight * error^2, and its cotangent."""
+    error = values - goal
+    cotangent = error * weight
+    return float((error * cotangent).sum(dtype=torch.float64)), cotangent.mul_(2.0)

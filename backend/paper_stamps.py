@@ -1,0 +1,56 @@
+"""The stamps of the recipe `paper`: 128 texels large, and blurred while it trains, so that gradients reach farther."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .templates import LEVELS_PER_OCTAVE, ByteArray, Templates
+
+PUBLISHED_SIDE = 128
+"""Texels of the longer side."""
+BLUR = 1.0
+"""Sigma, texels of a stamp of this size."""
+
+
+def paper_levels(templates: Templates) -> Tensor:
+    """The mip level nearest to the published size, per template and axis: [T, 2] int64. Small stamps stay themselves.
+
+    It is used at whatever size a primitive has: the published look includes that small ones are point-sampled.
+    """
+    level = (LEVELS_PER_OCTAVE * (templates.longer_side / PUBLISHED_SIDE).log2()).round().long().clamp_min(0)
+    return torch.minimum(level[:, None], templates.level_count - 1)
+
+
+def blurred_templates(templates: Templates) -> Templates:
+    """The stamps to train with: level (0, 0) of each is the level of paper_levels, its alpha blurred."""
+    levels = paper_levels(templates).tolist()
+    items = [
+        replace(item, rgba=blurred(templates.bitmap(index, *levels[index])))
+        for index, item in enumerate(templates.items)
+    ]
+    return Templates(items)
+
+
+def blurred(rgba: ByteArray) -> ByteArray:
+    """A stamp with Gaussian-blurred alpha: uint8 [h, w, 4].
+
+    The blur may leave it across its shorter sides, where it grows; it is cut off at the longer ones, so that its local
+    square stays what it was.
+    """
+    longer = max(rgba.shape[:2])
+    sigma = BLUR * longer / PUBLISHED_SIDE
+    reach = round(3.0 * sigma)
+    rows, columns = (min(reach, (longer - side) // 2) for side in rgba.shape[:2])
+    result = np.pad(rgba, ((rows, rows), (columns, columns), (0, 0)), mode="edge")
+    alpha = np.pad(rgba[..., 3].astype(np.float64), ((rows + reach,) * 2, (columns + reach,) * 2))
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    for axis in (0, 1):
+        size = alpha.shape[axis] - 2 * reach
+        taps = (alpha.take(range(tap, tap + size), axis) * share for tap, share in enumerate(bell / bell.sum()))
+        alpha = sum(taps, start=np.zeros(()))
+    result[..., 3] = np.rint(alpha)
+    return result

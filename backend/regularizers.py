@@ -1,0 +1,202 @@
+"""Regularizers: what a picture cannot say about primitives, such as how large they are and how they lie together.
+
+Each function takes the target and the weight of its pixels (see backend.image_losses) and gives the loss: a
+differentiable function of the primitives. All are means or shares of the order of 1, independent of the canvas' size.
+
+Their cost grows with the number of primitives alone. What depends on neighbours is gathered on a coarse grid, to which
+every primitive adds a Gaussian. A Gaussian is the product of one along x and one along y, so the sum over primitives is
+a product of matrices, whatever their number and size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample
+from torch.utils.checkpoint import checkpoint
+
+from .image_losses import sobel
+from .templates import Templates
+
+GRID = 128
+"""Cells along the longer side of the canvas: a cell is 4 px of 512."""
+CHUNK = 16384  # primitives whose Gaussians are held in memory at a time
+SMOOTHING = 0.01  # sigma / longer side, over which the direction of edges is averaged
+FAINT_SLOPE = 1.0 / 255  # per px: slopes below it are noise and have no direction
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """N primitives as regularizers see them."""
+
+    params: Tensor  # [N, 9], columns of engines.PARAMETERS
+    extent: Tensor  # [N, 2] width and height of the primitive's template / their maximum
+    coverage: Tensor  # [N] mean alpha of the template over its local square
+    height: int  # of the canvas, px
+    width: int
+
+    @classmethod
+    def of(cls, params: Tensor, template: Tensor, templates: Templates, height: int, width: int) -> Stamps:
+        """params [N, 9] of primitives that show template [N] of the templates."""
+        sizes = torch.tensor([[item.rgba.shape[1], item.rgba.shape[0]] for item in templates.items], dtype=params.dtype)
+        extent = sizes / sizes.amax(1, keepdim=True)
+        return cls(params, extent[template], templates.coverage.to(params.dtype)[template], height, width)
+
+    @property
+    def area(self) -> Tensor:
+        """[N] of what covers, px^2. Stretching keeps it."""
+        return 4.0 * self.params[:, 2].square() * self.coverage
+
+    @property
+    def half_axes(self) -> tuple[Tensor, Tensor]:
+        """[N] half the width, [N] half the height, px."""
+        scale, stretch = self.params[:, 2], self.params[:, 3].sqrt()
+        return scale * stretch * self.extent[:, 0], scale / stretch * self.extent[:, 1]
+
+
+Regularizer = Callable[[Stamps], Tensor]
+
+
+def overlap(target: Tensor, weight: Tensor) -> Regularizer:
+    """The area that two primitives cover both, by their opacities, summed over all pairs, as a share of the canvas.
+
+    A primitive is taken for a Gaussian of the same area and the spread of a disc; of discs that touch, 2 % overlap.
+    Those smaller than a cell of the grid are spread over it, and repel each other a little before they touch.
+    """
+
+    def loss(stamps: Stamps) -> Tensor:
+        cell = max(stamps.height, stamps.width) / GRID
+        x, y = stamps.params[:, 0], stamps.params[:, 1]
+        # A disc's second moment is a quarter of its radius squared.
+        sigma = (stamps.area / (4.0 * math.pi)).clamp_min(1e-12).sqrt()
+        layers = stamps.params[:, 5] * stamps.area / cell**2
+        total = torch.zeros((), dtype=x.dtype)
+        own = torch.zeros((), dtype=x.dtype)
+        for part in torch.arange(len(x)).split(CHUNK):
+            chunk = (x[part], y[part], sigma[part], layers[part])
+            sums = checkpoint(_layers, *chunk, stamps.height, stamps.width, cell, use_reentrant=False)
+            total, own = total + sums[0], own + sums[1]
+        return (total.square().sum() - own) / 2.0 * cell**2 / (stamps.height * stamps.width)
+
+    return loss
+
+
+def size(target: Tensor, weight: Tensor) -> Regularizer:
+    """The area of all primitives as a share of the canvas: towards smaller ones."""
+    return lambda stamps: stamps.area.sum() / (stamps.height * stamps.width)
+
+
+def sparsity(target: Tensor, weight: Tensor) -> Regularizer:
+    """The mean opacity: primitives that are of little use vanish."""
+    return lambda stamps: stamps.params[:, 5].mean()
+
+
+def decisive(target: Tensor, weight: Tensor) -> Regularizer:
+    """The mean of 4 opacity (1 - opacity): primitives become opaque or vanish."""
+    return lambda stamps: (4.0 * stamps.params[:, 5] * (1.0 - stamps.params[:, 5])).mean()
+
+
+def smoothness(target: Tensor, weight: Tensor) -> Regularizer:
+    """The mean of (1 - cos(difference of rotation)) / 2 to the neighbours: 0 if they are parallel, 1 if opposite.
+
+    Neighbours count by a Gaussian of the primitives' mean spacing. Rotations are changed, positions are not.
+    """
+
+    def loss(stamps: Stamps) -> Tensor:
+        height, width, count = stamps.height, stamps.width, len(stamps.params)
+        cell = max(height, width) / GRID
+        spacing = torch.tensor(math.sqrt(height * width / count), dtype=stamps.params.dtype)
+        x, y, rotation = stamps.params[:, 0].detach(), stamps.params[:, 1].detach(), stamps.params[:, 4]
+        # Two Gaussians of sigma / sqrt(2), one to add by and one to look up by, are one of sigma between primitives.
+        across = _shares(x, spacing / math.sqrt(2.0), width, cell)
+        down = _shares(y, spacing / math.sqrt(2.0), height, cell)
+        own = across.square().sum(1) * down.square().sum(1)
+        one, cosine, sine = torch.ones_like(rotation), rotation.cos(), rotation.sin()
+
+        def around(values: Tensor) -> Tensor:
+            """[N]: their sum over the neighbours, by nearness."""
+            field = (down * values[:, None]).T @ across
+            return ((down @ field) * across).sum(1) - own * values
+
+        near = around(one)
+        alike = cosine * around(cosine) + sine * around(sine)
+        return ((near - alike) / (2.0 * near.clamp_min(1e-3 * float(own.mean())))).mean()
+
+    return loss
+
+
+def alignment(target: Tensor, weight: Tensor) -> Regularizer:
+    """The mean of sin^2 of the angle between a primitive's longer axis and the target's edges there (structure tensor).
+
+    It counts by how clearly the edges have one direction, from 0 to 1. Rotations are changed, positions are not.
+    """
+    directions = _edge_directions(target)
+    height, width = target.shape[1:]
+
+    def loss(stamps: Stamps) -> Tensor:
+        place = stamps.params[:, :2].detach() / stamps.params.new_tensor([width, height]) * 2.0 - 1.0
+        field = directions.to(place.dtype)[None]
+        found = grid_sample(field, place[None, None], padding_mode="border", align_corners=False)[0, :, 0]
+        u, v = stamps.half_axes
+        sign = torch.where(u.detach() >= v.detach(), 1.0, -1.0)
+        double = 2.0 * stamps.params[:, 4]
+        along = sign * (found[0] * double.cos() + found[1] * double.sin())
+        return ((found.norm(dim=0) - along) / 2.0).mean()
+
+    return loss
+
+
+def boundary(target: Tensor, weight: Tensor) -> Regularizer:
+    """How far primitives stick out of the canvas, in their own size s = part of it beyond an edge: the mean of s^2,
+    summed over the four edges; from s = 1, where nothing is left inside, 2 s - 1, however far out.
+    """
+
+    def loss(stamps: Stamps) -> Tensor:
+        x, y, rotation = stamps.params[:, 0], stamps.params[:, 1], stamps.params[:, 4]
+        (u, v), cosine, sine = stamps.half_axes, rotation.cos().square(), rotation.sin().square()
+        total = torch.zeros_like(x)
+        for center, reach, length in (
+            (x, u.square() * cosine + v.square() * sine, stamps.width),  # of the ellipse in the template's rectangle
+            (y, u.square() * sine + v.square() * cosine, stamps.height),
+        ):
+            half = reach.clamp_min(1e-12).sqrt()
+            for beyond in (half - center, center + half - length):
+                share = (beyond / (2.0 * half)).clamp_min(0.0)
+                total = total + torch.where(share < 1.0, share.square(), 2.0 * share - 1.0)
+        return total.mean()
+
+    return loss
+
+
+def _layers(
+    x: Tensor, y: Tensor, sigma: Tensor, layers: Tensor, height: int, width: int, cell: float
+) -> tuple[Tensor, Tensor]:
+    """The sum over primitives of how many layers they add to a cell [rows, columns], and of the squares of that []."""
+    across, down = _shares(x, sigma, width, cell), _shares(y, sigma, height, cell)
+    own = (layers.square() * across.square().sum(1) * down.square().sum(1)).sum()
+    return (down * layers[:, None]).T @ across, own
+
+
+def _shares(center: Tensor, sigma: Tensor, length: int, cell: float) -> Tensor:
+    """[N, cells]: of Gaussians along an axis, what lies in each cell; what lies outside the canvas is left out."""
+    edges = torch.arange(math.ceil(length / cell) + 1, dtype=center.dtype) * cell
+    reach = (edges - center[:, None]) / (math.sqrt(2.0) * sigma).reshape(-1, 1)
+    return torch.erf(reach).diff(dim=1) / 2.0
+
+
+def _edge_directions(target: Tensor) -> Tensor:
+    """[2, H, W]: cosine and sine of twice the angle of the edges, in length how clear that angle is, from 0 to 1."""
+    x, y = sobel(target)
+    products = torch.stack([x.square() - y.square(), 2.0 * x * y, x.square() + y.square()]).sum(1)
+    height, width = target.shape[1:]
+    sigma = torch.tensor(max(1.0, SMOOTHING * max(height, width)), dtype=target.dtype)
+    columns, rows = torch.arange(width, dtype=target.dtype), torch.arange(height, dtype=target.dtype)
+    across, down = _shares(columns + 0.5, sigma, width, 1.0), _shares(rows + 0.5, sigma, height, 1.0)
+    across, down = across / across.sum(1, keepdim=True), down / down.sum(1, keepdim=True)
+    cosine, sine, strength = down @ products @ across.T
+    # Edges run across the gradient: a quarter turn, half a turn of twice the angle.
+    return -torch.stack([cosine, sine]) / (strength + FAINT_SLOPE**2 * len(target))
