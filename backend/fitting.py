@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from .control import Control
-from .engines import Placement, core_count, make_rasterizer
-from .initialize import initialize
+from .descent import DefaultDescent
 from .job import Layout, Settings, UserError
 from .losses import Loss
-from .objective import Objective
-from .optimizer import Optimizer
+from .objective import Goal
 from .primitives import Primitives
-from .recipes import RECIPES
 from .templates import Templates
 from .threads import torch_threads
 
@@ -57,6 +55,7 @@ def fit(
     settings: Settings,
     *,
     weight: Tensor | None = None,  # [H, W] from 0 = stays clear to 1 = counts fully
+    importance: Tensor | None = None,  # [H, W] factor on the errors, greater than 0
     start: Layout | None = None,
     loss: Loss | None = None,
     observer: Observer | None = None,
@@ -64,7 +63,8 @@ def fit(
 ) -> FitResult:
     """Finds the layout of settings.count primitives that together look like the target.
 
-    weight says where the target counts; primitives are kept out of where it is 0.
+    weight says where the target counts; primitives are kept out of where it is 0. importance says how much an error
+    matters there, relative to other places; the result is judged without it.
     start is a layout to continue from (its first frame): its primitives and their order are kept, their number too, and
     locked ones do not change at all. If its canvas has another size, it is scaled.
     loss is a function of the display-encoded image [3, H, W], to be descended instead of the recipe's; it sees noise
@@ -74,134 +74,135 @@ def fit(
     Raises UserError for tensors of a wrong shape or with values that are not finite, a weight that is 0 everywhere, a
     start that does not go with the templates, and where the engine cannot run.
     """
-    if target.ndim != 3 or target.shape[0] != 3 or target.numel() == 0:
-        raise UserError(f"The target has the shape {tuple(target.shape)}, but (3, height, width) is needed")
-    if weight is not None:
-        if weight.shape != target.shape[1:]:
-            raise UserError(f"The mask is {_size(weight)} px, but the target is {_size(target)}: make them equal")
-        weight = weight.float().contiguous()
-    for name, tensor in (("target", target), ("mask", weight)):
-        if tensor is not None and not bool(torch.isfinite(tensor).all()):
-            raise UserError(f"The {name} has values that are not finite numbers")
+    _check_target(target)
+    planes = {"mask": weight, "importance": importance}
+    for name, plane in planes.items():
+        if plane is not None:
+            planes[name] = _checked_plane(name, plane, target)
+    if importance is not None and bool((importance <= 0).any()):
+        raise UserError("The importance has values that are not greater than 0: leave places out by the mask")
+    goal = Goal(
+        target.float().contiguous(), planes["mask"], planes["importance"], settings.background, settings.losses, loss
+    )
     # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
     with torch.no_grad(), torch_threads(1):
-        run = _Run(target.float().contiguous(), templates, settings, weight, start, loss)
-        return run.descend(observer, control or Control())
+        clock = _Clock(settings)
+        return _descend(
+            DefaultDescent(goal, templates, settings, start), clock, settings, observer, control or Control()
+        )
+
+
+def _check_target(target: Tensor) -> None:
+    if target.ndim != 3 or target.shape[0] != 3 or target.numel() == 0:
+        raise UserError(f"The target has the shape {tuple(target.shape)}, but (3, height, width) is needed")
+    if not bool(torch.isfinite(target).all()):
+        raise UserError("The target has values that are not finite numbers")
+
+
+def _checked_plane(name: str, plane: Tensor, target: Tensor) -> Tensor:
+    if plane.shape != target.shape[1:]:
+        raise UserError(f"The {name} is {_size(plane)} px, but the target is {_size(target)}: make them equal")
+    if not bool(torch.isfinite(plane).all()):
+        raise UserError(f"The {name} has values that are not finite numbers")
+    return plane.float().contiguous()
 
 
 def _size(image: Tensor) -> str:
     return f"{image.shape[-1]} x {image.shape[-2]}"
 
 
+class Descent(Protocol):
+    """A recipe at work on the primitives of a fit."""
+
+    def evaluate(self, step: int, progress: float) -> float:
+        """The loss after so many steps, and after this share of all."""
+        ...
+
+    def advance(self, progress: float) -> None:
+        """Makes the step that was evaluated."""
+        ...
+
+    @property
+    def phase(self) -> int:
+        """Of the latest loss; losses of one phase compare, and those of a later one are of a picture more finished."""
+        ...
+
+    @property
+    def primitives(self) -> Primitives:
+        """As they are, colours display-encoded; not changed by later steps."""
+        ...
+
+    def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
+        """Their image [3, H, W] on the settings' background, display-encoded, and its PSNR in dB."""
+        ...
+
+    def layout(self, primitives: Primitives) -> Layout: ...
+
+
 @dataclass
-class _Checkpoint:
-    """A state of the primitives and its loss."""
-
-    params: Tensor  # [N, 9], colours as composited
-    encoded: Tensor  # [N, 9], colours display-encoded
+class _Best:
+    primitives: Primitives
     loss: float
-    sharp: bool  # measured with sharp stamps: only such losses compare
+    phase: int
 
 
-class _Run:
-    """One fit: its state, and the loop over its steps."""
+class _Clock:
+    """The time of a fit, without pauses, and how far it has come."""
 
-    def __init__(
-        self,
-        target: Tensor,
-        templates: Templates,
-        settings: Settings,
-        weight: Tensor | None,
-        start: Layout | None,
-        loss: Loss | None,
-    ) -> None:
-        height, width = target.shape[1:]
-        linear = settings.space == "linear"
-        recipe = RECIPES[settings.recipe] if start is None else RECIPES[settings.recipe].continued()
-        self._templates, self._settings, self._recipe = templates, settings, recipe
-        self._height, self._width = height, width
-        generator = torch.Generator().manual_seed(settings.seed)
-        if start is None:
-            primitives = initialize(target, templates, settings.count, recipe, generator, weight)
-        else:
-            primitives = Primitives.from_layout(start, templates, height, width)
-        self._primitives = primitives
-        self._optimizer = Optimizer(primitives.params, recipe, height, width, locked=primitives.locked, linear=linear)
-        self._objective = Objective(
-            make_rasterizer(settings.engine, templates, height, width, space=settings.space, threads=settings.threads),
-            target,
-            len(primitives.params),
-            generator,
-            weight=weight,
-            background=settings.background,
-            linear=linear,
-            threads=settings.threads or core_count(),
-            kind=recipe.loss,
-            loss=loss,
-        )
-
-    def descend(self, observer: Observer | None, control: Control) -> FitResult:
-        """Steps until the iterations are done or the control cancels; the observer is told of each step."""
-        total, recipe, optimizer = self._settings.iterations, self._recipe, self._optimizer
-        reporter = _Reporter(self, observer, total, self._settings.preview_seconds)
-        best: _Checkpoint | None = None
-        step = 0
-        while True:
-            bias = recipe.bias_at(step / total)
-            loss, gradient = self._objective(optimizer.params, self._placement(optimizer.params, bias))
-            # While the stamps are blurred, the latest is the best.
-            if best is None or not best.sharp or loss < best.loss:
-                best = _Checkpoint(optimizer.params, optimizer.encoded, loss, sharp=bias == recipe.bias)
-            reporter.report(step, loss, best)
-            reporter.exclude(control.wait())
-            if step == total or control.cancelled:
-                break
-            # Here is the place of relocation: moving the least useful primitives to where the error is.
-            optimizer.step(gradient, recipe.rate_at(step / total))
-            step += 1
-        _, psnr = self.judge(best)
-        return FitResult(self.layout(best), best.loss, psnr, step, control.cancelled, reporter.seconds)
-
-    def judge(self, state: _Checkpoint) -> tuple[Tensor, float]:
-        """Its image [3, H, W] on the settings' background, display-encoded, and PSNR in dB."""
-        return self._objective.judge(state.params, self._placement(state.params, self._recipe.bias))
-
-    def layout(self, state: _Checkpoint) -> Layout:
-        level = self._placement(state.params, self._recipe.bias).level
-        primitives = replace(self._primitives, params=state.encoded)
-        return primitives.to_layout(level, self._templates, self._settings, self._height, self._width)
-
-    def _placement(self, params: Tensor, bias: float) -> Placement:
-        template = self._primitives.template
-        level = self._templates.choose_levels(template, params[:, 2], params[:, 3], bias)
-        return Placement(template, level, self._primitives.mirror)
-
-
-class _Reporter:
-    """Tells the observer of the steps, with a preview when one is due, and keeps the time."""
-
-    def __init__(self, run: _Run, observer: Observer | None, total: int, preview_seconds: float) -> None:
-        self._run, self._observer, self._total = run, observer, total
-        self._preview_seconds = preview_seconds
-        self._begin = time.perf_counter()
-        self._next_preview = self._begin
-        self._psnr = 0.0
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._begin = settings, time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Since the beginning, without pauses."""
         return time.perf_counter() - self._begin
 
     def exclude(self, seconds: float) -> None:
         """Does not count the seconds of a pause."""
         self._begin += seconds
 
-    def report(self, step: int, loss: float, best: _Checkpoint) -> None:
+    def progress(self, step: int) -> float:
+        """The share of the steps that is done, or of the time where less of that is left."""
+        done, limit = step / self._settings.iterations, self._settings.time_limit
+        return max(done, self.seconds / limit) if limit > 0 else done
+
+
+def _descend(
+    descent: Descent, clock: _Clock, settings: Settings, observer: Observer | None, control: Control
+) -> FitResult:
+    """Steps until the iterations or the time are done or the control cancels; the observer is told of each step."""
+    reporter = _Reporter(descent, clock, settings, observer)
+    best: _Best | None = None
+    step = 0
+    while True:
+        progress = clock.progress(step)
+        loss = descent.evaluate(step, progress)
+        if best is None or descent.phase > best.phase or loss < best.loss:
+            best = _Best(descent.primitives, loss, descent.phase)
+        reporter.report(step, progress, loss, best)
+        clock.exclude(control.wait())
+        if step == settings.iterations or progress >= 1.0 or control.cancelled:
+            break
+        descent.advance(progress)
+        step += 1
+    _, psnr = descent.judge(best.primitives)
+    return FitResult(descent.layout(best.primitives), best.loss, psnr, step, control.cancelled, clock.seconds)
+
+
+class _Reporter:
+    """Tells the observer of the steps, with a preview when one is due."""
+
+    def __init__(self, descent: Descent, clock: _Clock, settings: Settings, observer: Observer | None) -> None:
+        self._descent, self._clock, self._settings, self._observer = descent, clock, settings, observer
+        self._next_preview = time.perf_counter()
+        self._psnr = 0.0
+
+    def report(self, step: int, progress: float, loss: float, best: _Best) -> None:
         if self._observer is None:
             return
-        snapshot = Snapshot(step, self._total, loss, self._psnr, self.seconds / max(step, 1) * (self._total - step))
-        if self._preview_seconds > 0 and time.perf_counter() >= self._next_preview:
-            snapshot.image, self._psnr = self._run.judge(best)
-            snapshot.layout, snapshot.psnr = self._run.layout(best), self._psnr
-            self._next_preview = time.perf_counter() + self._preview_seconds
+        left = self._clock.seconds * (1.0 / progress - 1.0) if 0.0 < progress < 1.0 else 0.0
+        snapshot = Snapshot(step, self._settings.iterations, loss, self._psnr, left)
+        if self._settings.preview_seconds > 0 and time.perf_counter() >= self._next_preview:
+            snapshot.image, self._psnr = self._descent.judge(best.primitives)
+            snapshot.layout, snapshot.psnr = self._descent.layout(best.primitives), self._psnr
+            self._next_preview = time.perf_counter() + self._settings.preview_seconds
         self._observer(snapshot)

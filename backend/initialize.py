@@ -8,11 +8,15 @@ times. Small ones lie in front. Colours are local means.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .filters import shrunk
+from .limits import StampLimits
+from .objective import Goal
 from .primitives import Primitives
 from .recipes import Recipe
 from .templates import Templates
@@ -23,30 +27,30 @@ FINEST_SPACING = 32.0
 
 
 def initialize(
-    target: Tensor,  # [3, H, W] display-encoded
+    goal: Goal,
     templates: Templates,
-    count: int,
+    template: Tensor,  # [N] that of each primitive, in any order
+    limits: StampLimits,
     recipe: Recipe,
     generator: torch.Generator,
-    weight: Tensor | None = None,  # [H, W] from 0 = nothing is placed to 1
 ) -> Primitives:
     """The primitives to start from."""
-    height, width = target.shape[1:]
-    longer = max(height, width)
-    shrink = math.ceil(longer / min(LARGEST_RASTER, FINEST_SPACING * math.sqrt(count)))
-    raster = _shrunk(target, shrink)
+    count = len(template)
+    height, width = goal.target.shape[1:]
+    shrink = math.ceil(max(height, width) / min(LARGEST_RASTER, FINEST_SPACING * math.sqrt(count)))
+    raster = shrunk(goal.target, shrink)
     density = contrast_density(raster, count, recipe)
-    if weight is not None:
-        density = density * _shrunk(weight[None], shrink)[0]
+    for plane in (goal.weight, goal.importance):
+        if plane is not None:
+            density = density * shrunk(plane[None], shrink)[0]
     density = _normalized(density)
 
     index = stratified_sample(density, count, generator)
     rows, columns = index // density.shape[1], index % density.shape[1]
-    template = (torch.arange(count) % len(templates))[torch.randperm(count, generator=generator)]
     # Primitives per px^2, times the px^2 that a stamp of scale 1 covers, times scale^2, shall be `cover`.
     per_area = density.flatten()[index] * (count / shrink**2)
     scale = (recipe.cover / (4.0 * templates.coverage[template] * per_area)).sqrt().float()
-    scale = scale.clamp(recipe.least_scale, max(recipe.least_scale, longer))
+    scale = scale.clamp(recipe.least_scale, max(recipe.least_scale, height, width))
 
     params = torch.empty(count, 9)
     jitter = torch.rand(2, count, generator=generator)
@@ -54,11 +58,13 @@ def initialize(
     params[:, 1] = ((rows + jitter[1]) * shrink).clamp(max=height)
     params[:, 2] = scale
     params[:, 3] = 1.0
-    params[:, 4] = torch.rand(count, generator=generator) * (2.0 * math.pi)
+    params[:, 4] = limits.random_rotation(template, generator)
     params[:, 5] = recipe.start_opacity
+    params = limits.bounds(template).clamp(params)
     params[:, 6:] = _local_means(raster, rows, columns, scale / shrink)
     order = scale.sort(stable=True).indices
-    return Primitives.new(params[order], template[order])
+    primitives = Primitives.new(params[order], template[order])
+    return replace(primitives, mirror=limits.random_mirror(primitives.template, generator))
 
 
 def contrast_density(image: Tensor, count: int, recipe: Recipe) -> Tensor:
@@ -121,11 +127,6 @@ def _local_means(image: Tensor, rows: Tensor, columns: Tensor, radius: Tensor) -
         result[chosen] = image[:, rows[chosen] >> level, columns[chosen] >> level].T
         image = F.avg_pool2d(image[None], 2, ceil_mode=True)[0]
     return result
-
-
-def _shrunk(image: Tensor, factor: int) -> Tensor:
-    """Area means over factor x factor px, fewer at the edges: [C, H, W]."""
-    return image if factor == 1 else F.avg_pool2d(image[None], factor, ceil_mode=True)[0]
 
 
 def _box_mean(image: Tensor, side: int) -> Tensor:

@@ -7,14 +7,19 @@ other. Noise suits nowhere, so the primitives learn to cover.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from .color import decode, encode
-from .engines import Placement, Rasterizer
+from .engines import Placement, Rasterizer, Scores
+from .filters import shrunk
 from .job import UserError
-from .losses import Loss, encoded_pixel_loss, pixel_error
+from .losses import Combination, Loss, pixel_error
+from .regularizers import Stamps
+from .templates import Templates
 from .threads import torch_threads
 
 NOISE_OFFSETS = 4096
@@ -41,6 +46,52 @@ class NoiseCanvas:
         return self._field[offset : offset + math.prod(self._shape)].view(self._shape)
 
 
+@dataclass(frozen=True)
+class Goal:
+    """What a fit is to look like, and how that is judged."""
+
+    target: Tensor  # [3, H, W] display-encoded
+    weight: Tensor | None = None  # [H, W] from 0 = stays clear to 1 = counts fully
+    importance: Tensor | None = None  # [H, W] factor on the training's errors
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # judged on, display-encoded
+    losses: Mapping[str, float] = field(default_factory=dict)  # weights by name; none = "mse"
+    users_loss: Loss | None = None  # in place of them
+
+    @property
+    def weights(self) -> Tensor:
+        """[H, W]; raises UserError where it is 0 all over."""
+        weight = torch.ones_like(self.target[0]) if self.weight is None else self.weight
+        if float(weight.double().sum()) <= 0:
+            raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
+        return weight
+
+    def shrunk(self, factor: int) -> Goal:
+        """The same for a picture that is smaller by this factor."""
+        weight, importance = (
+            None if plane is None else shrunk(plane[None], factor)[0] for plane in (self.weight, self.importance)
+        )
+        target = shrunk(self.target, factor)
+        return Goal(target, weight, importance, self.background, self.losses, self.users_loss)
+
+
+class Judge:
+    """Shows params [N, 9] (colours as composited) on the goal's background, and compares."""
+
+    def __init__(self, rasterizer: Rasterizer, goal: Goal, *, linear: bool = False) -> None:
+        self._rasterizer, self._target, self._linear = rasterizer, goal.target, linear
+        weight = goal.weights
+        self._weight = weight / (3.0 * float(weight.double().sum()))
+        plain = torch.tensor(goal.background).reshape(3, 1, 1)
+        self._background = (decode(plain) if linear else plain).expand_as(goal.target)
+
+    def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, float]:
+        """The image [3, H, W], display-encoded, and its PSNR where the target counts, in dB."""
+        image, _ = self._rasterizer.forward(params, placement, self._background)
+        image = (encode(image) if self._linear else image).clamp_(0.0, 1.0)
+        error = pixel_error(image, self._target, self._weight)
+        return image, min(BEST_PSNR, -10.0 * math.log10(max(error, 1e-30)))
+
+
 class Objective:
     """Loss and gradient of params [N, 9] (colours as composited).
 
@@ -50,67 +101,88 @@ class Objective:
     def __init__(
         self,
         rasterizer: Rasterizer,
-        target: Tensor,  # [3, H, W] display-encoded
+        goal: Goal,
+        templates: Templates,
         count: int,
         generator: torch.Generator,
         *,
-        weight: Tensor | None = None,  # [H, W] from 0 = stays clear to 1
-        background: tuple[float, float, float] = (1.0, 1.0, 1.0),  # judged on, display-encoded
+        canvas: tuple[int, int],  # height, width, px: what params belong to
         linear: bool = False,
-        threads: int = 1,  # for the user's loss, in torch
-        kind: str = "mse",
-        loss: Loss | None = None,
+        threads: int = 1,  # for losses in torch
     ) -> None:
-        self._rasterizer, self._target, self._count = rasterizer, target, count
-        self._linear, self._threads, self._kind, self._loss = linear, threads, kind, loss
-        height, width = target.shape[1:]
+        self._rasterizer, self._goal, self._templates = rasterizer, goal, templates
+        self._count, self._canvas, self._linear, self._threads = count, canvas, linear, threads
+        height, width = goal.target.shape[1:]
         self._noise = NoiseCanvas(height, width, generator, linear)
-        self._weight = torch.ones(height, width) if weight is None else weight
-        total = float(self._weight.double().sum())
-        if total <= 0:
-            raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
-        self._weight = self._weight * (count / (3.0 * total))
-        self._clear = None if weight is None or bool((weight > 0).all()) else weight <= 0
+        weight = goal.weights
+        self._clear = None if goal.weight is None or bool((weight > 0).all()) else weight <= 0
+        trained = weight if goal.importance is None else weight * goal.importance
+        self._combination = Combination(goal.losses, goal.target, weight=trained)
+        trained = trained * (count / (3.0 * float(trained.double().sum())))
         # Clear pixels weigh as much as white ones while stamps are kept out of them, and nothing in the judgement.
-        self._training_weight = self._weight
-        if self._clear is not None:
-            self._training_weight = self._weight.masked_fill(self._clear, float(self._weight.max()))
-        plain = torch.tensor(background).reshape(3, 1, 1)
-        self._background = (decode(plain) if linear else plain).expand(3, height, width)
+        self.weight = trained if self._clear is None else trained.masked_fill(self._clear, float(trained.max()))
 
-    def __call__(self, params: Tensor, placement: Placement) -> tuple[float, Tensor]:
-        """The loss over a new canvas (a mean over pixels and channels, or the user's) and the gradient [N, 9]."""
+    def __call__(
+        self, params: Tensor, placement: Placement, *, scored: bool = False
+    ) -> tuple[float, Tensor, Scores | None]:
+        """The loss over a new canvas, the gradient [N, 9], and where they are asked for the scores of "mse"."""
         canvas = self._noise.draw()
-        if self._loss is None and not self._linear:
-            target, weight = self._target_over(canvas), self._training_weight
-            value, gradient = self._rasterizer.step(params, placement, canvas, target, weight, self._kind)
-            return value / self._count, gradient
-        image, _ = self._rasterizer.forward(params, placement, canvas)
-        if self._loss is None:
-            target = self._target_over(encode(canvas) if self._clear is not None else canvas)
-            value, cotangent = encoded_pixel_loss(image, target, self._training_weight, self._kind)
+        scores = None
+        if self._fused is None:
+            value, gradient = self._composed(params, placement, canvas)
+            if scored:
+                _, _, scores = self._scored_step(params, placement, canvas, "mse")
+        elif scored and self._fused == "mse":
+            value, gradient, scores = self._scored_step(params, placement, canvas, "mse")
             value /= self._count
         else:
-            value, cotangent = self._users_loss(self._loss, image)
-        return value, self._rasterizer.backward(params, placement, canvas, cotangent)
+            target = self._target_over(canvas)
+            value, gradient = self._rasterizer.step(params, placement, canvas, target, self.weight, self._fused)
+            value /= self._count
+            if scored:
+                _, _, scores = self._scored_step(params, placement, canvas, "mse")
+        if self._goal.users_loss is None and self._combination.has_regularizers:
+            value += self._add_regularization(params, placement, gradient)
+        return value, gradient, scores
 
-    def judge(self, params: Tensor, placement: Placement) -> tuple[Tensor, float]:
-        """The image [3, H, W] on the real background, display-encoded, and its PSNR where the target counts, in dB."""
-        image, _ = self._rasterizer.forward(params, placement, self._background)
-        image = (encode(image) if self._linear else image).clamp_(0.0, 1.0)
-        error = pixel_error(image, self._target, self._weight) / self._count
-        return image, min(BEST_PSNR, -10.0 * math.log10(max(error, 1e-30)))
+    @property
+    def _fused(self) -> str | None:
+        """The engine's own loss, if it is all that judges the image."""
+        return None if self._goal.users_loss is not None else self._combination.fused
 
-    def _users_loss(self, loss: Loss, image: Tensor) -> tuple[float, Tensor]:
-        """Its value for an image as composited, and the cotangent [3, H, W]."""
-        leaf = image.detach().requires_grad_()
+    def _scored_step(
+        self, params: Tensor, placement: Placement, canvas: Tensor, kind: str
+    ) -> tuple[float, Tensor, Scores]:
+        target = self._target_over(canvas)
+        return self._rasterizer.scored_step(params, placement, canvas, target, self.weight, kind)
+
+    def _composed(self, params: Tensor, placement: Placement, canvas: Tensor) -> tuple[float, Tensor]:
+        """Losses that are differentiated by autograd: the value, and the gradient [N, 9]."""
+        image, alpha = (plane.requires_grad_() for plane in self._rasterizer.forward(params, placement, canvas))
         with torch.enable_grad(), torch_threads(self._threads):
-            value = loss(encode(leaf) if self._linear else leaf)
+            shown = encode(image) if self._linear else image
+            users = self._goal.users_loss
+            value = self._combination.image_loss(shown, alpha) if users is None else users(shown)
             if value.numel() != 1 or not value.requires_grad or not bool(torch.isfinite(value)):
                 raise UserError("The loss function must give one finite number that depends on the image")
-            (cotangent,) = torch.autograd.grad(value, leaf)
-        return float(value), cotangent
+            cotangents = torch.autograd.grad(value, (image, alpha), allow_unused=True, materialize_grads=True)
+        of_image, of_alpha = (cotangent * self._count for cotangent in cotangents)
+        return float(value), self._rasterizer.backward(params, placement, canvas, of_image, of_alpha)
+
+    def _add_regularization(self, params: Tensor, placement: Placement, gradient: Tensor) -> float:
+        """The regularizers' value; adds their gradient to that of params."""
+        leaf = params.detach().requires_grad_()
+        with torch.enable_grad(), torch_threads(self._threads):
+            stamps = Stamps.of(leaf, placement.template, self._templates, *self._canvas)
+            value = self._combination.regularization(stamps)
+            (own,) = torch.autograd.grad(value, leaf)
+        # The engine's loss has the weight 1 and not the combination's.
+        scale = 1.0 if self._fused is None else 1.0 / self._combination.fused_weight
+        gradient.add_(own, alpha=scale * self._count)
+        return scale * float(value)
 
     def _target_over(self, canvas: Tensor) -> Tensor:
         """The target, and the canvas itself (display-encoded) where it is to stay clear."""
-        return self._target if self._clear is None else torch.where(self._clear, canvas, self._target)
+        if self._clear is None:
+            return self._goal.target
+        return torch.where(self._clear, encode(canvas) if self._linear else canvas, self._goal.target)

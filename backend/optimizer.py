@@ -1,54 +1,48 @@
-"""Gradient descent on primitives: the variables that are optimized in place of the parameters, and Adam on them.
+"""Gradient descent on primitives: Adam on variables that stand for the parameters.
 
-Scale and aspect are optimized as logarithms and opacity as a logit; position, rotation and colour as they are. Colours
-stay display-encoded, whatever they are composited in. Everything is done on [N, 9] matrices at once, whose columns are
-those of engines.PARAMETERS.
+Scale and aspect are optimized as logarithms and opacity as a logit; positions along the primitive's own axes; rotation
+and colour as they are. Colours stay display-encoded, whatever they are composited in. Everything is done on [N, 9]
+matrices at once, whose columns are those of engines.PARAMETERS.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 
 from .color import decode
+from .limits import Bounds
+from .palette import nearest
 from .recipes import Recipe
 
 EPSILON = 1e-10
-"""Keeps a primitive that no pixel sees in its place. Gradients are of the order of 1, see fitting.Objective."""
+"""Keeps a primitive that no pixel sees in its place. Gradients are of the order of 1, see objective.Objective."""
 
 
 class Optimizer:
     """Adam on all primitives at once.
 
     params [N, 9] is what the engine draws, with colours as they are composited; encoded [N, 9] has the same with
-    display-encoded colours.
+    display-encoded colours. Where there is a palette both have its colours, while the optimizer descends from the
+    colours beneath, by the palette's gradients (a straight-through estimate).
     """
 
     def __init__(
         self,
         params: Tensor,  # [N, 9], colours display-encoded
+        bounds: Bounds,
+        frozen: Tensor,  # [N, 9] bool: what stays as it is
         recipe: Recipe,
-        height: int,
-        width: int,
+        spacing: float,  # mean, px
         *,
-        locked: Tensor | None = None,  # [N] bool: primitives that stay as they are
         linear: bool = False,
+        palette: Tensor | None = None,  # [P, 3] display-encoded
     ) -> None:
-        self._recipe, self._linear = recipe, linear
-        self._locked = locked.nonzero()[:, 0] if locked is not None and locked.any() else None
-        self._initial = params.clone()
-        self._variables = params.clone()
-        self._variables[:, 2:4].log_()
-        self._variables[:, 5].logit_(eps=1e-6)
+        self._recipe, self._spacing, self._linear, self._palette = recipe, spacing, linear, palette
+        self._bounds, self._frozen = bounds, frozen
         self._first, self._second = torch.zeros_like(params), torch.zeros_like(params)
-        self._low, self._high = _limits(recipe, height, width)
-        self._rates = torch.tensor(
-            [0.0, 0.0, recipe.scale_rate, 0.0, recipe.rotation_rate, recipe.opacity_rate, *[recipe.color_rate] * 3]
-        ).repeat(len(params), 1)
-        self._age = 0
-        self._activate()
+        self._age = torch.zeros(len(params), 1)  # steps; of each, since some arrive later
+        self._place(torch.where(frozen, params, bounds.clamp(params)))
 
     def step(self, gradient: Tensor, rate: float) -> None:
         """Goes a step of Adam down the gradient of params [N, 9], which is used up; rate in [0, 1] scales all steps."""
@@ -57,45 +51,80 @@ class Optimizer:
         self._age += 1
         self._first.lerp_(gradient, 1.0 - recipe.momentum)
         self._second.lerp_(gradient.square_(), 1.0 - recipe.second_momentum)
-        reach = self.params[:, 2:3].clamp_max(recipe.position_rate_cap)
-        self._rates[:, :2] = reach * recipe.position_rate + recipe.position_rate_least
         # Both moments start at 0; the corrections make means of them.
-        first_share = 1.0 - recipe.momentum**self._age
-        second_share = 1.0 - recipe.second_momentum**self._age
-        size = (self._second / second_share).sqrt_().add_(EPSILON)
-        self._variables.addcmul_(self._rates, self._first / size, value=-rate / first_share)
-        self._activate()
+        mean = self._first / (1.0 - recipe.momentum**self._age)
+        size = (self._second / (1.0 - recipe.second_momentum**self._age)).sqrt_().add_(EPSILON)
+        step = mean.div_(size).mul_(self._rates()).mul_(rate)
+        step[:, :2] = turned(step[:, :2], self._free[:, 4])
+        self._place(torch.where(self._frozen, self._free, self._bounds.clamp(_stepped(self._free, step))))
 
-    def _activate(self) -> None:
-        """Keeps the variables in their limits and makes parameters of them, in new tensors: the older ones stay."""
-        torch.maximum(self._variables, self._low, out=self._variables)
-        torch.minimum(self._variables, self._high, out=self._variables)
-        encoded = self._variables.clone()
-        encoded[:, 2:4].exp_()
-        encoded[:, 5].sigmoid_()
-        if self._locked is not None:
-            encoded[self._locked] = self._initial[self._locked]
-        self.encoded = self.params = encoded
+    def move(self, position: Tensor) -> None:
+        """Puts the primitives at these positions [N, 2], px."""
+        self._place(torch.cat([position, self._free[:, 2:]], 1))
+
+    def rearrange(self, order: Tensor, arriving: Tensor, bounds: Bounds, frozen: Tensor) -> None:
+        """Puts new primitives [K, 9] (colours display-encoded) in front of those at `order` (index [N - K]).
+
+        bounds and frozen are those of all N as they are then.
+        """
+        fresh = torch.zeros_like(arriving)
+        self._first, self._second = (torch.cat([fresh, moment[order]]) for moment in (self._first, self._second))
+        self._age = torch.cat([fresh[:, :1], self._age[order]])
+        self._bounds, self._frozen = bounds, frozen
+        both = torch.cat([arriving, self._free[order]])
+        self._place(torch.where(frozen, both, bounds.clamp(both)))
+
+    def _place(self, free: Tensor) -> None:
+        """Makes params of these, in new tensors: the older ones stay as they were."""
+        self._free = self.encoded = free
+        if self._palette is not None:
+            color = self._palette[nearest(free[:, 6:], self._palette)]
+            # A colour that is frozen stays, palette or not.
+            color = torch.where(self._frozen[:, 6:], free[:, 6:], color)
+            self.encoded = torch.cat([free[:, :6], color], 1)
+        self.params = self.encoded
         if self._linear:
-            self.params = torch.cat([encoded[:, :6], decode(encoded[:, 6:])], 1)
+            self.params = torch.cat([self.encoded[:, :6], decode(self.encoded[:, 6:])], 1)
 
     def _pulled_back(self, gradient: Tensor) -> Tensor:
         """The gradient of the variables, by the chain rule, from that of params."""
-        gradient[:, 2:4] *= self.params[:, 2:4]
-        opacity = self.params[:, 5]
+        gradient[:, :2] = turned(gradient[:, :2], -self._free[:, 4])
+        gradient[:, 2:4] *= self._free[:, 2:4]
+        opacity = self._free[:, 5]
         gradient[:, 5] *= opacity * (1.0 - opacity)
         if self._linear:
-            gradient[:, 6:] *= _decoding_slope(self._variables[:, 6:])
+            gradient[:, 6:] *= _decoding_slope(self.encoded[:, 6:])
         return gradient
 
+    def _rates(self) -> Tensor:
+        """Length of a full step of each variable: [N, 9]."""
+        recipe, spacing = self._recipe, self._spacing
+        least = max(recipe.position_rate_floor, recipe.position_rate_least * spacing)
+        root = self._free[:, 3].sqrt()
+        half_axes = torch.stack([self._free[:, 2] * root, self._free[:, 2] / root], 1)
+        rates = torch.empty_like(self._free)
+        rates[:, :2] = half_axes.clamp_max_(recipe.position_rate_cap * spacing) * recipe.position_rate + least
+        rates[:, 2], rates[:, 3] = recipe.scale_rate, recipe.aspect_rate
+        rates[:, 4] = recipe.rotation_rate / torch.maximum(root, 1.0 / root)
+        rates[:, 5], rates[:, 6:] = recipe.opacity_rate, recipe.color_rate
+        return rates
 
-def _limits(recipe: Recipe, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """The least and the greatest value of each variable: [9], [9]."""
-    least, largest = recipe.least_scale, max(recipe.least_scale, height, width)
-    edge, logit, free = recipe.margin, recipe.logit_limit, math.inf
-    low = [-edge, -edge, math.log(least), -free, -free, -logit, 0.0, 0.0, 0.0]
-    high = [width + edge, height + edge, math.log(largest), free, free, logit, 1.0, 1.0, 1.0]
-    return torch.tensor(low), torch.tensor(high)
+
+def turned(vectors: Tensor, angle: Tensor) -> Tensor:
+    """Vectors [N, 2] turned clockwise by angles [N], radians."""
+    cosine, sine = angle.cos(), angle.sin()
+    x, y = vectors.unbind(1)
+    return torch.stack([cosine * x - sine * y, sine * x + cosine * y], 1)
+
+
+def _stepped(params: Tensor, step: Tensor) -> Tensor:
+    """Params [N, 9] whose variables (logarithm of scale and aspect, logit of opacity) are less by a step [N, 9]."""
+    result = params - step
+    factor = (-step[:, 2:6]).exp_()
+    result[:, 2:4] = params[:, 2:4] * factor[:, :2]
+    opacity = params[:, 5]
+    result[:, 5] = opacity / (opacity + (1.0 - opacity) / factor[:, 3])
+    return result
 
 
 def _decoding_slope(encoded: Tensor) -> Tensor:

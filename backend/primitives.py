@@ -45,6 +45,18 @@ class Primitives:
         locked, region = torch.from_numpy(layout.locked.copy()), torch.from_numpy(layout.region.copy())
         return cls(params, placement.template, placement.mirror, locked, region)
 
+    def rearranged(self, order: Tensor, template: Tensor, mirror: Tensor) -> Primitives:
+        """New ones with these templates [K] and mirrors [K] in front of those at `order` (index), without params."""
+        fresh = Primitives.new(torch.empty(len(template), 9), template)
+        names = ("locked", "region")
+        both = {name: torch.cat([getattr(fresh, name), getattr(self, name)[order]]) for name in names}
+        return Primitives(
+            torch.empty(0, 9),
+            torch.cat([template, self.template[order]]),
+            torch.cat([mirror, self.mirror[order]]),
+            **both,
+        )
+
     def to_layout(
         self,
         level: Tensor,  # [N, 2]
@@ -81,4 +93,4 @@ class Primitives:
 def _spec(templates: Templates, index: int) -> TemplateSpec:
     item = templates.items[index]
     height, width = item.rgba.shape[:2]
-    return TemplateSpec("", name=item.name, mode=item.mode, blend=item.blend, width=width, height=height)  # type: ignore[arg-type]
+    return TemplateSpec("", item.name, item.mode, item.blend, width, height, item.limits)  # type: ignore[arg-type]

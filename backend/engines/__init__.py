@@ -35,6 +35,7 @@ class Placement:
 class Scores:
     """What a step tells beside its gradient: where the loss is, and what each primitive is worth."""
 
+    target: Tensor  # [3, H, W] display-encoded, as given
     image: Tensor  # [3, H, W] as composited
     loss_map: Tensor  # [H, W] weighted loss of each pixel
     removal: Tensor  # [N] the loss without a primitive less the loss: exact, whatever lies before or behind it
@@ -123,8 +124,7 @@ class Rasterizer(Protocol):
         params: Tensor,  # [M, 9]
         placement: Placement,
         scores: Scores,  # of a step with the loss "mse"
-        target: Tensor,  # [3, H, W] display-encoded
-        weight: Tensor,  # [H, W]
+        weight: Tensor,  # [H, W] of that step
     ) -> Tensor:
         """By how much the loss "mse" falls under each of M candidates, were it alone laid on top: [M]."""
         ...

@@ -99,9 +99,9 @@ class CpuRasterizer:
         loss: str = "mse",
     ) -> tuple[float, Tensor, Scores]:
         shape = (self._height, self._width)
-        scores = Scores(_floats(3, *shape), _floats(*shape), _floats(len(params)))
+        results = {"image": _floats(3, *shape), "loss_map": _floats(*shape), "removal": _floats(len(params))}
         planes = {"background": background, "target": target, "weight": weight}
-        return *self._step(params, placement, planes, vars(scores), loss), scores
+        return *self._step(params, placement, planes, results, loss), Scores(target, **results)
 
     def solve_on_top(
         self,
@@ -121,11 +121,10 @@ class CpuRasterizer:
         params: Tensor,  # [M, 9]
         placement: Placement,
         scores: Scores,
-        target: Tensor,  # [3, H, W]
         weight: Tensor,  # [H, W]
     ) -> Tensor:
         result = _floats(len(params))
-        planes = {"image": scores.image, "loss_map": scores.loss_map, "target": target, "weight": weight}
+        planes = {"image": scores.image, "loss_map": scores.loss_map, "target": scores.target, "weight": weight}
         self._examine(self._native.gains, params, placement, planes, result)
         return result
 

@@ -143,7 +143,7 @@ class ReferenceRasterizer:
                 before = loss_map[rows, columns].sum()
                 for number, picture in zip(chosen, _without_each(*samples, behind), strict=True):
                     removal[number] += self._loss_map(picture, *place).sum() - before
-        return value, grad, Scores(image, loss_map, removal)
+        return value, grad, Scores(target, image, loss_map, removal)
 
     def solve_on_top(
         self,
@@ -174,7 +174,6 @@ class ReferenceRasterizer:
         params: Tensor,  # [M, 9]
         placement: Placement,
         scores: Scores,
-        target: Tensor,  # [3, H, W]
         weight: Tensor,  # [H, W]
     ) -> Tensor:
         result = torch.zeros(len(params), dtype=self._dtype)
@@ -183,7 +182,7 @@ class ReferenceRasterizer:
                 alpha, color = self._samples(params, placement, chosen, rows, columns)
                 image = scores.image[:, rows, columns]
                 mixed = image + alpha[:, None] * (color - image)
-                after = self._loss_map(mixed, target[:, rows, columns], weight[rows, columns])
+                after = self._loss_map(mixed, scores.target[:, rows, columns], weight[rows, columns])
                 result[chosen] += (scores.loss_map[rows, columns] - after).sum((1, 2))
         return result
 

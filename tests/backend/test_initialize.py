@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from backend.initialize import contrast_density, hilbert_order, initialize, stratified_sample
+from backend.limits import StampLimits
+from backend.objective import Goal
 from backend.primitives import Primitives
 from backend.recipes import Recipe
 from backend.templates import Template, Templates
@@ -21,7 +23,10 @@ def square(alpha: int = 255, width: int = 16, height: int = 16) -> Template:
 
 def start(target: Tensor, count: int, weight: Tensor | None = None, seed: int = 0, *stamps: Template) -> Primitives:
     templates = Templates(list(stamps) or [square()])
-    return initialize(target, templates, count, RECIPE, torch.Generator().manual_seed(seed), weight)
+    limits = StampLimits(templates, target.shape[1], target.shape[2], RECIPE.least_scale)
+    template = torch.arange(count) % len(templates)
+    generator = torch.Generator().manual_seed(seed)
+    return initialize(Goal(target, weight), templates, template, limits, RECIPE, generator)
 
 
 def half_busy(size: int = 128) -> Tensor:

@@ -1,0 +1,69 @@
+"""An engine for a smaller picture of the canvas, whose primitives stay in px of the canvas."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import Placement, Rasterizer, Scores, Solutions
+
+
+class ScaledRasterizer:
+    """A rasterizer whose picture is smaller than the canvas by a factor: all lengths and their gradients are converted.
+
+    Images are of the smaller picture, params are of the canvas.
+    """
+
+    def __init__(self, rasterizer: Rasterizer, factor: float) -> None:
+        """factor: canvas pixels to a pixel of the picture."""
+        self.name, self.device = rasterizer.name, rasterizer.device
+        self._rasterizer = rasterizer
+        self._unit = torch.ones(9)
+        self._unit[:3] = 1.0 / factor
+
+    def forward(self, params: Tensor, placement: Placement, background: Tensor) -> tuple[Tensor, Tensor]:
+        return self._rasterizer.forward(params * self._unit, placement, background)
+
+    def backward(
+        self,
+        params: Tensor,
+        placement: Placement,
+        background: Tensor,
+        grad_image: Tensor,
+        grad_alpha: Tensor | None = None,
+    ) -> Tensor:
+        gradient = self._rasterizer.backward(params * self._unit, placement, background, grad_image, grad_alpha)
+        return gradient * self._unit
+
+    def step(
+        self,
+        params: Tensor,
+        placement: Placement,
+        background: Tensor,
+        target: Tensor,
+        weight: Tensor,
+        loss: str = "mse",
+    ) -> tuple[float, Tensor]:
+        value, gradient = self._rasterizer.step(params * self._unit, placement, background, target, weight, loss)
+        return value, gradient * self._unit
+
+    def scored_step(
+        self,
+        params: Tensor,
+        placement: Placement,
+        background: Tensor,
+        target: Tensor,
+        weight: Tensor,
+        loss: str = "mse",
+    ) -> tuple[float, Tensor, Scores]:
+        work = self._rasterizer.scored_step
+        value, gradient, scores = work(params * self._unit, placement, background, target, weight, loss)
+        return value, gradient * self._unit, scores
+
+    def solve_on_top(
+        self, params: Tensor, placement: Placement, image: Tensor, target: Tensor, weight: Tensor
+    ) -> Solutions:
+        return self._rasterizer.solve_on_top(params * self._unit, placement, image, target, weight)
+
+    def gains_on_top(self, params: Tensor, placement: Placement, scores: Scores, weight: Tensor) -> Tensor:
+        return self._rasterizer.gains_on_top(params * self._unit, placement, scores, weight)

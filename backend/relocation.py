@@ -1,0 +1,199 @@
+"""Candidates for relocation: the primitives that the picture would miss least go to where another one helps it most.
+
+Gradients move a primitive by some pixels; how many of them a part of the picture has, and what lies in front, they
+hardly change. So every few steps the primitives with the least removal loss (engines.Scores) are taken away and as many
+candidates are laid on top of the picture. Many more candidates than that are drawn where the error is; each gets the
+colour that suits it best, in closed form, and with it its exact gain. The best are varied, and kept where that helps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .color import decode, encode
+from .engines import Placement, Rasterizer, Scores
+from .filters import gaussian
+from .limits import StampLimits
+from .orientation import Edges, long_axes
+from .palette import best_of_palette
+from .recipes import Recipe
+from .templates import Templates
+
+
+@dataclass
+class Candidates:
+    """M primitives that might be."""
+
+    params: Tensor  # [M, 9] colours display-encoded: those that suit best
+    template: Tensor  # [M] int64
+    mirror: Tensor  # [M] bool
+    gain: Tensor  # [M] by how much the loss falls under each, were it alone
+
+    def __getitem__(self, index: Tensor) -> Candidates:
+        return Candidates(self.params[index], self.template[index], self.mirror[index], self.gain[index])
+
+    def __setitem__(self, index: Tensor, others: Candidates) -> None:
+        for name, values in vars(others).items():
+            getattr(self, name)[index] = values
+
+    def best(self, count: int) -> Tensor:
+        """Index of the `count` of the greatest gain, the greatest first."""
+        return self.gain.sort(descending=True, stable=True).indices[:count]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What candidates may be."""
+
+    templates: Templates
+    limits: StampLimits
+    shares: Tensor  # [T] by which templates are drawn
+    palette: Tensor | None = None  # [P, 3] display-encoded
+
+
+class CandidateSearch:
+    """Finds candidates for a picture, which may be smaller than the canvas; params are in px of the canvas."""
+
+    def __init__(
+        self,
+        rasterizer: Rasterizer,
+        target: Tensor,  # [3, h, w] display-encoded
+        weight: Tensor,  # [h, w]
+        choice: Choice,
+        recipe: Recipe,
+        generator: torch.Generator,
+        *,
+        spacing: float,  # mean of the primitives', px
+        shrink: int = 1,  # canvas pixels to a pixel of the picture
+        linear: bool = False,
+    ) -> None:
+        self._rasterizer, self._target, self._weight = rasterizer, target, weight
+        self._choice, self._recipe, self._generator = choice, recipe, generator
+        self._spacing, self._shrink, self._linear = spacing, shrink, linear
+        self._edges = Edges(target, max(1.0, recipe.orientation_blur * spacing / shrink))
+        self._long_axes = long_axes(choice.templates)
+        self._light = decode(target) if linear else target
+        self._composited = self._light
+        self._color_weight = weight.expand(3, -1, -1).contiguous()
+
+    def find(self, scores: Scores, places: int, bias: float) -> Candidates:
+        """Candidates for so many places, several for each, on top of the picture that the scores are of.
+
+        bias: texels a pixel of the picture, for their mip levels.
+        """
+        recipe, climbers = self._recipe, self._recipe.climbers * places
+        self._composited = self._as_composited(scores.target)
+        if self._linear:
+            self._color_weight = self._weight * _secant(scores.image, self._composited, scores.target).square()
+        found = self._judged(*self._drawn(scores, places * recipe.candidates), scores, bias)
+        # Only the best have a chance to be varied or taken.
+        found = self._exact(found[found.best(2 * climbers)], scores, bias)
+        for climb in range(recipe.climbs):
+            best = found.best(climbers)
+            varied = self._varied(found[best], recipe.climb / (1.0 + 0.5 * climb))
+            after = self._exact(self._judged(*varied, scores, bias), scores, bias)
+            better = after.gain > found.gain[best]
+            found[best[better]] = after[better]
+        return found
+
+    def _as_composited(self, target: Tensor) -> Tensor:
+        """The target of a step: that of the fit, but noise where it is to stay clear."""
+        if target is self._target:
+            return self._light
+        return decode(target) if self._linear else target
+
+    def _drawn(self, scores: Scores, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Params, templates and mirrors of candidates at random, more of them where the error is."""
+        recipe, limits = self._recipe, self._choice.limits
+        width = self._target.shape[2]
+        error = gaussian(scores.loss_map, recipe.error_blur).flatten().double().cumsum(0)
+        index = torch.searchsorted(error, self._uniform(count).double() * error[-1]).clamp_max(len(error) - 1)
+        template = torch.multinomial(self._choice.shares, count, replacement=True, generator=self._generator)
+        params = torch.empty(count, 9)
+        params[:, 0] = (index % width + self._uniform(count)) * self._shrink
+        params[:, 1] = (index // width + self._uniform(count)) * self._shrink
+        largest = recipe.largest_candidate * self._spacing
+        smallest = min(max(recipe.candidate_floor, recipe.smallest_candidate * self._spacing), largest)
+        params[:, 2] = smallest * (largest / smallest) ** self._uniform(count)
+        params[:, 5] = recipe.candidate_opacity
+        rotation = limits.random_rotation(template, self._generator)
+        aspect = (limits.stretch[template].log() * (2.0 * self._uniform(count) - 1.0)).exp()
+        oriented = self._uniform(count) < recipe.oriented
+        along = self._along_edges(index, template)
+        params[:, 3] = torch.where(oriented, along[0], aspect)
+        params[:, 4] = torch.where(oriented, along[1], rotation)
+        return self._allowed(params, template), template, limits.random_mirror(template, self._generator)
+
+    def _along_edges(self, index: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Aspect and rotation of stamps that follow the edges at these pixels."""
+        recipe, count = self._recipe, len(index)
+        coherence, edge = self._edges.coherence.flatten()[index], self._edges.angle.flatten()[index]
+        own = self._long_axes[template]
+        # A stamp that is stretched along its u axis is so along the edge; one that lies across u shrinks u.
+        sign = 1.0 - 2.0 * (own.abs() > math.pi / 4)
+        aspect = (sign * recipe.stretched * coherence * self._normal(count).abs()).exp()
+        either_end = math.pi * (self._uniform(count) < 0.5)
+        return aspect, edge - own + recipe.turned * self._normal(count) + either_end
+
+    def _varied(self, some: Candidates, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Params, templates and mirrors near those of some candidates."""
+        count, shares = len(some.gain), self._choice.shares
+        params, template = some.params.clone(), some.template
+        params[:, :2] += 0.6 * reach * some.params[:, 2:3] * self._normal(count, 2)
+        params[:, 2] *= (0.6 * reach * self._normal(count)).exp()
+        params[:, 3] *= (reach * self._normal(count)).exp()
+        params[:, 4] += 1.2 * reach * self._normal(count)
+        if len(shares) > 1:
+            other = torch.multinomial(shares, count, replacement=True, generator=self._generator)
+            template = torch.where(self._uniform(count) < 0.3, other, template)
+        mirror = some.mirror & self._choice.limits.may_mirror[template]
+        return self._allowed(params, template), template, mirror
+
+    def _allowed(self, params: Tensor, template: Tensor) -> Tensor:
+        params[:, 2].clamp_(min=self._recipe.least_scale)
+        params[:, 6:] = 0.5
+        return self._choice.limits.bounds(template).clamp(params)
+
+    def _judged(self, params: Tensor, template: Tensor, mirror: Tensor, scores: Scores, bias: float) -> Candidates:
+        """With the best colours, and the gain: exact in display space, in linear light to first order."""
+        placement = self._placement(params, template, mirror, bias)
+        solutions = self._rasterizer.solve_on_top(params, placement, scores.image, self._composited, self._color_weight)
+        palette = self._choice.palette
+        if palette is None:
+            color = (solutions.numerator / solutions.denominator.clamp_min(1e-12)).clamp_(0.0, 1.0)
+        else:
+            light = decode(palette) if self._linear else palette
+            color = light[best_of_palette(solutions.numerator, solutions.denominator, light)]
+        params[:, 6:] = encode(color) if self._linear else color
+        return Candidates(params, template, mirror, solutions.gain(color))
+
+    def _exact(self, some: Candidates, scores: Scores, bias: float) -> Candidates:
+        """The same with exact gains."""
+        if not self._linear:
+            return some
+        placement = self._placement(some.params, some.template, some.mirror, bias)
+        light = torch.cat([some.params[:, :6], decode(some.params[:, 6:])], 1)
+        gain = self._rasterizer.gains_on_top(light, placement, scores, self._weight)
+        return Candidates(some.params, some.template, some.mirror, gain)
+
+    def _placement(self, params: Tensor, template: Tensor, mirror: Tensor, bias: float) -> Placement:
+        level = self._choice.templates.choose_levels(template, params[:, 2], params[:, 3], bias / self._shrink)
+        return Placement(template, level, mirror)
+
+    def _uniform(self, count: int) -> Tensor:
+        return torch.rand(count, generator=self._generator)
+
+    def _normal(self, *shape: int) -> Tensor:
+        return torch.randn(*shape, generator=self._generator)
+
+
+def _secant(light: Tensor, goal: Tensor, encoded_goal: Tensor) -> Tensor:
+    """Display-encoded error of light per error of light: what makes of a squared error of light that which is seen."""
+    apart = light - goal
+    near = apart.abs() < 1e-3
+    goal_slope = torch.where(goal <= 0.0031308, 12.92, 1.055 / 2.4 * goal.clamp_min(0.0031308) ** (1.0 / 2.4 - 1.0))
+    return torch.where(near, goal_slope, (encode(light) - encoded_goal) / torch.where(near, 1.0, apart))
