@@ -18,6 +18,7 @@ from .descent import DefaultDescent
 from .job import Layout, Settings, UserError
 from .losses import Loss
 from .objective import Goal
+from .paper_descent import PaperDescent
 from .primitives import Primitives
 from .templates import Templates
 from .threads import torch_threads
@@ -87,9 +88,8 @@ def fit(
     # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
     with torch.no_grad(), torch_threads(1):
         clock = _Clock(settings)
-        return _descend(
-            DefaultDescent(goal, templates, settings, start), clock, settings, observer, control or Control()
-        )
+        descent = DESCENTS[settings.recipe](goal, templates, settings, start)
+        return _descend(descent, clock, settings, observer, control or Control())
 
 
 def _check_target(target: Tensor) -> None:
@@ -137,6 +137,12 @@ class Descent(Protocol):
         ...
 
     def layout(self, primitives: Primitives) -> Layout: ...
+
+
+DESCENTS: dict[str, Callable[[Goal, Templates, Settings, Layout | None], Descent]] = {
+    "default": DefaultDescent,
+    "paper": PaperDescent,
+}
 
 
 @dataclass

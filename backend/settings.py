@@ -15,7 +15,7 @@ from .files import UserError, check_choice, check_range
 MODES = ("tint", "mix", "multiply")
 SPACES = ("display", "linear")
 ENGINES = ("auto", "cpu", "reference")
-RECIPES = ("default",)
+RECIPES = ("default", "paper")
 USAGES = ("free", "shares")
 ORDERS = ("free", "small_front", "large_front")
 LOCKABLE = ("position", "scale", "stretch", "rotation", "opacity", "color")

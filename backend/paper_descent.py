@@ -1,0 +1,115 @@
+"""The descent of the recipe `paper`: see paper.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .color import decode
+from .engines import Placement, make_rasterizer
+from .job import Layout, Settings, UserError
+from .objective import Goal, Judge
+from .paper import PaperOptimizer, paper_recipe, prune
+from .paper_objective import PaperObjective
+from .paper_stamps import blurred_templates, paper_levels
+from .paper_start import PaperStart
+from .primitives import Primitives
+from .settings import Limits
+from .templates import Templates
+
+
+class PaperDescent:
+    """See fitting.Descent."""
+
+    def __init__(self, goal: Goal, templates: Templates, settings: Settings, start: Layout | None) -> None:
+        """Raises UserError for settings that the recipe does not know."""
+        _check(settings, templates, goal)
+        self._templates, self._settings = templates, settings
+        self._height, self._width = goal.target.shape[1:]
+        self._linear = linear = settings.space == "linear"
+        self._recipe = paper_recipe(goal.weight)
+        generator = torch.Generator().manual_seed(settings.seed)
+        self._start = PaperStart(goal.target, settings.count, generator, goal.weight)
+        if start is None:
+            self._primitives = self._start.primitives(templates)
+        else:
+            self._primitives = Primitives.from_layout(start, templates, self._height, self._width)
+        count = len(self._primitives.params)
+        self._optimizer = PaperOptimizer(
+            self._primitives.params,
+            self._recipe,
+            self._height,
+            self._width,
+            locked=self._primitives.locked,
+            linear=linear,
+        )
+        engines = [
+            make_rasterizer(
+                settings.engine, stamps, self._height, self._width, space=settings.space, threads=settings.threads
+            )
+            for stamps in (templates, blurred_templates(templates))
+        ]
+        self._judge = Judge(engines[0], goal, linear=linear)
+        self._objective = PaperObjective(
+            engines[1],
+            goal.target,
+            count,
+            generator,
+            self._recipe,
+            weight=goal.weight,
+            background=goal.background,
+            linear=linear,
+        )
+        self._gradient = torch.empty(0)
+        self._steps = 0
+
+    def evaluate(self, step: int, progress: float) -> float:
+        self._steps = step
+        template = self._primitives.template
+        blurred = Placement(template, torch.zeros(len(template), 2, dtype=torch.int64), self._primitives.mirror)
+        loss, self._gradient = self._objective(self._optimizer.params, blurred)
+        return loss
+
+    def advance(self, progress: float) -> None:
+        self._optimizer.step(self._gradient)
+        prune(self._optimizer, self._start, self._recipe, self._steps + 1, self._settings.iterations)
+
+    @property
+    def phase(self) -> int:
+        # As published, the last state is the result.
+        return self._steps
+
+    @property
+    def primitives(self) -> Primitives:
+        return replace(self._primitives, params=self._optimizer.encoded)
+
+    def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
+        params = primitives.params
+        if self._linear:
+            params = torch.cat([params[:, :6], decode(params[:, 6:])], 1)
+        return self._judge(params, Placement(primitives.template, self._levels(primitives), primitives.mirror))
+
+    def layout(self, primitives: Primitives) -> Layout:
+        level = self._levels(primitives)
+        return primitives.to_layout(level, self._templates, self._settings, self._height, self._width)
+
+    def _levels(self, primitives: Primitives) -> Tensor:
+        return paper_levels(self._templates)[primitives.template]
+
+
+def _check(settings: Settings, templates: Templates, goal: Goal) -> None:
+    standard = Settings()
+    names = ("losses", "palette", "palette_size", "usage", "spacing", "order", "locked")
+    others = [name for name in names if getattr(settings, name) != getattr(standard, name)]
+    if any(item.limits != Limits() for item in templates.items):
+        others.append("limits of the stamps")
+    if goal.users_loss is not None:
+        others.append("a loss of one's own")
+    if goal.importance is not None:
+        others.append("importance")
+    if others:
+        raise UserError(
+            f"The recipe paper knows nothing of {', '.join(others)}: leave it out or take the recipe default"
+        )
