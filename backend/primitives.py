@@ -81,4 +81,4 @@ class Primitives:
 def _spec(templates: Templates, index: int) -> TemplateSpec:
     item = templates.items[index]
     height, width = item.rgba.shape[:2]
-    return TemplateSpec("", name=item.name, mode=item.mode, blend=item.blend, width=width, height=height)  # type: ignore[arg-type]
+    return TemplateSpec("", item.name, item.mode, item.blend, width, height, item.limits)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .job import TemplateSpec, UserError
+from .job import Limits, TemplateSpec, UserError
 
 LEVELS_PER_OCTAVE = 2
 
@@ -29,12 +29,13 @@ ByteArray = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Template:
-    """One stamp. mode and blend say how its own colours enter (see backend.job)."""
+    """One stamp. mode and blend say how its own colours enter (see backend.job), limits what it may do in a fit."""
 
     name: str
     rgba: ByteArray  # [h, w, 4] straight, display-encoded
     mode: str = "tint"
     blend: float = 0.0
+    limits: Limits = Limits()
 
     @property
     def textured(self) -> bool:
@@ -138,7 +139,7 @@ def load_templates(specs: list[TemplateSpec]) -> Templates:
             raise UserError(f"The stamp {spec.file} is fully transparent: give one with visible pixels")
         spec.name = spec.name or Path(spec.file).stem
         spec.height, spec.width = rgba.shape[:2]
-        items.append(Template(spec.name, rgba, spec.mode, spec.blend))
+        items.append(Template(spec.name, rgba, spec.mode, spec.blend, spec.limits))
     return Templates(items)
 
 
