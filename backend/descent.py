@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from .color import decode
+from .conflicts import Conflicts
 from .engines import Placement, Rasterizer, Scores, core_count, make_rasterizer
 from .engines.scaled import ScaledRasterizer
 from .initialize import initialize
 from .job import Layout, Settings
-from .limits import Bounds, StampLimits, locked_columns
+from .limits import Bounds, StampLimits, locked_columns, order_key
 from .objective import Goal, Judge, Objective
 from .optimizer import Optimizer
 from .palette import palette_of
 from .primitives import Primitives
 from .recipes import DEFAULT
-from .relocation import CandidateSearch, Choice
+from .relocation import Candidates, CandidateSearch, Choice
+from .spacing import check_spacing, settle, spread
 from .templates import Templates
+from .usage import assign, capacities, match
 
 
 @dataclass
@@ -42,13 +46,13 @@ class DefaultDescent:
         self._linear = settings.space == "linear"
         self._generator = torch.Generator().manual_seed(settings.seed)
         self._limits = StampLimits(templates, self._height, self._width, recipe.least_scale)
-        self._capacities = torch.full((len(templates),), settings.count)
+        self._capacities = capacities(templates, settings.count, settings.usage)
+        self._separation = settings.spacing * max(self._height, self._width)  # px
+        check_spacing(self._separation, settings.count, self._height, self._width)
         palette = palette_of(settings, goal.target, goal.weight, self._generator)
         self._choice = Choice(templates, self._limits, self._capacities.float(), palette)
         if start is None:
-            template = (torch.arange(settings.count) % len(templates))[
-                torch.randperm(settings.count, generator=self._generator)
-            ]
+            template = assign(self._capacities, settings.count, self._generator)
             self._primitives = initialize(goal, templates, template, self._limits, recipe, self._generator)
         else:
             self._primitives = Primitives.from_layout(start, templates, self._height, self._width)
@@ -63,6 +67,8 @@ class DefaultDescent:
             linear=self._linear,
             palette=palette,
         )
+        if self._separation > 0:
+            self._optimizer.move(self._spread(settle))
         self._judge = Judge(self._rasterizer(1), goal, linear=self._linear)
         self._stage = self._stage_at(0.0)
         self._gradient = torch.empty(0)
@@ -83,6 +89,11 @@ class DefaultDescent:
         self._optimizer.step(self._gradient, self._recipe.rate_at(progress))
         if self._scores is not None:
             self._relocate(self._scores, progress)
+        if self._separation > 0:
+            self._optimizer.move(self._spread(spread))
+        key = order_key(self._settings.order, self._optimizer.encoded)
+        if key is not None:
+            self._sort(key)
 
     @property
     def phase(self) -> int:
@@ -91,7 +102,10 @@ class DefaultDescent:
 
     @property
     def primitives(self) -> Primitives:
-        return replace(self._primitives, params=self._optimizer.encoded)
+        params = self._optimizer.encoded
+        if self._separation > 0:
+            params = torch.cat([self._spread(settle), params[:, 2:]], 1)
+        return replace(self._primitives, params=params)
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
         params = primitives.params
@@ -172,26 +186,47 @@ class DefaultDescent:
         if places == 0:
             return
         removal, leaving = scores.removal.masked_fill(primitives.locked, math.inf).sort(stable=True)
+        removal, leaving = removal[:places], leaving[:places]
         found = self._stage.search.find(scores, places, self._bias)
-        best = found.best(8 * places)
-        found = found[best]
-        removal = removal[:places] * recipe.acceptance
-        place, radius = found.params[:, :2].double(), found.params[:, 2].double()
-        apart = (torch.cdist(place, place) >= recipe.separation * (radius[:, None] + radius)).numpy()
-        gains, losses = found.gain.tolist(), removal.tolist()
-        free = apart[0] | True
-        picked: list[int] = []
-        for j in range(len(gains)):
-            if len(picked) >= len(losses) or gains[j] <= max(losses[len(picked)], 0.0):
-                break
-            if free[j]:
-                picked.append(j)
-                free = free & apart[j]
-        if not picked:
-            return
-        arriving = found[torch.tensor(picked)]
-        staying = torch.ones(len(primitives.template), dtype=torch.bool)
-        staying[leaving[: len(picked)]] = False
+        found = found[found.best(recipe.climbers * places)]
+        conflicts = Conflicts(
+            found.params[:, :2],
+            found.params[:, 2],
+            separation=recipe.separation,
+            spacing=self._separation,
+            primitives=self._optimizer.encoded[:, :2],
+            victims=leaving,
+        )
+        removed, added = match(
+            removal * recipe.acceptance,
+            primitives.template[leaving],
+            found.gain,
+            found.template,
+            primitives.template.bincount(minlength=len(self._capacities)),
+            self._capacities,
+            conflicts,
+        )
+        self._replace(leaving[removed], found[added])
+
+    def _replace(self, leaving: Tensor, arriving: Candidates) -> None:
+        """Takes primitives away and puts others in front."""
+        staying = torch.ones(self._count, dtype=torch.bool)
+        staying[leaving] = False
         order = staying.nonzero()[:, 0]
-        self._primitives = primitives.rearranged(order, arriving.template, arriving.mirror)
+        self._primitives = self._primitives.rearranged(order, arriving.template, arriving.mirror)
         self._optimizer.rearrange(order, arriving.params, self._bounds(), self._frozen())
+
+    def _sort(self, key: Tensor) -> None:
+        """Sorts the primitives by a key [N]; locked ones keep their place in the order."""
+        movable = (~self._primitives.locked).nonzero()[:, 0]
+        order = torch.arange(self._count)
+        order[movable] = movable[key[movable].argsort(stable=True)]
+        none = torch.empty(0, dtype=torch.int64)
+        self._primitives = self._primitives.rearranged(order, none, none.bool())
+        self._optimizer.rearrange(order, torch.empty(0, 9), self._bounds(), self._frozen())
+
+    def _spread(self, method: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
+        """Positions [N, 2] by spacing.spread or spacing.settle."""
+        x, y = self._optimizer.encoded[:, 0], self._optimizer.encoded[:, 1]
+        movable = ~self._frozen()[:, :2].any(1)
+        return torch.stack(method(x, y, self._separation, movable, self._height, self._width), 1)
