@@ -81,8 +81,7 @@ def best_of_palette(numerator: Tensor, denominator: Tensor, palette: Tensor) -> 
     square, double = palette.square().T.contiguous(), (2.0 * palette).T.contiguous()
     rows = max(1, _CHUNK // len(palette))
     parts = [
-        (a @ square - s @ double).argmin(1)
-        for s, a in zip(numerator.split(rows), denominator.split(rows), strict=True)
+        (a @ square - s @ double).argmin(1) for s, a in zip(numerator.split(rows), denominator.split(rows), strict=True)
     ]
     return torch.cat(parts)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Template:
     rgba: ByteArray  # [h, w, 4] straight, display-encoded
     mode: str = "tint"
     blend: float = 0.0
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def textured(self) -> bool:
