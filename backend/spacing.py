@@ -24,10 +24,10 @@ TOLERANCE = 1e-3  # px
 
 _BLOCK = 2**21  # pairs at once
 _GOLDEN = math.pi * (3.0 - math.sqrt(5.0))
-_EAGERNESS = 2.0  # of a push: more than 1, because most are in the way of others
+_EAGERNESS = 3.0  # of a push: more than 1, because most are in the way of others
 _PATIENCE = 300  # rounds of the last settling, which ...
 _SLACK = 1.02  # ... aims at that much more than is needed, to be done in rounds that can be counted
-_MOMENTUM = 0.5  # and goes on in its direction: a quarter of the rounds
+_MOMENTUM = 0.7  # and goes on in its direction: a fifth of the rounds
 
 
 def check_spacing(spacing: float, count: int, height: int, width: int) -> None:
