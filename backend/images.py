@@ -59,16 +59,21 @@ def load_target(path: Path, size: int) -> tuple[Tensor, Tensor]:
     return planes[:3].contiguous(), planes[3].contiguous()
 
 
-def load_mask(path: Path, height: int, width: int) -> Tensor:
-    """A grey picture as weights [height, width] in [0, 1]: white = 1, black and transparent = 0.
+def load_grey(path: Path, height: int, width: int) -> Tensor:
+    """A picture's brightness [height, width] in [0, 1]: white = 1, black and transparent = 0.
 
-    Raises UserError as load_rgba does, and where it is black all over.
+    Raises UserError as load_rgba does.
     """
     with _opened(path) as image:
         rgba = _to_rgba(image)
     over_black = Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba)
     grey = over_black.convert("L").resize((width, height), Image.Resampling.BOX)
-    weight = torch.from_numpy(np.array(grey)).float() / 255.0
+    return torch.from_numpy(np.array(grey)).float() / 255.0
+
+
+def load_mask(path: Path, height: int, width: int) -> Tensor:
+    """A grey picture as weights (load_grey). Raises UserError as load_rgba does, and where it is black all over."""
+    weight = load_grey(path, height, width)
     if not weight.any():
         raise UserError(f"The mask {path} is black all over: paint white where stamps may lie")
     return weight

@@ -17,8 +17,8 @@ from .control import Control
 from .engines import make_rasterizer
 from .files import UserError
 from .fitting import FitResult, Snapshot, fit
-from .images import load_mask, load_target
-from .job import Done, Event, Job, Layout, Log, Progress, Settings
+from .images import load_grey, load_mask, load_target
+from .job import IMPORTANCE, Done, Event, Job, Layout, Log, Progress, Settings
 from .memory import memory_errors_named
 from .metrics import psnr, ssim
 from .rendering import render_layout
@@ -61,6 +61,7 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
         templates,
         replace(job.settings, preview_seconds=job.settings.preview_seconds or CHECKPOINT_SECONDS),
         weight=weight,
+        importance=load_importance(job, target, weight),
         start=start,
         observer=_Reporter(folder, emit, with_previews=job.settings.preview_seconds > 0),
         control=control,
@@ -86,6 +87,16 @@ def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
         where = "wherever the mask lets it count" if job.mask else "all over"
         raise UserError(f"{job.target} is transparent {where}: nothing is left to be shown")
     return target, weight
+
+
+def load_importance(job: Job, target: Tensor, weight: Tensor | None) -> Tensor | None:
+    """How much errors weigh [H, W]: from 1 to IMPORTANCE, over their mean where the target counts. None = all alike."""
+    if not job.importance:
+        return None
+    importance = 1.0 + (IMPORTANCE - 1.0) * load_grey(Path(job.importance), *target.shape[1:])
+    counts = torch.ones_like(importance) if weight is None else weight
+    mean = (importance.double() * counts).sum() / counts.double().sum()
+    return importance / mean.float()
 
 
 def judge(

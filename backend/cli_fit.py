@@ -1,0 +1,198 @@
+"""The command line's `fit`: its options, and the job that they make of a picture, or of a job folder."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from .files import UserError
+from .job import ENGINES, LOCKABLE, ORDERS, PRESETS, RECIPES, SPACES, Job, Settings, TemplateSpec
+
+STAMPS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga", ".gif")
+"""The files of a folder that are taken for stamps."""
+
+_MODES: dict[str, tuple[Any, float]] = {
+    "tint": ("tint", 0.0),
+    "mix": ("mix", 0.5),
+    "multiply": ("multiply", 1.0),
+    "original": ("mix", 1.0),
+}
+"""Mode and usual blend of a stamp's own colours, by the command line's names."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("target", type=Path, metavar="TARGET|JOB_FOLDER", help="a picture, or a folder with a job.json")
+    add("--templates", type=Path, nargs="+", metavar="FILE", help="stamps: pictures, or folders of them")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder for the layout")
+    _add_settings(parser.add_argument_group("the fit"))
+    _add_pictures(parser.add_argument_group("pictures that steer it"))
+    _add_stamps(parser.add_argument_group("every stamp"))
+    _add_usage(parser.add_argument_group("how often each stamp is used"))
+    _add_colors(parser.add_argument_group("colours"))
+    _add_places(parser.add_argument_group("places and order"))
+
+
+def job_of(args: argparse.Namespace) -> Job:
+    """The job of a parsed command line. Raises UserError for options that do not go together."""
+    job = _job_of_folder(args) if os.path.isdir(args.target) else _job_of_files(args)
+    _limit(job.templates, args)
+    return job
+
+
+def _add_settings(group: argparse._ArgumentGroup) -> None:
+    add, standard = group.add_argument, Settings()
+    presets = "; ".join(f"{name}: {_listed(values)}" for name, values in PRESETS.items())
+    add("--preset", choices=PRESETS, help=f"how thoroughly ({presets}); other options override it")
+    add("--time-limit", type=float, metavar="SECONDS", help="of the fit, which hurries to end in time (none)")
+    add("--count", type=int, metavar="N", help=f"primitives ({standard.count})")
+    add("--size", type=int, metavar="PX", help=f"longer side of the canvas ({standard.size})")
+    add("--iterations", type=int, metavar="N", help=f"steps ({standard.iterations})")
+    add("--seed", type=int, metavar="N", help=f"the same seed gives the same layout ({standard.seed})")
+    add("--recipe", choices=RECIPES, help=f"how it is fitted ({standard.recipe})")
+    add("--loss", nargs="+", type=_weighted, metavar="NAME=WEIGHT", help="what is descended (the recipe's)")
+    add("--engine", choices=ENGINES, help=f"what computes ({standard.engine})")
+    add("--space", choices=SPACES, help=f"in which the stamps are composited ({standard.space})")
+    add("--threads", type=int, metavar="N", help="0 = one per core (0)")
+
+
+def _add_pictures(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--mask", type=Path, metavar="M.png", help="white: the target counts; black: nothing is placed")
+    add("--importance", type=Path, metavar="W.png", help="white: errors weigh more than where it is black")
+    add("--start", type=Path, metavar="DIR", help="a layout to continue from")
+
+
+def _add_stamps(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--mode", choices=_MODES, help="how its own colours enter (tint: not at all; original: alone)")
+    add("--blend", type=float, metavar="B", help="how much of them, from 0 to 1 (mix: 0.5, multiply: 1)")
+    add("--stretch", type=float, metavar="RATIO", help="may be longer or wider than it is, up to RATIO : 1 (1)")
+    add("--mirror", action="store_const", const=True, help="may be flipped left to right")
+    size = "its longer side over the canvas's (0 2)"
+    add("--size-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help=size)
+    rotation = "degrees, clockwise (all round)"
+    add("--rotation", type=float, nargs=2, metavar=("LOW", "HIGH"), help=rotation)
+    opacity = group.add_mutually_exclusive_group()
+    opacity.add_argument("--opacity", type=float, nargs=2, metavar=("LOW", "HIGH"), help="from 0 to 1 (0 1)")
+    opacity.add_argument("--opaque", dest="opacity", action="store_const", const=(1.0, 1.0), help="--opacity 1 1")
+
+
+def _add_usage(group: argparse._ArgumentGroup) -> None:
+    shares = group.add_mutually_exclusive_group()
+    text = "one number a stamp: how often each is used, relative to the others"
+    shares.add_argument("--shares", type=float, nargs="+", metavar="SHARE", help=text)
+    shares.add_argument("--even", action="store_true", help="all alike: none is repeated before all are used")
+    group.add_argument("--at-most", type=int, metavar="N", help="primitives of each stamp")
+
+
+def _add_colors(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--background", type=_color, metavar="RRGGBB", help="colour of the canvas (ffffff)")
+    palette = group.add_mutually_exclusive_group()
+    text = "the only colours that are used"
+    palette.add_argument("--palette", type=_colors, metavar="RRGGBB,RRGGBB", help=text)
+    palette.add_argument("--palette-size", type=int, metavar="N", help="only N colours, taken from the target")
+
+
+def _add_places(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--spacing", type=float, metavar="S", help="between any two centres / the canvas's longer side, at least (0)")
+    add("--order", choices=ORDERS, help="which sizes lie in front (free)")
+    add("--lock", dest="locked", choices=LOCKABLE, nargs="+", help="what stays as it is at the start")
+
+
+def _job_of_folder(args: argparse.Namespace) -> Job:
+    for name in ("templates", "mask", "importance", "start"):
+        if getattr(args, name):
+            raise UserError(f"--{name} is for a target that is a picture: {args.target / 'job.json'} names its own")
+    job = Job.load(args.target)
+    job.settings = _settings(args, job.settings)
+    return job
+
+
+def _job_of_files(args: argparse.Namespace) -> Job:
+    if not args.templates:
+        raise UserError("There is no stamp: name at least one picture after --templates")
+    settings = _settings(args, Settings())
+    for path in (args.target, args.mask, args.importance, args.start, *args.templates):
+        if path and not os.path.exists(path):  # False for a name that is too long as well
+            raise UserError(f"There is no {path}: name one that exists")
+    specs = [TemplateSpec(str(file)) for file in _stamp_files(args.templates)]
+    pictures = {name: str(getattr(args, name) or "") for name in ("mask", "importance", "start")}
+    return Job(str(args.target), specs, settings, **pictures)
+
+
+def _settings(args: argparse.Namespace, settings: Settings) -> Settings:
+    """The settings with what the command line says otherwise."""
+    given = {f.name: getattr(args, f.name, None) for f in fields(Settings)}
+    changed = {name: value for name, value in given.items() if value is not None}
+    if args.loss is not None:
+        changed["losses"] = dict(args.loss)
+    if args.shares is not None or args.even:
+        changed["usage"] = "shares"
+    if args.palette is not None:
+        changed["palette_size"] = 0
+    elif args.palette_size is not None:
+        changed["palette"] = []
+    return replace(settings, **{**PRESETS.get(args.preset, {}), **changed})
+
+
+def _limit(specs: list[TemplateSpec], args: argparse.Namespace) -> None:
+    """Changes the stamps as the command line says; a job folder's own keep what is not mentioned."""
+    changed = {"stretch": args.stretch, "mirror": args.mirror, "most": args.at_most}
+    changed["size_range"] = args.size_range and tuple(args.size_range)
+    changed["rotation_range"] = args.rotation and tuple(math.radians(angle) for angle in args.rotation)
+    changed["opacity_range"] = args.opacity and tuple(args.opacity)
+    changed = {name: value for name, value in changed.items() if value is not None}
+    shares = args.shares or [1.0] * len(specs)
+    if len(shares) != len(specs):
+        raise UserError(f"--shares has {len(shares)} numbers, but there are {len(specs)} stamps: give one for each")
+    for spec, share in zip(specs, shares, strict=True):
+        if args.shares is not None or args.even:
+            changed["share"] = share
+        spec.limits = replace(spec.limits, **changed)
+        if args.mode is not None:
+            spec.mode, spec.blend = _MODES[args.mode]
+        if args.blend is not None:
+            spec.blend = args.blend
+        spec.__post_init__()
+
+
+def _stamp_files(paths: list[Path]) -> list[Path]:
+    files = []
+    for path in paths:
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in STAMPS) if path.is_dir() else [path]
+        if not inside:
+            raise UserError(f"{path} holds no pictures: name a folder of stamps ({', '.join(STAMPS)})")
+        files += inside
+    return files
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{value} {name}" for name, value in values.items())
+
+
+def _color(text: str) -> tuple[float, float, float]:
+    digits = text.strip().removeprefix("#")
+    if not re.fullmatch("[0-9a-fA-F]{6}", digits):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a colour: six hexadecimal digits such as ffffff are needed")
+    red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    return red, green, blue
+
+
+def _colors(text: str) -> list[tuple[float, float, float]]:
+    return [_color(part) for part in text.split(",")]
+
+
+def _weighted(text: str) -> tuple[str, float]:
+    """A name with its weight after "="; 1 where there is none."""
+    name, _, weight = text.partition("=")
+    try:
+        return name, float(weight or 1.0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a loss with its weight, such as mse=1") from None
