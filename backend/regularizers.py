@@ -24,6 +24,8 @@ from .templates import Templates
 
 GRID = 128
 """Cells along the longer side of the canvas: a cell is 4 px of 512."""
+FAINT = 0.1
+"""Opacity around which a primitive vanishes rather than pales."""
 CHUNK = 16384  # primitives whose Gaussians are held in memory at a time
 SMOOTHING = 0.01  # sigma / longer side, over which the direction of edges is averaged
 FAINT_SLOPE = 1.0 / 255  # per px: slopes below it are noise and have no direction
@@ -91,8 +93,17 @@ def size(target: Tensor, weight: Tensor) -> Regularizer:
 
 
 def sparsity(target: Tensor, weight: Tensor) -> Regularizer:
-    """The mean opacity: primitives that are of little use vanish."""
-    return lambda stamps: stamps.params[:, 5].mean()
+    """How many are seen, as a share: the mean of (1 + f) opacity / (opacity + f), f = FAINT.
+
+    It rises steeply at 0 and hardly at 1: primitives of little use vanish and the others stay opaque, where the plain
+    mean would make all of them pale.
+    """
+
+    def loss(stamps: Stamps) -> Tensor:
+        opacity = stamps.params[:, 5]
+        return ((1.0 + FAINT) * opacity / (opacity + FAINT)).mean()
+
+    return loss
 
 
 def decisive(target: Tensor, weight: Tensor) -> Regularizer:

@@ -198,6 +198,11 @@ def test_says_what_cannot_be_combined(losses: dict[str, float], message: str) ->
         Combination(losses, pictures(4, 4)[0])
 
 
+def test_every_loss_is_documented() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
+    assert not [name for name in LOSSES if f"`{name}`" not in text]
+
+
 def test_black_mask() -> None:
     with pytest.raises(UserError, match="black everywhere"):
         Combination({}, pictures(4, 4)[0], weight=torch.zeros(4, 4))

@@ -109,7 +109,8 @@ def test_overlap_in_parts_is_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_size_and_opacity() -> None:
     assert loss("size")(discs((60, 60), (60, 60))).item() == pytest.approx(2 * math.pi * 8**2 / 128**2)
-    assert loss("sparsity")(discs((60, 60), (60, 60), opacity=0.3)).item() == pytest.approx(0.3)
+    for opacity, expected in ((0.0, 0.0), (0.1, 0.55), (1.0, 1.0)):
+        assert loss("sparsity")(discs((60, 60), (60, 60), opacity=opacity)).item() == pytest.approx(expected)
     for opacity, expected in ((0.0, 0.0), (0.5, 1.0), (1.0, 0.0)):
         assert loss("decisive")(discs((60, 60), opacity=opacity)).item() == pytest.approx(expected)
 
