@@ -146,10 +146,9 @@ def alignment(target: Tensor, weight: Tensor) -> Regularizer:
     It counts by how clearly the edges have one direction, from 0 to 1. Rotations are changed, positions are not.
     """
     directions = _edge_directions(target)
-    height, width = target.shape[1:]
 
     def loss(stamps: Stamps) -> Tensor:
-        place = stamps.params[:, :2].detach() / stamps.params.new_tensor([width, height]) * 2.0 - 1.0
+        place = stamps.params[:, :2].detach() / stamps.params.new_tensor([stamps.width, stamps.height]) * 2.0 - 1.0
         field = directions.to(place.dtype)[None]
         found = grid_sample(field, place[None, None], padding_mode="border", align_corners=False)[0, :, 0]
         u, v = stamps.half_axes

@@ -142,6 +142,16 @@ def test_alignment_lays_the_longer_axis_along_edges(angle: float) -> None:
     assert alignment(stamps(values, ratio=2.0)).item() < 0.02
 
 
+def test_alignment_to_a_smaller_target() -> None:
+    """A coarse stage of a fit has one: edges lie at the same share of the canvas."""
+    target = stripes(0.0, 64)
+    target[:, :, 32:] = 0.5
+    values = params(2)
+    values[:, :2] = torch.tensor([[32.0, 64.0], [110.0, 64.0]])
+    values[:, 3], values[:, 4] = 1.0, math.pi / 2
+    assert loss("alignment", target)(stamps(values)).item() == pytest.approx(0.5, abs=0.05)
+
+
 def test_alignment_asks_nothing_of_flat_places() -> None:
     assert loss("alignment")(stamps(params(20))).item() == pytest.approx(0.0, abs=1e-9)
 
