@@ -144,7 +144,7 @@ def test_alignment_lays_the_longer_axis_along_edges(angle: float) -> None:
 
 def test_alignment_to_a_smaller_target() -> None:
     """A coarse stage of a fit has one: edges lie at the same share of the canvas."""
-    target = stripes(0.0, 64)
+    target = stripes(0.0, 64).clone()
     target[:, :, 32:] = 0.5
     values = params(2)
     values[:, :2] = torch.tensor([[32.0, 64.0], [110.0, 64.0]])
