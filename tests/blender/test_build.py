@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
-from diffbmp.backend.job import Layout, UserError, level_file
+from diffbmp.backend.job import Layout, Limits, UserError, level_file
 from diffbmp.operators.build import build_scene
 from diffbmp.operators.images import read_image
 from diffbmp.operators.planes import SPACING, UNIT
@@ -112,6 +113,23 @@ def test_the_file_holds_everything(layout_folder: Path, tmp_path: Path) -> None:
         assert image.packed_file
         assert str(tmp_path) not in image.filepath
         read_image(image)
+
+
+def test_limits_of_stamps_survive_in_the_file(layout_folder: Path, tmp_path: Path) -> None:
+    layout = Layout.load(layout_folder)
+    limits = Limits(2.5, True, (0.1, 0.4), (-0.5, 1.25), (0.25, 0.75), share=3.0, most=17)
+    for spec, mode in zip(layout.templates, ("tint", "mix", "multiply"), strict=True):
+        spec.mode, spec.blend, spec.limits = mode, 0.5, replace(limits, share=len(spec.name))
+    layout.save(layout_folder)
+    build_scene(layout_folder, "sunset", samples=1)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "sunset.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "sunset.blend"))
+    stored = stored_layout(bpy.data.scenes["DiffBMP sunset"])
+    assert stored is not None
+    assert [replace(spec, file="") for spec in stored.templates] == [
+        replace(spec, file="") for spec in Layout.load(layout_folder).templates
+    ]
+    assert [spec.limits.share for spec in stored.templates] == [4.0, 5.0, 6.0]
 
 
 def test_a_scene_that_was_not_built_holds_no_layout() -> None:

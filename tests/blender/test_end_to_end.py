@@ -10,12 +10,15 @@ import sys
 import time
 import venv
 from pathlib import Path
+from typing import Any
 
 import bpy
+import numpy as np
 import pytest
 from diffbmp.backend.job import Layout, UserError
 from diffbmp.operators.environment import backend_python
 from diffbmp.operators.images import read_image
+from numpy.typing import NDArray
 
 from tests.blender.compositor import psnr
 from tests.blender.scenes import add_stamp, make_image, make_scene, picture
@@ -31,6 +34,25 @@ def _backend() -> None:
         pytest.skip("no backend: neither DIFFBMP_BACKEND_PYTHON nor torch in this Python")
 
 
+def render_difference(scene: bpy.types.Scene, folder: Path) -> float:
+    """Builds the scene's layout and renders it: its PSNR against the engine's picture, dB."""
+    assert bpy.ops.diffbmp.build() == {"FINISHED"}
+    result = scene.diffbmp.build.scene
+    result.render.filepath = str(folder / "render.png")
+    bpy.ops.render.render(write_still=True, scene=result.name)
+    shown = read_image(bpy.data.images.load(result.render.filepath)) / 255.0
+    engine = read_image(bpy.data.images.load(str(Path(scene.diffbmp.build.layout) / "render.png"))) / 255.0
+    return psnr(shown, engine)
+
+
+def bands() -> NDArray[Any]:
+    """Slanting bands, along which stamps want to be long."""
+    pixels = picture(96, 64)
+    y, x = np.mgrid[:64, :96]
+    pixels[..., :3] = np.rint(255 * (0.5 + 0.4 * np.sin((x + 2 * y) / 6))[..., None] * pixels[..., :3]) / 255
+    return pixels
+
+
 def test_from_the_scene_to_the_render(tmp_path: Path) -> None:
     scene = make_scene()
     scene.diffbmp.stamps.mode = "mix"
@@ -40,14 +62,30 @@ def test_from_the_scene_to_the_render(tmp_path: Path) -> None:
     folder = Path(scene.diffbmp.build.layout)
     assert Layout.load(folder).count == 60
     scene.diffbmp.build.samples = 1
-    assert bpy.ops.diffbmp.build() == {"FINISHED"}
-    result = scene.diffbmp.build.scene
-    result.render.filepath = str(tmp_path / "render.png")
-    bpy.ops.render.render(write_still=True, scene=result.name)
-    shown = read_image(bpy.data.images.load(result.render.filepath)) / 255.0
-    engine = read_image(bpy.data.images.load(str(folder / "render.png"))) / 255.0
-    assert psnr(shown, engine) > 55.0
+    assert render_difference(scene, tmp_path) > 55.0
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["count"] == 60
+
+
+def test_stretched_and_mirrored_stamps_look_as_they_were_fitted(tmp_path: Path) -> None:
+    scene = make_scene()
+    settings = scene.diffbmp
+    settings.target.image = make_image("bands", bands())
+    add_stamp(settings.stamps.collection, make_image("picture", picture(40, 24)))
+    settings.stamps.mode = "original"
+    settings.limits.stretch, settings.limits.mirror, settings.limits.opaque = 4.0, True, True
+    settings.target.importance = make_image("importance", picture())
+    settings.look.structure, settings.look.inside = 0.2, 0.1
+    settings.fit.count, settings.fit.size, settings.fit.steps = 80, 96, 30
+    settings.build.samples = 1
+    assert bpy.ops.diffbmp.optimize() == {"FINISHED"}
+    layout = Layout.load(Path(settings.build.layout))
+    assert layout.aspect.min() < 0.5
+    assert layout.aspect.max() > 2.0
+    assert 0 < layout.mirror.sum() < layout.count
+    assert (layout.level[:, 0] != layout.level[:, 1]).any()
+    assert (layout.opacity == 1.0).all()
+    assert layout.templates[0].limits.stretch == 4.0
+    assert render_difference(scene, tmp_path) > 55.0
 
 
 def test_the_backend_is_verified() -> None:
