@@ -45,15 +45,15 @@ class Recipe:
     # --- softness: coarser mip levels than the canvas asks for blur the stamps, and they feel what is farther away ---
     bias: float = 1.0  # texels a canvas pixel at the end: best for one sample a pixel and for many
     first_bias: float = 0.125  # texels a canvas pixel at the start; half of it finds no more
-    soften_until: float = 0.4  # share of the iterations
+    soften_until: float = 0.3  # share of the iterations
 
     # --- relocation: see relocation.py; 0.9 dB with all that belongs to it ---
-    relocate_every: int = 3  # steps: two are too few to settle (-0.08 dB)
+    relocate_every: int = 4  # steps: two are too few to settle (-0.08 dB)
     relocate_until: float = 0.85  # share of the iterations
-    relocated: float = 0.2  # share of the primitives at first, falling to none at the last iteration
+    relocated: float = 0.25  # share of the primitives at first, falling to none at the last iteration
     acceptance: float = 0.6  # of the leaving one's removal loss is enough: a candidate has not yet been optimized
-    candidates: int = 48  # for each primitive that may leave; 32: -0.03 dB
-    climbs: int = 3  # rounds of varying the best ...
+    candidates: int = 40  # for each primitive that may leave
+    climbs: int = 4  # rounds of varying the best ...
     climbers: int = 3  # ... so many for each primitive that may leave
     climb: float = 0.5  # how far: of the half axis and of a radian, for the first round
     smallest_candidate: float = 0.15  # scale, mean spacings
