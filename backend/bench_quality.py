@@ -1,6 +1,7 @@
-"""The quality bench: how well, and how fast, pictures are made of stamps by `python -m backend fit`, start-up included.
+"""The quality bench: how good the pictures are and how long they take, by recipe and setting, measured in one run.
 
-A folder holds targets/ and templates/ with pictures; every target is fitted with every template alone.
+A folder holds targets/ and templates/ with pictures; every target is made of every template alone (a pair). What is
+compared is fitted one after the other, turn and turn about, so that ratios of times are of one load of the machine.
 """
 
 from __future__ import annotations
@@ -10,61 +11,174 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from .bench_summary import explain, summarize, summarize_seeds  # noqa: F401  explain is the bench's too
+from .control import Control
 from .files import UserError
+from .fitting import fit
+from .job import Job, Limits, Settings, TemplateSpec
+from .metrics import psnr
+from .run import judge, load_pictures, supersampled
+from .templates import load_templates
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-LONGEST_FIT = 600  # seconds
+LONGEST_FIT = 600  # seconds, of a process
+BLACK = (0.0, 0.0, 0.0)
 
-_METRICS = ("psnr", "ssim", "psnr_aa", "ssim_aa")
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the ways to fit that are compared."""
+
+    recipe: str = "default"
+    space: str = "display"
+    stretch: float = 1.0
+
+
+WAYS = {"paper": Way("paper"), "default": Way(), "stretch": Way(stretch=3.0), "linear": Way(space="linear")}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured with a pair."""
+
+    count: int = 1000
+    size: int = 512  # px
+    iterations: int = 100
+    few: tuple[int, ...] = (50, 100, 150, 200, 300)  # primitives: how many does `default` need to equal `paper`?
+    doubled: int = 2  # targets, the first ones, that are also made of twice as many primitives
+
+
+QUICK = Plan(count=60, size=96, iterations=10, few=(10, 30), doubled=1)
+"""A smoke test: its numbers mean nothing."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fit."""
+
+    target: Path
+    template: Path
+    way: str
+    count: int
+    seed: int = 0
 
 
 @dataclass(frozen=True)
 class QualityRow:
-    """One fit. psnr in dB; `aa` is the supersampled picture; seconds are those of the whole process."""
+    """What came of a fit. psnr in dB; `aa` is the supersampled picture, on_black that picture on a black canvas.
+
+    seconds are the fit's own, without the start of the process and the reading and writing of files.
+    """
 
     target: str
     template: str
+    way: str
+    count: int
+    seed: int
     psnr: float
     ssim: float
     psnr_aa: float
     ssim_aa: float
+    psnr_on_black: float
     seconds: float
 
 
 def run(
-    folder: Path, *, count: int = 1000, size: int = 512, iterations: int = 100, seed: int = 0
-) -> list[dict[str, Any]]:
-    """Fits every picture in folder/targets with every stamp in folder/templates: one QualityRow, as a dict, each.
+    folder: Path, *, targets: Sequence[str] = (), templates: Sequence[str] = (), plan: Plan | None = None, tell: Tell
+) -> dict[str, Any]:
+    """All that the bench measures, in folder/targets and folder/templates or those of them that are named.
 
-    Raises UserError for a folder without them, and for a fit that fails.
+    Returns rows (QualityRow), processes (seconds of whole processes, by pair) and their summary
+    (bench_summary.summarize). tell is called with a line after each fit. Raises UserError for a folder without pictures
+    or with none of a name, and for a fit that fails.
     """
-    options = {"count": count, "size": size, "iterations": iterations, "seed": seed}
+    plan = plan or Plan()
+    pairs = _pairs(folder, targets, templates)
+    _warm_up(pairs[0], plan)
+    rows = [_measured(case, plan, tell) for case in _cases(pairs, plan)]
+    processes = [_process(target, template, plan, tell) for target, template in pairs]
+    summary = summarize([asdict(row) for row in rows], plan.count)
+    return {"plan": asdict(plan), "rows": [asdict(row) for row in rows], "processes": processes, "summary": summary}
+
+
+def run_seeds(
+    folder: Path,
+    seeds: int,
+    *,
+    targets: Sequence[str] = (),
+    templates: Sequence[str] = (),
+    plan: Plan | None = None,
+    tell: Tell,
+) -> dict[str, Any]:
+    """The recipe `paper` alone, so many times with each pair, against the `anchor` figures of folder/baseline.json.
+
+    That file is optional: {"rows": [{"target", "template", "count", "anchor": {"psnr", "ssim"}}]}. Raises as run does.
+    """
+    plan = plan or Plan()
+    pairs = _pairs(folder, targets, templates)
+    cases = [Case(*pair, "paper", plan.count, seed) for pair in pairs for seed in range(seeds)]
+    rows = [asdict(_measured(case, plan, tell)) for case in cases]
+    file = folder / "baseline.json"
+    anchor = json.loads(file.read_text(encoding="utf-8")).get("rows", []) if file.exists() else []
+    return {"plan": asdict(plan), "rows": rows, "seeds": summarize_seeds(rows, anchor)}
+
+
+def _cases(pairs: list[tuple[Path, Path]], plan: Plan) -> Iterator[Case]:
+    targets = list(dict.fromkeys(target for target, _ in pairs))
+    for i, pair in enumerate(pairs):
+        cases = [Case(*pair, way, plan.count) for way in WAYS]
+        if pair[0] in targets[: plan.doubled]:
+            cases += [Case(*pair, way, 2 * plan.count) for way in ("paper", "default")]
+        yield from cases if i % 2 == 0 else reversed(cases)
+        yield from (Case(*pair, "default", count) for count in plan.few)
+
+
+def _warm_up(pair: tuple[Path, Path], plan: Plan) -> None:
+    """Loads what the first fit would have to load within its time."""
+    _measured(Case(*pair, "paper", 2), replace(plan, iterations=1), lambda line: None)
+    _measured(Case(*pair, "default", 2), replace(plan, iterations=1), lambda line: None)
+
+
+def _measured(case: Case, plan: Plan, tell: Tell) -> QualityRow:
+    way = WAYS[case.way]
+    settings = Settings(case.count, plan.size, plan.iterations, seed=case.seed, recipe=way.recipe, space=way.space)
+    job = Job(str(case.target), [TemplateSpec(str(case.template), limits=Limits(stretch=way.stretch))], settings)
+    target, weight = load_pictures(job)
+    templates = load_templates(job.templates)  # anew each time: their mip levels are a part of the fit's work
+    result = fit(target, templates, settings, weight=weight)
+    _, metrics = judge(result, target, weight, templates, settings, Control())
+    on_black = supersampled(replace(result.layout, background=BLACK), templates, settings, Control())
+    black_target, _ = load_pictures(replace(job, settings=replace(settings, background=BLACK)))
+    row = QualityRow(
+        target=case.target.stem,
+        template=case.template.stem,
+        way=case.way,
+        count=case.count,
+        seed=case.seed,
+        **{name: metrics[name] for name in ("psnr", "ssim", "psnr_aa", "ssim_aa")},
+        psnr_on_black=psnr(on_black if on_black is not None else torch.zeros_like(target), black_target, weight),
+        seconds=result.seconds,
+    )
+    tell(f"{row.target}, {row.template}, {row.way}, {row.count}: {row.psnr_aa:.2f} dB in {row.seconds:.1f} s")
+    return row
+
+
+def _process(target: Path, template: Path, plan: Plan, tell: Tell) -> dict[str, Any]:
+    """The command line's `fit`, from the start of its process to its end."""
+    options = {"count": plan.count, "size": plan.size, "iterations": plan.iterations}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    templates = _pictures(folder / "templates")
-    return [
-        asdict(_fit(target, template, arguments)) for target in _pictures(folder / "targets") for template in templates
-    ]
-
-
-def explain(rows: list[dict[str, Any]]) -> str:
-    """The rows as a table for people, with their mean."""
-    mean: dict[str, Any] = {name: sum(row[name] for row in rows) / len(rows) for name in (*_METRICS, "seconds")}
-    lines = [f"{'target':<16} {'template':<16} {'psnr':>6} {'ssim':>6} {'aa':>6} {'ssim':>6} {'time':>8}"]
-    for row in [*rows, {"target": "mean", "template": "", **mean}]:
-        numbers = f"{row['psnr']:6.2f} {row['ssim']:6.3f} {row['psnr_aa']:6.2f} {row['ssim_aa']:6.3f}"
-        lines.append(f"{row['target']:<16} {row['template']:<16} {numbers} {row['seconds']:6.1f} s")
-    return "\n".join(lines)
-
-
-def _fit(target: Path, template: Path, arguments: list[str]) -> QualityRow:
     with tempfile.TemporaryDirectory(prefix="diffbmp-bench-") as scratch:
-        out = Path(scratch) / "out"
-        files = [str(target), "--templates", str(template), "--out", str(out)]
+        files = [str(target), "--templates", str(template), "--out", str(Path(scratch, "out"))]
         command = [sys.executable, "-m", "backend", "fit", *files, *arguments]
         begin = time.perf_counter()
         process = subprocess.run(
@@ -77,15 +191,24 @@ def _fit(target: Path, template: Path, arguments: list[str]) -> QualityRow:
             check=False,
         )
         seconds = time.perf_counter() - begin
-        if process.returncode != 0:
-            last = process.stderr.strip().rpartition("\n")[2]
-            raise UserError(f"The fit of {target} with {template} failed: {last}")
-        metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    return QualityRow(target.stem, template.stem, **{name: metrics[name] for name in _METRICS}, seconds=seconds)
+    if process.returncode != 0:
+        last = process.stderr.strip().rpartition("\n")[2]
+        raise UserError(f"The fit of {target} with {template} failed: {last}")
+    tell(f"{target.stem}, {template.stem}, a whole process: {seconds:.1f} s")
+    return {"target": target.stem, "template": template.stem, "seconds": seconds}
 
 
-def _pictures(folder: Path) -> list[Path]:
-    found = sorted(path.resolve() for path in folder.glob("*") if path.suffix.lower() in PICTURES)
+def _pairs(folder: Path, targets: Sequence[str], templates: Sequence[str]) -> list[tuple[Path, Path]]:
+    stamps = _pictures(folder / "templates", templates)
+    return [(target, stamp) for target in _pictures(folder / "targets", targets) for stamp in stamps]
+
+
+def _pictures(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The pictures of a folder: all, by name, or those of these names without their ending, in this order."""
+    found = {path.stem: path.resolve() for path in sorted(folder.glob("*")) if path.suffix.lower() in PICTURES}
     if not found:
         raise UserError(f"{folder} has no pictures: the quality bench needs a folder with targets/ and templates/")
-    return found
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise UserError(f"{folder} has no picture {missing[0]}: it has {', '.join(found)}")
+    return [found[name] for name in names or found]

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .bench import add_options as add_bench_options
 from .cli_fit import add_options, job_of
 from .control import Control, termination_calls
 from .files import UserError, check_range
@@ -49,8 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="write JSON")
     doctor.set_defaults(run=_doctor)
     bench = commands.add_parser("bench", help="measure speed, or quality")
-    bench.add_argument("--json", action="store_true", help="write JSON")
-    bench.add_argument("--quality", type=Path, metavar="DIR", help="fit the pictures in DIR/targets with DIR/templates")
+    add_bench_options(bench)
     bench.set_defaults(run=_bench)
     return parser
 
@@ -153,8 +153,9 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _bench(args: argparse.Namespace) -> int:
     from .bench import explain, measure
+    from .console import Console
 
-    results = measure(args.quality)
+    results = measure(args, Console(sys.stderr).line)
     _write(results if args.json else explain(results))
     return 0
 

@@ -27,7 +27,8 @@ _GOLDEN = math.pi * (3.0 - math.sqrt(5.0))
 _EAGERNESS = 3.0  # of a push: more than 1, because most are in the way of others
 _PATIENCE = 300  # rounds of the last settling, which ...
 _SLACK = 1.02  # ... aims at that much more than is needed, to be done in rounds that can be counted
-_MOMENTUM = 0.7  # and goes on in its direction: a fifth of the rounds
+_MOMENTUM = 0.7  # going on in its direction, which takes a fifth of the rounds; but moves more than need be, so ...
+_MOMENTUM_RISE = 0.01  # ... by this much more of it a round
 
 
 def check_spacing(spacing: float, count: int, height: int, width: int) -> None:
@@ -90,8 +91,8 @@ def settle(
     points = before = torch.stack([x, y], 1).double().numpy()
     weight = _weights(points, movable)
     aim = spacing * _SLACK + TOLERANCE
-    for _ in range(_PATIENCE):
-        going = (points + _MOMENTUM * (points - before)).clip(0.0, [width, height])
+    for step in range(_PATIENCE):
+        going = (points + min(_MOMENTUM, _MOMENTUM_RISE * step) * (points - before)).clip(0.0, [width, height])
         going[weight == 0] = points[weight == 0]
         pushed, worst = _pushed(going, weight, aim, height, width)
         if aim - worst >= spacing + 0.5 * TOLERANCE:

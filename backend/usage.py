@@ -130,11 +130,14 @@ def _divided(share: NDArray[np.float64], most: IntArray, count: int) -> IntArray
 
 def _too_few(templates: Templates, possible: int, count: int, usage: str) -> str:
     counted = [item for item in templates.items if usage == "free" or item.limits.share > 0]
-    most = {item.limits.most or count for item in counted}
+    most = sorted({item.limits.most or count for item in counted})
     stamps = f"{len(counted)} stamp{'s' if len(counted) > 1 else ''}"
-    each = f" {most.pop()} time{'s' if max(most, default=2) > 1 else ''}" if len(most) == 1 else " as often as allowed"
-    together = " each" if len(counted) > 1 else ""
+    often, each = f"{most[0]} time{'s' if most[0] > 1 else ''}", " each" if len(counted) > 1 else ""
+    if len(most) > 1:
+        often, each = f"{most[0]} to {most[-1]} times", ""
+    make = "make" if len(counted) > 1 else "makes"
+    primitives = f"{possible:,} primitive{'s' if possible > 1 else ''}"
     return (
-        f"{stamps} at most{each}{together} make {possible:,} primitives, but {count:,} are asked for: "
+        f"{stamps} at most {often}{each} {make} {primitives}, but {count:,} are asked for: "
         f"ask for {possible:,} at most, or raise how often a stamp may be used"
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import build, optimize, properties, verify
+from . import build, limits, look, optimize, properties, verify
 
-_PARTS = (properties, verify, optimize, build)
+_PARTS = (limits, look, properties, verify, optimize, build)
 
 
 def register() -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 
-from ..backend.job import Job, Settings, TemplateSpec, UserError
+from ..backend.job import Job, TemplateSpec, UserError
 from .folders import file_name
-from .images import read_image, write_png
+from .images import ByteArray, read_image, write_png
+from .settings import color_mode, fit_settings, stamp_limits, takes_steering, unused_settings
 
 
 def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
-    """Writes the scene's job into the folder. Returns a sentence about each stamp that had to be left out.
+    """Writes the scene's job into the folder. Returns a sentence about each thing that had to be left out.
 
-    Raises UserError where the target or all stamps cannot be used, or the folder cannot be written to.
+    Raises UserError where the target or all stamps cannot be used, a setting makes no sense, or the folder cannot be
+    written to.
     """
     settings = scene.diffbmp
     if settings.target.image is None:
@@ -28,36 +31,21 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
             f"The collection {settings.stamps.collection.name} holds no image: "
             "give its objects materials with image textures"
         )
-    target = read_image(settings.target.image)
-    if not target[..., 3].any():
-        raise UserError(f"The target {settings.target.image.name} is fully transparent: choose another image")
+    mode, blend = color_mode(scene)
+    kind = TemplateSpec("", mode=mode, blend=blend, limits=stamp_limits(scene))
+    wanted, left_out = fit_settings(scene), unused_settings(scene)
+    target = _read_visible(settings.target.image, "The target")
+    importance = settings.target.importance if takes_steering(scene) else None
     try:
-        (folder / "target").mkdir()
-        (folder / "templates").mkdir()
-        write_png(folder / "target" / "0001.png", target)
-        specs, problems = _write_stamps(images, settings.stamps, folder)
-        Job("target/0001.png", specs, fit_settings(scene)).save(folder)
+        target_file = _write_picture(target, folder, "target")
+        importance_file = _write_picture(read_image(importance), folder, "importance") if importance else ""
+        specs, problems = _write_stamps(images, kind, folder)
+        Job(target_file, specs, wanted, importance=importance_file).save(folder)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written to ({error.strerror}): see that there is space and permission"
         ) from error
-    return problems
-
-
-def fit_settings(scene: bpy.types.Scene) -> Settings:
-    """What the scene's properties ask the backend for."""
-    fit, backend = scene.diffbmp.fit, scene.diffbmp.backend
-    red, green, blue = fit.background
-    return Settings(
-        count=fit.count,
-        size=fit.size,
-        iterations=fit.steps,
-        seed=fit.seed,
-        space=fit.space,
-        background=(red, green, blue),
-        engine=backend.engine,
-        threads=backend.threads,
-    )
+    return [*problems, left_out] if left_out else problems
 
 
 def stamp_images(collection: bpy.types.Collection) -> list[bpy.types.Image]:
@@ -84,16 +72,30 @@ def _node_images(tree: bpy.types.NodeTree, seen: set[bpy.types.NodeTree]) -> Ite
             yield from _node_images(node.node_tree, seen)
 
 
+def _read_visible(image: bpy.types.Image, what: str) -> ByteArray:
+    rgba = read_image(image)
+    if not rgba[..., 3].any():
+        raise UserError(f"{what} {image.name} is fully transparent: choose another image")
+    return rgba
+
+
+def _write_picture(rgba: ByteArray, folder: Path, name: str) -> str:
+    """Writes it into a folder of its own and returns its path in the job's folder."""
+    (folder / name).mkdir()
+    write_png(folder / name / "0001.png", rgba)
+    return f"{name}/0001.png"
+
+
 def _write_stamps(
-    images: list[bpy.types.Image], settings: bpy.types.PropertyGroup, folder: Path
+    images: list[bpy.types.Image], kind: TemplateSpec, folder: Path
 ) -> tuple[list[TemplateSpec], list[str]]:
+    """kind: what all stamps have in common."""
+    (folder / "templates").mkdir()
     specs: list[TemplateSpec] = []
     problems: list[str] = []
     for image in images:
         try:
-            rgba = read_image(image)
-            if not rgba[..., 3].any():
-                raise UserError(f"The image {image.name} is fully transparent")
+            rgba = _read_visible(image, "The image")
         except UserError as error:
             problems.append(error.message)
             continue
@@ -101,7 +103,7 @@ def _write_stamps(
         file = f"templates/{len(specs):03d}_{file_name(name)}.png"
         write_png(folder / file, rgba)
         height, width = rgba.shape[:2]
-        specs.append(TemplateSpec(file, name, settings.mode, settings.blend, width, height))
+        specs.append(replace(kind, file=file, name=name, width=width, height=height))
     if not specs:
         raise UserError(f"No stamp can be used: {'; '.join(problems)}")
     return specs, problems

@@ -14,6 +14,7 @@ from .environment import backend_call, backend_python
 from .folders import new_job_folder
 from .run import Run
 from .session import NOTICE, Slot, Watching, redraw
+from .settings import lacks_colors
 from .worker import Worker
 
 PRINT_SECONDS = 1.0
@@ -23,7 +24,7 @@ RUN = Slot()
 
 
 def start_run(scene: bpy.types.Scene) -> tuple[Run, list[str]]:
-    """Writes the scene's job and gives it to a new worker. Returns the run and a sentence about each stamp left out.
+    """Writes the scene's job and gives it to a new worker. Returns the run and a sentence about each thing left out.
 
     Raises UserError as write_job and Worker do.
     """
@@ -47,6 +48,8 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
         return "Choose a target image"
     if scene.diffbmp.stamps.collection is None:
         return "Choose a collection with the stamps"
+    if lacks_colors(scene):
+        return "Add a color to the palette"
     try:
         backend_python()
     except UserError as error:

@@ -11,7 +11,9 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..backend.job import MAX_COUNT, MAX_SIZE, Settings
+from ..backend.job import MAX_COUNT, MAX_SIZE, PRESETS, Settings
+from .limits import DIFFBMP_PG_limits
+from .look import DIFFBMP_PG_look
 
 _DEFAULTS = Settings()
 
@@ -19,6 +21,15 @@ _MODES = (
     ("tint", "Tint", "A stamp is a shape in one color, which is found"),
     ("mix", "Mix", "A stamp's own colors, mixed with the color that is found"),
     ("multiply", "Multiply", "A stamp's own colors, multiplied by the color that is found"),
+    ("original", "Original Colors", "A stamp's own colors as they are"),
+)
+_PRESETS = (
+    *((name, name.title(), f"{values['iterations']} steps") for name, values in PRESETS.items()),
+    ("custom", "Custom", "A number of steps of your own"),
+)
+_RECIPES = (
+    ("default", "Default", "Stamps that are of little use are moved to where they are needed most"),
+    ("paper", "Published", "As the method was published: a soft texture of large, half-transparent stamps"),
 )
 _SPACES = (
     ("display", "Display", "Blend the stamps as Photoshop and Krita do, in display-encoded numbers"),
@@ -36,6 +47,11 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
         type=bpy.types.Image,
         name="Target",
         description="The picture that the stamps are to become",
+    )
+    importance: PointerProperty(
+        type=bpy.types.Image,
+        name="Importance",
+        description="A picture that is white where likeness matters most, such as eyes and faces, and black elsewhere",
     )
 
 
@@ -56,7 +72,24 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
     )
 
 
+def _take_preset(fit: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    if fit.preset != "custom":
+        fit.steps = PRESETS[fit.preset]["iterations"]
+
+
+def _leave_preset(fit: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    if fit.preset != "custom" and fit.steps != PRESETS[fit.preset]["iterations"]:
+        fit.preset = "custom"
+
+
 class DIFFBMP_PG_fit(bpy.types.PropertyGroup):
+    preset: EnumProperty(
+        items=_PRESETS,
+        default="normal",
+        name="Preset",
+        description="How thoroughly the stamps are fitted",
+        update=_take_preset,
+    )
     count: IntProperty(
         name="Count", description="Number of stamps to place", default=_DEFAULTS.count, min=1, max=MAX_COUNT
     )
@@ -75,6 +108,21 @@ class DIFFBMP_PG_fit(bpy.types.PropertyGroup):
         min=1,
         max=1_000_000,
         soft_max=1000,
+        update=_leave_preset,
+    )
+    time_limit: FloatProperty(
+        name="Time Limit",
+        description="Seconds that fitting may take: it hurries to end well in time; 0 = none",
+        subtype="TIME_ABSOLUTE",
+        default=_DEFAULTS.time_limit,
+        min=0.0,
+        max=1e6,
+        soft_max=600.0,
+        step=100,
+        precision=1,
+    )
+    recipe: EnumProperty(
+        items=_RECIPES, default=_DEFAULTS.recipe, name="Recipe", description="The way in which the stamps are fitted"
     )
     seed: IntProperty(name="Seed", description="Another seed gives another arrangement", default=_DEFAULTS.seed, min=0)
     space: EnumProperty(
@@ -126,6 +174,8 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
 class DIFFBMP_PG_scene(bpy.types.PropertyGroup):
     target: PointerProperty(type=DIFFBMP_PG_target)
     stamps: PointerProperty(type=DIFFBMP_PG_stamps)
+    limits: PointerProperty(type=DIFFBMP_PG_limits)
+    look: PointerProperty(type=DIFFBMP_PG_look)
     fit: PointerProperty(type=DIFFBMP_PG_fit)
     backend: PointerProperty(type=DIFFBMP_PG_backend)
     build: PointerProperty(type=DIFFBMP_PG_build)

@@ -10,6 +10,7 @@ from ..operators.folders import ADD_ON
 from ..operators.optimize import RUN, describe_quality, describe_seconds
 from ..operators.run import Run
 from ..operators.session import NOTICE
+from ..operators.settings import takes_steering
 from ..operators.storage import KEY
 from .text import draw_sentence
 
@@ -38,10 +39,10 @@ class DIFFBMP_PT_main(_Sidebar, bpy.types.Panel):
         column.template_ID(settings.target, "image", open="image.open", text="Target")
         column.prop(settings.stamps, "collection")
         column.prop(settings.stamps, "mode")
-        if settings.stamps.mode != "tint":
+        if settings.stamps.mode in ("mix", "multiply"):
             column.prop(settings.stamps, "blend")
         column.separator()
-        for name in ("count", "size", "steps", "seed"):
+        for name in ("count", "size", "preset", "steps"):
             column.prop(settings.fit, name)
 
         if RUN.task is None:
@@ -52,8 +53,55 @@ class DIFFBMP_PT_main(_Sidebar, bpy.types.Panel):
             draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", context.region.width)
 
 
-class DIFFBMP_PT_canvas(_Sidebar, bpy.types.Panel):
-    bl_label = "Canvas and Engine"
+class DIFFBMP_PT_limits(_Sidebar, bpy.types.Panel):
+    bl_label = "Stamp Limits"
+    bl_parent_id = "DIFFBMP_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+
+    def draw(self, context: bpy.types.Context) -> None:
+        limits = context.scene.diffbmp.limits
+        layout = _steering_layout(self.layout, context)
+        layout.prop(limits, "stretch")
+        layout.prop(limits, "mirror")
+        _draw_pair(layout, limits, "size")
+        layout.prop(limits, "free_rotation")
+        if not limits.free_rotation:
+            _draw_pair(layout, limits, "rotation")
+        layout.prop(limits, "opaque")
+        if not limits.opaque:
+            _draw_pair(layout, limits, "opacity")
+        layout.separator()
+        layout.prop(limits, "usage")
+        layout.prop(limits, "most")
+
+
+class DIFFBMP_PT_look(_Sidebar, bpy.types.Panel):
+    bl_label = "Look"
+    bl_parent_id = "DIFFBMP_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.diffbmp
+        look = settings.look
+        layout = _steering_layout(self.layout, context)
+        layout.template_ID(settings.target, "importance", new="image.new", open="image.open", text="Importance")
+        layout.prop(look, "palette")
+        if look.palette == "target":
+            layout.prop(look, "palette_size")
+        elif look.palette == "given":
+            _draw_colors(layout, look)
+        layout.separator()
+        layout.prop(look, "order")
+        layout.prop(look, "spacing")
+        layout.separator()
+        layout.prop(look, "match")
+        column = layout.column(align=True)
+        for name in ("structure", "edges", "follow", "flow", "apart", "inside"):
+            column.prop(look, name, slider=True)
+
+
+class DIFFBMP_PT_advanced(_Sidebar, bpy.types.Panel):
+    bl_label = "Advanced"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
 
@@ -63,8 +111,8 @@ class DIFFBMP_PT_canvas(_Sidebar, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.enabled = RUN.task is None
-        layout.prop(settings.fit, "background")
-        layout.prop(settings.fit, "space")
+        for name in ("background", "space", "recipe", "seed", "time_limit"):
+            layout.prop(settings.fit, name)
         layout.prop(settings.backend, "engine")
         layout.prop(settings.backend, "threads")
 
@@ -117,6 +165,33 @@ def _draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row.operator("diffbmp.optimize", icon="PLAY")
 
 
+def _steering_layout(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.UILayout:
+    """A layout for settings that not every recipe uses; where this one does not, says so and greys them out."""
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    is_used = takes_steering(context.scene)
+    if not is_used:
+        draw_sentence(layout, "The recipe Published uses none of this.", "INFO", context.region.width)
+    column = layout.column()
+    column.enabled = is_used and RUN.task is None
+    return column
+
+
+def _draw_pair(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, name: str) -> None:
+    column = layout.column(align=True)
+    column.prop(group, f"{name}_min")
+    column.prop(group, f"{name}_max")
+
+
+def _draw_colors(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup) -> None:
+    column = layout.column(align=True)
+    for index, item in enumerate(look.colors):
+        row = column.row(align=True)
+        row.prop(item, "color", text=f"Color {index + 1}")
+        row.operator("diffbmp.remove_color", text="", icon="X").index = index
+    column.operator("diffbmp.add_color", icon="ADD")
+
+
 def _draw_run(layout: bpy.types.UILayout, run: Run) -> None:
     progress = run.progress
     done, text, quality = 0.0, "Starting ...", " "  # a line without text: what is below must not jump
@@ -133,7 +208,14 @@ def _draw_run(layout: bpy.types.UILayout, run: Run) -> None:
     row.operator("diffbmp.cancel", icon="CANCEL")
 
 
-_CLASSES = (DIFFBMP_PT_main, DIFFBMP_PT_canvas, DIFFBMP_PT_result, DIFFBMP_PT_built)
+_CLASSES = (
+    DIFFBMP_PT_main,
+    DIFFBMP_PT_limits,
+    DIFFBMP_PT_look,
+    DIFFBMP_PT_advanced,
+    DIFFBMP_PT_result,
+    DIFFBMP_PT_built,
+)
 
 
 def register() -> None:

@@ -219,12 +219,14 @@ def test_bench_measures_speed_or_quality(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for kind, options in (("speed", []), ("quality", ["--quality", str(tmp_path)])):
-        monkeypatch.setattr(f"backend.bench_{kind}.run", lambda *folder: [str(path) for path in folder])
+        monkeypatch.setattr(f"backend.bench_{kind}.run", lambda *folder, **chosen: [str(path) for path in folder])
         monkeypatch.setattr(f"backend.bench_{kind}.explain", lambda numbers: f"table of {len(numbers)}")
         assert main(["bench", "--json", *options]) == 0
         assert json.loads(capsys.readouterr().out) == {kind: options[1:]}
         assert main(["bench", *options]) == 0
         assert capsys.readouterr().out == f"table of {len(options[1:])}\n"
+    assert main(["bench", "--seeds", "3"]) == 2
+    assert "--quality" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

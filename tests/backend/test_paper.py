@@ -208,6 +208,16 @@ def test_faint_primitives_start_anew_without_memory() -> None:
     assert torch.allclose((before - optimizer.params)[faint, 4], torch.tensor(0.1 * 0.99), atol=1e-4)
 
 
+def test_each_time_they_start_half_as_large() -> None:
+    flat = torch.full((3, HEIGHT, WIDTH), 0.5)
+    start, chosen = PaperStart(flat, 300, generator()), torch.arange(300)
+    for halvings in (1, 2, 3):
+        scale = start.again(chosen, halvings)[:, 2]
+        assert scale.max() == pytest.approx(50 * 0.5**halvings)
+        # Half of the noise is cut off at the largest.
+        assert (scale == scale.max()).float().mean() == pytest.approx(0.5, abs=0.1)
+
+
 def test_locked_primitives_do_not_start_anew() -> None:
     locked = torch.tensor([True, False, False, False, False, False])
     params = some()

@@ -203,7 +203,7 @@ def test_stamps_that_cannot_be_used_are_left_out(tmp_path: Path) -> None:
     add_stamp(stamps, gone)
     problems = write_job(scene, tmp_path)
     assert len(problems) == 2
-    assert problems[0] == "The image clear is fully transparent"
+    assert problems[0] == "The image clear is fully transparent: choose another image"
     assert problems[1].startswith("The image gone has no pixels: ")
     assert [spec.name for spec in Job.load(tmp_path).templates] == ["disc"]
 
@@ -216,7 +216,7 @@ def test_no_stamp_that_can_be_used(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^The collection Stamps holds no image: give its objects materials"):
         write_job(scene, tmp_path)
     add_stamp(stamps, make_image("clear", np.zeros((4, 4, 4))))
-    with pytest.raises(UserError, match=r"^No stamp can be used: The image clear is fully transparent$"):
+    with pytest.raises(UserError, match=r"^No stamp can be used: The image clear is fully transparent: choose another"):
         write_job(scene, tmp_path)
 
 

@@ -1,0 +1,122 @@
+# mypy: disable-error-code="valid-type"
+"""What the result is to look like, as Scene.diffbmp.look, and the buttons of its list of colors."""
+
+import bpy
+from bpy.props import CollectionProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty
+
+from ..backend.job import Settings
+
+_DEFAULTS = Settings()
+
+_PALETTES = (
+    ("any", "Any", "Each stamp gets the color that fits best"),
+    ("target", "From Target", "Only a number of colors, which are taken from the target"),
+    ("given", "Given", "Only the colors of the list"),
+)
+_ORDERS = (
+    ("free", "Free", "Whichever order fits best"),
+    ("small_front", "Small in Front", "Details lie on top of large stamps"),
+    ("large_front", "Large in Front", "Large stamps lie on top of small ones"),
+)
+_MATCHES = (
+    ("color", "Color", "Come as close to the target's colors as can be"),
+    ("crisp", "Crisp", "Prefer crisp forms to exact colors; small details may give way to flat color"),
+    ("brightness", "Brightness", "Match light and dark only; colors remain roughly as they are found at the start"),
+)
+
+
+class DIFFBMP_PG_color(bpy.types.PropertyGroup):
+    color: FloatVectorProperty(
+        name="Color",
+        description="A color that stamps may have",
+        subtype="COLOR_GAMMA",
+        size=3,
+        default=(0.5, 0.5, 0.5),
+        min=0.0,
+        max=1.0,
+    )
+
+
+def _preference(name: str, description: str) -> FloatProperty:
+    """A property from 0 = of no account to 1 = strong."""
+    return FloatProperty(
+        name=name,
+        description=f"{description}. 0 = of no account, 1 = strong",
+        subtype="FACTOR",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+    )
+
+
+class DIFFBMP_PG_look(bpy.types.PropertyGroup):
+    palette: EnumProperty(items=_PALETTES, default="any", name="Palette", description="Which colors stamps may have")
+    palette_size: IntProperty(
+        name="Colors", description="Number of colors that are taken from the target", default=8, min=1, max=256
+    )
+    colors: CollectionProperty(type=DIFFBMP_PG_color, name="Colors", description="The only colors stamps may have")
+    order: EnumProperty(
+        items=_ORDERS, default=_DEFAULTS.order, name="Order", description="Which stamps lie in front of others"
+    )
+    spacing: FloatProperty(
+        name="Spacing",
+        description=(
+            "Distance between the centers of any two stamps at least, in percent of the canvas's longer side; 0 = any"
+        ),
+        subtype="PERCENTAGE",
+        precision=2,
+        default=100.0 * _DEFAULTS.spacing,
+        min=0.0,
+        max=100.0,
+        soft_max=10.0,
+    )
+    match: EnumProperty(items=_MATCHES, default="color", name="Match", description="How likeness is measured")
+    structure: _preference(
+        "Structure", "Render texture and fine detail, such as eyes and lettering, at the cost of color"
+    )
+    edges: _preference("Edges", "Keep outlines in place and calm areas calm")
+    follow: _preference("Follow Edges", "Lay the stamps along the target's outlines")
+    flow: _preference("Flow", "Turn neighboring stamps alike, as in fur, grass or brush strokes")
+    apart: _preference("Side by Side", "Lay the stamps beside each other rather than over each other, as in a mosaic")
+    inside: _preference("Inside Canvas", "Keep the stamps whole, within the edges of the canvas")
+
+
+class DIFFBMP_OT_add_color(bpy.types.Operator):
+    bl_idname = "diffbmp.add_color"
+    bl_label = "Add Color"
+    bl_description = "Add a color to those that stamps may have"
+    bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.diffbmp.look.colors.add()
+        return {"FINISHED"}
+
+
+class DIFFBMP_OT_remove_color(bpy.types.Operator):
+    bl_idname = "diffbmp.remove_color"
+    bl_label = "Remove Color"
+    bl_description = "Remove this color from the list"
+    bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
+
+    index: IntProperty(name="Index", description="Its place in the list, from 0", min=0)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        colors = context.scene.diffbmp.look.colors
+        if self.index >= len(colors):
+            self.report({"ERROR"}, f"There is no color {self.index}: the list has {len(colors)}")
+            return {"CANCELLED"}
+        colors.remove(self.index)
+        return {"FINISHED"}
+
+
+_CLASSES = (DIFFBMP_PG_color, DIFFBMP_PG_look, DIFFBMP_OT_add_color, DIFFBMP_OT_remove_color)
+
+
+def register() -> None:
+    for item in _CLASSES:
+        bpy.utils.register_class(item)
+
+
+def unregister() -> None:
+    for item in reversed(_CLASSES):
+        bpy.utils.unregister_class(item)

@@ -1,0 +1,130 @@
+"""The scene's properties as what the backend is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import bpy
+
+from ..backend.job import Color, Limits, Settings, UserError
+
+_MATCHES = {"color": "mse", "crisp": "l1", "brightness": "gray_mse"}
+"""The loss of the image, by what the user wants to be matched."""
+
+_PREFERENCES = {
+    "structure": ("ssim", 0.1),
+    "edges": ("edge", 0.1),
+    "follow": ("alignment", 0.1),
+    "flow": ("smoothness", 0.1),
+    "apart": ("overlap", 0.01),
+    "inside": ("boundary", 0.1),
+}
+"""Further losses by what the user prefers, and their weights where that is strong."""
+
+
+def fit_settings(scene: bpy.types.Scene) -> Settings:
+    """What the scene asks for, but for its stamps. Raises UserError for a palette without colors."""
+    if lacks_colors(scene):
+        raise UserError("The palette has no colors: add at least one")
+    fit, backend = scene.diffbmp.fit, scene.diffbmp.backend
+    settings = Settings(
+        count=fit.count,
+        size=fit.size,
+        iterations=fit.steps,
+        time_limit=_number(fit.time_limit),
+        seed=fit.seed,
+        recipe=fit.recipe,
+        space=fit.space,
+        background=_color(fit.background),
+        engine=backend.engine,
+        threads=backend.threads,
+    )
+    return replace(settings, **_steering(scene)) if takes_steering(scene) else settings
+
+
+def stamp_limits(scene: bpy.types.Scene) -> Limits:
+    """What each stamp may do. Raises UserError where it could not be seen."""
+    return _limits(scene.diffbmp.limits) if takes_steering(scene) else Limits()
+
+
+def color_mode(scene: bpy.types.Scene) -> tuple[Literal["tint", "mix", "multiply"], float]:
+    """How the stamps' own colors enter, and how much of them."""
+    stamps = scene.diffbmp.stamps
+    return ("mix", 1.0) if stamps.mode == "original" else (stamps.mode, _number(stamps.blend))
+
+
+def lacks_colors(scene: bpy.types.Scene) -> bool:
+    """Whether only colors of a list may be used that holds none."""
+    look = scene.diffbmp.look
+    return takes_steering(scene) and look.palette == "given" and not look.colors
+
+
+def takes_steering(scene: bpy.types.Scene) -> bool:
+    """Whether the recipe uses limits of stamps, importance, and what is set of the look."""
+    return bool(scene.diffbmp.fit.recipe != "paper")
+
+
+def unused_settings(scene: bpy.types.Scene) -> str:
+    """What is set, but not used by the recipe; "" if nothing is."""
+    if takes_steering(scene):
+        return ""
+    is_default = _limits(scene.diffbmp.limits) == Limits() and replace(Settings(), **_steering(scene)) == Settings()
+    if is_default and scene.diffbmp.target.importance is None:
+        return ""
+    return "What is set of the stamps' limits and the look, because the recipe Published does not use it"
+
+
+def _limits(limits: bpy.types.PropertyGroup) -> Limits:
+    values: dict[str, Any] = {}
+    if not limits.free_rotation:
+        values["rotation_range"] = (_number(limits.rotation_min), _number(limits.rotation_max))
+    if limits.opaque:
+        values["opacity_range"] = (1.0, 1.0)
+    else:
+        values["opacity_range"] = (_number(limits.opacity_min), _number(limits.opacity_max))
+    return Limits(
+        stretch=_number(limits.stretch),
+        mirror=limits.mirror,
+        size_range=(_number(limits.size_min / 100), _number(limits.size_max / 100)),
+        most=limits.most,
+        **values,
+    )
+
+
+def _steering(scene: bpy.types.Scene) -> dict[str, Any]:
+    """Those of the settings that not every recipe uses."""
+    look = scene.diffbmp.look
+    values = {
+        "losses": _losses(look),
+        "usage": scene.diffbmp.limits.usage,
+        "spacing": _number(look.spacing / 100),
+        "order": look.order,
+    }
+    if look.palette == "target":
+        values["palette_size"] = look.palette_size
+    elif look.palette == "given":
+        values["palette"] = [_color(item.color) for item in look.colors]
+    return values
+
+
+def _losses(look: bpy.types.PropertyGroup) -> dict[str, float]:
+    """Weights by name; none where the recipe's own loss is all that is wanted."""
+    preferred = {
+        loss: _number(weight * getattr(look, name))
+        for name, (loss, weight) in _PREFERENCES.items()
+        if getattr(look, name) > 0
+    }
+    if look.match == "color" and not preferred:
+        return {}
+    return {_MATCHES[look.match]: 1.0, **preferred}
+
+
+def _color(values: bpy.types.bpy_prop_array) -> Color:
+    red, green, blue = values
+    return _number(red), _number(green), _number(blue)
+
+
+def _number(value: float) -> float:
+    """The number as it was set: Blender keeps single precision, which adds digits."""
+    return round(value, 6)
