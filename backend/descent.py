@@ -64,6 +64,7 @@ class DefaultDescent:
             self._frozen(),
             recipe,
             self._spacing,
+            momentum=recipe.momentum_in(settings.iterations),
             linear=self._linear,
             palette=palette,
         )

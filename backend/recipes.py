@@ -36,7 +36,9 @@ class Recipe:
     rotation_rate: float = 0.2  # radians; less where it is stretched, by the square root of longer : shorter axis
     opacity_rate: float = 0.4  # of the logit
     color_rate: float = 0.05  # display-encoded; direct, not as a logit, which is 1.3 dB worse; 0.09 is unstable
-    momentum: float = 0.88
+    momentum: float = 0.88  # of fits with so many steps that ...
+    memory: float = 0.12  # ... it forgets within this share of them; in shorter ones it is less ...
+    least_momentum: float = 0.8  # ... down to this (30 steps: +0.3 dB)
     second_momentum: float = 0.8  # short memory: neighbours move, old gradients mislead
     full_rate: float = 1.0  # factor on all of them
     hold: float = 0.7  # share of the iterations at full rate, then a cosine ...
@@ -86,6 +88,10 @@ class Recipe:
         return replace(
             self, first_bias=self.bias, full_rate=self.continued_rate, relocated=0.0, working_spacing=math.inf
         )
+
+    def momentum_in(self, iterations: int) -> float:
+        """In a fit of so many steps."""
+        return max(self.least_momentum, min(self.momentum, 1.0 - 1.0 / (self.memory * iterations)))
 
     def rate_at(self, progress: float) -> float:
         """Factor on all steps, after this share of the iterations."""
