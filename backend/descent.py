@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .color import decode
 from .conflicts import Conflicts
-from .engines import Placement, Rasterizer, Scores, core_count, make_rasterizer
+from .engines import Placement, Rasterizer, Scores, make_rasterizer
 from .engines.scaled import ScaledRasterizer
 from .initialize import initialize
 from .job import Layout, Settings
@@ -64,6 +64,7 @@ class DefaultDescent:
             self._frozen(),
             recipe,
             self._spacing,
+            momentum=recipe.momentum_in(settings.iterations),
             linear=self._linear,
             palette=palette,
         )
@@ -120,7 +121,6 @@ class DefaultDescent:
     def _stage_at(self, progress: float) -> _Stage:
         shrink = self._shrink_at(progress)
         rasterizer, goal = self._rasterizer(shrink), self._goal.shrunk(shrink)
-        threads = self._settings.threads or core_count()
         objective = Objective(
             rasterizer,
             goal,
@@ -129,7 +129,6 @@ class DefaultDescent:
             self._generator,
             canvas=(self._height, self._width),
             linear=self._linear,
-            threads=threads,
         )
         search = CandidateSearch(
             rasterizer,

@@ -22,7 +22,7 @@ from .recipes import Recipe
 from .templates import Templates
 
 LARGEST_RASTER = 2048
-FINEST_SPACING = 32.0
+FINEST_SPACING = 16.0
 """Limits of the raster on which density is worked out: its longer side, and its pixels to a mean spacing."""
 
 

@@ -20,7 +20,6 @@ from .job import UserError
 from .losses import Combination, Loss, pixel_error
 from .regularizers import Stamps
 from .templates import Templates
-from .threads import torch_threads
 
 NOISE_OFFSETS = 4096
 """Places at which the noise may start: more than a usual fit has steps."""
@@ -108,10 +107,9 @@ class Objective:
         *,
         canvas: tuple[int, int],  # height, width, px: what params belong to
         linear: bool = False,
-        threads: int = 1,  # for losses in torch
     ) -> None:
         self._rasterizer, self._goal, self._templates = rasterizer, goal, templates
-        self._count, self._canvas, self._linear, self._threads = count, canvas, linear, threads
+        self._count, self._canvas, self._linear = count, canvas, linear
         height, width = goal.target.shape[1:]
         self._noise = NoiseCanvas(height, width, generator, linear)
         weight = goal.weights
@@ -159,7 +157,8 @@ class Objective:
     def _composed(self, params: Tensor, placement: Placement, canvas: Tensor) -> tuple[float, Tensor]:
         """Losses that are differentiated by autograd: the value, and the gradient [N, 9]."""
         image, alpha = (plane.requires_grad_() for plane in self._rasterizer.forward(params, placement, canvas))
-        with torch.enable_grad(), torch_threads(self._threads):
+        # On one thread, as all of a fit: on more, torch's sums are not the same to the bit.
+        with torch.enable_grad():
             shown = encode(image) if self._linear else image
             users = self._goal.users_loss
             value = self._combination.image_loss(shown, alpha) if users is None else users(shown)
@@ -172,7 +171,7 @@ class Objective:
     def _add_regularization(self, params: Tensor, placement: Placement, gradient: Tensor) -> float:
         """The regularizers' value; adds their gradient to that of params."""
         leaf = params.detach().requires_grad_()
-        with torch.enable_grad(), torch_threads(self._threads):
+        with torch.enable_grad():
             stamps = Stamps.of(leaf, placement.template, self._templates, *self._canvas)
             value = self._combination.regularization(stamps)
             (own,) = torch.autograd.grad(value, leaf)

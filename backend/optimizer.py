@@ -35,11 +35,12 @@ class Optimizer:
         recipe: Recipe,
         spacing: float,  # mean, px
         *,
+        momentum: float,
         linear: bool = False,
         palette: Tensor | None = None,  # [P, 3] display-encoded
     ) -> None:
         self._recipe, self._spacing, self._linear, self._palette = recipe, spacing, linear, palette
-        self._bounds, self._frozen = bounds, frozen
+        self._bounds, self._frozen, self._momentum = bounds, frozen, momentum
         self._first, self._second = torch.zeros_like(params), torch.zeros_like(params)
         self._age = torch.zeros(len(params), 1)  # steps; of each, since some arrive later
         self._place(torch.where(frozen, params, bounds.clamp(params)))
@@ -49,10 +50,10 @@ class Optimizer:
         recipe = self._recipe
         gradient = self._pulled_back(gradient)
         self._age += 1
-        self._first.lerp_(gradient, 1.0 - recipe.momentum)
+        self._first.lerp_(gradient, 1.0 - self._momentum)
         self._second.lerp_(gradient.square_(), 1.0 - recipe.second_momentum)
         # Both moments start at 0; the corrections make means of them.
-        mean = self._first / (1.0 - recipe.momentum**self._age)
+        mean = self._first / (1.0 - self._momentum**self._age)
         size = (self._second / (1.0 - recipe.second_momentum**self._age)).sqrt_().add_(EPSILON)
         step = mean.div_(size).mul_(self._rates()).mul_(rate)
         step[:, :2] = turned(step[:, :2], self._free[:, 4])

@@ -36,7 +36,9 @@ class Recipe:
     rotation_rate: float = 0.2  # radians; less where it is stretched, by the square root of longer : shorter axis
     opacity_rate: float = 0.4  # of the logit
     color_rate: float = 0.05  # display-encoded; direct, not as a logit, which is 1.3 dB worse; 0.09 is unstable
-    momentum: float = 0.88
+    momentum: float = 0.88  # of fits with so many steps that ...
+    memory: float = 0.12  # ... it forgets within this share of them; in shorter ones it is less ...
+    least_momentum: float = 0.8  # ... down to this (30 steps: +0.3 dB)
     second_momentum: float = 0.8  # short memory: neighbours move, old gradients mislead
     full_rate: float = 1.0  # factor on all of them
     hold: float = 0.7  # share of the iterations at full rate, then a cosine ...
@@ -45,15 +47,15 @@ class Recipe:
     # --- softness: coarser mip levels than the canvas asks for blur the stamps, and they feel what is farther away ---
     bias: float = 1.0  # texels a canvas pixel at the end: best for one sample a pixel and for many
     first_bias: float = 0.125  # texels a canvas pixel at the start; half of it finds no more
-    soften_until: float = 0.4  # share of the iterations
+    soften_until: float = 0.3  # share of the iterations
 
     # --- relocation: see relocation.py; 0.9 dB with all that belongs to it ---
-    relocate_every: int = 3  # steps: two are too few to settle (-0.08 dB)
+    relocate_every: int = 4  # steps: two are too few to settle (-0.08 dB)
     relocate_until: float = 0.85  # share of the iterations
-    relocated: float = 0.2  # share of the primitives at first, falling to none at the last iteration
+    relocated: float = 0.25  # share of the primitives at first, falling to none at the last iteration
     acceptance: float = 0.6  # of the leaving one's removal loss is enough: a candidate has not yet been optimized
-    candidates: int = 48  # for each primitive that may leave; 32: -0.03 dB
-    climbs: int = 3  # rounds of varying the best ...
+    candidates: int = 40  # for each primitive that may leave
+    climbs: int = 4  # rounds of varying the best ...
     climbers: int = 3  # ... so many for each primitive that may leave
     climb: float = 0.5  # how far: of the half axis and of a radian, for the first round
     smallest_candidate: float = 0.15  # scale, mean spacings
@@ -86,6 +88,10 @@ class Recipe:
         return replace(
             self, first_bias=self.bias, full_rate=self.continued_rate, relocated=0.0, working_spacing=math.inf
         )
+
+    def momentum_in(self, iterations: int) -> float:
+        """In a fit of so many steps."""
+        return max(self.least_momentum, min(self.momentum, 1.0 - 1.0 / (self.memory * iterations)))
 
     def rate_at(self, progress: float) -> float:
         """Factor on all steps, after this share of the iterations."""

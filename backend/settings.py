@@ -28,7 +28,7 @@ MAX_STRETCH = 50.0
 PRESETS: dict[str, dict[str, Any]] = {
     "draft": {"iterations": 30},
     "normal": {"iterations": 100},
-    "high": {"iterations": 300},
+    "high": {"iterations": 400},
 }
 """Settings by name. A fit's schedules stretch over its iterations, so each of them ends settled."""
 

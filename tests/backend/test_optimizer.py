@@ -33,7 +33,7 @@ FREE = torch.zeros(6, 9, dtype=torch.bool)
 
 def make(params: Tensor, *, frozen: Tensor = FREE, linear: bool = False, palette: Tensor | None = None) -> Optimizer:
     bounds = Bounds(LOW, HIGH)
-    return Optimizer(params, bounds, frozen, RECIPE, spacing=10.0, linear=linear, palette=palette)
+    return Optimizer(params, bounds, frozen, RECIPE, spacing=10.0, momentum=0.8, linear=linear, palette=palette)
 
 
 @pytest.mark.parametrize("linear", [False, True])
