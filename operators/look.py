@@ -74,7 +74,7 @@ class DIFFBMP_PG_look(bpy.types.PropertyGroup):
     structure: _preference(
         "Structure", "Render texture and fine detail, such as eyes and lettering, at the cost of color"
     )
-    edges: _preference("Edges", "Keep outlines in place and calm areas calm")
+    outlines: _preference("Outlines", "Keep outlines in place and calm areas calm")
     follow: _preference("Follow Edges", "Lay the stamps along the target's outlines")
     flow: _preference("Flow", "Turn neighboring stamps alike, as in fur, grass or brush strokes")
     apart: _preference("Side by Side", "Lay the stamps beside each other rather than over each other, as in a mosaic")

@@ -14,7 +14,7 @@ _MATCHES = {"color": "mse", "crisp": "l1", "brightness": "gray_mse"}
 
 _PREFERENCES = {
     "structure": ("ssim", 0.1),
-    "edges": ("edge", 0.1),
+    "outlines": ("edge", 0.1),
     "follow": ("alignment", 0.1),
     "flow": ("smoothness", 0.1),
     "apart": ("overlap", 0.01),

@@ -96,7 +96,7 @@ class DIFFBMP_PT_look(_Sidebar, bpy.types.Panel):
         layout.separator()
         layout.prop(look, "match")
         column = layout.column(align=True)
-        for name in ("structure", "edges", "follow", "flow", "apart", "inside"):
+        for name in ("structure", "outlines", "follow", "flow", "apart", "inside"):
             column.prop(look, name, slider=True)
 
 
@@ -189,7 +189,9 @@ def _draw_colors(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup) -> N
         row = column.row(align=True)
         row.prop(item, "color", text=f"Color {index + 1}")
         row.operator("diffbmp.remove_color", text="", icon="X").index = index
-    column.operator("diffbmp.add_color", icon="ADD")
+    row = column.split(factor=0.4)  # as the properties are
+    row.label()
+    row.operator("diffbmp.add_color", icon="ADD")
 
 
 def _draw_run(layout: bpy.types.UILayout, run: Run) -> None:

@@ -32,7 +32,7 @@ def set_everything(scene: bpy.types.Scene) -> None:
     limits.opacity_min, limits.opacity_max = 0.3, 0.9
     limits.usage, limits.most = "shares", 25
     look.order, look.spacing = "small_front", 1.3
-    look.match, look.structure, look.edges, look.inside = "crisp", 0.2, 0.6, 1.0
+    look.match, look.structure, look.outlines, look.inside = "crisp", 0.2, 0.6, 1.0
     look.palette, look.palette_size = "given", 5
     for color in ((0.2, 0.4, 0.6), (1, 0, 0)):
         look.colors.add().color = color
