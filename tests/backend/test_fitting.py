@@ -14,8 +14,8 @@ from torch import Tensor
 
 from backend.control import Control
 from backend.fitting import FitResult, Snapshot, fit
+from backend.fitting.objective import NoiseCanvas
 from backend.job import Layout, Settings, UserError
-from backend.objective import NoiseCanvas
 from backend.rendering import render_layout
 from backend.templates import Template, Templates
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.initialize import contrast_density, hilbert_order, initialize, stratified_sample
-from backend.limits import StampLimits
-from backend.objective import Goal
-from backend.primitives import Primitives
-from backend.recipes import Recipe
+from backend.fitting.initialize import contrast_density, hilbert_order, initialize, stratified_sample
+from backend.fitting.limits import StampLimits
+from backend.fitting.objective import Goal
+from backend.fitting.primitives import Primitives
+from backend.fitting.recipe import Recipe
 from backend.templates import Template, Templates
 
 RECIPE = Recipe()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend.limits import StampLimits, locked_columns, order_key
+from backend.fitting.limits import StampLimits, locked_columns, order_key
 from backend.settings import LOCKABLE, Limits
 from backend.templates import Template, Templates
 

@@ -14,8 +14,8 @@ from backend import metrics
 from backend.color import encode
 from backend.job import UserError
 from backend.losses import LOSSES, Combination, encoded_pixel_loss, pixel_error
-from backend.perceptual import WEIGHTS, build_features, feature_loss, load_features
-from backend.structure import ms_ssim, ssim
+from backend.losses.perceptual import WEIGHTS, build_features, feature_loss, load_features
+from backend.losses.structure import ms_ssim, ssim
 
 # The perceptual loss needs a network's weights: it has tests of its own.
 IMAGE_LOSSES = [name for name, kind in LOSSES.items() if kind.of == "image" and name != "perceptual"]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from backend.color import decode
-from backend.limits import Bounds
-from backend.optimizer import Optimizer
-from backend.recipes import Recipe
+from backend.fitting.limits import Bounds
+from backend.fitting.optimizer import Optimizer
+from backend.fitting.recipe import Recipe
 
 RECIPE = Recipe()
 

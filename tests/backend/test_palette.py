@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from backend.fitting.palette import best_of_palette, extract, nearest, oklab, palette_of
 from backend.job import Settings
-from backend.palette import best_of_palette, extract, nearest, oklab, palette_of
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -55,7 +55,7 @@ def test_palette_of_a_picture_stands_for_it_and_is_repeatable() -> None:
 
 
 def test_nearest_and_best_agree_with_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.palette._CHUNK", 100)
+    monkeypatch.setattr("backend.fitting.palette._CHUNK", 100)
     palette = torch.rand(7, 3, generator=generator())
     s, a = torch.rand(50, 3, generator=generator(1)), torch.rand(50, 3, generator=generator(2))
     cost = a[:, None] * palette.square() - 2 * s[:, None] * palette

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from backend.color import decode
 from backend.engines import Placement, make_rasterizer
-from backend.paper import PAPER, PAPER_CLEAR, PaperOptimizer, PaperRecipe, paper_recipe, prune
-from backend.paper_objective import PaperObjective
-from backend.paper_stamps import blurred_templates, paper_levels
-from backend.paper_start import PaperStart, paper_start, sample
+from backend.fitting.paper import PAPER, PAPER_CLEAR, PaperOptimizer, PaperRecipe, paper_recipe, prune
+from backend.fitting.paper.objective import PaperObjective
+from backend.fitting.paper.stamps import blurred_templates, paper_levels
+from backend.fitting.paper.start import PaperStart, paper_start, sample
 from backend.templates import Template, Templates
 
 HEIGHT, WIDTH = 384, 512

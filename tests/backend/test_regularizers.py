@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.nn.functional import interpolate
 
-from backend import regularizers
-from backend.losses import LOSSES, Combination
-from backend.regularizers import Stamps
+from backend.losses import LOSSES, Combination, regularizers
+from backend.losses.regularizers import Stamps
 from backend.templates import Template, Templates
 
 REGULARIZERS = [name for name, kind in LOSSES.items() if kind.of == "primitives"]

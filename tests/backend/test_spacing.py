@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from backend.fitting.spacing import TOLERANCE, check_spacing, greatest_spacing, pairs_within, settle, spread
 from backend.job import UserError
-from backend.spacing import TOLERANCE, check_spacing, greatest_spacing, pairs_within, settle, spread
 
 
 def least_distance(x: Tensor, y: Tensor) -> float:
@@ -32,7 +32,7 @@ def scattered(count: int, height: int, width: int, clump: float = 1.0) -> tuple[
 
 @pytest.mark.parametrize("reach", [0.5, 7.0, 300.0])
 def test_pairs_are_those_that_all_pairs_say(reach: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.spacing._BLOCK", 500)
+    monkeypatch.setattr("backend.fitting.spacing._BLOCK", 500)
     generator = np.random.default_rng(0)
     points, others = generator.uniform(20, 120, (300, 2)), generator.uniform(0, 150, (200, 2))
     found = [pair for i, j in pairs_within(points, others, reach) for pair in zip(i.tolist(), j.tolist(), strict=True)]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from backend.conflicts import Conflicts
+from backend.fitting.conflicts import Conflicts
+from backend.fitting.usage import assign, capacities, match
 from backend.job import Limits, UserError
 from backend.templates import Template, Templates
-from backend.usage import assign, capacities, match
 
 
 def stamps(*limits: Limits) -> Templates:

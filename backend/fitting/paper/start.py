@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .primitives import Primitives
-from .templates import Templates
+from ...templates import Templates
+from ..primitives import Primitives
 
 UNIT_CANVAS = 512.0
 """Longer side of the canvas, px, whose pixel is the unit of the lengths below."""

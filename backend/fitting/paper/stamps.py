@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .templates import LEVELS_PER_OCTAVE, ByteArray, Templates
+from ...templates import LEVELS_PER_OCTAVE, ByteArray, Templates
 
 PUBLISHED_SIDE = 128
 """Texels of the longer side."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .color import decode
-from .engines import Placement, Rasterizer
-from .losses import encoded_pixel_loss
-from .objective import NoiseCanvas
-from .paper import PaperRecipe
+from ...color import decode
+from ...engines import Placement, Rasterizer
+from ...losses import encoded_pixel_loss
+from ..objective import NoiseCanvas
+from . import PaperRecipe
 
 
 class PaperObjective:
-    """Loss and gradient of params [N, 9] (colours as composited), the gradient times N as objective.Objective's is."""
+    """Loss and gradient of params [N, 9] (colours as composited), the gradient times N as fitting.objective's is."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class PaperObjective:
     def __call__(self, params: Tensor, placement: Placement) -> tuple[float, Tensor]:
         """The loss, and the gradient [N, 9]."""
         canvas = self._background if self._noise is None else self._noise.draw()
-        if self._noise is None and not self._linear:
+        if self._noise is None:
             value, gradient = self._rasterizer.step(params, placement, canvas, self._target, self._weight)
             return value / self._count, gradient
         image, alpha = self._rasterizer.forward(params, placement, canvas)

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..files import UserError
+from ..templates import Templates
 from .conflicts import Conflicts
-from .files import UserError
-from .templates import Templates
 
 IntArray = NDArray[np.int64]
 

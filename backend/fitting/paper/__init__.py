@@ -1,8 +1,8 @@
 """The recipe `paper`: the published default of DiffBMP (arXiv 2602.22625), on exact gradients.
 
 A yardstick, and a choice for those who want that look: a soft texture of large, half-transparent stamps. Its parts
-stand in for those of the recipe `default`: the start (paper_start), the stamps that it trains with (paper_stamps), the
-objective (paper_objective), and here its constants and its optimizer.
+stand in for those of the recipe `default`: the start (start.py), the stamps that it trains with (stamps.py), the
+objective (objective.py), and here its constants and its optimizer.
 
 What differs from the published program, none of which shows in a picture of its usual size: stamps are not cut off by
 the box of their unrotated selves; lengths grow with the canvas; primitives that start anew forget their moments.
@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .color import decode
-from .paper_start import PaperStart, largest_scale, least_scale, unit_length
+from ...color import decode
+from .start import PaperStart, largest_scale, least_scale, unit_length
 
 
 @dataclass(frozen=True)
 class PaperRecipe:
-    """Constants as published, for targets without alpha. Lengths are in units of paper_start.unit_length."""
+    """Constants as published, for targets without alpha. Lengths are in units of start.unit_length."""
 
     position_rate: float = 1.0
     scale_rate: float = 1.0
@@ -79,7 +79,7 @@ class PaperOptimizer:
         self._decay = 1.0
         self._low, self._high = _limits(height, width)
         self._rates = _rates(recipe, len(params), unit_length(height, width))
-        # Gradients come times N, see objective.Objective.
+        # Gradients come times N, see fitting.objective.
         self._epsilon = recipe.epsilon * len(params)
         self._activate()
 

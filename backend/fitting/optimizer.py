@@ -10,13 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .color import decode
+from ..color import decode
 from .limits import Bounds
 from .palette import nearest
-from .recipes import Recipe
+from .recipe import Recipe
 
 EPSILON = 1e-10
-"""Keeps a primitive that no pixel sees in its place. Gradients are of the order of 1, see objective.Objective."""
+"""Keeps a primitive that no pixel sees in its place. Gradients are of the order of 1, see objective.py."""
 
 
 class Optimizer:

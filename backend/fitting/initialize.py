@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .filters import shrunk
+from ..filters import shrunk
+from ..templates import Templates
 from .limits import StampLimits
 from .objective import Goal
 from .primitives import Primitives
-from .recipes import Recipe
-from .templates import Templates
+from .recipe import Recipe
 
 LARGEST_RASTER = 2048
 FINEST_SPACING = 16.0

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .files import UserError
+from ..files import UserError
 
 IndexArray = NDArray[np.int64]
 Points = NDArray[np.float64]  # [N, 2] px

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .color import decode, encode
-from .engines import Placement, Rasterizer, Scores
-from .filters import shrunk
-from .job import UserError
-from .losses import Combination, Loss, pixel_error
-from .regularizers import Stamps
-from .templates import Templates
+from ..color import decode, encode
+from ..engines import Placement, Rasterizer, Scores
+from ..filters import shrunk
+from ..job import UserError
+from ..losses import Combination, Loss, pixel_error
+from ..losses.regularizers import Stamps
+from ..templates import Templates
 
 NOISE_OFFSETS = 4096
 """Places at which the noise may start: more than a usual fit has steps."""

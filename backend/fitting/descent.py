@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .color import decode
+from ..color import decode
+from ..engines import Placement, Rasterizer, Scores, make_rasterizer
+from ..engines.scaled import ScaledRasterizer
+from ..job import Layout, Settings
+from ..templates import Templates
 from .conflicts import Conflicts
-from .engines import Placement, Rasterizer, Scores, make_rasterizer
-from .engines.scaled import ScaledRasterizer
 from .initialize import initialize
-from .job import Layout, Settings
 from .limits import Bounds, StampLimits, locked_columns, order_key
 from .objective import Goal, Judge, Objective
 from .optimizer import Optimizer
 from .palette import palette_of
 from .primitives import Primitives
-from .recipes import DEFAULT
+from .recipe import DEFAULT
 from .relocation import Candidates, CandidateSearch, Choice
 from .spacing import check_spacing, settle, spread
-from .templates import Templates
 from .usage import assign, capacities, match
 
 

@@ -1,6 +1,6 @@
 """Regularizers: what a picture cannot say about primitives, such as how large they are and how they lie together.
 
-Each function takes the target and the weight of its pixels (see backend.image_losses) and gives the loss: a
+Each function takes the target and the weight of its pixels (see images.py) and gives the loss: a
 differentiable function of the primitives. All are means or shares of the order of 1, independent of the canvas' size.
 
 Their cost grows with the number of primitives alone. What depends on neighbours is gathered on a coarse grid, to which
@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 from torch.utils.checkpoint import checkpoint
 
-from .image_losses import sobel
-from .templates import Templates
+from ..templates import Templates
+from .images import sobel
 
 GRID = 128
 """Cells along the longer side of the canvas: a cell is 4 px of 512."""

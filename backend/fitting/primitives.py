@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .job import Layout, Settings, TemplateSpec, UserError
-from .rendering import layout_tensors
-from .templates import Templates
+from ..job import Layout, Settings, TemplateSpec, UserError
+from ..rendering import layout_tensors
+from ..templates import Templates
 
 
 @dataclass

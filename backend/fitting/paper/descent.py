@@ -7,17 +7,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .color import decode
-from .engines import Placement, make_rasterizer
-from .job import Layout, Settings, UserError
-from .objective import Goal, Judge
-from .paper import PaperOptimizer, paper_recipe, prune
-from .paper_objective import PaperObjective
-from .paper_stamps import blurred_templates, paper_levels
-from .paper_start import PaperStart
-from .primitives import Primitives
-from .settings import Limits
-from .templates import Templates
+from ...color import decode
+from ...engines import Placement, make_rasterizer
+from ...job import Layout, Settings, UserError
+from ...settings import Limits
+from ...templates import Templates
+from ..objective import Goal, Judge
+from ..primitives import Primitives
+from . import PaperOptimizer, paper_recipe, prune
+from .objective import PaperObjective
+from .stamps import blurred_templates, paper_levels
+from .start import PaperStart
 
 
 class PaperDescent:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from .image_losses import ImageLoss
-from .job import UserError
+from ..job import UserError
+from .images import ImageLoss
 
 WEIGHTS = "vgg16-397923af.pth"
 SOURCE = f"https://download.pytorch.org/models/{WEIGHTS}"

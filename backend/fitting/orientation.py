@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .filters import gaussian
-from .templates import ByteArray, Templates
+from ..filters import gaussian
+from ..templates import ByteArray, Templates
 
 _FAINT = 1e-5
 """Squared slope per px^2 that counts as none: the noise of 8-bit pictures has no direction."""

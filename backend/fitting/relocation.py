@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .color import decode, encode
-from .engines import Placement, Rasterizer, Scores
-from .filters import gaussian
+from ..color import decode, encode
+from ..engines import Placement, Rasterizer, Scores
+from ..filters import gaussian
+from ..templates import Templates
 from .limits import StampLimits
 from .orientation import Edges, long_axes
 from .palette import best_of_palette
-from .recipes import Recipe
-from .templates import Templates
+from .recipe import Recipe
 
 
 @dataclass

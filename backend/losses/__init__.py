@@ -1,6 +1,6 @@
 """Which losses there are, and how a fit combines them.
 
-The losses themselves: image_losses, structure and perceptual judge the image, regularizers the primitives. Image and
+The losses themselves: images, structure and perceptual judge the image, regularizers the primitives. Image and
 loss are both display-encoded; where the image is composited so too, the engines have the pixel losses "mse" and "l1"
 built in (Rasterizer.step).
 """
@@ -14,9 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from . import image_losses as images
-from . import regularizers
-from .job import UserError
+from ..job import UserError
+from . import images, regularizers
 from .perceptual import perceptual
 from .regularizers import Stamps
 from .structure import ms_ssim, ssim

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .templates import Templates
+from ..templates import Templates
 
 SCALE, ASPECT, ROTATION, OPACITY = 2, 3, 4, 5
 """Columns of params (engines.PARAMETERS)."""

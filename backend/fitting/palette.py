@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .color import decode
-from .settings import Settings
+from ..color import decode
+from ..settings import Settings
 
 MAX_SAMPLES = 2**20
 """Pixels that a palette is taken from."""

@@ -13,15 +13,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .control import Control
+from ..control import Control
+from ..job import Layout, Settings, UserError
+from ..losses import Loss
+from ..templates import Templates
+from ..threads import torch_threads
 from .descent import DefaultDescent
-from .job import Layout, Settings, UserError
-from .losses import Loss
 from .objective import Goal
-from .paper_descent import PaperDescent
+from .paper.descent import PaperDescent
 from .primitives import Primitives
-from .templates import Templates
-from .threads import torch_threads
 
 
 @dataclass

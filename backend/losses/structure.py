@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import avg_pool2d, pad
 
-from .image_losses import ImageLoss
+from .images import ImageLoss
 
 RADIUS, SIGMA = 5, 1.5
 """The window of Wang et al. (2004): Gaussian, 11 x 11."""
