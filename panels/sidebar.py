@@ -90,6 +90,8 @@ class DIFFBMP_PT_look(_Sidebar, bpy.types.Panel):
             layout.prop(look, "palette_size")
         elif look.palette == "given":
             _draw_colors(layout, look)
+        if look.palette != "any" and settings.stamps.mode == "original":
+            draw_sentence(layout, "Original Colors are not changed by a palette.", "INFO", context.region.width)
         layout.separator()
         layout.prop(look, "order")
         layout.prop(look, "spacing")

@@ -118,8 +118,8 @@ def test_the_file_holds_everything(layout_folder: Path, tmp_path: Path) -> None:
 def test_limits_of_stamps_survive_in_the_file(layout_folder: Path, tmp_path: Path) -> None:
     layout = Layout.load(layout_folder)
     limits = Limits(2.5, True, (0.1, 0.4), (-0.5, 1.25), (0.25, 0.75), share=3.0, most=17)
-    for spec, mode in zip(layout.templates, ("tint", "mix", "multiply"), strict=True):
-        spec.mode, spec.blend, spec.limits = mode, 0.5, replace(limits, share=len(spec.name))
+    for spec in layout.templates:
+        spec.limits = replace(limits, share=float(len(spec.name)))
     layout.save(layout_folder)
     build_scene(layout_folder, "sunset", samples=1)
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "sunset.blend"))
