@@ -206,7 +206,9 @@ class _Reporter:
         if self._observer is None:
             return
         left = self._clock.seconds * (1.0 / progress - 1.0) if 0.0 < progress < 1.0 else 0.0
-        snapshot = Snapshot(step, self._settings.iterations, loss, self._psnr, left)
+        # Where time is short, it will be fewer steps than asked for.
+        total = self._settings.iterations if progress <= 0.0 else max(step, round(step / progress))
+        snapshot = Snapshot(step, total, loss, self._psnr, left)
         if self._settings.preview_seconds > 0 and time.perf_counter() >= self._next_preview:
             snapshot.image, self._psnr = self._descent.judge(best.primitives)
             snapshot.layout, snapshot.psnr = self._descent.layout(best.primitives), self._psnr
