@@ -23,7 +23,7 @@ class Recipe:
     contrast_window: float = 0.3  # side of the window of local contrast, in mean spacings of the primitives
     density_blur: float = 0.12  # sigma, in mean spacings
     even_share: float = 0.1  # of the mean density, everywhere: flat areas are covered too
-    cover: float = 3.0  # layers of stamps over a pixel; fewer leave holes, more cost time
+    cover: float = 2.5  # layers of stamps over a pixel; fewer leave holes, more cost time
     start_opacity: float = 0.95  # nearly opaque: a stamp then is itself from the first step on
 
     # --- steps, per iteration of Adam ---
@@ -54,7 +54,7 @@ class Recipe:
     relocate_until: float = 0.85  # share of the iterations
     relocated: float = 0.25  # share of the primitives at first, falling to none at the last iteration
     acceptance: float = 0.6  # of the leaving one's removal loss is enough: a candidate has not yet been optimized
-    candidates: int = 40  # for each primitive that may leave
+    candidates: int = 32  # for each primitive that may leave
     climbs: int = 4  # rounds of varying the best ...
     climbers: int = 3  # ... so many for each primitive that may leave
     climb: float = 0.5  # how far: of the half axis and of a radian, for the first round
