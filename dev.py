@@ -3,6 +3,7 @@
     python3 dev.py demo            fit a photograph with stamps in Blender, rebuild and render it
     python3 dev.py test [ARGS]     all tests, in Blender 4.5, 5.0 and 5.2; ARGS go to pytest (paths choose suites)
     python3 dev.py bench [ARGS]    the benchmarks, as ratios measured in one run
+    python3 dev.py gallery         docs/gallery.md and its pictures
     python3 dev.py lint            formatting, style, types
     python3 dev.py build           every platform's engine and the extension's zip, in build/
     python3 dev.py setup           the environments alone
@@ -109,6 +110,10 @@ def demo(args: list[str]) -> None:
 
 def bench(args: list[str]) -> None:
     run(prepare_main(), "-m", "backend", "bench", *args)
+
+
+def gallery(args: list[str]) -> None:
+    run(prepare_main(), "-m", "docs.gallery.make", *args)
 
 
 def test(args: list[str]) -> None:
@@ -361,7 +366,7 @@ def say(text: str) -> None:
 
 
 def main(args: list[str]) -> int:
-    with_args = {"demo": demo, "test": test, "bench": bench}
+    with_args = {"demo": demo, "test": test, "bench": bench, "gallery": gallery}
     without = {"lint": lint, "build": build, "setup": setup}
     name, rest = (args[0], args[1:]) if args else ("", [])
     started = time.monotonic()
