@@ -89,8 +89,7 @@ SECTIONS = (
     Section(
         "original",
         "Original colours",
-        "64 photograph-like stamps that keep their colours: small landscapes make the portrait, tiles of the portrait "
-        "make the landscape and the poster.",
+        "64 photograph-like stamps that keep their colours: small landscapes of every season and hour.",
         "astronaut.png",
         (
             Cell("1,000 landscapes", "snapshots", "--mode original"),
@@ -101,7 +100,8 @@ SECTIONS = (
     Section(
         "tiles",
         "Original colours: tiles of a photograph",
-        "The landscape out of 64 round pieces of the portrait.",
+        "The landscape out of 64 round pieces of the portrait, which has no green and hardly any blue. Opaque tiles "
+        "cannot mix, and crumble where none is of the right colour.",
         "landscape.png",
         (
             Cell("1,000 tiles", "tiles", "--mode original"),
