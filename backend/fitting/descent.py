@@ -71,6 +71,7 @@ class DefaultDescent:
         if self._separation > 0:
             self._optimizer.move(self._spread(settle))
         self._judge = Judge(self._rasterizer(1), goal, linear=self._linear)
+        self._limited = False
         self._stage = self._stage_at(0.0)
         self._gradient = torch.empty(0)
         self._scores: Scores | None = None
@@ -80,6 +81,9 @@ class DefaultDescent:
         recipe = self._recipe
         if self._shrink_at(progress) != self._stage.shrink:
             self._stage = self._stage_at(progress)
+        if self._choice.palette is not None and progress >= recipe.palette_from and not self._limited:
+            self._limited = True
+            self._optimizer.limit_colors()
         self._bias = recipe.bias_at(progress)
         placement = self._placement(self._primitives, self._optimizer.params, self._bias / self._stage.shrink)
         scored = self._relocates(step, progress)
@@ -99,7 +103,7 @@ class DefaultDescent:
     @property
     def phase(self) -> int:
         sharp = self._bias == self._recipe.bias
-        return -self._stage.shrink if self._stage.shrink > 1 or not sharp else 0
+        return -self._stage.shrink if self._stage.shrink > 1 or not sharp else int(self._limited)
 
     @property
     def primitives(self) -> Primitives:

@@ -23,8 +23,8 @@ class Optimizer:
     """Adam on all primitives at once.
 
     params [N, 9] is what the engine draws, with colours as they are composited; encoded [N, 9] has the same with
-    display-encoded colours. Where there is a palette both have its colours, while the optimizer descends from the
-    colours beneath, by the palette's gradients (a straight-through estimate).
+    display-encoded colours. Where there is a palette, encoded has its colours, and from limit_colors() on params too;
+    then it descends from the free colours beneath, by the palette's gradients (a straight-through estimate).
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Optimizer:
     ) -> None:
         self._recipe, self._spacing, self._linear, self._palette = recipe, spacing, linear, palette
         self._bounds, self._frozen, self._momentum = bounds, frozen, momentum
+        self._limited = False  # to the palette
         self._first, self._second = torch.zeros_like(params), torch.zeros_like(params)
         self._age = torch.zeros(len(params), 1)  # steps; of each, since some arrive later
         self._place(torch.where(frozen, params, bounds.clamp(params)))
@@ -58,6 +59,11 @@ class Optimizer:
         step = mean.div_(size).mul_(self._rates()).mul_(rate)
         step[:, :2] = turned(step[:, :2], self._free[:, 4])
         self._place(torch.where(self._frozen, self._free, self._bounds.clamp(_stepped(self._free, step))))
+
+    def limit_colors(self) -> None:
+        """From now on the palette's colours are those that are drawn."""
+        self._limited = True
+        self._place(self._free)
 
     def move(self, position: Tensor) -> None:
         """Puts the primitives at these positions [N, 2], px."""
@@ -83,9 +89,9 @@ class Optimizer:
             # A colour that is frozen stays, palette or not.
             color = torch.where(self._frozen[:, 6:], free[:, 6:], color)
             self.encoded = torch.cat([free[:, :6], color], 1)
-        self.params = self.encoded
+        self.params = self.encoded if self._limited else free
         if self._linear:
-            self.params = torch.cat([self.encoded[:, :6], decode(self.encoded[:, 6:])], 1)
+            self.params = torch.cat([self.params[:, :6], decode(self.params[:, 6:])], 1)
 
     def _pulled_back(self, gradient: Tensor) -> Tensor:
         """The gradient of the variables, by the chain rule, from that of params."""
@@ -94,7 +100,7 @@ class Optimizer:
         opacity = self._free[:, 5]
         gradient[:, 5] *= opacity * (1.0 - opacity)
         if self._linear:
-            gradient[:, 6:] *= _decoding_slope(self.encoded[:, 6:])
+            gradient[:, 6:] *= _decoding_slope(self.encoded[:, 6:] if self._limited else self._free[:, 6:])
         return gradient
 
     def _rates(self) -> Tensor:

@@ -49,6 +49,9 @@ class Recipe:
     first_bias: float = 0.125  # texels a canvas pixel at the start; half of it finds no more
     soften_until: float = 0.3  # share of the iterations
 
+    # --- palettes ---
+    palette_from: float = 0.85  # share of the iterations before which colours are free; from the start: -1.3 dB
+
     # --- relocation: see relocation.py; 0.9 dB with all that belongs to it ---
     relocate_every: int = 4  # steps: two are too few to settle (-0.08 dB)
     relocate_until: float = 0.85  # share of the iterations

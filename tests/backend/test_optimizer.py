@@ -131,6 +131,9 @@ def test_a_locked_parameter_keeps_every_bit() -> None:
 def test_a_palette_is_all_that_is_seen() -> None:
     palette = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
     optimizer = make(some(), palette=palette)
+    assert torch.equal(optimizer.params[:, 6:], some()[:, 6:])
+    assert all(color in palette.tolist() for color in optimizer.encoded[:, 6:].tolist())
+    optimizer.limit_colors()
     towards_white = torch.zeros(6, 9)
     towards_white[:, 6:] = -1.0
     for _ in range(30):

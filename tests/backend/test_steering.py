@@ -133,18 +133,19 @@ def test_locked_parameters_stay(name: str, columns: tuple[str, ...]) -> None:
 
 
 def test_importance_matters_where_it_is_painted() -> None:
-    stamps, settings = Templates([disc()]), replace(SETTINGS, count=30, iterations=40)
+    stamps = Templates([disc()])
     rows, columns = torch.meshgrid(torch.arange(48), torch.arange(64), indexing="ij")
     checks = ((rows // 8 + columns // 8) % 2).float().expand(3, 48, 64).contiguous()
     importance = torch.ones(48, 64)
     importance[:, :32] = 8.0
 
-    def error(result: FitResult) -> float:
+    def error(painted: Tensor | None, seed: int) -> float:
+        result = fit(checks, stamps, replace(SETTINGS, count=30, iterations=40, seed=seed), importance=painted)
         shown = render_layout(result.layout, stamps)[:3]
         return float((shown - checks)[:, :, :32].square().mean())
 
-    plain, painted = (fit(checks, stamps, settings, importance=i) for i in (None, importance))
-    assert error(painted) < 0.7 * error(plain)
+    plain, painted = (sum(error(plane, seed) for seed in range(3)) for plane in (None, importance))
+    assert painted < 0.8 * plain
 
 
 def test_a_time_limit_hurries_the_whole_schedule() -> None:
