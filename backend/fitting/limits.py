@@ -29,8 +29,9 @@ class Bounds:
 
         Colours are taken as display-encoded, or as light: both end at 0 and 1.
         """
-        params = params.clone()
-        params[:, ROTATION] = self._turned(params[:, ROTATION])
+        if bool(self.low[:, ROTATION].isfinite().any()):
+            params = params.clone()
+            params[:, ROTATION] = self._turned(params[:, ROTATION])
         return torch.minimum(torch.maximum(params, self.low), self.high)
 
     def _turned(self, rotation: Tensor) -> Tensor:
