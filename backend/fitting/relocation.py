@@ -16,7 +16,6 @@ from torch import Tensor
 
 from ..color import decode, encode
 from ..engines import Placement, Rasterizer, Scores
-from ..filters import gaussian
 from ..templates import Templates
 from .limits import StampLimits
 from .orientation import Edges, long_axes
@@ -110,12 +109,14 @@ class CandidateSearch:
         """Params, templates and mirrors of candidates at random, more of them where the error is."""
         recipe, limits = self._recipe, self._choice.limits
         width = self._target.shape[2]
-        error = gaussian(scores.loss_map, recipe.error_blur).flatten().double().cumsum(0)
+        error = scores.loss_map.flatten().cumsum(0, dtype=torch.float64)
         index = torch.searchsorted(error, self._uniform(count).double() * error[-1]).clamp_max(len(error) - 1)
         template = torch.multinomial(self._choice.shares, count, replacement=True, generator=self._generator)
         params = torch.empty(count, 9)
-        params[:, 0] = (index % width + self._uniform(count)) * self._shrink
-        params[:, 1] = (index // width + self._uniform(count)) * self._shrink
+        # As if drawn from the blurred error, without a blur.
+        aside = recipe.error_blur * self._normal(2, count) + 0.5
+        params[:, 0] = (index % width + aside[0]) * self._shrink
+        params[:, 1] = (index // width + aside[1]) * self._shrink
         largest = recipe.largest_candidate * self._spacing
         smallest = min(max(recipe.candidate_floor, recipe.smallest_candidate * self._spacing), largest)
         params[:, 2] = smallest * (largest / smallest) ** self._uniform(count)
