@@ -55,7 +55,7 @@ class Recipe:
     # --- relocation: see relocation.py; 0.9 dB with all that belongs to it ---
     relocate_every: int = 4  # steps: two are too few to settle (-0.08 dB)
     relocate_until: float = 0.8  # share of the iterations
-    relocated: float = 0.25  # share of the primitives at first, falling to none at the last iteration
+    relocated: float = 0.2  # share of the primitives at first, falling to none at the last iteration
     acceptance: float = 0.6  # of the leaving one's removal loss is enough: a candidate has not yet been optimized
     candidates: int = 24  # for each primitive that may leave
     climbs: int = 4  # rounds of varying the best ...
