@@ -24,6 +24,8 @@ MAX_COUNT = 1_000_000
 MAX_SIZE = 8192
 """Longest side of a canvas, px."""
 MAX_STRETCH = 50.0
+LEAST_WEIGHT = 1e-6
+"""Of a loss, unless it is 0: weights are divided by each other."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "draft": {"iterations": 30},
@@ -117,7 +119,7 @@ class Settings:
         for name in self.locked:
             check_choice("locked", name, LOCKABLE)
         for name, weight in self.losses.items():
-            check_range(f"The weight of the loss {name}", weight, 0.0, 1e6)
+            check_range(f"The weight of the loss {name}", weight, LEAST_WEIGHT if weight else 0.0, 1e6)
         _check_color("background", self.background)
         for color in self.palette:
             _check_color("palette", color)

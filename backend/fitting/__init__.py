@@ -80,8 +80,8 @@ def fit(
     for name, plane in planes.items():
         if plane is not None:
             planes[name] = _checked_plane(name, plane, target)
-    if importance is not None and bool((importance <= 0).any()):
-        raise UserError("The importance has values that are not greater than 0: leave places out by the mask")
+    if importance is not None and bool((importance == 0).any()):
+        raise UserError("The importance is 0 in places: leave those out by the mask")
     goal = Goal(
         target.float().contiguous(), planes["mask"], planes["importance"], settings.background, settings.losses, loss
     )
@@ -102,8 +102,8 @@ def _check_target(target: Tensor) -> None:
 def _checked_plane(name: str, plane: Tensor, target: Tensor) -> Tensor:
     if plane.shape != target.shape[1:]:
         raise UserError(f"The {name} is {_size(plane)} px, but the target is {_size(target)}: make them equal")
-    if not bool(torch.isfinite(plane).all()):
-        raise UserError(f"The {name} has values that are not finite numbers")
+    if not bool((torch.isfinite(plane) & (plane >= 0)).all()):
+        raise UserError(f"The {name} has values that are less than 0 or not finite numbers")
     return plane.float().contiguous()
 
 
@@ -130,6 +130,10 @@ class Descent(Protocol):
     @property
     def primitives(self) -> Primitives:
         """As they are, colours display-encoded; not changed by later steps."""
+        ...
+
+    def finished(self, primitives: Primitives) -> Primitives:
+        """What is to be judged and kept of them: with the limits that they only come near to on the way. Takes time."""
         ...
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
@@ -190,8 +194,9 @@ def _descend(
             break
         descent.advance(progress)
         step += 1
-    _, psnr = descent.judge(best.primitives)
-    return FitResult(descent.layout(best.primitives), best.loss, psnr, step, control.cancelled, clock.seconds)
+    finished = descent.finished(best.primitives)
+    _, psnr = descent.judge(finished)
+    return FitResult(descent.layout(finished), best.loss, psnr, step, control.cancelled, clock.seconds)
 
 
 class _Reporter:
@@ -209,8 +214,12 @@ class _Reporter:
         # Where time is short, it will be fewer steps than asked for.
         total = self._settings.iterations if progress <= 0.0 else max(step, round(step / progress))
         snapshot = Snapshot(step, total, loss, self._psnr, left)
-        if self._settings.preview_seconds > 0 and time.perf_counter() >= self._next_preview:
-            snapshot.image, self._psnr = self._descent.judge(best.primitives)
-            snapshot.layout, snapshot.psnr = self._descent.layout(best.primitives), self._psnr
-            self._next_preview = time.perf_counter() + self._settings.preview_seconds
+        begin = time.perf_counter()
+        if self._settings.preview_seconds > 0 and begin >= self._next_preview:
+            finished = self._descent.finished(best.primitives)
+            snapshot.image, self._psnr = self._descent.judge(finished)
+            snapshot.layout, snapshot.psnr = self._descent.layout(finished), self._psnr
+            end = time.perf_counter()
+            # Those that take long come less often: at least half of the time is the fit's.
+            self._next_preview = end + max(self._settings.preview_seconds, end - begin)
         self._observer(snapshot)

@@ -24,7 +24,7 @@ from .primitives import Primitives
 from .recipe import DEFAULT
 from .relocation import Candidates, CandidateSearch, Choice
 from .spacing import check_spacing, settle, spread
-from .usage import assign, capacities, match
+from .usage import assign, capacities, check_usage, match
 
 
 @dataclass
@@ -46,17 +46,18 @@ class DefaultDescent:
         self._linear = settings.space == "linear"
         self._generator = torch.Generator().manual_seed(settings.seed)
         self._limits = StampLimits(templates, self._height, self._width, recipe.least_scale)
-        self._capacities = capacities(templates, settings.count, settings.usage)
+        self._count = count = settings.count if start is None else start.count
+        self._capacities = capacities(templates, count, settings.usage)
         self._separation = settings.spacing * max(self._height, self._width)  # px
-        check_spacing(self._separation, settings.count, self._height, self._width)
+        check_spacing(self._separation, count, self._height, self._width)
         palette = palette_of(settings, goal.target, goal.weight, self._generator)
         self._choice = Choice(templates, self._limits, self._capacities.float(), palette)
         if start is None:
-            template = assign(self._capacities, settings.count, self._generator)
+            template = assign(self._capacities, count, self._generator)
             self._primitives = initialize(goal, templates, template, self._limits, recipe, self._generator)
         else:
             self._primitives = Primitives.from_layout(start, templates, self._height, self._width)
-        self._count = count = len(self._primitives.template)
+            check_usage(self._primitives.template, templates)
         self._spacing = math.sqrt(self._height * self._width / count)
         self._optimizer = Optimizer(
             self._primitives.params,
@@ -69,7 +70,8 @@ class DefaultDescent:
             palette=palette,
         )
         if self._separation > 0:
-            self._optimizer.move(self._spread(settle))
+            self._optimizer.move(self._apart(self.primitives, settle)[:, :2])
+        self._put_in_order()
         self._judge = Judge(self._rasterizer(1), goal, linear=self._linear)
         self._limited = False
         self._stage = self._stage_at(0.0)
@@ -95,10 +97,8 @@ class DefaultDescent:
         if self._scores is not None:
             self._relocate(self._scores, progress)
         if self._separation > 0:
-            self._optimizer.move(self._spread(spread))
-        key = order_key(self._settings.order, self._optimizer.encoded)
-        if key is not None:
-            self._sort(key)
+            self._optimizer.move(self._apart(self.primitives, spread)[:, :2])
+        self._put_in_order()
 
     @property
     def phase(self) -> int:
@@ -107,10 +107,12 @@ class DefaultDescent:
 
     @property
     def primitives(self) -> Primitives:
-        params = self._optimizer.encoded
-        if self._separation > 0:
-            params = torch.cat([self._spread(settle), params[:, 2:]], 1)
-        return replace(self._primitives, params=params)
+        return replace(self._primitives, params=self._optimizer.encoded)
+
+    def finished(self, primitives: Primitives) -> Primitives:
+        if self._separation <= 0:
+            return primitives
+        return replace(primitives, params=self._apart(primitives, settle))
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
         params = primitives.params
@@ -219,8 +221,11 @@ class DefaultDescent:
         self._primitives = self._primitives.rearranged(order, arriving.template, arriving.mirror)
         self._optimizer.rearrange(order, arriving.params, self._bounds(), self._frozen())
 
-    def _sort(self, key: Tensor) -> None:
-        """Sorts the primitives by a key [N]; locked ones keep their place in the order."""
+    def _put_in_order(self) -> None:
+        """Sorts the primitives as the settings ask for; locked ones keep their place in the order."""
+        key = order_key(self._settings.order, self._optimizer.encoded)
+        if key is None:
+            return
         movable = (~self._primitives.locked).nonzero()[:, 0]
         order = torch.arange(self._count)
         order[movable] = movable[key[movable].argsort(stable=True)]
@@ -228,8 +233,9 @@ class DefaultDescent:
         self._primitives = self._primitives.rearranged(order, none, none.bool())
         self._optimizer.rearrange(order, torch.empty(0, 9), self._bounds(), self._frozen())
 
-    def _spread(self, method: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
-        """Positions [N, 2] by spacing.spread or spacing.settle."""
-        x, y = self._optimizer.encoded[:, 0], self._optimizer.encoded[:, 1]
-        movable = ~self._frozen()[:, :2].any(1)
-        return torch.stack(method(x, y, self._separation, movable, self._height, self._width), 1)
+    def _apart(self, primitives: Primitives, method: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
+        """Their params [N, 9] with positions by spacing.spread or spacing.settle."""
+        params = primitives.params
+        movable = ~(primitives.locked | locked_columns(self._settings.locked)[:2].any())
+        x, y = method(params[:, 0], params[:, 1], self._separation, movable, self._height, self._width)
+        return torch.cat([torch.stack([x, y], 1), params[:, 2:]], 1)

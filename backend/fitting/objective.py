@@ -165,6 +165,8 @@ class Objective:
             if value.numel() != 1 or not value.requires_grad or not bool(torch.isfinite(value)):
                 raise UserError("The loss function must give one finite number that depends on the image")
             cotangents = torch.autograd.grad(value, (image, alpha), allow_unused=True, materialize_grads=True)
+        if not all(bool(torch.isfinite(cotangent).all()) for cotangent in cotangents):
+            raise UserError("The loss function's gradient is not finite: such is the slope of a square root at 0")
         of_image, of_alpha = (cotangent * self._count for cotangent in cotangents)
         return float(value), self._rasterizer.backward(params, placement, canvas, of_image, of_alpha)
 

@@ -96,10 +96,10 @@ def _histogram(target: Tensor, weight: Tensor | None, generator: torch.Generator
     """The colours that there are, one per occupied bin, and how much each counts: [M, 3], [M] float64."""
     pixels = target.reshape(3, -1)
     weights = torch.ones(pixels.shape[1]) if weight is None else weight.flatten()
+    pixels, weights = pixels[:, weights > 0].clamp(0.0, 1.0), weights[weights > 0].double()
     if pixels.shape[1] > MAX_SAMPLES:
         chosen = torch.randint(pixels.shape[1], (MAX_SAMPLES,), generator=generator)
         pixels, weights = pixels[:, chosen], weights[chosen]
-    pixels, weights = pixels[:, weights > 0].clamp(0.0, 1.0), weights[weights > 0].double()
     steps = (pixels * (BINS - 1)).round().long()
     bins, index = ((steps[0] * BINS + steps[1]) * BINS + steps[2]).unique(return_inverse=True)
     mass = torch.bincount(index, weights, minlength=len(bins))

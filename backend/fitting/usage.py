@@ -34,6 +34,17 @@ def capacities(templates: Templates, count: int, usage: str) -> Tensor:
     return torch.from_numpy(_divided(share, most, count) if usage == "shares" else most)
 
 
+def check_usage(template: Tensor, templates: Templates) -> None:
+    """Raises UserError where a layout to continue from has more primitives [N] of a template than its limits allow."""
+    for item, used in zip(templates.items, template.bincount(minlength=len(templates)).tolist(), strict=True):
+        most = item.limits.most
+        if 0 < most < used:
+            raise UserError(
+                f"The layout to continue from uses the stamp {item.name!r} {used:,} times, but {most:,} is the most: "
+                "raise that, or start without the layout"
+            )
+
+
 def assign(capacity: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """The templates of `count` primitives to start with: [N] int64.
 

@@ -183,7 +183,8 @@ def test_previews_show_the_best_and_change_nothing() -> None:
             previews.append(snapshot)
 
     result = fit(picture(), templates, replace(SETTINGS, preview_seconds=1e-9), observer=watch)
-    assert len(previews) == SETTINGS.iterations + 1
+    # Previews take at most half of the time.
+    assert 1 < len(previews) <= SETTINGS.iterations + 1
     last = previews[-1]
     assert last.image is not None
     assert last.layout is not None
@@ -275,7 +276,7 @@ def test_input_that_does_not_fit_is_refused() -> None:
     for broken in (torch.nan, torch.inf):
         with pytest.raises(UserError, match="The target has values that are not finite"):
             fit(picture().index_fill(1, torch.tensor([3]), broken), templates, SETTINGS)
-        with pytest.raises(UserError, match="The mask has values that are not finite"):
+        with pytest.raises(UserError, match="The mask has values that are less than 0 or not finite"):
             fit(picture(), templates, SETTINGS, weight=torch.full((48, 48), broken))
     start = fit(picture(), Templates([disc(), bar()]), replace(SETTINGS, iterations=1)).layout
     with pytest.raises(UserError, match="2 stamps"):
