@@ -54,11 +54,74 @@ class Solutions:
         return self.constant + (color * (2.0 * self.numerator - color * self.denominator)).sum(1)
 
 
+@dataclass
+class Variables:
+    """What a fit descends by, and Adam's memory of it; on the engine's device."""
+
+    free: Tensor  # [N, 9] columns of PARAMETERS in px of the canvas, colours display-encoded and not of a palette
+    first: Tensor  # [N, 9] moments of the gradient of ...
+    second: Tensor  # [N, 9] ... positions along own axes, logarithms of scale and aspect, the logit of opacity
+    age: Tensor  # [N, 1] float32 steps; of each, since some arrive later
+    low: Tensor  # [N, 9] bounds of free
+    high: Tensor  # [N, 9]
+    frozen: Tensor  # [N, 9] bool: what stays as it is
+
+
+@dataclass(frozen=True)
+class AdamRule:
+    """The constants of Adam: see fitting.optimizer, which has the formulas, and fitting.recipe, which has the values."""
+
+    momentum: float
+    second_momentum: float
+    epsilon: float
+    position_rate: float  # of the half axis, along that axis ...
+    widest: float  # ... up to a half axis of so many px ...
+    least: float  # ... and so many px in addition
+    scale_rate: float
+    aspect_rate: float
+    rotation_rate: float
+    opacity_rate: float
+    color_rate: float
+
+
+class Iteration(Protocol):
+    """Whole steps of a fit on the engine's device: levels, picture, loss, gradient, Adam and bounds, without waiting."""
+
+    variables: Variables
+    """Its own memory: run changes it in place."""
+
+    def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:
+        """Takes over the variables and the templates [N] int64 and mirrors [N] bool of N primitives, by copying."""
+        ...
+
+    def run(
+        self,
+        background: Tensor,  # [3, H, W] as composited
+        target: Tensor,  # [3, H, W] display-encoded
+        weight: Tensor,  # [H, W]
+        *,
+        rate: float,  # factor on all steps of Adam
+        bias: float,  # texels a pixel of the canvas, by which levels are chosen
+        limited: bool,  # whether the palette's colours are drawn
+        scored: bool,
+    ) -> tuple[Tensor, Tensor, Scores | None]:
+        """A step: the loss ([] float64) and params [N, 9] (colours encoded) before it, and its scores if `scored`.
+
+        The scores hold until the next run. Where the engine's memory was too small for a step, it changes nothing, its
+        loss is infinite, and the next one has more.
+        """
+        ...
+
+
 class Rasterizer(Protocol):
-    """An engine bound to templates and a canvas. It keeps its buffers, and may be used by one thread at a time."""
+    """An engine bound to templates and a canvas. It keeps its buffers, and may be used by one thread at a time.
+
+    All tensors, placements too, are on its torch_device.
+    """
 
     name: str
     device: str
+    torch_device: torch.device
 
     def forward(
         self,
@@ -88,8 +151,8 @@ class Rasterizer(Protocol):
         target: Tensor,  # [3, H, W] display-encoded
         weight: Tensor,  # [H, W]
         loss: str = "mse",
-    ) -> tuple[float, Tensor]:
-        """Forward, pixel loss and backward in one: the loss and the gradient of params [N, 9].
+    ) -> tuple[Tensor, Tensor]:
+        """Forward, pixel loss and backward in one: the loss ([] float64) and the gradient of params [N, 9].
 
         The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), in
         display-encoded numbers whatever is composited.
@@ -104,8 +167,20 @@ class Rasterizer(Protocol):
         target: Tensor,  # [3, H, W] display-encoded
         weight: Tensor,  # [H, W]
         loss: str = "mse",
-    ) -> tuple[float, Tensor, Scores]:
+    ) -> tuple[Tensor, Tensor, Scores]:
         """A step, and its scores."""
+        ...
+
+    def iteration(
+        self,
+        count: int,
+        rule: AdamRule,
+        *,
+        loss: str = "mse",
+        palette: Tensor | None = None,  # [P, 3] display-encoded
+        shrink: float = 1.0,  # pixels of the canvas, of which variables are, to a pixel of the picture
+    ) -> Iteration | None:
+        """Whole steps of a fit of `count` primitives, where the engine makes them itself."""
         ...
 
     def solve_on_top(
