@@ -1,4 +1,4 @@
-// The sRGB transfer function (IEC 61966-2-1), shared by the CPU and CUDA engines.
+// The sRGB transfer function (IEC 61966-2-1) and the loss of a pixel, shared by the CPU and CUDA engines.
 #pragma once
 #include "raster_math.h"
 #if !defined(__CUDACC__)
@@ -25,4 +25,28 @@ DEVICE_INLINE V encoded(V light, V& slope) {
     const V dark = light * 12.92f;
     slope = select(light, 0.0031308f, V{} + 12.92f, power / (2.4f * curved));
     return select(light, 0.0031308f, dark, power - 0.055f);
+}
+
+enum Loss : int32_t { kMse = 0, kL1 = 1 };
+
+template <class V>
+DEVICE_INLINE V sign_of(V value) {
+    return value > 0.0f ? V{} + 1.0f : (value < 0.0f ? V{} - 1.0f : V{});
+}
+
+// Error of a composited value, and the derivative of its display-encoded number.
+template <class V>
+DEVICE_INLINE V error_of(bool linear, V value, V target, V& slope) {
+    slope = V{} + 1.0f;
+    return (linear ? encoded(value, slope) : value) - target;
+}
+
+template <class V>
+DEVICE_INLINE V loss_of(int32_t loss, V error) {
+    return error * (loss == kMse ? error : sign_of(error));
+}
+
+template <class V>
+DEVICE_INLINE V loss_slope(int32_t loss, V error) {
+    return loss == kMse ? 2.0f * error : sign_of(error);
 }

@@ -22,20 +22,12 @@ EXPORT int64_t diffbmp_prepare(Scene* scene) {
         const Level* level = scene->levels + scene->level[i];
         prepare(scene->params + (int64_t)i * kParams, level, scene->mirror[i], scene->linear, q);
         scene->first_pair[i] = count;
-        // Not-a-number fails every comparison: such a position is not drawn.
-        const float right = q.box_x + q.reach_x, bottom = q.box_y + q.reach_y;
-        const float left = q.box_x - q.reach_x, top = q.box_y - q.reach_y;
-        if (q.reach_x < 0.0f || !(right >= 0.0f && bottom >= 0.0f && left <= scene->width && top <= scene->height))
-            continue;
-        const int x0 = (int)(most(left, 0.0f) / kTile), y0 = (int)(most(top, 0.0f) / kTile);
-        const int x1 = (int)(least(right, scene->width - 1.0f) / kTile),
-                  y1 = (int)(least(bottom, scene->height - 1.0f) / kTile);
-        for (int y = y0; y <= y1; ++y)
-            for (int x = x0; x <= x1; ++x) {
+        TileBox box;
+        if (!touched_tiles(q, scene->width, scene->height, box)) continue;
+        for (int y = box.y0; y <= box.y1; ++y)
+            for (int x = box.x0; x <= box.x1; ++x) {
                 int first, last;
-                if (!row_span(q, x * kTile, y * kTile, first, last)) continue;
-                if (y * kTile + last >= scene->height) last = scene->height - 1 - y * kTile;
-                if (last < first) continue;
+                if (!rows_on_tile(q, x, y, scene->height, first, last)) continue;
                 if (count < scene->pair_capacity)
                     scene->pairs[count] = {i, y * scene->tiles_x + x, (int16_t)first, (int16_t)last};
                 ++count;

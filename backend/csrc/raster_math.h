@@ -7,8 +7,16 @@
 // relative to the template's centre. Alphas and textures are fetched as texel values 0..255; the factors 1/255 are
 // folded into the primitive.
 #pragma once
+#if defined(__CUDACC_RTC__)  // NVRTC has mathematics built in, and no headers
+typedef unsigned char uint8_t;
+typedef short int16_t;
+typedef int int32_t;
+typedef unsigned int uint32_t;
+typedef long long int64_t;
+#else
 #include <math.h>
 #include <stdint.h>
+#endif
 
 #if defined(__CUDACC__)
 #define DEVICE_INLINE __host__ __device__ __forceinline__
@@ -16,11 +24,12 @@
 #define DEVICE_INLINE inline
 #endif
 
-constexpr int kTile = 16;         // side of a tile, px
-constexpr int kParams = 9;        // x, y, scale, aspect, rotation, opacity, red, green, blue
-constexpr float kDensest = 4e5f;  // texels per px: beyond, a tile's texels cannot be counted in a float
-constexpr int kBorder =
-    2;  // texels around a level: one for the bilinear skirt, one where value and slope are both zero
+constexpr int kTile = 16;   // side of a tile, px
+constexpr int kParams = 9;  // x, y, scale, aspect, rotation, opacity, red, green, blue
+// Texels per px: beyond, a tile's texels (up to 32 px away) cannot be counted in a float's mantissa less a bit.
+constexpr float kDensest = 1.3e5f;
+// Texels around a level: one for the bilinear skirt, one where value and slope are both zero.
+constexpr int kBorder = 2;
 
 enum ColorMode : int32_t { kTint = 0, kMix = 1, kMultiply = 2 };
 
@@ -130,6 +139,32 @@ DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int& first, i
     return first <= last;
 }
 
+// Tiles, the last ones included.
+struct TileBox {
+    int x0, y0, x1, y1;
+};
+
+// The tiles that a primitive's bounding box touches; false if it lies off the canvas or nothing of it is visible.
+DEVICE_INLINE bool touched_tiles(const Primitive& q, int width, int height, TileBox& box) {
+    // Not-a-number fails every comparison: such a position is not drawn.
+    const float right = q.box_x + q.reach_x, bottom = q.box_y + q.reach_y;
+    const float left = q.box_x - q.reach_x, top = q.box_y - q.reach_y;
+    if (q.reach_x < 0.0f || !(right >= 0.0f && bottom >= 0.0f && left <= width && top <= height)) return false;
+    box.x0 = (int)(most(left, 0.0f) / kTile);
+    box.y0 = (int)(most(top, 0.0f) / kTile);
+    box.x1 = (int)(least(right, width - 1.0f) / kTile);
+    box.y1 = (int)(least(bottom, height - 1.0f) / kTile);
+    return true;
+}
+
+// row_span on a tile of the canvas, whose last tiles may have fewer rows.
+DEVICE_INLINE bool rows_on_tile(const Primitive& q, int tile_x, int tile_y, int height, int& first, int& last) {
+    if (!row_span(q, tile_x * kTile, tile_y * kTile, first, last)) return false;
+    const int end = height - 1 - tile_y * kTile;
+    if (last > end) last = end;
+    return first <= last;
+}
+
 // Bilinear value and its slopes along u and v.
 template <class V>
 DEVICE_INLINE void bilinear(V v00, V v10, V v01, V v11, V fu, V fv, V& value, V& slope_u, V& slope_v) {
@@ -154,8 +189,9 @@ struct Moments {
     V u, v;            // sum of dL/du, dL/dv
     V ux, uy, vx, vy;  // the same times the pixel's x and y from the primitive's position
     V opacity;         // sum of dL/dalpha * texel value
-    V p[3], q[3];      // sum of dL/dp, dL/dq
+    V p[3];            // sum of dL/dp
     V removal;         // the loss without the primitive less the loss
+    V q[3];            // sum of dL/dq, of textured stamps
     V unused[2];       // a record fills a cache line
 };
 constexpr int kRecord = 16;  // values in it

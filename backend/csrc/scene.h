@@ -11,7 +11,6 @@
 #endif
 
 enum Mode : int32_t { kForward = 0, kBackward = 1, kStep = 2 };
-enum Loss : int32_t { kMse = 0, kL1 = 1 };
 
 // A primitive that may be seen on a tile, on the tile's rows first..last.
 struct Pair {

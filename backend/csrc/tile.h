@@ -10,20 +10,6 @@ struct Tile {
     Float16 shown[kTile][3], target[kTile][3], weight[kTile], loss[kTile], back[kTile][3];
 };
 
-// Error of a composited value, and the derivative of its display-encoded number.
-static inline Float16 error_of(const Scene& scene, Float16 value, Float16 target, Float16& slope) {
-    slope = splat(1.0f);
-    return (scene.linear ? encoded(value, slope) : value) - target;
-}
-
-static inline Float16 sign_of(Float16 value) {
-    return value > 0.0f ? splat(1.0f) : (value < 0.0f ? splat(-1.0f) : Float16{});
-}
-
-static inline Float16 loss_of(const Scene& scene, Float16 error) {
-    return error * (scene.loss == kMse ? error : sign_of(error));
-}
-
 // Adds a primitive to a tile; its rows are remembered where there is a cache. Returns the end of what it filled.
 template <bool kTextured>
 static Row* draw(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, Row* cache) {
@@ -72,9 +58,9 @@ static void compare(const Scene& scene, Tile& tile, int r, int64_t at) {
         const Float16 target = load(scene.target + c * plane + at, tile.columns);
         const Float16 shown = tile.image[r][c] + tile.transmittance[r] * background;
         Float16 slope;
-        const Float16 error = error_of(scene, shown, target, slope);
-        loss += loss_of(scene, error);
-        tile.grad[r][c] = weight * slope * (scene.loss == kMse ? 2.0f * error : sign_of(error));
+        const Float16 error = error_of(scene.linear, shown, target, slope);
+        loss += loss_of(scene.loss, error);
+        tile.grad[r][c] = weight * slope * loss_slope(scene.loss, error);
         tile.behind[r] += tile.grad[r][c] * background;
         if (scene.removal) {
             tile.shown[r][c] = shown;
@@ -130,7 +116,8 @@ static Float16 removal(const Scene& scene, Tile& tile, int r, Float16 alpha, Flo
     for (int c = 0; c < 3; ++c) {
         const Float16 step = alpha * (color[c] - tile.back[r][c]);
         Float16 slope;
-        loss += loss_of(scene, error_of(scene, tile.shown[r][c] - transmittance * step, tile.target[r][c], slope));
+        const Float16 without = tile.shown[r][c] - transmittance * step;
+        loss += loss_of(scene.loss, error_of(scene.linear, without, tile.target[r][c], slope));
         tile.back[r][c] += step;
     }
     return tile.weight[r] * loss - tile.loss[r];
