@@ -13,6 +13,7 @@ typedef short int16_t;
 typedef int int32_t;
 typedef unsigned int uint32_t;
 typedef long long int64_t;
+#define INFINITY __int_as_float(0x7f800000)
 #else
 #include <math.h>
 #include <stdint.h>

@@ -1,0 +1,112 @@
+// The CUDA engine's kernels. Compiled at first use for the card at hand; memory and streams come from the caller.
+//
+// A step is: prepare_primitives; count_pairs, scan_cells, scan_bases, fill_entries (the primitives of each tile, in
+// order); rasterize_* (a block per tile); reduce_records (gradients, and the loss). In a whole step of a fit
+// show_variables comes before, and descend_variables after them. `backend/engines/cuda/rasterizer.py` has the launches.
+#include "candidates_cuda.h"
+#include "descent_cuda.h"
+#include "tile_cuda.h"
+
+#define KERNEL extern "C" __global__ void
+
+__device__ __forceinline__ int64_t thread_number() {
+    return (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+}
+
+// A thread per primitive.
+KERNEL show_variables(const Scene* scene) {
+    if (thread_number() < scene->count) show(*scene, (int)thread_number());
+}
+
+// A thread per primitive.
+KERNEL prepare_primitives(const Scene* scene) {
+    const int64_t i = thread_number();
+    if (i >= scene->count) return;
+    Primitive q;
+    prepare(scene->params + i * kParams, scene->levels + scene->level[i], scene->mirror[i], LINEAR, q);
+    scene->primitives[i] = q;
+}
+
+// A warp per chunk of primitives; cells are 0 before.
+KERNEL count_pairs(const Scene* scene) {
+    const int64_t chunk = thread_number() / kWarp;
+    if (chunk < scene->chunks) count_chunk(*scene, (int)chunk, threadIdx.x % kWarp);
+}
+
+// kScanThreads a block; first those of the cells, then those of the pairs.
+KERNEL scan_cells(const Scene* scene) {
+    const int64_t cells = cell_count(*scene), block = blockIdx.x, blocks = scan_blocks(cells);
+    if (block < blocks)
+        scan_block(scene->cells, cells, block, scene->cell_base);
+    else
+        scan_block(scene->pairs, scene->count, block - blocks, scene->pair_base);
+}
+
+// Two blocks of kScanThreads.
+KERNEL scan_bases(const Scene* scene) {
+    if (blockIdx.x == 0) {
+        scan_totals(scene->cell_base, scan_blocks(cell_count(*scene)));
+        return;
+    }
+    const int64_t pairs = scan_totals(scene->pair_base, scan_blocks(scene->count));
+    if (threadIdx.x == 0) {
+        scene->status->pairs = pairs;
+        scene->status->overflow = pairs > scene->pair_capacity;
+        scene->status->loss = INFINITY;
+    }
+}
+
+// A warp per chunk of primitives.
+KERNEL fill_entries(const Scene* scene) {
+    const int64_t chunk = thread_number() / kWarp;
+    if (scene->status->overflow || chunk >= scene->chunks) return;
+    fill_chunk(*scene, (int)chunk, threadIdx.x % kWarp);
+}
+
+// kThreads a block, a block per tile. The bounds leave so many registers that none is spilled.
+KERNEL __launch_bounds__(kThreads, 12) rasterize_forward(const Scene* scene) {
+    rasterize<kForward>(*scene);
+}
+KERNEL __launch_bounds__(kThreads, 9) rasterize_backward(const Scene* scene) {
+    rasterize<kBackward>(*scene);
+}
+KERNEL __launch_bounds__(kThreads, 9) rasterize_step(const Scene* scene) {
+    rasterize<kStep>(*scene);
+}
+KERNEL __launch_bounds__(kThreads, 6) rasterize_scored(const Scene* scene) {
+    rasterize<kScored>(*scene);
+}
+
+// A warp per primitive.
+KERNEL reduce_records(const Scene* scene) {
+    const int64_t i = thread_number() / kWarp;
+    if (scene->status->overflow || i >= scene->count) return;
+    const int64_t first = scanned(scene->pairs, scene->pair_base, i);
+    const int64_t end = i + 1 < scene->count ? scanned(scene->pairs, scene->pair_base, i + 1) : scene->status->pairs;
+    reduce(*scene, i, first, end, threadIdx.x % kWarp);
+}
+
+// One block of kScanThreads: the loss of all tiles, in the same order every time.
+KERNEL sum_loss(const Scene* scene) {
+    if (scene->status->overflow) return;
+    double own = 0.0, total;
+    const int64_t tiles = (int64_t)scene->tiles_x * scene->tiles_y;
+    for (int64_t t = threadIdx.x; t < tiles; t += kScanThreads) own += scene->tile_loss[t];
+    exclusive_sum(own, total);
+    if (threadIdx.x == 0) scene->status->loss = total;
+}
+
+// A thread per primitive.
+KERNEL descend_variables(const Scene* scene) {
+    if (!scene->status->overflow && thread_number() < scene->count) descend(*scene, thread_number());
+}
+
+// A warp per candidate.
+KERNEL solve_candidates(const Candidates* all) {
+    for_candidate(*all, [&](int64_t i, const Primitive& q, int lane) { solve(*all, i, q, lane); });
+}
+
+// A warp per candidate.
+KERNEL candidate_gains(const Candidates* all) {
+    for_candidate(*all, [&](int64_t i, const Primitive& q, int lane) { gain(*all, i, q, lane); });
+}

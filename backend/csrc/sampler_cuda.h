@@ -1,0 +1,129 @@
+// Samples of a tile's pixels: where they fall on a mip level, its alpha there, and the primitive's colour.
+#pragma once
+#include "scene_cuda.h"
+
+#ifndef LINEAR  // whether light is composited
+#define LINEAR 0
+#endif
+#ifndef TEXTURED  // whether there are stamps that show their own colours
+#define TEXTURED 0
+#endif
+
+// Where a tile's pixels fall on a primitive's level, in texels from the texel at the tile's corner: within a tile
+// coordinates are small, and so is their rounding, which decides on which side of a texel's border a sample falls.
+struct Sampler {
+    float u, v;                // of the corner
+    float m00, m01, m10, m11;  // texels per px
+    float low_u, low_v;        // the level's ends
+    float high_u, high_v;
+    int32_t first;  // index of the corner's footprint; may lie outside of the table, no sample does
+    int32_t stride;
+    float opacity;
+    float p[3];
+    const uint32_t* alpha;
+#if TEXTURED
+    const uint32_t* texture;
+    float q[3];
+#endif
+};
+
+// What of a tile's sampler is computed once for all of its pixels.
+__device__ __forceinline__ void place(const Primitive& q, int left, int top, Sampler& s) {
+    const Level* level = q.level;
+    const double dx = left + 0.5 - q.x, dy = top + 0.5 - q.y;
+    const double origin_u = (level->width - 1) * 0.5 + kBorder, origin_v = (level->height - 1) * 0.5 + kBorder;
+    const double corner_u = q.exact[0] * dx + q.exact[1] * dy + origin_u;
+    const double corner_v = q.exact[2] * dx + q.exact[3] * dy + origin_v;
+    const double whole_u = floor(corner_u), whole_v = floor(corner_v);
+    s.u = (float)(corner_u - whole_u);
+    s.v = (float)(corner_v - whole_v);
+    s.m00 = q.m00;
+    s.m01 = q.m01;
+    s.m10 = q.m10;
+    s.m11 = q.m11;
+    s.low_u = (float)-whole_u;
+    s.low_v = (float)-whole_v;
+    s.high_u = (float)(level->width + 2 - whole_u);
+    s.high_v = (float)(level->height + 2 - whole_v);
+    s.stride = level->width + 3;
+    s.first = (int32_t)whole_v * s.stride + (int32_t)whole_u;
+    s.opacity = q.opacity;
+    s.alpha = level->alpha;
+    for (int c = 0; c < 3; ++c) s.p[c] = q.p[c];
+#if TEXTURED
+    s.texture = level->texture;
+    for (int c = 0; c < 3; ++c) s.q[c] = q.q[c];
+#endif
+}
+
+// The largest whole number not above a value, as a float and as an integer, for values of less than 2^22: the sum with
+// 1.5 * 2^23, rounded down, holds it in its mantissa. Conversions would take a quarter of the speed.
+__device__ __forceinline__ float whole_part(float value, int32_t& integer) {
+    const float shifted = __fadd_rd(value, 12582912.0f);
+    integer = __float_as_int(shifted) - 0x4b400000;
+    return shifted - 12582912.0f;
+}
+
+// A byte of four as a float: as the last byte of 2^23's mantissa, less 2^23.
+__device__ __forceinline__ float byte_of(uint32_t packed, unsigned byte) {
+    return __uint_as_float(__byte_perm(packed, 0x4b000000u, 0x7440u + byte)) - 8388608.0f;
+}
+
+// Index of a pixel's footprint, and how far it lies into it. Not-a-number becomes the lower end.
+__device__ __forceinline__ int32_t footprint(const Sampler& s, float column, float row, float& fu, float& fv) {
+    const float at_u = fminf(fmaxf(column * s.m00 + s.u + row * s.m01, s.low_u), s.high_u);
+    const float at_v = fminf(fmaxf(column * s.m10 + s.v + row * s.m11, s.low_v), s.high_v);
+    int32_t texel_u, texel_v;
+    fu = at_u - whole_part(at_u, texel_u);
+    fv = at_v - whole_part(at_v, texel_v);
+    return texel_v * s.stride + texel_u + s.first;
+}
+
+__device__ __forceinline__ void sample(const uint32_t* table, int64_t index, float fu, float fv, float& value,
+                                       float& slope_u, float& slope_v) {
+    const uint32_t packed = __ldg(table + index);
+    bilinear(byte_of(packed, 0), byte_of(packed, 1), byte_of(packed, 2), byte_of(packed, 3), fu, fv, value, slope_u,
+             slope_v);
+}
+
+#if TEXTURED
+// A channel of a stamp's own colours, decoded to light where that is composited (straight lines between the table's
+// entries).
+__device__ __forceinline__ void texture_at(const Sampler& s, const float* decode, int32_t index, float fu, float fv,
+                                           int c, float& value, float& slope_u, float& slope_v) {
+    sample(s.texture, (int64_t)index * 3 + c, fu, fv, value, slope_u, slope_v);
+#if LINEAR
+    const float steps = fminf(fmaxf(value * 4.0f, 0.0f), 1020.0f);
+    const int whole = (int)steps;
+    const float low = __ldg(decode + whole), rise = __ldg(decode + whole + 1) - low;
+    value = low + (steps - (float)whole) * rise;
+    slope_u *= 4.0f * rise;
+    slope_v *= 4.0f * rise;
+#endif
+}
+#endif
+
+// One pixel's sample of a primitive.
+struct Sample {
+    float mask, slope_u, slope_v;  // alpha as a texel value
+    float color[3];
+#if TEXTURED
+    float value[3], value_u[3], value_v[3];  // the stamp's own colours, and their slopes
+#endif
+};
+
+__device__ __forceinline__ void take(const Sampler& s, const float* decode, float column, float row, Sample& out) {
+    float fu, fv;
+    const int32_t index = footprint(s, column, row, fu, fv);
+    sample(s.alpha, index, fu, fv, out.mask, out.slope_u, out.slope_v);
+    for (int c = 0; c < 3; ++c) {
+        out.color[c] = s.p[c];
+#if TEXTURED
+        out.value[c] = out.value_u[c] = out.value_v[c] = 0.0f;
+        if (s.texture) {
+            texture_at(s, decode, index, fu, fv, c, out.value[c], out.value_u[c], out.value_v[c]);
+            out.color[c] += s.q[c] * out.value[c];
+        }
+#endif
+    }
+}

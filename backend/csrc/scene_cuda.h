@@ -1,0 +1,119 @@
+// What the kernels of the CUDA engine work on; backend/engines/cuda/structs.py mirrors these structs.
+//
+// Every kernel has one argument: a pointer to a Scene (or Candidates) in device memory. A host that changes the struct
+// before a launch changes all that the kernels do, recorded graphs included.
+#pragma once
+#include "encoding.h"
+#include "raster_math.h"
+
+constexpr int kWarp = 32;
+constexpr unsigned kAll = 0xffffffffu;  // lanes
+constexpr int kThreads = 64;            // of a tile's block: a column of kPixels pixels each
+constexpr int kPixels = 4;              // of a thread: rows r, r + 4, r + 8, r + 12
+constexpr int kRowStep = kTile / kPixels;
+constexpr int kTileWarps = kThreads / kWarp;
+constexpr int kTilePixels = kTile * kTile;
+constexpr int kScanThreads = 256, kScanItems = 8, kScanBlock = kScanThreads * kScanItems;
+
+enum Mode { kForward, kBackward, kStep, kScored };
+
+// A primitive on a tile; entries lie by tile, and within a tile front to back.
+struct Entry {
+    int32_t primitive;
+    int16_t first, last;  // rows
+    int64_t pair;         // its number by primitive, and then by tile: where its record lies
+};
+
+struct Status {
+    int64_t pairs;     // of primitives and tiles
+    int32_t overflow;  // 1 if there is too little memory for them: then nothing was drawn
+    int32_t unused;
+    double loss;  // of a step; infinite after an overflow
+};
+
+// A template's levels.
+struct TemplateLevels {
+    int32_t longer_side;       // texels
+    int32_t count_u, count_v;  // levels
+    int32_t first;             // in Iteration::level_numbers, [count_u, count_v]
+};
+
+// What a whole step of a fit has beside its picture: see engines.Variables and engines.AdamRule.
+struct Descent {
+    float* free;                      // [count, kParams] px of the canvas, colours encoded
+    float* first;                     // [count, kParams] moments
+    float* second;                    // [count, kParams]
+    float* age;                       // [count]
+    float* low;                       // [count, kParams]
+    float* high;                      // [count, kParams]
+    uint8_t* frozen;                  // [count, kParams]
+    float* params;                    // [count, kParams] out: as drawn, Scene::params
+    float* encoded;                   // [count, kParams] out: the same in px of the canvas and with encoded colours
+    int32_t* level;                   // [count] out: Scene::level
+    const float* grad;                // [count, kParams] Scene::grad
+    const int32_t* template_of;       // [count]
+    const TemplateLevels* templates;  // [templates]
+    const int32_t* level_numbers;     // indices into Scene::levels
+    const float* palette;             // [palette_count, 3] encoded; null if any colour will do
+    int32_t palette_count, limited;   // limited: the palette's colours are drawn
+    float shrink;                     // pixels of the canvas to a pixel of the picture
+    float bias;                       // texels a pixel of the canvas
+    float rate;                       // factor on all steps
+    float momentum, second_momentum, epsilon;
+    float position_rate, widest, least, scale_rate, aspect_rate, rotation_rate, opacity_rate, color_rate;
+};
+
+struct Scene {
+    int32_t width, height, tiles_x, tiles_y;  // px, tiles
+    int32_t count, loss;                      // primitives; Loss
+    int32_t deterministic;                    // 1: records summed in order, 0: atomic sums
+    int32_t chunk, chunks;                    // primitives that a warp bins, and how many such warps
+    int32_t unused;
+    int64_t pair_capacity;
+    const float* params;    // [count, kParams] px of the picture, colours as composited
+    const int32_t* level;   // [count] index into levels
+    const uint8_t* mirror;  // [count]
+    const Level* levels;
+    const float* decode;      // light of the texel values 0, 1/4, 2/4 ... 255 and one more
+    const float* background;  // [3, height, width]
+    float* image;             // [3, height, width] out
+    float* alpha;             // [height, width] out, forward only
+    const float* grad_image;  // [3, height, width] backward only
+    const float* grad_alpha;  // [height, width] backward only, may be null
+    const float* target;      // [3, height, width] encoded
+    const float* weight;      // [height, width]
+    float* loss_map;          // [height, width] out, scored only
+    float* grad;              // [count, kParams] out
+    float* removal;           // [count] out, scored only: the loss without a primitive less the loss
+    Status* status;           // out
+    Primitive* primitives;    // [count]
+    int32_t* cells;           // [tiles, chunks] entries of a tile by a chunk; scanned within blocks; then the ends
+    int64_t* cell_base;       // [cells / kScanBlock] what lies before a block of cells
+    int32_t* pairs;           // [count] tiles of a primitive; scanned within blocks
+    int64_t* pair_base;       // [count / kScanBlock]
+    Entry* entries;           // [pair_capacity]
+    float* transmittance;     // [pair_capacity, kTilePixels] in front of an entry; not for forward
+    double* tile_loss;        // [tiles]
+    float* records;           // [pair_capacity, kTileWarps, kRecord], or [count, kRecord] if not deterministic
+    Descent descent;
+};
+
+static_assert(sizeof(Level) == 64 && sizeof(Primitive) == 136 && sizeof(Entry) == 16 && sizeof(Status) == 24, "");
+
+// Primitives that are not there yet, each as if it alone were laid on top of an image.
+struct Candidates {
+    int32_t width, height, count, unused;
+    const float* params;    // [count, kParams]; the colours are read by candidate_gains alone
+    const int32_t* level;   // [count]
+    const uint8_t* mirror;  // [count]
+    const Level* levels;
+    const float* decode;
+    const float* image;     // [3, height, width] as composited
+    const float* target;    // [3, height, width]: solve_candidates: as composited; candidate_gains: encoded
+    const float* weight;    // solve_candidates: [3, height, width]; candidate_gains: [height, width]
+    const float* loss_map;  // [height, width] weighted loss of the image; candidate_gains only
+    float* result;          // solve_candidates: [count, kSolution]; candidate_gains: [count]
+};
+constexpr int kSolution = 8;
+
+static_assert(sizeof(Descent) == 184 && sizeof(Scene) == 432 && sizeof(Candidates) == 96, "");
