@@ -67,7 +67,7 @@ KERNEL fill_entries(const Scene* scene) {
 KERNEL __launch_bounds__(kThreads, 12) rasterize_forward(const Scene* scene) {
     rasterize<kForward>(*scene);
 }
-KERNEL __launch_bounds__(kThreads, 9) rasterize_backward(const Scene* scene) {
+KERNEL __launch_bounds__(kThreads, 8) rasterize_backward(const Scene* scene) {
     rasterize<kBackward>(*scene);
 }
 KERNEL __launch_bounds__(kThreads, 9) rasterize_step(const Scene* scene) {

@@ -7,17 +7,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..color import decode_table
-from ..templates import ByteArray, Templates, padded
+from ..templates import Templates
 from . import PARAMETERS, LevelNumbers, Placement, Scores, Solutions, core_count, native
+from .levels import Level, LevelTables, level_tables
 
 TILE = 16
-BORDER = 2
 
 
 class CpuRasterizer:
@@ -39,9 +37,9 @@ class CpuRasterizer:
         self.device = f"{self._threads} CPU threads, {set_name}"
         self._templates, self._height, self._width = templates, height, width
         self._numbers = LevelNumbers(templates)
-        self._level_list: list[native.Level] = []
-        self._levels = (native.Level * 0)()
-        self._tables: list[NDArray[np.uint32]] = []
+        self._level_list: list[Level] = []
+        self._levels = (Level * 0)()
+        self._tables: list[LevelTables] = []
         self._decode = decode_table() if space == "linear" else None
         self._buffers = _Buffers(self._native, self._threads)
         # The calling thread works too.
@@ -211,31 +209,11 @@ class CpuRasterizer:
             other.result()
 
     def _add_level(self, template: int, level_u: int, level_v: int) -> None:
-        key = (self.name, template, level_u, level_v)
-        if key not in self._templates.derived:
-            self._templates.derived[key] = _native_level(self._templates, template, level_u, level_v)
-        level, tables = self._templates.derived[key]
-        self._tables += tables
-        self._level_list.append(level)
-        self._levels = (native.Level * len(self._level_list))(*self._level_list)
-
-
-def _native_level(
-    templates: Templates, template: int, level_u: int, level_v: int
-) -> tuple[native.Level, list[NDArray[np.uint32]]]:
-    """A level as the library reads it, and the tables that it points to."""
-    item = templates.items[template]
-    bitmap = templates.bitmap(template, level_u, level_v)
-    height, width = bitmap.shape[:2]
-    density = templates.density(template, level_u, level_v)
-    bordered = padded(bitmap, BORDER)
-    tables = [_footprints(bordered[..., 3])]
-    if item.textured:
-        tables.append(np.ascontiguousarray(np.stack([_footprints(bordered[..., c]) for c in range(3)], -1)))
-    addresses = [table.ctypes.data for table in tables] + [None]
-    mode = native.COLOR_MODES[item.mode if item.textured else "tint"]
-    bounds = _bounds(bitmap[..., 3], *density)
-    return native.Level(*addresses[:2], width, height, *density, *bounds, mode, item.blend), tables
+        tables = level_tables(self._templates, template, level_u, level_v)
+        self._tables.append(tables)
+        texture = None if tables.texture is None else tables.texture.ctypes.data
+        self._level_list.append(tables.at(tables.alpha.ctypes.data, texture))
+        self._levels = (Level * len(self._level_list))(*self._level_list)
 
 
 @dataclass
@@ -296,23 +274,3 @@ def _plain(tensor: Tensor) -> Tensor:
 def _floats(*shape: int) -> Tensor:
     """Memory for results, whatever torch's default type is."""
     return torch.empty(*shape, dtype=torch.float32)
-
-
-def _footprints(channel: ByteArray) -> NDArray[np.uint32]:
-    """Four neighbouring texels in one word: [h - 1, w - 1] from [h, w], in the order of the lanes' bytes."""
-    wide = channel.astype(np.uint32)
-    return np.ascontiguousarray(
-        wide[:-1, :-1] | wide[:-1, 1:] << np.uint32(8) | wide[1:, :-1] << np.uint32(16) | wide[1:, 1:] << np.uint32(24)
-    )
-
-
-def _bounds(alpha: ByteArray, density_u: float, density_v: float) -> tuple[float, float, float, float, float]:
-    """Of the visible texels: centre and half extents of their box (texels), radius of their circle (local units)."""
-    rows, columns = np.nonzero(alpha)
-    if not len(rows):
-        return 0.0, 0.0, -1.0, -1.0, 0.0
-    centre_u, centre_v = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
-    half_u, half_v = float(np.ptp(columns)) / 2, float(np.ptp(rows)) / 2
-    radius = np.hypot((columns - centre_u) / density_u, (rows - centre_v) / density_v).max()
-    height, width = alpha.shape
-    return centre_u - (width - 1) / 2, centre_v - (height - 1) / 2, half_u, half_v, float(radius)

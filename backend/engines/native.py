@@ -10,34 +10,14 @@ from torch import Tensor
 
 from ..csrc.build import LIBRARIES, library_file, this_platform
 from ..job import UserError
+from .levels import Level
 
 MODES = {"forward": 0, "backward": 1, "step": 2}
 LOSSES = {"mse": 0, "l1": 1}
-COLOR_MODES = {"tint": 0, "mix": 1, "multiply": 2}
 SOLUTION = 8
 """Numbers of a candidate's solution."""
 RECORD_BYTES = 64
 """A record of moments: 16 floats, and the alignment of all vectors."""
-
-
-class Level(ctypes.Structure):
-    """struct Level of raster_math.h."""
-
-    _fields_ = [
-        ("alpha", c_void_p),
-        ("texture", c_void_p),
-        ("width", c_int32),
-        ("height", c_int32),
-        ("density_u", c_float),
-        ("density_v", c_float),
-        ("box_u", c_float),
-        ("box_v", c_float),
-        ("half_u", c_float),
-        ("half_v", c_float),
-        ("radius", c_float),
-        ("mode", c_int32),
-        ("blend", c_float),
-    ]
 
 
 class Pair(ctypes.Structure):
