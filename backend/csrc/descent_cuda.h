@@ -51,11 +51,12 @@ __device__ void show(const Scene& scene, int i) {
     float slope;
     for (int c = 0; c < 3; ++c) params[6 + c] = decoded(params[6 + c], slope);
 #endif
-    const TemplateLevels& levels = descent.templates[descent.template_of[i]];
+    const int64_t number = descent.template_of[i];
+    const TemplateLevels& levels = descent.templates[number];
     const float root = sqrtf(free[3]);
     const int u = finest_level(levels.longer_side, levels.count_u, free[2] * root, descent.bias);
     const int v = finest_level(levels.longer_side, levels.count_v, free[2] / root, descent.bias);
-    descent.level[i] = descent.level_numbers[levels.first + u * levels.count_v + v];
+    descent.level[i] = descent.level_numbers[(number * descent.levels_u + u) * descent.levels_v + v];
 }
 
 // Sums a primitive's records, by a warp, and applies the chain rule.

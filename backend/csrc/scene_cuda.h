@@ -35,7 +35,6 @@ struct Status {
 struct TemplateLevels {
     int32_t longer_side;       // texels
     int32_t count_u, count_v;  // levels
-    int32_t first;             // in Iteration::level_numbers, [count_u, count_v]
 };
 
 // What a whole step of a fit has beside its picture: see engines.Variables and engines.AdamRule.
@@ -53,12 +52,13 @@ struct Descent {
     const float* grad;                // [count, kParams] Scene::grad
     const int32_t* template_of;       // [count]
     const TemplateLevels* templates;  // [templates]
-    const int32_t* level_numbers;     // indices into Scene::levels
+    const int32_t* level_numbers;     // [templates, levels_u, levels_v] indices into Scene::levels
     const float* palette;             // [palette_count, 3] encoded; null if any colour will do
     int32_t palette_count, limited;   // limited: the palette's colours are drawn
-    float shrink;                     // pixels of the canvas to a pixel of the picture
-    float bias;                       // texels a pixel of the canvas
-    float rate;                       // factor on all steps
+    int32_t levels_u, levels_v;
+    float shrink;  // pixels of the canvas to a pixel of the picture
+    float bias;    // texels a pixel of the canvas
+    float rate;    // factor on all steps
     float momentum, second_momentum, epsilon;
     float position_rate, widest, least, scale_rate, aspect_rate, rotation_rate, opacity_rate, color_rate;
 };
@@ -116,4 +116,4 @@ struct Candidates {
 };
 constexpr int kSolution = 8;
 
-static_assert(sizeof(Descent) == 184 && sizeof(Scene) == 432 && sizeof(Candidates) == 96, "");
+static_assert(sizeof(Descent) == 192 && sizeof(Scene) == 440 && sizeof(Candidates) == 96, "");

@@ -69,7 +69,7 @@ class Variables:
 
 @dataclass(frozen=True)
 class AdamRule:
-    """The constants of Adam: see fitting.optimizer, which has the formulas, and fitting.recipe, which has the values."""
+    """The constants of Adam: fitting.optimizer has the formulas, fitting.recipe the values."""
 
     momentum: float
     second_momentum: float
@@ -85,7 +85,7 @@ class AdamRule:
 
 
 class Iteration(Protocol):
-    """Whole steps of a fit on the engine's device: levels, picture, loss, gradient, Adam and bounds, without waiting."""
+    """Whole steps of a fit on the engine's device: levels, picture, loss, gradient, Adam, bounds; without waiting."""
 
     variables: Variables
     """Its own memory: run changes it in place."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from ctypes import POINTER, c_float, c_int16, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_int16, c_int32, c_int64, c_void_p
 
 from torch import Tensor
 

@@ -1,0 +1,1 @@
+"""The CUDA engine: backend/csrc/raster_cuda.cu on one card."""

@@ -1,0 +1,182 @@
+"""Whole steps of a fit on a card, recorded once as a CUDA graph and replayed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...color import decode_table
+from ...templates import LEVELS_PER_OCTAVE, Templates
+from .. import PARAMETERS, AdamRule, Scores, Variables
+from . import structs
+from .buffers import Buffers
+from .levels import DeviceLevels
+from .rasterizer import launch_bins, launch_each, launch_tiles, plain
+from .structs import DeviceStruct, Scene
+
+if TYPE_CHECKING:
+    from .gpu import Gpu
+
+_CHECK_EVERY = 8
+"""Steps between looks at how many pairs there are: in so many, a scale grows by less than the room that is kept."""
+
+
+class CudaIteration:
+    """See engines.Iteration."""
+
+    def __init__(
+        self,
+        templates: Templates,
+        size: tuple[int, int],  # height, width of the picture, px
+        gpu: Gpu,
+        count: int,
+        rule: AdamRule,
+        *,
+        loss: str,
+        palette: Tensor | None,  # [P, 3]
+        shrink: float,
+        space: str,
+        deterministic: bool,
+    ) -> None:
+        self._gpu, self._templates, self._device = gpu, templates, gpu.torch_device
+        height, width = size
+        textured = any(item.textured for item in templates.items)
+        self._program = gpu.program(linear=space == "linear", textured=textured)
+        self._levels = DeviceLevels.of_templates(templates, self._device)
+        self._buffers = Buffers(self._device)
+        self._memory = DeviceStruct(self._device, structs.SCENE_BYTES)
+        self._graphs: dict[bool, Callable[[], None]] = {}
+        self._since_check = 0
+        nine = (count, len(PARAMETERS))
+        floats = {name: self._empty(*nine) for name in ("free", "first", "second", "low", "high")}
+        self.variables = Variables(
+            **floats, age=self._empty(count, 1), frozen=torch.empty(nine, dtype=torch.bool, device=self._device)
+        )
+        self._template = torch.empty(count, dtype=torch.int32, device=self._device)
+        self._mirror = torch.empty(count, dtype=torch.uint8, device=self._device)
+        self._encoded = self._empty(*nine)
+        self._own = {
+            "params": self._empty(*nine),
+            "grad": self._empty(*nine),
+            "level": torch.empty(count, dtype=torch.int32, device=self._device),
+            "mirror": self._mirror,
+            "image": self._empty(3, height, width),
+            "loss_map": self._empty(height, width),
+            "removal": self._empty(count),
+        }
+        if space == "linear":
+            self._own["decode"] = decode_table().to(self._device)
+        self._palette = None if palette is None else plain(palette.to(self._device))
+        self._scene = Scene(width=width, height=height, count=count, deterministic=deterministic)
+        self._scene.tiles_x, self._scene.tiles_y = -(-width // structs.TILE), -(-height // structs.TILE)
+        self._scene.loss = structs.LOSSES[loss]
+        self._describe(rule, shrink)
+
+    def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:
+        """See engines.Iteration. Waits for the device."""
+        for name, own in vars(self.variables).items():
+            own.copy_(getattr(variables, name))
+        self._template.copy_(template)
+        self._mirror.copy_(mirror)
+        if not self._scene.descent.level_numbers:
+            self._choose_levels()
+        if self._graphs:
+            self._check()
+
+    def run(
+        self,
+        background: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+        *,
+        rate: float,
+        bias: float,
+        limited: bool,
+        scored: bool,
+    ) -> tuple[Tensor, Tensor, Scores | None]:
+        """See engines.Iteration. Waits for the device in its first runs, and in every eighth."""
+        scene, planes = self._scene, [plain(plane) for plane in (background, target, weight)]
+        scene.background, scene.target, scene.weight = (plane.data_ptr() for plane in planes)
+        scene.levels = self._levels.array.data_ptr()
+        scene.descent.rate, scene.descent.bias, scene.descent.limited = rate, bias, limited
+        scene.removal = self._own["removal"].data_ptr() if scored else None
+        if not self._graphs:
+            self._measure()
+        elif self._since_check >= _CHECK_EVERY:
+            self._check()
+        self._memory.write(scene)
+        if scored not in self._graphs:
+            self._graphs[scored] = self._gpu.graph(lambda: self._launch("scored" if scored else "step"))
+        self._graphs[scored]()
+        self._since_check += 1
+        scores = Scores(target, *(self._own[name] for name in ("image", "loss_map", "removal"))) if scored else None
+        return self._buffers.loss, self._encoded.clone(), scores
+
+    def _launch(self, mode: str) -> None:
+        """A whole step. Nothing here allocates or waits: it is recorded."""
+        self._launch_bins()
+        self._buffers.clear_sums(self._scene)
+        launch_tiles(self._program, self._scene, mode, self._memory.memory)
+        launch_each(self._program, "descend_variables", self._scene.count, self._memory.memory)
+
+    def _launch_bins(self) -> None:
+        launch_each(self._program, "show_variables", self._scene.count, self._memory.memory)
+        self._buffers.clear()
+        launch_bins(self._program, self._scene, self._memory.memory)
+
+    def _measure(self) -> None:
+        """Memory for the first step, whose pairs are counted."""
+        self._buffers.prepare(self._scene, backward=True)
+        self._memory.write(self._scene)
+        self._launch_bins()
+        self._check()
+
+    def _check(self) -> None:
+        """More memory where that for pairs may become too little before the next look. Waits for the device."""
+        self._since_check = 0
+        pairs = self._buffers.pairs
+        if self._buffers.room(pairs) > self._scene.pair_capacity:
+            self._buffers.reserve(self._scene, 2 * pairs, backward=True)
+
+    def _describe(self, rule: AdamRule, shrink: float) -> None:
+        """The parts of the scene that stay."""
+        descent = self._scene.descent
+        for name, value in dataclasses.asdict(rule).items():
+            setattr(descent, name, value)
+        descent.shrink = shrink
+        for name, tensor in self._own.items():
+            setattr(self._scene, name, tensor.data_ptr())
+        for name in ("params", "grad", "level"):
+            setattr(descent, name, self._own[name].data_ptr())
+        for name, tensor in vars(self.variables).items():
+            setattr(descent, name, tensor.data_ptr())
+        descent.encoded, descent.template_of = self._encoded.data_ptr(), self._template.data_ptr()
+        if self._palette is not None:
+            descent.palette, descent.palette_count = self._palette.data_ptr(), len(self._palette)
+
+    def _choose_levels(self) -> None:
+        """Uploads the levels that the templates' stretch lets occur, and those of the primitives that exceed it."""
+        limits = [item.limits.stretch for item in self._templates.items]
+        aspect = self.variables.free[:, 3].double().cpu()
+        template = self._template.cpu().long()
+        stretch = torch.tensor(limits, dtype=torch.float64)
+        stretch.scatter_reduce_(0, template, torch.maximum(aspect, 1.0 / aspect), "amax")
+        # Rounded up, and the rounding of each axis may add one more; axes that are equal have the same level.
+        difference = torch.where(stretch > 1.0, (LEVELS_PER_OCTAVE * stretch.log2()).ceil() + 1, 0.0)
+        numbers = self._levels.reachable(difference.long())
+        counts = self._templates.level_count
+        facts = torch.cat([self._templates.longer_side[:, None], counts], 1).int()
+        self._facts = facts.to(self._device, copy=True)
+        self._level_numbers = torch.from_numpy(np.ascontiguousarray(numbers)).to(self._device, copy=True)
+        descent = self._scene.descent
+        descent.templates, descent.level_numbers = self._facts.data_ptr(), self._level_numbers.data_ptr()
+        descent.levels_u, descent.levels_v = numbers.shape[1:]
+
+    def _empty(self, *shape: int) -> Tensor:
+        return torch.empty(*shape, dtype=torch.float32, device=self._device)

@@ -1,0 +1,101 @@
+"""Mip levels in a device's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ctypes import sizeof
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...templates import Templates
+from .. import Placement
+from ..levels import Level, level_tables
+
+Key = tuple[int, int, int]
+"""template, level_u, level_v"""
+
+
+class DeviceLevels:
+    """The levels of templates that are on a device. Once there, they stay as long as the templates."""
+
+    def __init__(self, templates: Templates, device: torch.device) -> None:
+        self._templates, self._device = templates, device
+        shape = (len(templates), *templates.level_count.amax(0).tolist())
+        self._numbers = np.full(shape, -1, np.int32)
+        self._on_device = torch.from_numpy(self._numbers).to(device, copy=True)
+        self._levels: list[Level] = []
+        self._tables: list[Tensor] = []
+        self.array = torch.empty(0, dtype=torch.uint8, device=device)
+        """struct Level of each, one after the other."""
+
+    @classmethod
+    def of_templates(cls, templates: Templates, device: torch.device) -> DeviceLevels:
+        """Those of these templates on this device, which all rasterizers share."""
+        key = ("device levels", device)
+        if key not in templates.derived:
+            templates.derived[key] = cls(templates, device)
+        return templates.derived[key]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory on the device."""
+        return self.array.nbytes + sum(table.nbytes for table in self._tables)
+
+    def numbers(self, placement: Placement) -> Tensor:
+        """The index into `array` of each primitive's level: [N] int32. Waits for the device."""
+        index = (placement.template, placement.level[:, 0], placement.level[:, 1])
+        found = self._on_device[index]
+        if bool((found < 0).any()):
+            keys = torch.stack(index, 1)[found < 0].unique(dim=0).tolist()
+            self._add((template, u, v) for template, u, v in keys)
+            found = self._on_device[index]
+        return found
+
+    def reachable(self, difference: Tensor) -> NDArray[np.int32]:
+        """Indices into `array` for every template and level: [T, U, V], with those levels added that can occur.
+
+        difference [T] is by how many levels the two axes of a template's primitives may differ. Where they differ by
+        more, the index is that of the nearest level that is there; beyond a template's last level it means nothing.
+        """
+        table = self._numbers.copy()
+        for template, (count_u, count_v) in enumerate(self._templates.level_count.tolist()):
+            occurs = _occurring(count_u, count_v, int(difference[template]))
+            own = self._numbers[template, :count_u, :count_v]
+            self._add((template, u, v) for u, v in np.argwhere(occurs & (own < 0)).tolist())
+            v = np.arange(count_v)
+            apart = np.abs(v[:, None] - v) + np.where(occurs, 0, count_v)[:, None]  # [u, v, another v]
+            table[template, :count_u, :count_v] = np.take_along_axis(own, apart.argmin(2), 1)
+        return table
+
+    def _add(self, keys: Iterable[Key]) -> None:
+        """Uploads levels, all in one piece."""
+        wanted = list(keys)
+        if not wanted:
+            return
+        made = [level_tables(self._templates, *key) for key in wanted]
+        words = [table.ravel() for tables in made for table in (tables.alpha, tables.texture) if table is not None]
+        together = torch.from_numpy(np.concatenate(words).view(np.int32)).to(self._device)
+        self._tables.append(together)
+        address = together.data_ptr()
+        for key, tables in zip(wanted, made, strict=True):
+            texture = None if tables.texture is None else address + tables.alpha.nbytes
+            self._numbers[key] = len(self._levels)
+            self._levels.append(tables.at(address, texture))
+            address += tables.nbytes
+        array = (Level * len(self._levels))(*self._levels)
+        size = sizeof(array)
+        self.array = torch.frombuffer(array, dtype=torch.uint8, count=size).to(self._device, copy=True)
+        self._on_device = torch.from_numpy(self._numbers).to(self._device, copy=True)
+
+
+def _occurring(count_u: int, count_v: int, difference: int) -> NDArray[np.bool_]:
+    """Which pairs of levels occur where they differ by so many at most before each ends at its last one: [U, V]."""
+    occurs = np.zeros((count_u, count_v), np.bool_)
+    level = np.arange(max(count_u, count_v) + difference)
+    for apart in range(-difference, difference + 1):
+        occurs[level.clip(0, count_u - 1), (level + apart).clip(0, count_v - 1)] = True
+        occurs[(level - apart).clip(0, count_u - 1), level.clip(0, count_v - 1)] = True
+    return occurs

@@ -1,0 +1,269 @@
+"""The CUDA engine: buffers and launches for the kernels of backend/csrc/raster_cuda.cu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...color import decode_table
+from ...templates import Templates
+from .. import PARAMETERS, AdamRule, Iteration, Placement, Scores, Solutions
+from . import structs
+from .buffers import Buffers, scan_blocks
+from .levels import DeviceLevels
+from .structs import Candidates, DeviceStruct, Scene
+
+if TYPE_CHECKING:
+    from .gpu import Gpu, Program
+
+_THREADS = 128  # of blocks whose threads or warps have a primitive each
+
+
+class CudaRasterizer:
+    """See engines.Rasterizer. Works on the current stream of its device; calls wait for it to count pairs."""
+
+    name = "cuda"
+
+    def __init__(
+        self,
+        templates: Templates,
+        height: int,
+        width: int,
+        gpu: Gpu,
+        *,
+        space: str = "display",
+        deterministic: bool = True,
+    ) -> None:
+        """deterministic: gradients are summed in order, for 128 bytes a pair of primitive and tile, instead of at random."""
+        self.device, self.torch_device = gpu.name, gpu.torch_device
+        self._gpu, self._templates, self._space, self._deterministic = gpu, templates, space, deterministic
+        self._height, self._width = height, width
+        textured = any(item.textured for item in templates.items)
+        self._program = gpu.program(linear=space == "linear", textured=textured)
+        self._levels = DeviceLevels.of_templates(templates, self.torch_device)
+        self._decode = decode_table().to(self.torch_device) if space == "linear" else None
+        self._buffers = Buffers(self.torch_device)
+        self._scene = DeviceStruct(self.torch_device, structs.SCENE_BYTES)
+        self._candidates = DeviceStruct(self.torch_device, structs.CANDIDATES_BYTES)
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the engine keeps between calls on the device."""
+        return self._buffers.nbytes + self._levels.nbytes
+
+    @property
+    def samples(self) -> int:
+        """Samples that the latest call visited, whole tiles counted. Waits for the device."""
+        return self._buffers.pairs * structs.TILE**2
+
+    def forward(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+    ) -> tuple[Tensor, Tensor]:
+        image, alpha = self._floats(3, self._height, self._width), self._floats(self._height, self._width)
+        self._run("forward", params, placement, {"background": background}, {"image": image, "alpha": alpha})
+        return image, alpha
+
+    def backward(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        grad_image: Tensor,  # [3, H, W]
+        grad_alpha: Tensor | None = None,  # [H, W]
+    ) -> Tensor:
+        grad = self._floats(len(params), len(PARAMETERS))
+        planes = {"background": background, "grad_image": grad_image, "grad_alpha": grad_alpha}
+        self._run("backward", params, placement, planes, {"grad": grad})
+        return grad
+
+    def step(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+        loss: str = "mse",
+    ) -> tuple[Tensor, Tensor]:
+        grad = self._floats(len(params), len(PARAMETERS))
+        planes = {"background": background, "target": target, "weight": weight}
+        self._run("step", params, placement, planes, {"grad": grad}, loss)
+        return self._buffers.loss, grad
+
+    def scored_step(
+        self,
+        params: Tensor,  # [N, 9]
+        placement: Placement,
+        background: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [H, W]
+        loss: str = "mse",
+    ) -> tuple[Tensor, Tensor, Scores]:
+        shape = (self._height, self._width)
+        grad = self._floats(len(params), len(PARAMETERS))
+        scores = {
+            "image": self._floats(3, *shape),
+            "loss_map": self._floats(*shape),
+            "removal": self._floats(len(params)),
+        }
+        planes = {"background": background, "target": target, "weight": weight}
+        self._run("scored", params, placement, planes, {"grad": grad, **scores}, loss)
+        return self._buffers.loss, grad, Scores(target, **scores)
+
+    def solve_on_top(
+        self,
+        params: Tensor,  # [M, 9]
+        placement: Placement,
+        image: Tensor,  # [3, H, W]
+        target: Tensor,  # [3, H, W]
+        weight: Tensor,  # [3, H, W]
+    ) -> Solutions:
+        result = self._floats(len(params), structs.SOLUTION)
+        planes = {"image": image, "target": target, "weight": weight}
+        self._examine("solve_candidates", params, placement, planes, result)
+        return Solutions(result[:, :3], result[:, 3:6], result[:, 6])
+
+    def gains_on_top(
+        self,
+        params: Tensor,  # [M, 9]
+        placement: Placement,
+        scores: Scores,
+        weight: Tensor,  # [H, W]
+    ) -> Tensor:
+        result = self._floats(len(params))
+        planes = {"image": scores.image, "loss_map": scores.loss_map, "target": scores.target, "weight": weight}
+        self._examine("candidate_gains", params, placement, planes, result)
+        return result
+
+    def iteration(
+        self,
+        count: int,
+        rule: AdamRule,
+        *,
+        loss: str = "mse",
+        palette: Tensor | None = None,  # [P, 3]
+        shrink: float = 1.0,
+    ) -> Iteration | None:
+        from .iteration import CudaIteration
+
+        options = {"space": self._space, "deterministic": self._deterministic}
+        return CudaIteration(
+            self._templates,
+            (self._height, self._width),
+            self._gpu,
+            count,
+            rule,
+            loss=loss,
+            palette=palette,
+            shrink=shrink,
+            **options,  # type: ignore[arg-type]
+        )
+
+    def _run(
+        self,
+        mode: str,
+        params: Tensor,
+        placement: Placement,
+        planes: Mapping[str, Tensor | None],
+        results: Mapping[str, Tensor],
+        loss: str = "mse",
+    ) -> None:
+        """One pass over the canvas. planes, results: what is read and what is written, by its name in struct Scene."""
+        scene = Scene(width=self._width, height=self._height, count=len(params), deterministic=self._deterministic)
+        scene.tiles_x, scene.tiles_y = -(-self._width // structs.TILE), -(-self._height // structs.TILE)
+        scene.loss = structs.LOSSES[loss]
+        kept = self._fill(scene, params, placement, planes, results)
+        self._bin(scene, backward=mode != "forward")
+        if mode != "forward":
+            self._buffers.clear_sums(scene)
+        launch_tiles(self._program, scene, mode, self._scene.memory)
+        del kept
+
+    def _bin(self, scene: Scene, *, backward: bool) -> None:
+        """Bins the primitives, with more memory where it was too little."""
+        self._buffers.prepare(scene, backward=backward)
+        while True:
+            self._scene.write(scene)
+            self._buffers.clear()
+            launch_bins(self._program, scene, self._scene.memory)
+            needed = self._buffers.pairs
+            if needed <= scene.pair_capacity:
+                return
+            self._buffers.reserve(scene, self._buffers.room(needed), backward=backward)
+
+    def _examine(
+        self,
+        kernel: str,
+        params: Tensor,
+        placement: Placement,
+        planes: Mapping[str, Tensor | None],
+        result: Tensor,
+    ) -> None:
+        """One pass over candidates; names are those of struct Candidates."""
+        candidates = Candidates(width=self._width, height=self._height, count=len(params))
+        kept = self._fill(candidates, params, placement, planes, {"result": result})
+        self._candidates.write(candidates)
+        launch_each(self._program, kernel, len(params) * structs.WARP, self._candidates.memory)
+        del kept
+
+    def _fill(
+        self,
+        struct: Scene | Candidates,
+        params: Tensor,
+        placement: Placement,
+        planes: Mapping[str, Tensor | None],
+        results: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """What scenes and candidates have in common; returns what must live until the kernels are launched."""
+        inputs: dict[str, Tensor | None] = {
+            **planes,
+            "params": params,
+            "level": self._levels.numbers(placement),
+            "mirror": placement.mirror.to(torch.uint8),
+            "decode": self._decode,
+        }
+        kept = {**results, **{name: plain(tensor) for name, tensor in inputs.items() if tensor is not None}}
+        for name, tensor in kept.items():
+            setattr(struct, name, tensor.data_ptr())
+        struct.levels = self._levels.array.data_ptr()
+        return kept
+
+    def _floats(self, *shape: int) -> Tensor:
+        return torch.empty(*shape, dtype=torch.float32, device=self.torch_device)
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """As the kernels read it: contiguous, and in single precision what a caller has in another."""
+    return (tensor.float() if tensor.is_floating_point() else tensor).detach().contiguous()
+
+
+def launch_bins(program: Program, scene: Scene, memory: Tensor) -> None:
+    """Prepares the primitives and bins them; scene.cells are 0 before. memory: where the scene is on the device."""
+    launch_each(program, "prepare_primitives", scene.count, memory)
+    launch_each(program, "count_pairs", scene.chunks * structs.WARP, memory)
+    cells = scene.tiles_x * scene.tiles_y * scene.chunks
+    program.launch("scan_cells", scan_blocks(cells) + scan_blocks(scene.count), structs.SCAN_THREADS, memory)
+    program.launch("scan_bases", 2, structs.SCAN_THREADS, memory)
+    launch_each(program, "fill_entries", scene.chunks * structs.WARP, memory)
+
+
+def launch_tiles(program: Program, scene: Scene, mode: str, memory: Tensor) -> None:
+    """Draws the binned primitives; gradients and the loss, where the mode has them."""
+    tiles = scene.tiles_x * scene.tiles_y
+    program.launch(f"rasterize_{mode}", tiles, structs.TILE_THREADS, memory)
+    if mode != "forward":
+        launch_each(program, "reduce_records", scene.count * structs.WARP, memory)
+    if mode in ("step", "scored"):
+        program.launch("sum_loss", 1, structs.SCAN_THREADS, memory)
+
+
+def launch_each(program: Program, kernel: str, threads: int, memory: Tensor) -> None:
+    """Launches so many threads, and those that fill up the last block."""
+    if threads:
+        program.launch(kernel, -(-threads // _THREADS), _THREADS, memory)
