@@ -146,7 +146,8 @@ def test(args: list[str]) -> None:
 def lint() -> None:
     """Runs every check, however the earlier ones end."""
     python = prepare_main()
-    kernels = sorted(path for path in ROOT.glob("backend/csrc/*") if path.suffix in {".h", ".cpp", ".cu"})
+    sources = [*ROOT.glob("backend/csrc/*"), *ROOT.glob("tests/backend/emulation/*")]
+    kernels = sorted(path for path in sources if path.suffix in {".h", ".cpp", ".cu"})
     addon = [link_package() / name for name in ("__init__.py", "operators", "panels")]
     codes = [
         run(python, "-m", "ruff", "format", "--check", ".", check=False),

@@ -9,6 +9,15 @@ import pytest
 from PIL import Image
 
 from backend.job import Job, Settings, TemplateSpec
+from tests.backend.emulation.gpu import COMPILER, EmulatedGpu
+
+
+@pytest.fixture(scope="session")
+def emulated_gpu(tmp_path_factory: pytest.TempPathFactory) -> EmulatedGpu:
+    """Runs the CUDA engine's kernels on the CPU."""
+    if COMPILER is None:
+        pytest.skip("the kernels are emulated by g++, which is not there")
+    return EmulatedGpu(tmp_path_factory.mktemp("kernels"))
 
 
 @pytest.fixture

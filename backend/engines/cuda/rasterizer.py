@@ -37,7 +37,7 @@ class CudaRasterizer:
         space: str = "display",
         deterministic: bool = True,
     ) -> None:
-        """deterministic: gradients are summed in order, for 128 bytes a pair of primitive and tile, instead of at random."""
+        """deterministic: gradients are summed in order, which takes 128 bytes a pair of a primitive and a tile."""
         self.device, self.torch_device = gpu.name, gpu.torch_device
         self._gpu, self._templates, self._space, self._deterministic = gpu, templates, space, deterministic
         self._height, self._width = height, width
