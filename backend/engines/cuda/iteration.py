@@ -50,7 +50,8 @@ class CudaIteration:
         self._levels = DeviceLevels.of_templates(templates, self._device)
         self._buffers = Buffers(self._device)
         self._memory = DeviceStruct(self._device, structs.SCENE_BYTES)
-        self._graphs: dict[bool, Callable[[], None]] = {}
+        self._graphs: dict[str, Callable[[], None]] = {}
+        self._launched: set[str] = set()
         self._since_check = 0
         nine = (count, len(PARAMETERS))
         floats = {name: self._empty(*nine) for name in ("free", "first", "second", "low", "high")}
@@ -85,7 +86,7 @@ class CudaIteration:
         self._mirror.copy_(mirror)
         if not self._scene.descent.level_numbers:
             self._choose_levels()
-        if self._graphs:
+        if self._launched:
             self._check()
 
     def run(
@@ -105,17 +106,25 @@ class CudaIteration:
         scene.levels = self._levels.array.data_ptr()
         scene.descent.rate, scene.descent.bias, scene.descent.limited = rate, bias, limited
         scene.removal = self._own["removal"].data_ptr() if scored else None
-        if not self._graphs:
+        if not self._launched:
             self._measure()
         elif self._since_check >= _CHECK_EVERY:
             self._check()
         self._memory.write(scene)
-        if scored not in self._graphs:
-            self._graphs[scored] = self._gpu.graph(lambda: self._launch("scored" if scored else "step"))
-        self._graphs[scored]()
+        self._replay("scored" if scored else "step")
         self._since_check += 1
         scores = Scores(target, *(self._own[name] for name in ("image", "loss_map", "removal"))) if scored else None
         return self._buffers.loss, self._encoded.clone(), scores
+
+    def _replay(self, mode: str) -> None:
+        """A whole step: launched the first time, which loads the kernels, then recorded, and replayed from then on."""
+        if mode not in self._launched:
+            self._launched.add(mode)
+            self._launch(mode)
+            return
+        if mode not in self._graphs:
+            self._graphs[mode] = self._gpu.graph(lambda: self._launch(mode))
+        self._graphs[mode]()
 
     def _launch(self, mode: str) -> None:
         """A whole step. Nothing here allocates or waits: it is recorded."""
