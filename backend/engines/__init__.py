@@ -111,8 +111,8 @@ class Iteration(Protocol):
         """A step: the loss ([] float64) and params [N, 9] before it, and its scores if `scored`.
 
         The colours of the params are display-encoded, and of the palette if there is one, be it drawn or not. The loss
-        and the params stay as they are; the scores hold until the next run. Where the engine's memory was too small for a step, it changes nothing, its
-        loss is infinite, and the next one has more.
+        and the params stay as they are; the scores hold until the next run. Where the engine's memory was too small for
+        a step, it changes nothing, its loss is infinite, and the next one has more.
         """
         ...
 
