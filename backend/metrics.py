@@ -43,8 +43,9 @@ def ssim(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
         image, target = (pad(picture[None], border, mode="replicate")[0] for picture in (image, target))
     elif weight is not None:
         weight = weight[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
-    maps = [_ssim_map(a.detach().numpy(), b.detach().numpy()) for a, b in zip(image, target, strict=True)]
-    return sum(_mean(torch.from_numpy(values), weight) for values in maps) / len(maps)
+    maps = [_ssim_map(a.detach().cpu().numpy(), b.detach().cpu().numpy()) for a, b in zip(image, target, strict=True)]
+    counts = None if weight is None else weight.cpu()
+    return sum(_mean(torch.from_numpy(values), counts) for values in maps) / len(maps)
 
 
 def _ssim_map(a: Plane, b: Plane) -> Plane:

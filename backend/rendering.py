@@ -42,26 +42,34 @@ def render(
 
     Returns the image [3, H, W], display-encoded whatever the compositing space, and its alpha [H, W]. Both are
     differentiable, once, in x, y, scale, rotation, opacity, color, aspect and background; template, mirror and level
-    are not differentiated. The engine "reference" computes in the float type of x, "cpu" in float32. A primitive
+    are not differentiated. The engine "reference" computes in the float type of x, the others in float32. A primitive
     without size, or at a place that is not a number, is not drawn.
+
+    The results are on the device of x, as all tensors must be. Where that is a GPU, the engines "auto" and "cuda" are
+    the one on it; any other pair of engine and device works too, and copies to and fro.
 
     Torch's threads keep the engine's from the cores for a while after each operation: where the loss is cheap, a loop
     is several times faster after torch.set_num_threads(1).
 
-    Raises UserError for tensors that are not on the CPU, or of a shape or range that does not fit.
+    Raises UserError for tensors on different devices, or of a shape or range that does not fit.
     """
-    count, (height, width) = len(x), size
+    count, (height, width), device = len(x), size, x.device
     check_choice("space", space, SPACES)
     aspect = torch.ones_like(x) if aspect is None else aspect
-    background = torch.ones(3, 1, 1) if background is None else background
+    background = torch.ones(3, 1, 1, device=device) if background is None else background
     per_primitive = {"x": x, "y": y, "scale": scale, "rotation": rotation, "opacity": opacity, "aspect": aspect}
-    _check_tensors(per_primitive, (count,))
-    _check_tensors({"color": color}, (count, 3))
+    _check_tensors(per_primitive, (count,), device)
+    _check_tensors({"color": color}, (count, 3), device)
     placement = _placement(templates, scale.detach(), aspect.detach(), bias, template, mirror, level)
     geometry = torch.stack([x, y, scale, aspect, rotation, opacity], 1)
     dtype = geometry.dtype if engine == "reference" else torch.float32
-    engines = _Engines(templates, engine, height, width, space, threads, dtype)
+    engines = _Engines(templates, _engine_on(device, engine), height, width, space, threads, dtype)
     return _composite(geometry, color, background, placement, engines)
+
+
+def _engine_on(device: torch.device, engine: str) -> str:
+    """The name of the engine for tensors on this device."""
+    return str(device) if device.type == "cuda" and engine in ("auto", "cuda") else engine
 
 
 def _composite(
@@ -74,17 +82,20 @@ def _composite(
     """The image [3, H, W], display-encoded, and its alpha [H, W]."""
     linear = engines.space == "linear"
     params = torch.cat([geometry, decode(color) if linear else color], 1).to(engines.dtype)
-    behind = _expanded(decode(background) if linear else background, engines.height, engines.width).to(engines.dtype)
+    shown = decode(background) if linear else background
+    behind = _expanded(shown, engines.height, engines.width, params.device).to(engines.dtype)
     image, alpha = _Rasterize.apply(params, behind, placement, engines)  # type: ignore[no-untyped-call]
     return (encode(image) if linear else image), alpha
 
 
-def _check_tensors(tensors: dict[str, Tensor], shape: tuple[int, ...]) -> None:
+def _check_tensors(tensors: dict[str, Tensor], shape: tuple[int, ...], device: torch.device) -> None:
     for name, tensor in tensors.items():
         if tuple(tensor.shape) != shape:
             raise UserError(f"{name} has the shape {tuple(tensor.shape)}, but {shape} is needed")
-        if tensor.device.type != "cpu":
-            raise UserError(f"{name} is on {tensor.device}, but the engines compute on the CPU: move it by .cpu()")
+        if tensor.device.type not in ("cpu", "cuda"):
+            raise UserError(f"{name} is on {tensor.device}, where no engine computes: move it by .cpu()")
+        if tensor.device != device:
+            raise UserError(f"{name} is on {tensor.device}, but x is on {device}: move it by .to(x.device)")
 
 
 def _placement(
@@ -97,27 +108,31 @@ def _placement(
     level: Tensor | None,
 ) -> Placement:
     """What render is given of it, and its defaults."""
-    count = len(scale)
-    template = torch.zeros(count, dtype=torch.int64) if template is None else template.long()
-    mirror = torch.zeros(count, dtype=torch.bool) if mirror is None else mirror.bool()
-    _check_tensors({"template": template, "mirror": mirror}, (count,))
-    if count and not 0 <= int(template.min()) <= int(template.max()) < len(templates):
+    count, device = len(scale), scale.device
+    given = template
+    template = torch.zeros(count, dtype=torch.int64, device=device) if template is None else template.long()
+    mirror = torch.zeros(count, dtype=torch.bool, device=device) if mirror is None else mirror.bool()
+    _check_tensors({"template": template, "mirror": mirror}, (count,), device)
+    # What was given is looked at, for which a GPU is waited for; defaults fit.
+    if given is not None and not bool(((template >= 0) & (template < len(templates))).all()):
         raise UserError(f"template names a stamp that is not there: there are {len(templates)}")
-    level = templates.choose_levels(template, scale, aspect, bias) if level is None else level.long()
-    _check_tensors({"level": level}, (count, 2))
-    if not bool(((level >= 0) & (level < templates.level_count[template])).all()):
+    if level is None:
+        return Placement(template, templates.choose_levels(template, scale, aspect, bias), mirror)
+    level = level.long()
+    _check_tensors({"level": level}, (count, 2), device)
+    if not bool(((level >= 0) & (level < templates.shapes(device).level_count[template])).all()):
         raise UserError("level names a mip level that its stamp does not have: see Templates.level_count")
     return Placement(template, level, mirror)
 
 
-def _expanded(background: Tensor, height: int, width: int) -> Tensor:
+def _expanded(background: Tensor, height: int, width: int, device: torch.device) -> Tensor:
     """[3, H, W] of anything that broadcasts to it."""
     try:
         behind = background.expand(3, height, width)
     except RuntimeError as error:
         shape = tuple(background.shape)
         raise UserError(f"background has the shape {shape}, but (3, {height}, {width}) is needed") from error
-    _check_tensors({"background": behind}, (3, height, width))
+    _check_tensors({"background": behind}, (3, height, width), device)
     return behind
 
 
@@ -168,7 +183,9 @@ class _Rasterize(torch.autograd.Function):
         engines: _Engines,
     ) -> tuple[Tensor, Tensor]:
         with engines.one() as rasterizer:
-            image, alpha = rasterizer.forward(params, placement, background)
+            there = rasterizer.torch_device
+            shown = rasterizer.forward(params.to(there), placement.to(there), background.to(there))
+        image, alpha = (plane.to(params.device) for plane in shown)
         ctx.save_for_backward(params, background, alpha)
         ctx.placement, ctx.engines = placement, engines
         return image, alpha
@@ -181,7 +198,9 @@ class _Rasterize(torch.autograd.Function):
         grad_params = grad_background = None
         if ctx.needs_input_grad[0]:
             with ctx.engines.one() as rasterizer:
-                grad_params = rasterizer.backward(params, ctx.placement, background, grad_image, grad_alpha)
+                there = rasterizer.torch_device
+                planes = (plane.to(there) for plane in (background, grad_image, grad_alpha))
+                grad_params = rasterizer.backward(params.to(there), ctx.placement.to(there), *planes).to(params.device)
         if ctx.needs_input_grad[1]:
             grad_background = (1 - alpha) * grad_image
         return grad_params, grad_background, None, None
@@ -211,7 +230,7 @@ def render_layout(
     engine: str = "auto",
     threads: int = 0,
 ) -> Tensor:
-    """A layout's frame as a picture: [4, H, W] straight RGBA, display-encoded.
+    """A layout's frame as a picture: [4, H, W] straight RGBA, display-encoded, on the CPU.
 
     Over the layout's background the alpha is 1; `transparent` leaves the background out. A wider picture takes finer
     mip levels by as much. supersample = n renders n x n samples a pixel on the same levels and averages them in the
@@ -230,8 +249,9 @@ def render_layout(
         params[:, 6:9], background = decode(params[:, 6:9]), decode(background)
     fine_height, fine_width = height * supersample, width * supersample
     rasterizer = make_rasterizer(engine, templates, fine_height, fine_width, space=layout.space, threads=threads)
-    behind = torch.zeros(3) if transparent else background
-    image, alpha = rasterizer.forward(params, placement, behind[:, None, None].expand(3, fine_height, fine_width))
+    behind, there = torch.zeros(3) if transparent else background, rasterizer.torch_device
+    plane = behind.to(there)[:, None, None].expand(3, fine_height, fine_width)
+    image, alpha = rasterizer.forward(params.to(there), placement.to(there), plane)
     if supersample > 1:
         image = torch.nn.functional.avg_pool2d(image, supersample)
         alpha = torch.nn.functional.avg_pool2d(alpha[None], supersample)[0]
@@ -239,4 +259,4 @@ def render_layout(
         image = image / alpha.clamp_min(1e-6)
     else:
         alpha = torch.ones_like(alpha)
-    return torch.cat([encode(image) if linear else image, alpha[None]]).clamp(0, 1)
+    return torch.cat([encode(image) if linear else image, alpha[None]]).clamp(0, 1).cpu()

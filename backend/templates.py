@@ -43,6 +43,16 @@ class Template:
         return self.mode != "tint" and self.blend > 0.0
 
 
+@dataclass(frozen=True)
+class Shapes:
+    """What all templates are like, on one device."""
+
+    size: Tensor  # [T, 2] texels: width, height
+    longer_side: Tensor  # [T] texels
+    level_count: Tensor  # [T, 2] along u and v
+    coverage: Tensor  # [T] mean alpha over the local square
+
+
 class Templates:
     """The stamps of a fit and their mip levels, which are made when they are first asked for."""
 
@@ -57,6 +67,8 @@ class Templates:
         area = sizes.max(1).astype(np.float64) ** 2
         alpha = np.array([t.rgba[..., 3].sum(dtype=np.float64) / 255.0 for t in items])
         self.coverage = torch.from_numpy(alpha / area).float()  # [T] mean alpha over the local square
+        shapes = Shapes(torch.from_numpy(sizes), self.longer_side, self.level_count, self.coverage)
+        self._shapes = {torch.device("cpu"): shapes}
         self.derived: dict[Hashable, Any] = {}
         """What engines have made of levels, so that the next rasterizer need not make it again."""
         self._bled: dict[int, ByteArray] = {}
@@ -64,6 +76,13 @@ class Templates:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def shapes(self, device: torch.device) -> Shapes:
+        """The numbers of all templates on this device; they stay there."""
+        if device not in self._shapes:
+            own = vars(self._shapes[torch.device("cpu")])
+            self._shapes[device] = Shapes(**{name: tensor.to(device) for name, tensor in own.items()})
+        return self._shapes[device]
 
     def level_size(self, template: int, level_u: int, level_v: int) -> tuple[int, int]:
         """Texels of a level: width, height."""
@@ -84,13 +103,14 @@ class Templates:
         aspect: Tensor,  # [N]
         bias: float = 1.0,  # texels per canvas pixel, at most
     ) -> Tensor:
-        """The finest level per axis with at most `bias` texels to a canvas pixel: [N, 2] int64."""
+        """The finest level per axis with at most `bias` texels to a canvas pixel: [N, 2] int64, on their device."""
+        shapes = self.shapes(template.device)
         root = aspect.sqrt()
         axes = torch.stack([scale * root, scale / root], 1).clamp_min(1e-6)
-        texels = self.longer_side[template, None] / (2 * bias * axes)
+        texels = shapes.longer_side[template, None] / (2 * bias * axes)
         # The slack keeps a stamp of exactly `bias` texels a pixel on its level whatever the rounding.
         level = (LEVELS_PER_OCTAVE * texels.log2() - 1e-4).ceil().long().clamp_min(0)
-        return torch.minimum(level, self.level_count[template] - 1)
+        return torch.minimum(level, shapes.level_count[template] - 1)
 
     def bitmap(self, template: int, level_u: int, level_v: int) -> ByteArray:
         """One level: uint8 [h, w, 4], straight RGBA, colours bled into transparent texels."""

@@ -30,6 +30,9 @@ class Placement:
     level: Tensor  # [N, 2] int64, along u and v
     mirror: Tensor  # [N] bool
 
+    def to(self, device: torch.device) -> Placement:
+        return Placement(self.template.to(device), self.level.to(device), self.mirror.to(device))
+
 
 @dataclass
 class Scores:
@@ -105,10 +108,11 @@ class Iteration(Protocol):
         limited: bool,  # whether the palette's colours are drawn
         scored: bool,
     ) -> tuple[Tensor, Tensor, Scores | None]:
-        """A step: the loss ([] float64) and params [N, 9] (colours encoded) before it, and its scores if `scored`.
+        """A step: the loss ([] float64) and params [N, 9] before it, and its scores if `scored`.
 
-        The scores hold until the next run. Where the engine's memory was too small for a step, it changes nothing, its
-        loss is infinite, and the next one has more.
+        The colours of the params are display-encoded, and of the palette if there is one, be it drawn or not. The loss
+        and the params stay as they are; the scores hold until the next run. Where the engine's memory was too small for
+        a step, it changes nothing, its loss is infinite, and the next one has more.
         """
         ...
 

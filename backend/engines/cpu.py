@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..color import decode_table
 from ..templates import Templates
-from . import PARAMETERS, LevelNumbers, Placement, Scores, Solutions, core_count, native
+from . import PARAMETERS, AdamRule, LevelNumbers, Placement, Scores, Solutions, core_count, native
 from .levels import Level, LevelTables, level_tables
 
 TILE = 16
@@ -20,6 +20,7 @@ TILE = 16
 
 class CpuRasterizer:
     name = "cpu"
+    torch_device = torch.device("cpu")
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class CpuRasterizer:
         target: Tensor,  # [3, H, W]
         weight: Tensor,  # [H, W]
         loss: str = "mse",
-    ) -> tuple[float, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         planes = {"background": background, "target": target, "weight": weight}
         return self._step(params, placement, planes, {}, loss)
 
@@ -95,11 +96,23 @@ class CpuRasterizer:
         target: Tensor,  # [3, H, W]
         weight: Tensor,  # [H, W]
         loss: str = "mse",
-    ) -> tuple[float, Tensor, Scores]:
+    ) -> tuple[Tensor, Tensor, Scores]:
         shape = (self._height, self._width)
         results = {"image": _floats(3, *shape), "loss_map": _floats(*shape), "removal": _floats(len(params))}
         planes = {"background": background, "target": target, "weight": weight}
         return *self._step(params, placement, planes, results, loss), Scores(target, **results)
+
+    def iteration(
+        self,
+        count: int,
+        rule: AdamRule,
+        *,
+        loss: str = "mse",
+        palette: Tensor | None = None,
+        shrink: float = 1.0,
+    ) -> None:
+        """See Rasterizer: here steps are made by torch."""
+        return None
 
     def solve_on_top(
         self,
@@ -133,11 +146,11 @@ class CpuRasterizer:
         planes: Mapping[str, Tensor],
         scores: Mapping[str, Tensor],
         loss: str,
-    ) -> tuple[float, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         grad = _floats(len(params), len(PARAMETERS))
         parts = torch.empty(-(-self._height // TILE) * -(-self._width // TILE), dtype=torch.float64)
         self._run("step", params, placement, planes, {"grad": grad, "tile_loss": parts, **scores}, loss)
-        return parts.sum().item(), grad
+        return parts.sum(), grad
 
     def _run(
         self,

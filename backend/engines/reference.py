@@ -15,7 +15,7 @@ from torch import Tensor
 from ..color import DECODE_STEPS, decode_table, encode
 from ..templates import Templates, padded
 from ..threads import torch_threads
-from . import LevelNumbers, Placement, Scores, Solutions, core_count
+from . import AdamRule, LevelNumbers, Placement, Scores, Solutions, core_count
 
 TILE = 32
 DENSEST = 4e5
@@ -49,6 +49,7 @@ class _Geometry:
 
 class ReferenceRasterizer:
     name = "reference"
+    torch_device = torch.device("cpu")
 
     def __init__(
         self,
@@ -109,17 +110,17 @@ class ReferenceRasterizer:
         target: Tensor,  # [3, H, W]
         weight: Tensor,  # [H, W]
         loss: str = "mse",
-    ) -> tuple[float, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         leaf = params.detach().to(self._dtype).requires_grad_()
         bare = torch.ones(self._height, self._width, dtype=torch.bool)
         with torch_threads(self._threads), torch.enable_grad():
-            total = 0.0
+            total = torch.zeros((), dtype=torch.float64)
             for rows, columns, image, _ in self._tiles(leaf, placement, background.detach()):
                 value = self._loss_map(image, target[:, rows, columns], weight[rows, columns], loss).sum()
                 value.backward()
-                total += value.item()
+                total += value.detach()
                 bare[rows, columns] = False
-        total += self._loss_map(background.to(self._dtype), target, weight * bare, loss).sum().item()
+        total += self._loss_map(background.to(self._dtype), target, weight * bare, loss).sum()
         return total, torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
 
     def scored_step(
@@ -130,7 +131,7 @@ class ReferenceRasterizer:
         target: Tensor,  # [3, H, W]
         weight: Tensor,  # [H, W]
         loss: str = "mse",
-    ) -> tuple[float, Tensor, Scores]:
+    ) -> tuple[Tensor, Tensor, Scores]:
         value, grad = self.step(params, placement, background, target, weight, loss)
         image, _ = self.forward(params.detach(), placement, background)
         loss_map = self._loss_map(image, target, weight, loss)
@@ -144,6 +145,18 @@ class ReferenceRasterizer:
                 for number, picture in zip(chosen, _without_each(*samples, behind), strict=True):
                     removal[number] += self._loss_map(picture, *place).sum() - before
         return value, grad, Scores(target, image, loss_map, removal)
+
+    def iteration(
+        self,
+        count: int,
+        rule: AdamRule,
+        *,
+        loss: str = "mse",
+        palette: Tensor | None = None,
+        shrink: float = 1.0,
+    ) -> None:
+        """See Rasterizer: here steps are made by torch."""
+        return None
 
     def solve_on_top(
         self,

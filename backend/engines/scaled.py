@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import Placement, Rasterizer, Scores, Solutions
+from . import AdamRule, Iteration, Placement, Rasterizer, Scores, Solutions
 
 
 class ScaledRasterizer:
@@ -16,9 +16,9 @@ class ScaledRasterizer:
 
     def __init__(self, rasterizer: Rasterizer, factor: float) -> None:
         """factor: canvas pixels to a pixel of the picture."""
-        self.name, self.device = rasterizer.name, rasterizer.device
-        self._rasterizer = rasterizer
-        self._unit = torch.ones(9)
+        self.name, self.device, self.torch_device = rasterizer.name, rasterizer.device, rasterizer.torch_device
+        self._rasterizer, self._factor = rasterizer, factor
+        self._unit = torch.ones(9, device=self.torch_device)
         self._unit[:3] = 1.0 / factor
 
     def forward(self, params: Tensor, placement: Placement, background: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,7 @@ class ScaledRasterizer:
         target: Tensor,
         weight: Tensor,
         loss: str = "mse",
-    ) -> tuple[float, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         value, gradient = self._rasterizer.step(params * self._unit, placement, background, target, weight, loss)
         return value, gradient * self._unit
 
@@ -55,10 +55,21 @@ class ScaledRasterizer:
         target: Tensor,
         weight: Tensor,
         loss: str = "mse",
-    ) -> tuple[float, Tensor, Scores]:
+    ) -> tuple[Tensor, Tensor, Scores]:
         work = self._rasterizer.scored_step
         value, gradient, scores = work(params * self._unit, placement, background, target, weight, loss)
         return value, gradient * self._unit, scores
+
+    def iteration(
+        self,
+        count: int,
+        rule: AdamRule,
+        *,
+        loss: str = "mse",
+        palette: Tensor | None = None,
+        shrink: float = 1.0,
+    ) -> Iteration | None:
+        return self._rasterizer.iteration(count, rule, loss=loss, palette=palette, shrink=shrink * self._factor)
 
     def solve_on_top(
         self, params: Tensor, placement: Placement, image: Tensor, target: Tensor, weight: Tensor

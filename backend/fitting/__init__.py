@@ -5,6 +5,7 @@ The same settings, target and templates give the same layout, bit for bit, for a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from .objective import Goal
 from .paper.descent import PaperDescent
 from .primitives import Primitives
 
+READ_EVERY = 8
+"""Steps after which a GPU's losses are looked at: to do so is to wait for it. Relocation does so twice as often."""
+
 
 @dataclass
 class Snapshot:
@@ -30,7 +34,7 @@ class Snapshot:
 
     step: int
     total: int
-    loss: float  # over the noise canvas
+    loss: float  # over the noise canvas; where the engine is on a GPU, of a step up to READ_EVERY ago
     psnr: float  # dB on the real background, of the latest preview
     seconds_left: float
     image: Tensor | None = None  # [3, H, W] display-encoded
@@ -69,7 +73,7 @@ def fit(
     start is a layout to continue from (its first frame): its primitives and their order are kept, their number too, and
     locked ones do not change at all. If its canvas has another size, it is scaled.
     loss is a function of the display-encoded image [3, H, W], to be descended instead of the recipe's; it sees noise
-    where the primitives leave the canvas open.
+    where the primitives leave the canvas open. The image is on the engine's device.
     observer is called after every step; an exception in it ends the fit.
 
     Raises UserError for tensors of a wrong shape or with values that are not finite, a weight that is 0 everywhere, a
@@ -82,9 +86,8 @@ def fit(
             planes[name] = _checked_plane(name, plane, target)
     if importance is not None and bool((importance == 0).any()):
         raise UserError("The importance is 0 in places: leave those out by the mask")
-    goal = Goal(
-        target.float().contiguous(), planes["mask"], planes["importance"], settings.background, settings.losses, loss
-    )
+    target = target.cpu().float().contiguous()
+    goal = Goal(target, planes["mask"], planes["importance"], settings.background, settings.losses, loss)
     # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
     with torch.no_grad(), torch_threads(1):
         clock = _Clock(settings)
@@ -104,7 +107,7 @@ def _checked_plane(name: str, plane: Tensor, target: Tensor) -> Tensor:
         raise UserError(f"The {name} is {_size(plane)} px, but the target is {_size(target)}: make them equal")
     if not bool((torch.isfinite(plane) & (plane >= 0)).all()):
         raise UserError(f"The {name} has values that are less than 0 or not finite numbers")
-    return plane.float().contiguous()
+    return plane.cpu().float().contiguous()
 
 
 def _size(image: Tensor) -> str:
@@ -114,8 +117,12 @@ def _size(image: Tensor) -> str:
 class Descent(Protocol):
     """A recipe at work on the primitives of a fit."""
 
-    def evaluate(self, step: int, progress: float) -> float:
-        """The loss after so many steps, and after this share of all."""
+    def evaluate(self, step: int, progress: float) -> Tensor:
+        """The loss ([] float64) after so many steps, and after this share of all, on the engine's device."""
+        ...
+
+    def accepts(self, loss: float) -> bool:
+        """Whether a state of this loss can be the result. Raises UserError where the loss itself is to blame."""
         ...
 
     def advance(self, progress: float) -> None:
@@ -129,7 +136,7 @@ class Descent(Protocol):
 
     @property
     def primitives(self) -> Primitives:
-        """As they are, colours display-encoded; not changed by later steps."""
+        """As they were evaluated, colours display-encoded; not changed by later steps."""
         ...
 
     def finished(self, primitives: Primitives) -> Primitives:
@@ -150,10 +157,53 @@ DESCENTS: dict[str, Callable[[Goal, Templates, Settings, Layout | None], Descent
 
 
 @dataclass
-class _Best:
+class _State:
     primitives: Primitives
-    loss: float
+    loss: Tensor  # [] on the engine's device
     phase: int
+
+
+class _Record:
+    """The best state of a fit. Losses are read some at a time, since to read one is to wait for the engine."""
+
+    def __init__(self, descent: Descent) -> None:
+        self._descent = descent
+        self._unread: list[_State] = []
+        self._best: _State | None = None
+        self._least = math.inf  # its loss
+        self.loss = math.inf
+        """The latest that was read."""
+
+    def add(self, loss: Tensor) -> None:
+        """The state that the descent has evaluated, and its loss."""
+        self._unread.append(_State(self._descent.primitives, loss, self._descent.phase))
+        # The first one tells early what goes wrong; on a CPU there is nothing to wait for.
+        if self._best is None or loss.device.type == "cpu":
+            self.read()
+
+    def read_some(self) -> None:
+        """Reads losses if there are many."""
+        if len(self._unread) >= READ_EVERY:
+            self.read()
+
+    def read(self) -> None:
+        """Reads all losses."""
+        if not self._unread:
+            return
+        for state, loss in zip(self._unread, torch.stack([s.loss for s in self._unread]).cpu().tolist(), strict=True):
+            self.loss = loss
+            if not self._descent.accepts(loss):
+                continue
+            if self._best is None or state.phase > self._best.phase or loss < self._least:
+                self._best, self._least = state, loss
+        self._latest = self._unread[-1]
+        self._unread = []
+
+    @property
+    def best(self) -> tuple[Primitives, float]:
+        """All losses read: the best primitives, and their loss. Where no loss was finite, the latest ones."""
+        self.read()
+        return (self._best or self._latest).primitives, self._least
 
 
 class _Clock:
@@ -181,22 +231,23 @@ def _descend(
 ) -> FitResult:
     """Steps until the iterations or the time are done or the control cancels; the observer is told of each step."""
     reporter = _Reporter(descent, clock, settings, observer)
-    best: _Best | None = None
+    record = _Record(descent)
     step = 0
     while True:
         progress = clock.progress(step)
-        loss = descent.evaluate(step, progress)
-        if best is None or descent.phase > best.phase or loss < best.loss:
-            best = _Best(descent.primitives, loss, descent.phase)
-        reporter.report(step, progress, loss, best)
+        record.add(descent.evaluate(step, progress))
+        reporter.report(step, progress, record)
         clock.exclude(control.wait())
         if step == settings.iterations or progress >= 1.0 or control.cancelled:
             break
         descent.advance(progress)
+        # Only now: the engine has just been waited for where there was a relocation.
+        record.read_some()
         step += 1
-    finished = descent.finished(best.primitives)
+    primitives, loss = record.best
+    finished = descent.finished(primitives)
     _, psnr = descent.judge(finished)
-    return FitResult(descent.layout(finished), best.loss, psnr, step, control.cancelled, clock.seconds)
+    return FitResult(descent.layout(finished), loss, psnr, step, control.cancelled, clock.seconds)
 
 
 class _Reporter:
@@ -207,16 +258,18 @@ class _Reporter:
         self._next_preview = time.perf_counter()
         self._psnr = 0.0
 
-    def report(self, step: int, progress: float, loss: float, best: _Best) -> None:
+    def report(self, step: int, progress: float, record: _Record) -> None:
         if self._observer is None:
             return
         left = self._clock.seconds * (1.0 / progress - 1.0) if 0.0 < progress < 1.0 else 0.0
         # Where time is short, it will be fewer steps than asked for.
         total = self._settings.iterations if progress <= 0.0 else max(step, round(step / progress))
-        snapshot = Snapshot(step, total, loss, self._psnr, left)
         begin = time.perf_counter()
-        if self._settings.preview_seconds > 0 and begin >= self._next_preview:
-            finished = self._descent.finished(best.primitives)
+        preview_is_due = self._settings.preview_seconds > 0 and begin >= self._next_preview
+        primitives = record.best[0] if preview_is_due else None
+        snapshot = Snapshot(step, total, record.loss, self._psnr, left)
+        if primitives is not None:
+            finished = self._descent.finished(primitives)
             snapshot.image, self._psnr = self._descent.judge(finished)
             snapshot.layout, snapshot.psnr = self._descent.layout(finished), self._psnr
             end = time.perf_counter()

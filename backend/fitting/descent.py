@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from ..color import decode
-from ..engines import Placement, Rasterizer, Scores, make_rasterizer
+from ..devices import fetched, moved
+from ..engines import Iteration, Placement, Rasterizer, Scores, make_rasterizer
 from ..engines.scaled import ScaledRasterizer
 from ..job import Layout, Settings
 from ..templates import Templates
 from .conflicts import Conflicts
 from .initialize import initialize
 from .limits import Bounds, StampLimits, locked_columns, order_key
-from .objective import Goal, Judge, Objective
+from .objective import CPU, Goal, Judge, Objective
 from .optimizer import Optimizer
 from .palette import palette_of
 from .primitives import Primitives
@@ -34,71 +35,101 @@ class _Stage:
     shrink: int  # canvas pixels to a pixel of the picture
     objective: Objective
     search: CandidateSearch
+    iteration: Iteration | None  # where the engine makes whole steps; else they are made here
 
 
 class DefaultDescent:
-    """See fitting.Descent."""
+    """See fitting.Descent. The start is made on the CPU, and from then on all is on the engine's device."""
 
     def __init__(self, goal: Goal, templates: Templates, settings: Settings, start: Layout | None) -> None:
-        self._goal, self._templates, self._settings = goal, templates, settings
+        self._templates, self._settings = templates, settings
         self._recipe = recipe = DEFAULT if start is None else DEFAULT.continued()
         self._height, self._width = goal.target.shape[1:]
         self._linear = settings.space == "linear"
         self._generator = torch.Generator().manual_seed(settings.seed)
-        self._limits = StampLimits(templates, self._height, self._width, recipe.least_scale)
+        limits = StampLimits(templates, self._height, self._width, recipe.least_scale)
         self._count = count = settings.count if start is None else start.count
         self._capacities = capacities(templates, count, settings.usage)
         self._separation = settings.spacing * max(self._height, self._width)  # px
         check_spacing(self._separation, count, self._height, self._width)
         palette = palette_of(settings, goal.target, goal.weight, self._generator)
-        self._choice = Choice(templates, self._limits, self._capacities.float(), palette)
         if start is None:
             template = assign(self._capacities, count, self._generator)
-            self._primitives = initialize(goal, templates, template, self._limits, recipe, self._generator)
+            primitives = initialize(goal, templates, template, limits, recipe, self._generator)
         else:
-            self._primitives = Primitives.from_layout(start, templates, self._height, self._width)
-            check_usage(self._primitives.template, templates)
+            primitives = Primitives.from_layout(start, templates, self._height, self._width)
+            check_usage(primitives.template, templates)
         self._spacing = math.sqrt(self._height * self._width / count)
+        self._rule = recipe.adam_rule(self._spacing, settings.iterations)
+
+        rasterizer = self._rasterizer(1)
+        self._device = device = rasterizer.torch_device
+        self._goal = goal.to(device)
+        self._palette = None if palette is None else palette.to(device)
+        self._choice = Choice(templates, limits.to(device), self._capacities.float(), self._palette)
+        self._primitives = primitives.to(device)
+        # Locked primitives never change their place in the order, so what follows from it holds for the whole fit.
+        columns = locked_columns(settings.locked)
+        self._frozen = (primitives.locked[:, None] | columns).to(device)
+        self._movable = ~(primitives.locked | columns[:2].any())
+        self._ordered = (~primitives.locked).nonzero()[:, 0].to(device)
         self._optimizer = Optimizer(
             self._primitives.params,
             self._bounds(),
-            self._frozen(),
-            recipe,
-            self._spacing,
-            momentum=recipe.momentum_in(settings.iterations),
+            self._frozen,
+            self._rule,
             linear=self._linear,
-            palette=palette,
+            palette=self._palette,
         )
         if self._separation > 0:
-            self._optimizer.move(self._apart(self.primitives, settle)[:, :2])
+            self._optimizer.move(self._apart(self._optimizer.encoded, settle))
         self._put_in_order()
-        self._judge = Judge(self._rasterizer(1), goal, linear=self._linear)
+        self._judge = Judge(rasterizer, self._goal, linear=self._linear)
         self._limited = False
         self._stage = self._stage_at(0.0)
-        self._gradient = torch.empty(0)
+        self._evaluated = self._optimizer.encoded
+        self._loss, self._gradient = torch.empty(()), torch.empty(0)
         self._scores: Scores | None = None
         self._bias = recipe.bias
 
-    def evaluate(self, step: int, progress: float) -> float:
-        recipe = self._recipe
+    def evaluate(self, step: int, progress: float) -> Tensor:
+        recipe, optimizer = self._recipe, self._optimizer
         if self._shrink_at(progress) != self._stage.shrink:
             self._stage = self._stage_at(progress)
-        if self._choice.palette is not None and progress >= recipe.palette_from and not self._limited:
+        if self._palette is not None and progress >= recipe.palette_from and not self._limited:
             self._limited = True
-            self._optimizer.limit_colors()
+            optimizer.limit_colors()
         self._bias = recipe.bias_at(progress)
-        placement = self._placement(self._primitives, self._optimizer.params, self._bias / self._stage.shrink)
+        objective, iteration = self._stage.objective, self._stage.iteration
         scored = self._relocates(step, progress)
-        loss, self._gradient, self._scores = self._stage.objective(self._optimizer.params, placement, scored=scored)
-        return loss
+        if iteration is None:
+            self._evaluated = optimizer.encoded
+            self._loss, self._gradient, self._scores = objective(*self._drawn(), scored=scored)
+        else:
+            self._load(iteration)
+            self._loss, self._evaluated, self._scores = objective.run(
+                iteration,
+                self._drawn,
+                rate=recipe.rate_at(progress),
+                bias=self._bias / self._stage.shrink,
+                limited=self._limited,
+                scored=scored,
+            )
+            optimizer.adopt(iteration.variables)
+        return self._loss
 
     def advance(self, progress: float) -> None:
-        self._optimizer.step(self._gradient, self._recipe.rate_at(progress))
+        if self._stage.iteration is None:
+            self._optimizer.step(self._gradient, self._recipe.rate_at(progress))
         if self._scores is not None:
             self._relocate(self._scores, progress)
         if self._separation > 0:
-            self._optimizer.move(self._apart(self.primitives, spread)[:, :2])
+            self._optimizer.move(self._apart(self._optimizer.encoded, spread))
         self._put_in_order()
+
+    def accepts(self, loss: float) -> bool:
+        self._stage.objective.check(loss)
+        return math.isfinite(loss)
 
     @property
     def phase(self) -> int:
@@ -107,12 +138,13 @@ class DefaultDescent:
 
     @property
     def primitives(self) -> Primitives:
-        return replace(self._primitives, params=self._optimizer.encoded)
+        return replace(self._primitives, params=self._evaluated)
 
     def finished(self, primitives: Primitives) -> Primitives:
         if self._separation <= 0:
             return primitives
-        return replace(primitives, params=self._apart(primitives, settle))
+        position = self._apart(primitives.params, settle)
+        return replace(primitives, params=torch.cat([position, primitives.params[:, 2:]], 1))
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
         params = primitives.params
@@ -121,6 +153,7 @@ class DefaultDescent:
         return self._judge(params, self._placement(primitives, params, self._recipe.bias))
 
     def layout(self, primitives: Primitives) -> Layout:
+        primitives = primitives.to(CPU)
         level = self._placement(primitives, primitives.params, self._recipe.bias).level
         return primitives.to_layout(level, self._templates, self._settings, self._height, self._width)
 
@@ -147,7 +180,10 @@ class DefaultDescent:
             shrink=shrink,
             linear=self._linear,
         )
-        return _Stage(shrink, objective, search)
+        iteration, loss = None, objective.engines_loss
+        if loss is not None:
+            iteration = rasterizer.iteration(self._count, self._rule, loss=loss, palette=self._palette)
+        return _Stage(shrink, objective, search, iteration)
 
     def _shrink_at(self, progress: float) -> int:
         # A user's own loss may know the size of its picture.
@@ -167,18 +203,26 @@ class DefaultDescent:
         level = self._templates.choose_levels(primitives.template, params[:, 2], params[:, 3], bias)
         return Placement(primitives.template, level, primitives.mirror)
 
+    def _drawn(self) -> tuple[Tensor, Placement]:
+        """The params [N, 9] that the stage's picture is to be drawn of, colours as composited, and their placement."""
+        params = self._optimizer.params
+        return params, self._placement(self._primitives, params, self._bias / self._stage.shrink)
+
+    def _load(self, iteration: Iteration) -> None:
+        """Gives the iteration what has been changed here since its last step, or all where it is new."""
+        if self._optimizer.variables is not iteration.variables:
+            iteration.load(self._optimizer.variables, self._primitives.template, self._primitives.mirror)
+            self._optimizer.adopt(iteration.variables)
+
     def _bounds(self) -> Bounds:
         """What the stamps' limits and the recipe's allow. Where they contradict each other, the stamps' hold."""
-        own, recipe = self._limits.bounds(self._primitives.template), self._recipe
+        own, recipe = self._choice.limits.bounds(self._primitives.template), self._recipe
         low, high = own.low.clone(), own.high.clone()
         low[:, :2], high[:, 0], high[:, 1] = -recipe.margin, self._width + recipe.margin, self._height + recipe.margin
         faintest = 1.0 / (1.0 + math.exp(recipe.logit_limit))
         low[:, 5] = torch.minimum(own.low[:, 5].clamp_min(faintest), own.high[:, 5])
         high[:, 5] = torch.maximum(own.high[:, 5].clamp_max(1.0 - faintest), own.low[:, 5])
-        return Bounds(low, high)
-
-    def _frozen(self) -> Tensor:
-        return self._primitives.locked[:, None] | locked_columns(self._settings.locked)
+        return replace(own, low=low, high=high)
 
     def _relocates(self, step: int, progress: float) -> bool:
         recipe = self._recipe
@@ -194,48 +238,54 @@ class DefaultDescent:
         removal, leaving = removal[:places], leaving[:places]
         found = self._stage.search.find(scores, places, self._bias)
         found = found[found.best(recipe.climbers * places)]
+        staying, added = self._matched(removal * recipe.acceptance, leaving, found)
+        if staying is not None:
+            self._replace(moved(staying, self._device), found[moved(added, self._device)])
+
+    def _matched(self, cost: Tensor, leaving: Tensor, found: Candidates) -> tuple[Tensor | None, Tensor]:
+        """Which primitives stay and which candidates come to them: indices, on the CPU. None: nothing is to change.
+
+        cost [K], of removing the primitives at `leaving` [K].
+        """
+        where = self._optimizer.encoded[:, :2] if self._separation > 0 else found.params[:0, :2]
+        loss, cost, leaving, template, gain, of_found, place, where = fetched(
+            self._loss, cost, leaving, self._primitives.template, found.gain, found.template, found.params[:, :3], where
+        )
+        # The scores of a step that an engine could not make say nothing.
+        if not math.isfinite(float(loss)):
+            return None, leaving[:0]
         conflicts = Conflicts(
-            found.params[:, :2],
-            found.params[:, 2],
-            separation=recipe.separation,
+            place[:, :2],
+            place[:, 2],
+            separation=self._recipe.separation,
             spacing=self._separation,
-            primitives=self._optimizer.encoded[:, :2],
+            primitives=where,
             victims=leaving,
         )
-        removed, added = match(
-            removal * recipe.acceptance,
-            primitives.template[leaving],
-            found.gain,
-            found.template,
-            primitives.template.bincount(minlength=len(self._capacities)),
-            self._capacities,
-            conflicts,
-        )
-        self._replace(leaving[removed], found[added])
-
-    def _replace(self, leaving: Tensor, arriving: Candidates) -> None:
-        """Takes primitives away and puts others in front."""
+        counts = template.bincount(minlength=len(self._capacities))
+        removed, added = match(cost, template[leaving], gain, of_found, counts, self._capacities, conflicts)
         staying = torch.ones(self._count, dtype=torch.bool)
-        staying[leaving] = False
-        order = staying.nonzero()[:, 0]
-        self._primitives = self._primitives.rearranged(order, arriving.template, arriving.mirror)
-        self._optimizer.rearrange(order, arriving.params, self._bounds(), self._frozen())
+        staying[leaving[removed]] = False
+        return staying.nonzero()[:, 0], added
+
+    def _replace(self, staying: Tensor, arriving: Candidates) -> None:
+        """Takes the other primitives away and puts new ones in front."""
+        self._primitives = self._primitives.rearranged(staying, arriving.template, arriving.mirror)
+        self._optimizer.rearrange(staying, arriving.params, self._bounds(), self._frozen)
 
     def _put_in_order(self) -> None:
         """Sorts the primitives as the settings ask for; locked ones keep their place in the order."""
         key = order_key(self._settings.order, self._optimizer.encoded)
         if key is None:
             return
-        movable = (~self._primitives.locked).nonzero()[:, 0]
-        order = torch.arange(self._count)
+        order, movable = torch.arange(self._count, device=self._device), self._ordered
         order[movable] = movable[key[movable].argsort(stable=True)]
-        none = torch.empty(0, dtype=torch.int64)
+        none = order[:0]
         self._primitives = self._primitives.rearranged(order, none, none.bool())
-        self._optimizer.rearrange(order, torch.empty(0, 9), self._bounds(), self._frozen())
+        self._optimizer.rearrange(order, self._optimizer.encoded[:0], self._bounds(), self._frozen)
 
-    def _apart(self, primitives: Primitives, method: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
-        """Their params [N, 9] with positions by spacing.spread or spacing.settle."""
-        params = primitives.params
-        movable = ~(primitives.locked | locked_columns(self._settings.locked)[:2].any())
-        x, y = method(params[:, 0], params[:, 1], self._separation, movable, self._height, self._width)
-        return torch.cat([torch.stack([x, y], 1), params[:, 2:]], 1)
+    def _apart(self, params: Tensor, method: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
+        """The positions [N, 2] of params [N, 9] by spacing.spread or spacing.settle, which work on the CPU."""
+        x, y = params[:, :2].cpu().unbind(1)
+        x, y = method(x, y, self._separation, self._movable, self._height, self._width)
+        return moved(torch.stack([x, y], 1), self._device)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ..devices import moved
 from ..templates import Templates
 
 SCALE, ASPECT, ROTATION, OPACITY = 2, 3, 4, 5
@@ -23,13 +25,14 @@ class Bounds:
 
     low: Tensor  # [N, 9]
     high: Tensor  # [N, 9]
+    of_rotation: bool = True  # False: all rotations are free
 
     def clamp(self, params: Tensor) -> Tensor:
         """The nearest params [N, 9] that are allowed, exactly; the rotation by any number of turns from where it was.
 
         Colours are taken as display-encoded, or as light: both end at 0 and 1.
         """
-        if bool(self.low[:, ROTATION].isfinite().any()):
+        if self.of_rotation:
             params = params.clone()
             params[:, ROTATION] = self._turned(params[:, ROTATION])
         return torch.minimum(torch.maximum(params, self.low), self.high)
@@ -61,6 +64,7 @@ class StampLimits:
         """The greatest aspect, and one over the least: [T]."""
         self.may_mirror = torch.tensor([item.mirror for item in limits])
         """[T] bool"""
+        self._any_bound, self._any_mirrored = not bool(self.free.all()), any(item.mirror for item in limits)
         sizes = torch.tensor([item.size_range for item in limits], dtype=torch.float64)
         low, high = (sizes * (0.5 * max(height, width))).float().unbind(1)
         self._low = torch.full((len(limits), 9), -math.inf)
@@ -73,9 +77,17 @@ class StampLimits:
         self._low[:, OPACITY], self._high[:, OPACITY] = opacities.unbind(1)
         self._low[:, 6:], self._high[:, 6:] = 0.0, 1.0
 
+    def to(self, device: torch.device) -> StampLimits:
+        """The same for templates whose indices are on this device."""
+        result = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(result, name, value.to(device))
+        return result
+
     def bounds(self, template: Tensor) -> Bounds:
         """Of primitives of these templates [N]. Their positions have none here: those are the recipe's."""
-        return Bounds(self._low[template], self._high[template])
+        return Bounds(self._low[template], self._high[template], self._any_bound)
 
     def scale_bounds(self, template: Tensor) -> tuple[Tensor, Tensor]:
         """The least and the greatest scale of primitives of these templates [N], px: [N], [N]."""
@@ -90,14 +102,14 @@ class StampLimits:
         low, high = self._low[template, ROTATION], self._high[template, ROTATION]
         free = self.free[template]
         start, span = low.masked_fill(free, 0.0), (high - low).masked_fill(free, 2.0 * math.pi)
-        rotation = start + span * torch.rand(len(template), generator=generator)
+        rotation = start + span * moved(torch.rand(len(template), generator=generator), template.device)
         return torch.minimum(torch.maximum(rotation, low), high)
 
     def random_mirror(self, template: Tensor, generator: torch.Generator) -> Tensor:
         """Every second of those that may be mirrored: [N] bool."""
-        if not self.may_mirror.any():
-            return torch.zeros(len(template), dtype=torch.bool)
-        return self.may_mirror[template] & (torch.rand(len(template), generator=generator) < 0.5)
+        if not self._any_mirrored:
+            return torch.zeros(len(template), dtype=torch.bool, device=template.device)
+        return self.may_mirror[template] & moved(torch.rand(len(template), generator=generator) < 0.5, template.device)
 
 
 def locked_columns(locked: list[str]) -> Tensor:

@@ -7,14 +7,14 @@ other. Noise suits nowhere, so the primitives learn to cover.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from ..color import decode, encode
-from ..engines import Placement, Rasterizer, Scores
+from ..engines import Iteration, Placement, Rasterizer, Scores
 from ..filters import shrunk
 from ..job import UserError
 from ..losses import Combination, Loss, pixel_error
@@ -25,6 +25,7 @@ NOISE_OFFSETS = 4096
 """Places at which the noise may start: more than a usual fit has steps."""
 NOISE_STRIDE = 16  # numbers: a step of whole cache lines
 BEST_PSNR = 100.0  # dB, reported for pictures that are equal
+CPU = torch.device("cpu")
 
 
 class NoiseCanvas:
@@ -33,9 +34,16 @@ class NoiseCanvas:
     Cutting elsewhere costs nothing, where drawing three numbers a pixel would cost half a step.
     """
 
-    def __init__(self, height: int, width: int, generator: torch.Generator, linear: bool) -> None:
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        generator: torch.Generator,
+        linear: bool,
+        device: torch.device = CPU,  # where it is to be; its numbers are the same on any
+    ) -> None:
         self._shape = (3, height, width)
-        field = torch.rand(3 * height * width + NOISE_OFFSETS * NOISE_STRIDE, generator=generator)
+        field = torch.rand(3 * height * width + NOISE_OFFSETS * NOISE_STRIDE, generator=generator).to(device)
         self._field = decode(field) if linear else field
         self._generator = generator
 
@@ -64,13 +72,16 @@ class Goal:
             raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
         return weight
 
+    def to(self, device: torch.device) -> Goal:
+        weight, importance = (None if plane is None else plane.to(device) for plane in (self.weight, self.importance))
+        return replace(self, target=self.target.to(device), weight=weight, importance=importance)
+
     def shrunk(self, factor: int) -> Goal:
         """The same for a picture that is smaller by this factor."""
         weight, importance = (
             None if plane is None else shrunk(plane[None], factor)[0] for plane in (self.weight, self.importance)
         )
-        target = shrunk(self.target, factor)
-        return Goal(target, weight, importance, self.background, self.losses, self.users_loss)
+        return replace(self, target=shrunk(self.target, factor), weight=weight, importance=importance)
 
 
 class Judge:
@@ -80,21 +91,22 @@ class Judge:
         self._rasterizer, self._target, self._linear = rasterizer, goal.target, linear
         weight = goal.weights
         self._weight = weight / (3.0 * float(weight.double().sum()))
-        plain = torch.tensor(goal.background).reshape(3, 1, 1)
+        plain = torch.tensor(goal.background, device=goal.target.device).reshape(3, 1, 1)
         self._background = (decode(plain) if linear else plain).expand_as(goal.target)
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, float]:
-        """The image [3, H, W], display-encoded, and its PSNR where the target counts, in dB."""
+        """The image [3, H, W], display-encoded, on the CPU, and its PSNR where the target counts, in dB."""
         image, _ = self._rasterizer.forward(params, placement, self._background)
         image = (encode(image) if self._linear else image).clamp_(0.0, 1.0)
         error = pixel_error(image, self._target, self._weight)
-        return image, min(BEST_PSNR, -10.0 * math.log10(max(error, 1e-30)))
+        return image.cpu(), min(BEST_PSNR, -10.0 * math.log10(max(error, 1e-30)))
 
 
 class Objective:
     """Loss and gradient of params [N, 9] (colours as composited).
 
     The gradient is that of the loss times N: of the order of 1 for a primitive, whatever the picture's size and N.
+    Losses are not looked at, which would be to wait for the device; whoever reads one gives it to check().
     """
 
     def __init__(
@@ -111,7 +123,7 @@ class Objective:
         self._rasterizer, self._goal, self._templates = rasterizer, goal, templates
         self._count, self._canvas, self._linear = count, canvas, linear
         height, width = goal.target.shape[1:]
-        self._noise = NoiseCanvas(height, width, generator, linear)
+        self._noise = NoiseCanvas(height, width, generator, linear, goal.target.device)
         weight = goal.weights
         self._clear = None if goal.weight is None or bool((weight > 0).all()) else weight <= 0
         trained = weight if goal.importance is None else weight * goal.importance
@@ -122,8 +134,8 @@ class Objective:
 
     def __call__(
         self, params: Tensor, placement: Placement, *, scored: bool = False
-    ) -> tuple[float, Tensor, Scores | None]:
-        """The loss over a new canvas, the gradient [N, 9], and where they are asked for the scores of "mse"."""
+    ) -> tuple[Tensor, Tensor, Scores | None]:
+        """The loss ([] float64) over a new canvas, the gradient [N, 9], and if `scored` the scores of "mse"."""
         canvas = self._noise.draw()
         scores = None
         if self._fused is None:
@@ -132,16 +144,54 @@ class Objective:
                 _, _, scores = self._scored_step(params, placement, canvas, "mse")
         elif scored and self._fused == "mse":
             value, gradient, scores = self._scored_step(params, placement, canvas, "mse")
-            value /= self._count
+            value = value / self._count
         else:
             target = self._target_over(canvas)
             value, gradient = self._rasterizer.step(params, placement, canvas, target, self.weight, self._fused)
-            value /= self._count
+            value = value / self._count
             if scored:
                 _, _, scores = self._scored_step(params, placement, canvas, "mse")
-        if self._goal.users_loss is None and self._combination.has_regularizers:
-            value += self._add_regularization(params, placement, gradient)
+        if self._is_regularized:
+            value = value + self._add_regularization(params, placement, gradient)
         return value, gradient, scores
+
+    def run(
+        self,
+        iteration: Iteration,
+        drawn: Callable[[], tuple[Tensor, Placement]],  # the params [N, 9], colours as composited, and their placement
+        *,
+        rate: float,
+        bias: float,
+        limited: bool,
+        scored: bool,
+    ) -> tuple[Tensor, Tensor, Scores | None]:
+        """A whole step of an iteration for engines_loss: see Iteration.run. The scores are of "mse", as above."""
+        canvas = self._noise.draw()
+        target, scores = self._target_over(canvas), None
+        whole = scored and self._fused == "mse"
+        if scored and not whole:
+            scores = self._scored_step(*drawn(), canvas, "mse")[2]
+        value, params, own = iteration.run(
+            canvas, target, self.weight, rate=rate, bias=bias, limited=limited, scored=whole
+        )
+        return value / self._count, params, own if whole else scores
+
+    @property
+    def engines_loss(self) -> str | None:
+        """The engine's own loss, if it is all that is descended."""
+        return None if self._is_regularized else self._fused
+
+    def check(self, loss: float) -> None:
+        """Raises UserError where a loss that was differentiated by autograd was no number, or its gradient was not."""
+        if self._fused is not None or math.isfinite(loss):
+            return
+        if math.isnan(loss):
+            raise UserError("The loss function must give one finite number that depends on the image")
+        raise UserError("The loss function's gradient is not finite: such is the slope of a square root at 0")
+
+    @property
+    def _is_regularized(self) -> bool:
+        return self._goal.users_loss is None and self._combination.has_regularizers
 
     @property
     def _fused(self) -> str | None:
@@ -150,27 +200,28 @@ class Objective:
 
     def _scored_step(
         self, params: Tensor, placement: Placement, canvas: Tensor, kind: str
-    ) -> tuple[float, Tensor, Scores]:
+    ) -> tuple[Tensor, Tensor, Scores]:
         target = self._target_over(canvas)
         return self._rasterizer.scored_step(params, placement, canvas, target, self.weight, kind)
 
-    def _composed(self, params: Tensor, placement: Placement, canvas: Tensor) -> tuple[float, Tensor]:
-        """Losses that are differentiated by autograd: the value, and the gradient [N, 9]."""
+    def _composed(self, params: Tensor, placement: Placement, canvas: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses that are differentiated by autograd: the value as check() takes it, and the gradient [N, 9]."""
         image, alpha = (plane.requires_grad_() for plane in self._rasterizer.forward(params, placement, canvas))
         # On one thread, as all of a fit: on more, torch's sums are not the same to the bit.
         with torch.enable_grad():
             shown = encode(image) if self._linear else image
             users = self._goal.users_loss
             value = self._combination.image_loss(shown, alpha) if users is None else users(shown)
-            if value.numel() != 1 or not value.requires_grad or not bool(torch.isfinite(value)):
+            if value.numel() != 1 or not value.requires_grad:
                 raise UserError("The loss function must give one finite number that depends on the image")
             cotangents = torch.autograd.grad(value, (image, alpha), allow_unused=True, materialize_grads=True)
-        if not all(bool(torch.isfinite(cotangent).all()) for cotangent in cotangents):
-            raise UserError("The loss function's gradient is not finite: such is the slope of a square root at 0")
+        value = value.detach().reshape(()).double()
+        sound = torch.isfinite(cotangents[0]).all() & torch.isfinite(cotangents[1]).all()
+        value = torch.where(torch.isfinite(value), torch.where(sound, value, math.inf), math.nan)
         of_image, of_alpha = (cotangent * self._count for cotangent in cotangents)
-        return float(value), self._rasterizer.backward(params, placement, canvas, of_image, of_alpha)
+        return value, self._rasterizer.backward(params, placement, canvas, of_image, of_alpha)
 
-    def _add_regularization(self, params: Tensor, placement: Placement, gradient: Tensor) -> float:
+    def _add_regularization(self, params: Tensor, placement: Placement, gradient: Tensor) -> Tensor:
         """The regularizers' value; adds their gradient to that of params."""
         leaf = params.detach().requires_grad_()
         with torch.enable_grad():
@@ -180,7 +231,7 @@ class Objective:
         # The engine's loss has the weight 1 and not the combination's.
         scale = 1.0 if self._fused is None else 1.0 / self._combination.fused_weight
         gradient.add_(own, alpha=scale * self._count)
-        return scale * float(value)
+        return scale * value.detach().double()
 
     def _target_over(self, canvas: Tensor) -> Tensor:
         """The target, and the canvas itself (display-encoded) where it is to stay clear."""

@@ -25,8 +25,8 @@ class Primitives:
     @classmethod
     def new(cls, params: Tensor, template: Tensor) -> Primitives:
         """Neither mirrored nor locked, all of region 0."""
-        no = torch.zeros(len(template), dtype=torch.bool)
-        return cls(params, template, no, no.clone(), torch.zeros(len(template), dtype=torch.int32))
+        no = torch.zeros_like(template, dtype=torch.bool)
+        return cls(params, template, no, no.clone(), torch.zeros_like(template, dtype=torch.int32))
 
     @classmethod
     def from_layout(cls, layout: Layout, templates: Templates, height: int, width: int) -> Primitives:
@@ -45,13 +45,16 @@ class Primitives:
         locked, region = torch.from_numpy(layout.locked.copy()), torch.from_numpy(layout.region.copy())
         return cls(params, placement.template, placement.mirror, locked, region)
 
+    def to(self, device: torch.device) -> Primitives:
+        return Primitives(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
     def rearranged(self, order: Tensor, template: Tensor, mirror: Tensor) -> Primitives:
         """New ones with these templates [K] and mirrors [K] in front of those at `order` (index), without params."""
-        fresh = Primitives.new(torch.empty(len(template), 9), template)
+        fresh = Primitives.new(self.params[:0], template)
         names = ("locked", "region")
         both = {name: torch.cat([getattr(fresh, name), getattr(self, name)[order]]) for name in names}
         return Primitives(
-            torch.empty(0, 9),
+            self.params[:0],
             torch.cat([template, self.template[order]]),
             torch.cat([mirror, self.mirror[order]]),
             **both,
@@ -65,7 +68,10 @@ class Primitives:
         height: int,
         width: int,
     ) -> Layout:
-        """A layout of one frame. Its templates' files are left empty: they are the caller's to fill in."""
+        """A layout of one frame, of primitives and a level that are on the CPU.
+
+        Its templates' files are left empty: they are the caller's to fill in.
+        """
         # A copy: what the layout holds must not change with the fit.
         columns = self.params.T.clone(memory_format=torch.contiguous_format).numpy()
         x, y, scale, aspect, rotation, opacity = columns[:6, None]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from ..engines import AdamRule
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -40,6 +42,7 @@ class Recipe:
     memory: float = 0.12  # ... it forgets within this share of them; in shorter ones it is less ...
     least_momentum: float = 0.8  # ... down to this (30 steps: +0.3 dB)
     second_momentum: float = 0.8  # short memory: neighbours move, old gradients mislead
+    epsilon: float = 1e-10  # keeps a primitive that no pixel sees in its place; gradients are of the order of 1
     full_rate: float = 1.0  # factor on all of them
     hold: float = 0.7  # share of the iterations at full rate, then a cosine ...
     last_rate: float = 0.05  # ... down to this
@@ -95,6 +98,22 @@ class Recipe:
     def momentum_in(self, iterations: int) -> float:
         """In a fit of so many steps."""
         return max(self.least_momentum, min(self.momentum, 1.0 - 1.0 / (self.memory * iterations)))
+
+    def adam_rule(self, spacing: float, iterations: int) -> AdamRule:
+        """For a fit of so many steps, on primitives of this mean spacing, px."""
+        return AdamRule(
+            momentum=self.momentum_in(iterations),
+            second_momentum=self.second_momentum,
+            epsilon=self.epsilon,
+            position_rate=self.position_rate,
+            widest=self.position_rate_cap * spacing,
+            least=max(self.position_rate_floor, self.position_rate_least * spacing),
+            scale_rate=self.scale_rate,
+            aspect_rate=self.aspect_rate,
+            rotation_rate=self.rotation_rate,
+            opacity_rate=self.opacity_rate,
+            color_rate=self.color_rate,
+        )
 
     def rate_at(self, progress: float) -> float:
         """Factor on all steps, after this share of the iterations."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..color import decode, encode
+from ..devices import moved
 from ..engines import Placement, Rasterizer, Scores
 from ..templates import Templates
 from .limits import StampLimits
@@ -35,9 +36,13 @@ class Candidates:
     def __getitem__(self, index: Tensor) -> Candidates:
         return Candidates(self.params[index], self.template[index], self.mirror[index], self.gain[index])
 
-    def __setitem__(self, index: Tensor, others: Candidates) -> None:
-        for name, values in vars(others).items():
-            getattr(self, name)[index] = values
+    def replace_worse(self, index: Tensor, others: Candidates) -> None:
+        """Takes those of the others in place of the ones at `index` (each once) that gain more than these."""
+        better = others.gain > self.gain[index]
+        for name, values in vars(self).items():
+            kept = values[index]
+            chosen = better.reshape(-1, *[1] * (kept.ndim - 1))
+            values[index] = torch.where(chosen, getattr(others, name), kept)
 
     def best(self, count: int) -> Tensor:
         """Index of the `count` of the greatest gain, the greatest first."""
@@ -46,11 +51,11 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Choice:
-    """What candidates may be."""
+    """What candidates may be. All but the shares are on the engine's device."""
 
     templates: Templates
     limits: StampLimits
-    shares: Tensor  # [T] by which templates are drawn
+    shares: Tensor  # [T] by which templates are drawn, on the CPU
     palette: Tensor | None = None  # [P, 3] display-encoded
 
 
@@ -71,10 +76,11 @@ class CandidateSearch:
         linear: bool = False,
     ) -> None:
         self._rasterizer, self._target, self._weight = rasterizer, target, weight
+        self._device = target.device
         self._choice, self._recipe, self._generator = choice, recipe, generator
         self._spacing, self._shrink, self._linear = spacing, shrink, linear
         self._edges = Edges(target, max(1.0, recipe.orientation_blur * spacing / shrink))
-        self._long_axes = long_axes(choice.templates)
+        self._long_axes = long_axes(choice.templates).to(self._device)
         self._light = decode(target) if linear else target
         self._composited = self._light
         self._color_weight = weight.expand(3, -1, -1).contiguous()
@@ -95,8 +101,7 @@ class CandidateSearch:
             best = found.best(climbers)
             varied = self._varied(found[best], recipe.climb / (1.0 + 0.5 * climb))
             after = self._exact(self._judged(*varied, scores, bias), scores, bias)
-            better = after.gain > found.gain[best]
-            found[best[better]] = after[better]
+            found.replace_worse(best, after)
         return found
 
     def _as_composited(self, target: Tensor) -> Tensor:
@@ -109,10 +114,10 @@ class CandidateSearch:
         """Params, templates and mirrors of candidates at random, more of them where the error is."""
         recipe, limits = self._recipe, self._choice.limits
         width = self._target.shape[2]
-        error = scores.loss_map.flatten().cumsum(0, dtype=torch.float64)
+        error = _running_sum(scores.loss_map)
         index = torch.searchsorted(error, self._uniform(count).double() * error[-1]).clamp_max(len(error) - 1)
-        template = torch.multinomial(self._choice.shares, count, replacement=True, generator=self._generator)
-        params = torch.empty(count, 9)
+        template = self._templates(count)
+        params = torch.empty(count, 9, device=self._device)
         # As if drawn from the blurred error, without a blur.
         aside = recipe.error_blur * self._normal(2, count) + 0.5
         params[:, 0] = (index % width + aside[0]) * self._shrink
@@ -149,7 +154,7 @@ class CandidateSearch:
         params[:, 3] *= (reach * self._normal(count)).exp()
         params[:, 4] += 1.2 * reach * self._normal(count)
         if len(shares) > 1:
-            other = torch.multinomial(shares, count, replacement=True, generator=self._generator)
+            other = self._templates(count)
             template = torch.where(self._uniform(count) < 0.3, other, template)
         mirror = some.mirror & self._choice.limits.may_mirror[template]
         return self._allowed(params, template), template, mirror
@@ -185,11 +190,25 @@ class CandidateSearch:
         level = self._choice.templates.choose_levels(template, params[:, 2], params[:, 3], bias / self._shrink)
         return Placement(template, level, mirror)
 
+    # Random numbers come from the CPU, so that all engines see the same.
+
     def _uniform(self, count: int) -> Tensor:
-        return torch.rand(count, generator=self._generator)
+        return moved(torch.rand(count, generator=self._generator), self._device)
 
     def _normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self._generator)
+        return moved(torch.randn(*shape, generator=self._generator), self._device)
+
+    def _templates(self, count: int) -> Tensor:
+        drawn = torch.multinomial(self._choice.shares, count, replacement=True, generator=self._generator)
+        return moved(drawn, self._device)
+
+
+def _running_sum(plane: Tensor) -> Tensor:
+    """Of a plane [H, W], row after row: [H * W] float64."""
+    # In short scans: on a GPU a long one adds in another order each time, and so does that of a single row or column.
+    rows = plane.cumsum(1, dtype=torch.float64)
+    ends = rows[:, -1:].repeat(1, 2).cumsum(0)[:, :1]
+    return torch.cat([rows[:1], rows[1:] + ends[:-1]]).flatten()
 
 
 def _squared_slope(light: Tensor) -> Tensor:

@@ -121,7 +121,7 @@ class Combination:
         """Of an image [3, H, W], display-encoded, and its alpha [H, W] (if needs_alpha): a scalar, differentiable."""
         if alpha is None and self.needs_alpha:
             raise ValueError("this combination judges the alpha too")
-        total = torch.zeros((), dtype=image.dtype)
+        total = torch.zeros((), dtype=image.dtype, device=image.device)
         if self._clear is not None:
             image = torch.where(self._clear, self._target, image)
             assert alpha is not None
@@ -133,7 +133,7 @@ class Combination:
 
     def regularization(self, stamps: Stamps) -> Tensor:
         """Of the primitives: a scalar, differentiable."""
-        total = torch.zeros((), dtype=stamps.params.dtype)
+        total = torch.zeros((), dtype=stamps.params.dtype, device=stamps.params.device)
         for factor, loss in self._terms["primitives"]:
             total = total + factor * loss(stamps)
         return total
@@ -170,13 +170,13 @@ def encoded_pixel_loss(
     target: Tensor,  # [3, H, W] display-encoded
     weight: Tensor,  # [H, W]
     kind: str = "mse",
-) -> tuple[float, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """The pixel loss of an image in linear light, measured as it is seen: display-encoded.
 
-    Returns the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), and its cotangent
-    [3, H, W] with respect to the light. Written out, this takes a fifth of the time of autograd.
+    Returns the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), [] float64, and its
+    cotangent [3, H, W] with respect to the light. Written out, this takes a fifth of the time of autograd.
     """
-    total, cotangent = 0.0, torch.empty_like(light)
+    total, cotangent = torch.zeros((), dtype=torch.float64, device=light.device), torch.empty_like(light)
     for plane, goal, out in zip(light, target, cotangent, strict=True):
         # color.encode and, from the same power, its derivative.
         dark = plane <= 0.0031308
@@ -185,6 +185,6 @@ def encoded_pixel_loss(
         error = torch.where(dark, plane * 12.92, power - 0.055).sub_(goal)
         slope = power.div_(curved).div_(2.4).masked_fill_(dark, 12.92)
         value, derivative = (error.square(), error.mul_(2.0)) if kind == "mse" else (error.abs(), error.sign_())
-        total += float(value.mul_(weight).sum(dtype=torch.float64))
+        total += value.mul_(weight).sum(dtype=torch.float64)
         torch.mul(derivative.mul_(weight), slope, out=out)
     return total, cotangent

@@ -73,7 +73,7 @@ def laplacian(target: Tensor, weight: Tensor) -> ImageLoss:
 
     def loss(image: Tensor) -> Tensor:
         # A pyramid is linear: that of the error is the error of that.
-        rest, total = image - target, torch.zeros((), dtype=image.dtype)
+        rest, total = image - target, torch.zeros((), dtype=image.dtype, device=image.device)
         for share in weights[:-1]:
             smaller = _halved(rest)
             blurred = interpolate(smaller[None], rest.shape[1:], mode="bilinear", align_corners=False)[0]

@@ -28,7 +28,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the picture
 
 def perceptual(target: Tensor, weight: Tensor) -> ImageLoss:
     """The mean squared error of VGG16's features, by weight, / 100. Raises UserError where its weights are missing."""
-    return feature_loss(load_features(), target, weight)
+    return feature_loss(load_features().to(target.device), target, weight)
 
 
 def feature_loss(features: Callable[[Tensor], Tensor], target: Tensor, weight: Tensor) -> ImageLoss:

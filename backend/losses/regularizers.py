@@ -44,9 +44,10 @@ class Stamps:
     @classmethod
     def of(cls, params: Tensor, template: Tensor, templates: Templates, height: int, width: int) -> Stamps:
         """params [N, 9] of primitives that show template [N] of the templates."""
-        sizes = torch.tensor([[item.rgba.shape[1], item.rgba.shape[0]] for item in templates.items], dtype=params.dtype)
-        extent = sizes / sizes.amax(1, keepdim=True)
-        return cls(params, extent[template], templates.coverage.to(params.dtype)[template], height, width)
+        shapes, dtype = templates.shapes(params.device), params.dtype
+        size = shapes.size.to(dtype)
+        extent = size / size.amax(1, keepdim=True)
+        return cls(params, extent[template], shapes.coverage.to(dtype)[template], height, width)
 
     @property
     def area(self) -> Tensor:
@@ -76,11 +77,12 @@ def overlap(target: Tensor, weight: Tensor) -> Regularizer:
         # A disc's second moment is a quarter of its radius squared.
         sigma = (stamps.area / (4.0 * math.pi)).clamp_min(1e-12).sqrt()
         layers = stamps.params[:, 5] * stamps.area / cell**2
-        total = torch.zeros((), dtype=x.dtype)
-        own = torch.zeros((), dtype=x.dtype)
-        for part in torch.arange(len(x)).split(CHUNK):
-            chunk = (x[part], y[part], sigma[part], layers[part])
-            sums = checkpoint(_layers, *chunk, stamps.height, stamps.width, cell, use_reentrant=False)
+        total = torch.zeros((), dtype=x.dtype, device=x.device)
+        own = torch.zeros((), dtype=x.dtype, device=x.device)
+        for chunk in zip(*(values.split(CHUNK) for values in (x, y, sigma, layers)), strict=True):
+            sums = checkpoint(
+                _layers, *chunk, stamps.height, stamps.width, cell, use_reentrant=False, preserve_rng_state=False
+            )
             total, own = total + sums[0], own + sums[1]
         return (total.square().sum() - own) / 2.0 * cell**2 / (stamps.height * stamps.width)
 
@@ -120,7 +122,7 @@ def smoothness(target: Tensor, weight: Tensor) -> Regularizer:
     def loss(stamps: Stamps) -> Tensor:
         height, width, count = stamps.height, stamps.width, len(stamps.params)
         cell = max(height, width) / GRID
-        spacing = torch.tensor(math.sqrt(height * width / count), dtype=stamps.params.dtype)
+        spacing = stamps.params.new_full((), math.sqrt(height * width / count))
         x, y, rotation = stamps.params[:, 0].detach(), stamps.params[:, 1].detach(), stamps.params[:, 4]
         # Two Gaussians of sigma / sqrt(2), one to add by and one to look up by, are one of sigma between primitives.
         across = _shares(x, spacing / math.sqrt(2.0), width, cell)
@@ -135,7 +137,8 @@ def smoothness(target: Tensor, weight: Tensor) -> Regularizer:
 
         near = around(one)
         alike = cosine * around(cosine) + sine * around(sine)
-        return ((near - alike) / (2.0 * near.clamp_min(1e-3 * float(own.mean())))).mean()
+        least = (1e-3 * own.mean().double()).to(near.dtype)
+        return ((near - alike) / (2.0 * near.clamp_min(least))).mean()
 
     return loss
 
@@ -148,7 +151,8 @@ def alignment(target: Tensor, weight: Tensor) -> Regularizer:
     directions = _edge_directions(target)
 
     def loss(stamps: Stamps) -> Tensor:
-        place = stamps.params[:, :2].detach() / stamps.params.new_tensor([stamps.width, stamps.height]) * 2.0 - 1.0
+        x, y = stamps.params[:, :2].detach().unbind(1)
+        place = torch.stack([x / stamps.width, y / stamps.height], 1) * 2.0 - 1.0
         field = directions.to(place.dtype)[None]
         found = grid_sample(field, place[None, None], padding_mode="border", align_corners=False)[0, :, 0]
         u, v = stamps.half_axes
@@ -193,7 +197,7 @@ def _layers(
 
 def _shares(center: Tensor, sigma: Tensor, length: int, cell: float) -> Tensor:
     """[N, cells]: of Gaussians along an axis, what lies in each cell; what lies outside the canvas is left out."""
-    edges = torch.arange(math.ceil(length / cell) + 1, dtype=center.dtype) * cell
+    edges = torch.arange(math.ceil(length / cell) + 1, dtype=center.dtype, device=center.device) * cell
     reach = (edges - center[:, None]) / (math.sqrt(2.0) * sigma).reshape(-1, 1)
     return torch.erf(reach).diff(dim=1) / 2.0
 
@@ -203,8 +207,8 @@ def _edge_directions(target: Tensor) -> Tensor:
     x, y = sobel(target)
     products = torch.stack([x.square() - y.square(), 2.0 * x * y, x.square() + y.square()]).sum(1)
     height, width = target.shape[1:]
-    sigma = torch.tensor(max(1.0, SMOOTHING * max(height, width)), dtype=target.dtype)
-    columns, rows = torch.arange(width, dtype=target.dtype), torch.arange(height, dtype=target.dtype)
+    sigma = target.new_full((), max(1.0, SMOOTHING * max(height, width)))
+    columns, rows = (torch.arange(size, dtype=target.dtype, device=target.device) for size in (width, height))
     across, down = _shares(columns + 0.5, sigma, width, 1.0), _shares(rows + 0.5, sigma, height, 1.0)
     across, down = across / across.sum(1, keepdim=True), down / down.sum(1, keepdim=True)
     cosine, sine, strength = down @ products @ across.T

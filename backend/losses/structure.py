@@ -41,7 +41,7 @@ def ms_ssim(target: Tensor, weight: Tensor) -> ImageLoss:
     powers = [share / sum(SCALE_WEIGHTS[: len(scales)]) for share in SCALE_WEIGHTS[: len(scales)]]
 
     def loss(image: Tensor) -> Tensor:
-        product = torch.ones((), dtype=image.dtype)
+        product = torch.ones((), dtype=image.dtype, device=image.device)
         for index, (scale, power) in enumerate(zip(scales, powers, strict=True)):
             image = image if index == 0 else _halved(image)
             similarity = scale.similarity(image, luminance=scale is scales[-1])

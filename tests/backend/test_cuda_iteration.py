@@ -11,33 +11,21 @@ import torch
 from torch import Tensor
 
 from backend.color import decode
-from backend.engines import AdamRule, Placement, Variables
+from backend.engines import Placement, Variables
 from backend.engines.cpu import CpuRasterizer
 from backend.engines.cuda.rasterizer import CudaRasterizer
 from backend.fitting.limits import Bounds
-from backend.fitting.optimizer import EPSILON, Optimizer
+from backend.fitting.optimizer import Optimizer
 from backend.fitting.recipe import DEFAULT
 from backend.job import Limits
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
 
-HEIGHT, WIDTH, COUNT, SPACING, MOMENTUM = 70, 90, 60, 9.0, 0.85
+HEIGHT, WIDTH, COUNT = 70, 90, 60
 # Float arithmetic in another order, through divisions by the root of the second moment; observed 3e-6 after one step.
 TOLERANCE = 3e-5
 
-RULE = AdamRule(
-    momentum=MOMENTUM,
-    second_momentum=DEFAULT.second_momentum,
-    epsilon=EPSILON,
-    position_rate=DEFAULT.position_rate,
-    widest=DEFAULT.position_rate_cap * SPACING,
-    least=max(DEFAULT.position_rate_floor, DEFAULT.position_rate_least * SPACING),
-    scale_rate=DEFAULT.scale_rate,
-    aspect_rate=DEFAULT.aspect_rate,
-    rotation_rate=DEFAULT.rotation_rate,
-    opacity_rate=DEFAULT.opacity_rate,
-    color_rate=DEFAULT.color_rate,
-)
+RULE = DEFAULT.adam_rule(spacing=9.0, iterations=100)
 
 
 def stamps() -> Templates:
@@ -90,9 +78,7 @@ def test_a_whole_step_is_that_of_the_optimizer(
 ) -> None:
     scene, linear = Scene(), space == "linear"
     palette = None if limited is None else scene.palette
-    optimizer = Optimizer(
-        scene.free, scene.bounds, scene.frozen, DEFAULT, SPACING, momentum=MOMENTUM, linear=linear, palette=palette
-    )
+    optimizer = Optimizer(scene.free, scene.bounds, scene.frozen, RULE, linear=linear, palette=palette)
     if limited:
         optimizer.limit_colors()
     background, target, weight = (plane[..., ::shrink, ::shrink] for plane in planes(scene))
@@ -121,7 +107,7 @@ def test_a_whole_step_is_that_of_the_optimizer(
             assert torch.allclose(scores.image, true_scores.image, atol=1e-5)
             assert torch.allclose(scores.removal, true_scores.removal, atol=1e-5)
         optimizer.step(gradient * unit, rate)
-        assert torch.allclose(iteration.variables.free, optimizer._free, rtol=TOLERANCE, atol=TOLERANCE)
+        assert torch.allclose(iteration.variables.free, optimizer.variables.free, rtol=TOLERANCE, atol=TOLERANCE)
         assert torch.equal(iteration.variables.free[scene.frozen], given.free[scene.frozen])
         assert torch.equal(iteration.variables.age, given.age + 1)
 

@@ -88,7 +88,7 @@ def test_cpu_engine_is_the_reference(level: int | None, space: str, seed: int) -
     for loss in ("mse", "l1"):
         value, gradient = engine.step(params, placement, background, target, weight, loss)
         true_value, true_gradient = truth.step(params, placement, background, target, weight, loss)
-        assert value == pytest.approx(true_value, rel=1e-6)  # observed 2e-8
+        assert value.item() == pytest.approx(true_value.item(), rel=1e-6)  # observed 2e-8
         assert worst(gradient, true_gradient).max() < GRADIENT_TOLERANCE
 
 
@@ -101,7 +101,7 @@ def test_fused_step_is_forward_and_backward() -> None:
     value, fused = engine.step(params, placement, background, target, weight)
     image, _ = engine.forward(params, placement, background)
     error = image - target
-    assert value == pytest.approx((weight * error**2).sum().item(), rel=1e-6)
+    assert value.item() == pytest.approx((weight * error**2).sum().item(), rel=1e-6)
     gradient = engine.backward(params, placement, background, 2 * weight * error)
     # Observed 1e-7: the same sums, the cotangent rounded once more.
     assert worst(fused, gradient).max() < 1e-6
@@ -146,7 +146,7 @@ def test_a_moved_parameter_changes_the_loss_by_its_gradient() -> None:
             moved = params.clone()
             moved[:, column] = params[:, column]
             moved[2, column] += sign * step
-            values.append(engine.step(moved, placement, background, target, weight)[0])
+            values.append(engine.step(moved, placement, background, target, weight)[0].item())
         slope = (values[0] - values[1]) / (2 * step)
         error = abs(slope - gradient[2, column]).item() / gradient[:, column].abs().max().item()
         # Observed 6e-4, rotation 5e-3: bilinear interpolation has kinks, and some lie within the step.
@@ -165,7 +165,7 @@ class TestEdges:
         value, gradient = rasterizer.step(
             params, placement, background, torch.zeros_like(background), torch.ones(20, 33)
         )
-        assert value == pytest.approx(background.square().sum().item(), rel=1e-5)
+        assert value.item() == pytest.approx(background.square().sum().item(), rel=1e-5)
         assert gradient.shape == (0, 9)
 
     def test_off_the_canvas_and_without_opacity(self, engine: str) -> None:

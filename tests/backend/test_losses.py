@@ -251,7 +251,7 @@ def test_encoded_loss_and_cotangent(kind: str) -> None:
     expected = (weight * (error.square() if kind == "mse" else error.abs())).sum()
     expected.backward()
     value, cotangent = encoded_pixel_loss(light, target, weight, kind)
-    assert value == pytest.approx(expected.item(), rel=1e-12)
+    assert value.item() == pytest.approx(expected.item(), rel=1e-12)
     assert torch.allclose(cotangent, leaf.grad, rtol=1e-9)
     if kind == "mse":
-        assert pixel_error(encode(light), target, weight) == pytest.approx(value, rel=1e-12)
+        assert pixel_error(encode(light), target, weight) == pytest.approx(value.item(), rel=1e-12)

@@ -15,6 +15,7 @@ from backend.fitting.optimizer import Optimizer
 from backend.fitting.recipe import Recipe
 
 RECIPE = Recipe()
+RULE = replace(RECIPE.adam_rule(spacing=10.0, iterations=100), momentum=0.8)
 
 
 def some(count: int = 6) -> Tensor:
@@ -33,7 +34,7 @@ FREE = torch.zeros(6, 9, dtype=torch.bool)
 
 def make(params: Tensor, *, frozen: Tensor = FREE, linear: bool = False, palette: Tensor | None = None) -> Optimizer:
     bounds = Bounds(LOW, HIGH)
-    return Optimizer(params, bounds, frozen, RECIPE, spacing=10.0, momentum=0.8, linear=linear, palette=palette)
+    return Optimizer(params, bounds, frozen, RULE, linear=linear, palette=palette)
 
 
 @pytest.mark.parametrize("linear", [False, True])

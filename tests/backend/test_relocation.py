@@ -93,7 +93,7 @@ def test_a_gain_is_what_the_loss_falls_by(space: str) -> None:
             params[:, 6:] = decode(params[:, 6:])
         level = case.templates.choose_levels(best.template[[number]], params[:, 2], params[:, 3])
         placement = Placement(best.template[[number]], level, best.mirror[[number]])
-        after = case.engine.step(params, placement, scores.image, case.target, case.weight)[0]
+        after = case.engine.step(params, placement, scores.image, case.target, case.weight)[0].item()
         assert float(scores.loss_map.sum()) - after == pytest.approx(float(best.gain[number]), rel=1e-4)
 
 

@@ -57,7 +57,7 @@ class Case:
         return engine.scored_step(self.params, self.placement, self.background, self.target, self.weight, self.loss)[2]
 
     def value(self, params: Tensor, placement: Placement, background: Tensor) -> float:
-        return self.reference.step(params, placement, background, self.target, self.weight, self.loss)[0]
+        return self.reference.step(params, placement, background, self.target, self.weight, self.loss)[0].item()
 
 
 def part(placement: Placement, index: list[int]) -> Placement:
@@ -167,6 +167,6 @@ def test_a_scaled_engine_differentiates_lengths_of_the_canvas() -> None:
     for column in range(9):
         moved = params.clone()
         moved[5, column] += step
-        slope = (engine.step(moved, case.placement, *pictures)[0] - value) / step
+        slope = float(engine.step(moved, case.placement, *pictures)[0] - value) / step
         # The finite difference is off by its step and by rounding: observed 1e-5 at most.
         assert slope == pytest.approx(float(gradient[5, column]), rel=1e-3, abs=1e-4)

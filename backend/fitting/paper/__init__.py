@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ...color import decode
+from ...devices import moved
 from .start import PaperStart, largest_scale, least_scale, unit_length
 
 
@@ -75,10 +76,10 @@ class PaperOptimizer:
         self._initial = params.clone()
         self._variables = _variables(params)
         self._first, self._second = torch.zeros_like(params), torch.zeros_like(params)
-        self._age = torch.zeros(len(params), 1)  # steps; of each, since some start anew
+        self._age = torch.zeros(len(params), 1, device=params.device)  # steps; of each, since some start anew
         self._decay = 1.0
-        self._low, self._high = _limits(height, width)
-        self._rates = _rates(recipe, len(params), unit_length(height, width))
+        low_high_rates = (*_limits(height, width), _rates(recipe, len(params), unit_length(height, width)))
+        self._low, self._high, self._rates = (tensor.to(params.device) for tensor in low_high_rates)
         # Gradients come times N, see fitting.objective.
         self._epsilon = recipe.epsilon * len(params)
         self._activate()
@@ -103,7 +104,7 @@ class PaperOptimizer:
         """
         self._variables[chosen] = _variables(params)
         for state in (self._first, self._second, self._age):
-            state[chosen] = 0.0
+            state.index_fill_(0, chosen, 0.0)
         self._activate()
 
     def _activate(self) -> None:
@@ -135,7 +136,7 @@ def prune(optimizer: PaperOptimizer, start: PaperStart, recipe: PaperRecipe, ste
         return
     faint = (optimizer.encoded[:, 5] < recipe.prune_below).nonzero()[:, 0]
     halvings = 1 + since // recipe.prune_every
-    optimizer.replace(faint, start.again(faint, halvings))
+    optimizer.replace(faint, moved(start.again(len(faint), halvings), faint.device))
 
 
 def _variables(params: Tensor) -> Tensor:

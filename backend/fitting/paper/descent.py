@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -12,7 +13,7 @@ from ...engines import Placement, make_rasterizer
 from ...job import Layout, Settings, UserError
 from ...settings import Limits
 from ...templates import Templates
-from ..objective import Goal, Judge
+from ..objective import CPU, Goal, Judge
 from ..primitives import Primitives
 from . import PaperOptimizer, paper_recipe, prune
 from .objective import PaperObjective
@@ -33,10 +34,22 @@ class PaperDescent:
         generator = torch.Generator().manual_seed(settings.seed)
         self._start = PaperStart(goal.target, settings.count, generator, goal.weight)
         if start is None:
-            self._primitives = self._start.primitives(templates)
+            primitives = self._start.primitives(templates)
         else:
-            self._primitives = Primitives.from_layout(start, templates, self._height, self._width)
-        count = len(self._primitives.params)
+            primitives = Primitives.from_layout(start, templates, self._height, self._width)
+        count = len(primitives.params)
+        engines = [
+            make_rasterizer(
+                settings.engine, stamps, self._height, self._width, space=settings.space, threads=settings.threads
+            )
+            for stamps in (templates, blurred_templates(templates))
+        ]
+        device = engines[0].torch_device
+        goal = goal.to(device)
+        # The start is made on the CPU, and from then on all is on the engine's device.
+        self._primitives = primitives.to(device)
+        self._levels = paper_levels(templates).to(device)
+        self._blurred_level = torch.zeros(count, 2, dtype=torch.int64, device=device)
         self._optimizer = PaperOptimizer(
             self._primitives.params,
             self._recipe,
@@ -45,12 +58,6 @@ class PaperDescent:
             locked=self._primitives.locked,
             linear=linear,
         )
-        engines = [
-            make_rasterizer(
-                settings.engine, stamps, self._height, self._width, space=settings.space, threads=settings.threads
-            )
-            for stamps in (templates, blurred_templates(templates))
-        ]
         self._judge = Judge(engines[0], goal, linear=linear)
         self._objective = PaperObjective(
             engines[1],
@@ -65,16 +72,18 @@ class PaperDescent:
         self._gradient = torch.empty(0)
         self._steps = 0
 
-    def evaluate(self, step: int, progress: float) -> float:
+    def evaluate(self, step: int, progress: float) -> Tensor:
         self._steps = step
-        template = self._primitives.template
-        blurred = Placement(template, torch.zeros(len(template), 2, dtype=torch.int64), self._primitives.mirror)
+        blurred = Placement(self._primitives.template, self._blurred_level, self._primitives.mirror)
         loss, self._gradient = self._objective(self._optimizer.params, blurred)
         return loss
 
     def advance(self, progress: float) -> None:
         self._optimizer.step(self._gradient)
         prune(self._optimizer, self._start, self._recipe, self._steps + 1, self._settings.iterations)
+
+    def accepts(self, loss: float) -> bool:
+        return math.isfinite(loss)
 
     @property
     def phase(self) -> int:
@@ -92,14 +101,12 @@ class PaperDescent:
         params = primitives.params
         if self._linear:
             params = torch.cat([params[:, :6], decode(params[:, 6:])], 1)
-        return self._judge(params, Placement(primitives.template, self._levels(primitives), primitives.mirror))
+        level = self._levels[primitives.template]
+        return self._judge(params, Placement(primitives.template, level, primitives.mirror))
 
     def layout(self, primitives: Primitives) -> Layout:
-        level = self._levels(primitives)
-        return primitives.to_layout(level, self._templates, self._settings, self._height, self._width)
-
-    def _levels(self, primitives: Primitives) -> Tensor:
-        return paper_levels(self._templates)[primitives.template]
+        level = self._levels[primitives.template].cpu()
+        return primitives.to(CPU).to_layout(level, self._templates, self._settings, self._height, self._width)
 
 
 def _check(settings: Settings, templates: Templates, goal: Goal) -> None:

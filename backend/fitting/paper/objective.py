@@ -30,15 +30,15 @@ class PaperObjective:
         self._rasterizer, self._target, self._count = rasterizer, target, count
         self._recipe, self._linear = recipe, linear
         height, width = target.shape[1:]
-        weight = torch.ones(height, width) if weight is None else weight
+        weight = torch.ones_like(target[0]) if weight is None else weight
         self._weight = weight * (count / (3.0 * float(weight.double().sum())))
         self._alpha = (weight > 0).float()
-        self._noise = NoiseCanvas(height, width, generator, linear) if recipe.clear else None
-        plain = torch.tensor(background).reshape(3, 1, 1)
+        self._noise = NoiseCanvas(height, width, generator, linear, target.device) if recipe.clear else None
+        plain = torch.tensor(background, device=target.device).reshape(3, 1, 1)
         self._background = (decode(plain) if linear else plain).expand(3, height, width).contiguous()
 
-    def __call__(self, params: Tensor, placement: Placement) -> tuple[float, Tensor]:
-        """The loss, and the gradient [N, 9]."""
+    def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, Tensor]:
+        """The loss ([] float64), and the gradient [N, 9]."""
         canvas = self._background if self._noise is None else self._noise.draw()
         if self._noise is None:
             value, gradient = self._rasterizer.step(params, placement, canvas, self._target, self._weight)
@@ -52,12 +52,12 @@ class PaperObjective:
         if self._noise is not None:
             share = self._recipe.alpha_weight * self._count / alpha.numel()
             penalty, grad_alpha = _square_error(alpha, self._alpha, share)
-            value += penalty
+            value = value + penalty
         return value / self._count, self._rasterizer.backward(params, placement, canvas, grad_image, grad_alpha)
 
 
-def _square_error(values: Tensor, goal: Tensor, weight: Tensor | float) -> tuple[float, Tensor]:
-    """Sum of weight * error^2, and its cotangent."""
+def _square_error(values: Tensor, goal: Tensor, weight: Tensor | float) -> tuple[Tensor, Tensor]:
+    """Sum of weight * error^2 ([] float64), and its cotangent."""
     error = values - goal
     cotangent = error * weight
-    return float((error * cotangent).sum(dtype=torch.float64)), cotangent.mul_(2.0)
+    return (error * cotangent).sum(dtype=torch.float64), cotangent.mul_(2.0)

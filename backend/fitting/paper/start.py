@@ -80,9 +80,9 @@ class PaperStart:
         template = torch.arange(count).flip(0) % len(templates)
         return Primitives.new(self._params(torch.arange(count), self._largest()), template)
 
-    def again(self, chosen: Tensor, halvings: int) -> Tensor:
-        """New params [n, 9] for the chosen primitives (index [n]): at any of the places, by so many octaves smaller."""
-        places = torch.randint(len(self._variance), (len(chosen),), generator=self._generator)
+    def again(self, count: int, halvings: int) -> Tensor:
+        """New params [count, 9], on the CPU: at any of the places, by so many octaves smaller."""
+        places = torch.randint(len(self._variance), (count,), generator=self._generator)
         return self._params(places, self._largest() * 0.5**halvings)
 
     def _largest(self) -> float:
