@@ -45,14 +45,17 @@ class EmulatedGpu:
     def program(self, *, linear: bool, textured: bool) -> EmulatedProgram:
         key = (linear, textured)
         if key not in self._programs:
-            self._programs[key] = EmulatedProgram(self._built(linear, textured))
+            self._programs[key] = EmulatedProgram(self.built(linear=linear, textured=textured))
         return self._programs[key]
 
     def graph(self, work: Callable[[], None]) -> Callable[[], None]:
         return work
 
-    def _built(self, linear: bool, textured: bool) -> Path:
+    def built(self, *, linear: bool, textured: bool) -> Path:
+        """The kernels' library for the CPU."""
         library = self._folder / f"kernels{linear:d}{textured:d}.so"
+        if library.exists():
+            return library
         options = [f"-DLINEAR={linear:d}", f"-DTEXTURED={textured:d}"]
         command = [str(COMPILER), *FLAGS, *options, "-o", str(library), str(FOLDER / "library.cpp")]
         subprocess.run(command, check=True, timeout=100)
