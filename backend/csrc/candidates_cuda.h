@@ -18,7 +18,7 @@ __device__ __forceinline__ void for_pixels(const Candidates& all, const Primitiv
             for (int row = first + lane / kTile; row <= last; row += kWarp / kTile) {
                 if (x * kTile + column >= all.width) continue;
                 Sample sample;
-                take(s, all.decode, column, row, sample);
+                take(s, all.decode, fetch(s, column, row), sample);
                 visit(sample.mask * s.opacity, sample, (int64_t)(y * kTile + row) * all.width + x * kTile + column);
             }
         }

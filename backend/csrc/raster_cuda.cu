@@ -70,7 +70,7 @@ KERNEL __launch_bounds__(kThreads, 12) rasterize_forward(const Scene* scene) {
 KERNEL __launch_bounds__(kThreads, 8) rasterize_backward(const Scene* scene) {
     rasterize<kBackward>(*scene);
 }
-KERNEL __launch_bounds__(kThreads, 9) rasterize_step(const Scene* scene) {
+KERNEL __launch_bounds__(kThreads, TEXTURED ? 8 : 9) rasterize_step(const Scene* scene) {
     rasterize<kStep>(*scene);
 }
 KERNEL __launch_bounds__(kThreads, 6) rasterize_scored(const Scene* scene) {

@@ -11,7 +11,7 @@
 
 // Where a tile's pixels fall on a primitive's level, in texels from the texel at the tile's corner: within a tile
 // coordinates are small, and so is their rounding, which decides on which side of a texel's border a sample falls.
-struct Sampler {
+struct alignas(16) Sampler {
     float u, v;                // of the corner
     float m00, m01, m10, m11;  // texels per px
     float low_u, low_v;        // the level's ends
@@ -79,9 +79,28 @@ __device__ __forceinline__ int32_t footprint(const Sampler& s, float column, flo
     return texel_v * s.stride + texel_u + s.first;
 }
 
-__device__ __forceinline__ void sample(const uint32_t* table, int64_t index, float fu, float fv, float& value,
-                                       float& slope_u, float& slope_v) {
-    const uint32_t packed = __ldg(table + index);
+// A pixel's footprint of a primitive. Those of several pixels are fetched together before the first is used: a thread
+// then waits for memory once.
+struct Footprint {
+    uint32_t packed;
+    float fu, fv;
+#if TEXTURED
+    int32_t index;
+#endif
+};
+
+__device__ __forceinline__ Footprint fetch(const Sampler& s, float column, float row) {
+    Footprint out;
+    const int32_t index = footprint(s, column, row, out.fu, out.fv);
+    out.packed = __ldg(s.alpha + index);
+#if TEXTURED
+    out.index = index;
+#endif
+    return out;
+}
+
+__device__ __forceinline__ void interpolate(uint32_t packed, float fu, float fv, float& value, float& slope_u,
+                                            float& slope_v) {
     bilinear(byte_of(packed, 0), byte_of(packed, 1), byte_of(packed, 2), byte_of(packed, 3), fu, fv, value, slope_u,
              slope_v);
 }
@@ -89,9 +108,9 @@ __device__ __forceinline__ void sample(const uint32_t* table, int64_t index, flo
 #if TEXTURED
 // A channel of a stamp's own colours, decoded to light where that is composited (straight lines between the table's
 // entries).
-__device__ __forceinline__ void texture_at(const Sampler& s, const float* decode, int32_t index, float fu, float fv,
-                                           int c, float& value, float& slope_u, float& slope_v) {
-    sample(s.texture, (int64_t)index * 3 + c, fu, fv, value, slope_u, slope_v);
+__device__ __forceinline__ void texture_at(const Sampler& s, const float* decode, const Footprint& at, int c,
+                                           float& value, float& slope_u, float& slope_v) {
+    interpolate(__ldg(s.texture + (int64_t)at.index * 3 + c), at.fu, at.fv, value, slope_u, slope_v);
 #if LINEAR
     const float steps = fminf(fmaxf(value * 4.0f, 0.0f), 1020.0f);
     const int whole = (int)steps;
@@ -103,7 +122,7 @@ __device__ __forceinline__ void texture_at(const Sampler& s, const float* decode
 }
 #endif
 
-// One pixel's sample of a primitive.
+// A pixel's sample of a primitive.
 struct Sample {
     float mask, slope_u, slope_v;  // alpha as a texel value
     float color[3];
@@ -112,16 +131,14 @@ struct Sample {
 #endif
 };
 
-__device__ __forceinline__ void take(const Sampler& s, const float* decode, float column, float row, Sample& out) {
-    float fu, fv;
-    const int32_t index = footprint(s, column, row, fu, fv);
-    sample(s.alpha, index, fu, fv, out.mask, out.slope_u, out.slope_v);
+__device__ __forceinline__ void take(const Sampler& s, const float* decode, const Footprint& at, Sample& out) {
+    interpolate(at.packed, at.fu, at.fv, out.mask, out.slope_u, out.slope_v);
     for (int c = 0; c < 3; ++c) {
         out.color[c] = s.p[c];
 #if TEXTURED
         out.value[c] = out.value_u[c] = out.value_v[c] = 0.0f;
         if (s.texture) {
-            texture_at(s, decode, index, fu, fv, c, out.value[c], out.value_u[c], out.value_v[c]);
+            texture_at(s, decode, at, c, out.value[c], out.value_u[c], out.value_v[c]);
             out.color[c] += s.q[c] * out.value[c];
         }
 #endif

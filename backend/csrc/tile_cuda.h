@@ -9,7 +9,8 @@ constexpr int kBatch = 32;  // entries whose samplers lie in shared memory at a 
 struct Batch {
     Sampler sampler[kBatch];
     float dx[kBatch], dy[kBatch];  // from the primitive's position to the centre of the tile's corner pixel
-    Entry entry[kBatch];
+    int32_t rows[kBatch];          // bit j: whether a thread's j-th pixel may see it; the same for all threads
+    int64_t record[kBatch];        // where a block's sums go
 };
 
 // Of each of a thread's pixels.
@@ -31,17 +32,22 @@ struct Place {
     // From the scene: after a write to memory it would be read anew.
     float* transmittance;
     const float* decode;
+    float* records;
+    bool deterministic;
 };
 
 __device__ __forceinline__ void locate(const Scene& scene, Place& here) {
-    here.tile = blockIdx.x;
-    here.left = (int)(here.tile % scene.tiles_x) * kTile;
-    here.top = (int)(here.tile / scene.tiles_x) * kTile;
+    const int tile = blockIdx.x;
+    here.tile = tile;
+    here.left = tile % scene.tiles_x * kTile;
+    here.top = tile / scene.tiles_x * kTile;
     here.column = threadIdx.x % kTile;
     here.row = threadIdx.x / kTile;
     here.plane = (int64_t)scene.width * scene.height;
     here.transmittance = scene.transmittance + threadIdx.x;
     here.decode = scene.decode;
+    here.records = scene.records;
+    here.deterministic = scene.deterministic;
 #pragma unroll
     for (int j = 0; j < kPixels; ++j) {
         const int x = here.left + here.column, y = here.top + here.row + kRowStep * j;
@@ -56,28 +62,35 @@ __device__ __forceinline__ void load(const Scene& scene, const Place& here, int6
     for (int i = threadIdx.x; i < count; i += kThreads) {
         const Entry entry = scene.entries[start + i];
         const Primitive& q = scene.primitives[entry.primitive];
-        batch.entry[i] = entry;
         place(q, here.left, here.top, batch.sampler[i]);
         batch.dx[i] = here.left + 0.5f - q.x;
         batch.dy[i] = here.top + 0.5f - q.y;
+        batch.rows[i] = (2 << entry.last / kRowStep) - (1 << entry.first / kRowStep);
+        batch.record[i] = scene.deterministic ? entry.pair * kTileWarps : (int64_t)entry.primitive;
     }
     __syncthreads();
 }
 
-// Whether a thread's j-th rows, the same four of a block, have a row of the entry.
-__device__ __forceinline__ bool meets(const Entry& entry, int j) {
-    return entry.first < kRowStep * (j + 1) && entry.last >= kRowStep * j;
+// The footprints of a primitive on a thread's pixels.
+__device__ __forceinline__ void fetch_all(const Place& here, const Sampler& s, int rows, Footprint* footprints) {
+#pragma unroll
+    for (int j = 0; j < kPixels; ++j)
+        if (rows >> j & 1) footprints[j] = fetch(s, here.column, here.row + kRowStep * j);
 }
 
 template <int kMode>
 __device__ __forceinline__ void draw(const Place& here, const Batch& batch, int i, int64_t number, Pixels& pixels) {
-    const Sampler& s = batch.sampler[i];
+    const Sampler s = batch.sampler[i];
+    const int rows = batch.rows[i];
+    Footprint footprints[kPixels];
+    fetch_all(here, s, rows, footprints);
+    float* const transmittance = here.transmittance + number * kTilePixels;
 #pragma unroll
     for (int j = 0; j < kPixels; ++j) {
-        if (!meets(batch.entry[i], j)) continue;
+        if (!(rows >> j & 1)) continue;
         Sample sample;
-        take(s, here.decode, here.column, here.row + kRowStep * j, sample);
-        if (kMode != kForward) here.transmittance[number * kTilePixels + j * kThreads] = pixels.transmittance[j];
+        take(s, here.decode, footprints[j], sample);
+        if (kMode != kForward) transmittance[j * kThreads] = pixels.transmittance[j];
         over(sample.mask * s.opacity, sample.color, pixels.transmittance[j], pixels.image[j]);
     }
 }
@@ -197,15 +210,21 @@ __device__ __forceinline__ float warp_sums(const float* values, int lane) {
 template <int kMode>
 __device__ __forceinline__ void differentiate(const Scene& scene, const Place& here, const Batch& batch, int i,
                                               int64_t number, Pixels& pixels, Shown& shown) {
-    const Sampler& s = batch.sampler[i];
+    const Sampler s = batch.sampler[i];
+    const int rows = batch.rows[i];
+    Footprint footprints[kPixels];
+    float transmittances[kPixels];
+    fetch_all(here, s, rows, footprints);
+#pragma unroll
+    for (int j = 0; j < kPixels; ++j)
+        if (rows >> j & 1) transmittances[j] = here.transmittance[number * kTilePixels + j * kThreads];
     Moments<float> m = {};
 #pragma unroll
     for (int j = 0; j < kPixels; ++j) {
-        if (!meets(batch.entry[i], j)) continue;
-        const float row = here.row + kRowStep * j;
-        const float transmittance = here.transmittance[number * kTilePixels + j * kThreads];
+        if (!(rows >> j & 1)) continue;
+        const float row = here.row + kRowStep * j, transmittance = transmittances[j];
         Sample sample;
-        take(s, here.decode, here.column, row, sample);
+        take(s, here.decode, footprints[j], sample);
         float grad_opacity, grad_mask, color_grad[3];
         over_backward(sample.mask, s.opacity, sample.color, transmittance, pixels.grad[j], pixels.behind[j],
                       grad_opacity, grad_mask, color_grad);
@@ -235,12 +254,10 @@ __device__ __forceinline__ void differentiate(const Scene& scene, const Place& h
     const int lane = threadIdx.x % kWarp;
     const float value = warp_sums<kValues>(&m.u, lane);
     if (lane >= kRecord) return;
-    if (scene.deterministic) {
-        const int64_t record = batch.entry[i].pair * kTileWarps + threadIdx.x / kWarp;
-        scene.records[record * kRecord + lane] = value;
-    } else {
-        atomicAdd(scene.records + (int64_t)batch.entry[i].primitive * kRecord + lane, value);
-    }
+    if (here.deterministic)
+        here.records[(batch.record[i] + threadIdx.x / kWarp) * kRecord + lane] = value;
+    else
+        atomicAdd(here.records + batch.record[i] * kRecord + lane, value);
 }
 
 template <int kMode>

@@ -126,20 +126,22 @@ def test_more_pairs_than_there_is_memory_for_change_nothing_and_then_there_is_mo
     iteration = cuda.iteration(COUNT, RULE)
     assert iteration is not None
     iteration.load(scene.variables(), scene.template, scene.mirror)
-    options = {"rate": 1.0, "bias": 1.0, "limited": False, "scored": False}
-    loss, _, _ = iteration.run(*planes(scene), **options)
-    assert math.isfinite(float(loss))
+
+    def run() -> float:
+        return float(iteration.run(*planes(scene), rate=1.0, bias=1.0, limited=False, scored=False)[0])
+
+    assert math.isfinite(run())
     # All at once as large as the canvas, which no step of Adam can do.
     large = dataclasses.replace(scene.variables())
     large.free = large.free.clone()
     large.free[:, 2] = 2000.0
     iteration.variables.free.copy_(large.free)
     before = copied(iteration.variables)
-    losses = [float(iteration.run(*planes(scene), **options)[0])]
+    losses = [run()]
     assert losses == [math.inf]
     for name, tensor in vars(iteration.variables).items():
         assert torch.equal(tensor, getattr(before, name)), name
-    losses += [float(iteration.run(*planes(scene), **options)[0]) for _ in range(8)]
+    losses += [run() for _ in range(8)]
     assert math.isfinite(losses[-1])
     assert not torch.equal(iteration.variables.free, before.free)
 
