@@ -181,9 +181,9 @@ class _Record:
         if self._best is None or loss.device.type == "cpu":
             self.read()
 
-    def read_some(self) -> None:
-        """Reads losses if there are many."""
-        if len(self._unread) >= READ_EVERY:
+    def advance(self, step: int) -> None:
+        """Reads all losses if it is time for it after this step has been made."""
+        if (step + 1) % READ_EVERY == 0:
             self.read()
 
     def read(self) -> None:
@@ -241,8 +241,8 @@ def _descend(
         if step == settings.iterations or progress >= 1.0 or control.cancelled:
             break
         descent.advance(progress)
-        # Only now: the engine has just been waited for where there was a relocation.
-        record.read_some()
+        # Only now: where there was a relocation, the engine has just been waited for.
+        record.advance(step)
         step += 1
     primitives, loss = record.best
     finished = descent.finished(primitives)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from .spacing import IndexArray, pairs_within
+from .spacing import pairs_within
 
-_NONE = np.zeros(0, np.int64)
+_ROUNDING = 1e-9
+"""By which a reach is longer (in itself, and in px) while candidates are sought; which conflict is decided exactly."""
 
 
 class Conflicts:
@@ -28,10 +29,16 @@ class Conflicts:
         victims: Tensor | None = None,  # [K] index into primitives: those that may be replaced
     ) -> None:
         points = position.double().numpy()
+        # In the order of x, so that those that may lie within reach are a run.
+        order = np.argsort(points[:, 0], kind="stable")
+        self._x, self._y = points[order, 0], points[order, 1]
+        self._radius = separation * radius.double().numpy()[order]
+        self._spacing = spacing
         self._refused = np.zeros(len(points), np.bool_)
-        self._start, self._other = _grouped(
-            *_conflicting(points, separation * radius.double().numpy(), spacing), len(points)
-        )
+        reach = np.maximum(self._radius + self._radius.max(initial=0.0), spacing) * (1.0 + _ROUNDING) + _ROUNDING
+        self._first = np.searchsorted(self._x, self._x - reach).tolist()
+        self._end = np.searchsorted(self._x, self._x + reach, side="right").tolist()
+        self._rank: list[int] = np.argsort(order).tolist()
         self._victims: list[int] = [] if victims is None else victims.tolist()
         self._removed: set[int] = set()
         self._near: dict[int, list[int]] = {}
@@ -42,7 +49,8 @@ class Conflicts:
 
     def accept(self, candidate: int, victim: int) -> bool:
         """Accepts the candidate in place of the victim (index into victims), or says that it may not be."""
-        if self._refused[candidate]:
+        rank = self._rank[candidate]
+        if self._refused[rank]:
             return False
         if self._victims:
             primitive = self._victims[victim]
@@ -50,37 +58,8 @@ class Conflicts:
             if any(other != primitive and other not in self._removed for other in near):
                 return False
             self._removed.add(primitive)
-        self._refused[self._other[self._start[candidate] : self._start[candidate + 1]]] = True
+        run = slice(self._first[rank], self._end[rank])
+        apart = np.square(self._x[run] - self._x[rank]) + np.square(self._y[run] - self._y[rank])
+        reach = np.square(self._radius[run] + self._radius[rank])
+        self._refused[run] |= apart < np.maximum(reach, self._spacing * self._spacing)
         return True
-
-
-def _conflicting(
-    points: np.ndarray[tuple[int, ...], np.dtype[np.float64]],  # [M, 2]
-    radius: np.ndarray[tuple[int, ...], np.dtype[np.float64]],  # [M]
-    spacing: float,
-) -> tuple[IndexArray, IndexArray]:
-    """All pairs of candidates that conflict, in both orders."""
-    # By octaves of the radius, each with all smaller ones: a grid of cells fits only what is of one size.
-    octave = np.frexp(radius.clip(1e-3))[1]
-    first, second = [_NONE], [_NONE]
-    for power in np.unique(octave):
-        large, upto = np.flatnonzero(octave == power), np.flatnonzero(octave <= power)
-        for i, j in pairs_within(points[upto], points[large], 2.0 * float(2.0**power)):
-            a, b = large[i], upto[j]
-            apart = np.square(points[a] - points[b]).sum(1)
-            near = apart < np.square(radius[a] + radius[b])
-            first += [a[near], b[near]]
-            second += [b[near], a[near]]
-    if spacing > 0.0:
-        for i, j in pairs_within(points, points, spacing):
-            first.append(i)
-            second.append(j)
-    return np.concatenate(first), np.concatenate(second)
-
-
-def _grouped(first: IndexArray, second: IndexArray, count: int) -> tuple[IndexArray, IndexArray]:
-    """The pairs by their first: the second ones of i are other[start[i] : start[i + 1]]."""
-    order = np.argsort(first, kind="stable")
-    start = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(first, minlength=count), out=start[1:])
-    return start, second[order]

@@ -64,6 +64,7 @@ class DefaultDescent:
 
         rasterizer = self._rasterizer(1)
         self._device = device = rasterizer.torch_device
+        templates.shapes(device)  # copies them, now rather than in the midst of the steps
         self._goal = goal.to(device)
         self._palette = None if palette is None else palette.to(device)
         self._choice = Choice(templates, limits.to(device), self._capacities.float(), self._palette)

@@ -91,7 +91,7 @@ class Judge:
         self._rasterizer, self._target, self._linear = rasterizer, goal.target, linear
         weight = goal.weights
         self._weight = weight / (3.0 * float(weight.double().sum()))
-        plain = torch.tensor(goal.background, device=goal.target.device).reshape(3, 1, 1)
+        plain = torch.tensor(goal.background).to(goal.target.device).reshape(3, 1, 1)
         self._background = (decode(plain) if linear else plain).expand_as(goal.target)
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, float]:

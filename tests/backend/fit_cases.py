@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.fitting import FitResult, fit
+from backend.fitting import FitResult, Observer, fit
 from backend.job import Layout, Limits, Settings
 from backend.templates import Template, Templates
 
@@ -108,7 +108,7 @@ def start_of(case: FitCase) -> Layout:
     return layout
 
 
-def run_case(case: FitCase, **changes: Any) -> FitResult:
+def run_case(case: FitCase, observer: Observer | None = None, **changes: Any) -> FitResult:
     """changes: of the settings."""
     height, width = case.size
     across = torch.linspace(0.0, 1.0, width).expand(height, width)
@@ -120,6 +120,7 @@ def run_case(case: FitCase, **changes: Any) -> FitResult:
         importance=0.5 + across if case.important else None,
         start=start_of(case) if case.continued else None,
         loss=case.loss,
+        observer=observer,
     )
 
 

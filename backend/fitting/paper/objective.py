@@ -34,7 +34,7 @@ class PaperObjective:
         self._weight = weight * (count / (3.0 * float(weight.double().sum())))
         self._alpha = (weight > 0).float()
         self._noise = NoiseCanvas(height, width, generator, linear, target.device) if recipe.clear else None
-        plain = torch.tensor(background, device=target.device).reshape(3, 1, 1)
+        plain = torch.tensor(background).to(target.device).reshape(3, 1, 1)
         self._background = (decode(plain) if linear else plain).expand(3, height, width).contiguous()
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, Tensor]:
