@@ -19,6 +19,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     seeds = "only the recipe paper, with so many seeds, against the figures of DIR/baseline.json if there is one"
     add("--seeds", type=int, metavar="N", help=seeds)
     add("--quick", action="store_true", help="a smoke test: small pictures, few steps")
+    add = parser.add_argument_group("speed").add_argument
+    add("--results", type=Path, metavar="FILE", help="where a GPU's figures are appended as JSON (docs/results.jsonl)")
 
 
 def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -27,9 +29,7 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
     if args.quality is None:
         if any(chosen.values()) or args.seeds is not None or args.quick:
             raise UserError("--targets, --templates, --seeds and --quick go with --quality DIR: name its folder too")
-        from . import bench_speed
-
-        return {"speed": bench_speed.run()}
+        return _speed(args.results, tell)
     from . import bench_quality
 
     plan = bench_quality.QUICK if args.quick else bench_quality.Plan()
@@ -39,12 +39,36 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
     return {"quality": bench_quality.run_seeds(args.quality, args.seeds, **chosen, plan=plan, tell=tell)}
 
 
+def _speed(file: Path | None, tell: Callable[[str], None]) -> dict[str, Any]:
+    from . import bench_speed
+
+    results: dict[str, Any] = {"speed": bench_speed.run()}
+    try:
+        from .engines.cuda.gpu import find_gpu
+
+        gpu = find_gpu()
+    except UserError as error:
+        return {**results, "gpu": {"cause": error.message}}
+    from . import bench_gpu
+
+    results["gpu"] = bench_gpu.run(gpu, tell)
+    bench_gpu.keep(results["gpu"], file or bench_gpu.RESULTS)
+    return results
+
+
 def explain(results: dict[str, Any]) -> str:
     """The numbers as a table for people."""
     if "speed" in results:
         from . import bench_speed
 
-        return bench_speed.explain(results["speed"])
+        lines = [bench_speed.explain(results["speed"])]
+        if "cause" in results["gpu"]:
+            lines.append(f"No GPU was measured: {results['gpu']['cause']}")
+        else:
+            from . import bench_gpu
+
+            lines.append(bench_gpu.explain(results["gpu"]))
+        return "\n".join(lines)
     from . import bench_quality
 
     return bench_quality.explain(results["quality"])

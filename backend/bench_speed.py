@@ -28,7 +28,7 @@ INSTRUCTION_SETS = {4: "AVX-512", 3: "AVX2", 2: "SSE4", 0: ""}
 def run() -> dict[str, Any]:
     """Times of a step, samples per second and core for each instruction set, the ratio to the reference, memory."""
     threads = core_count()
-    scene = _Scene(SIZE, COUNT)
+    scene = Scene(SIZE, COUNT)
     reference = ReferenceRasterizer(scene.templates, SIZE, SIZE, threads=threads)
     engine = CpuRasterizer(scene.templates, SIZE, SIZE, threads=threads)
     # Turn and turn about, and the least of each: what else the machine does can only add.
@@ -74,7 +74,7 @@ def explain(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-class _Scene:
+class Scene:
     """Random primitives of a striped square: a stamp that wastes nothing of its square is the hardest to rasterize."""
 
     def __init__(self, size: int, count: int) -> None:
@@ -101,7 +101,7 @@ class _Scene:
             return rasterizer.step(self.params, self.placement, self.background, self.target, self.weight)[1]
 
 
-def _single_core(scene: _Scene, level: int) -> dict[str, Any]:
+def _single_core(scene: Scene, level: int) -> dict[str, Any]:
     engine = CpuRasterizer(scene.templates, SIZE, SIZE, threads=1, instructions=level or None)
     scene.step(engine)
     step = min(_seconds(lambda: scene.step(engine)) for _ in range(100))
@@ -135,7 +135,7 @@ def report_memory(size: int, count: int) -> None:
     """Writes what _memory returns to stdout as JSON; meant for a process of its own."""
     import resource
 
-    scene = _Scene(size, count)
+    scene = Scene(size, count)
     engine = CpuRasterizer(scene.templates, size, size)
     for _ in range(2):
         scene.step(engine)

@@ -144,11 +144,11 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from .doctor import examine, explain
+    from .doctor import examine, explain, is_sound
 
     findings = examine()
     _write(findings if args.json else explain(findings))
-    return 0 if all(engine["works"] for engine in findings["engines"]) else 1
+    return 0 if is_sound(findings) else 1
 
 
 def _bench(args: argparse.Namespace) -> int:

@@ -53,10 +53,14 @@ class Check:
         except (ValueError, KeyError, TypeError):
             reason = last_line(self._log) or f"exit code {self._process.returncode}"
             return False, f"The backend does not work: {reason}"
-        broken = [f"{engine['name']} does not work ({engine['cause']})" for engine in engines if not engine["works"]]
-        if broken:
-            return False, f"The engine {'; '.join(broken)}"
-        found = ", ".join(f"{engine['name']} on {engine['device']}" for engine in engines)
+        wrong = [engine["name"] for engine in engines if not engine["works"] and engine["image_error"] is not None]
+        if wrong:
+            return False, f"The engine {', '.join(wrong)} differs from the reference: choose another one"
+        usable = [engine for engine in engines if engine["works"] and engine["name"] != "reference"]
+        missing = [f"{engine['name']} does not run ({engine['cause']})" for engine in engines if not engine["works"]]
+        if not usable:
+            return False, f"The backend is slow: {'; '.join(missing)}"
+        found = "; ".join([", ".join(f"{engine['name']} on {engine['device']}" for engine in usable), *missing])
         return True, f"The backend works: {found}"
 
     def _read(self) -> None:

@@ -149,7 +149,7 @@ class CudaRasterizer:
         loss: str = "mse",
         palette: Tensor | None = None,  # [P, 3]
         shrink: float = 1.0,
-    ) -> Iteration | None:
+    ) -> Iteration:
         from .iteration import CudaIteration
 
         options = {"space": self._space, "deterministic": self._deterministic}
