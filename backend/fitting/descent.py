@@ -53,12 +53,7 @@ class DefaultDescent:
         self._separation = settings.spacing * max(self._height, self._width)  # px
         check_spacing(self._separation, count, self._height, self._width)
         palette = palette_of(settings, goal.target, goal.weight, self._generator)
-        if start is None:
-            template = assign(self._capacities, count, self._generator)
-            primitives = initialize(goal, templates, template, limits, recipe, self._generator)
-        else:
-            primitives = Primitives.from_layout(start, templates, self._height, self._width)
-            check_usage(primitives.template, templates)
+        primitives = self._started(goal, limits, start)
         self._spacing = math.sqrt(self._height * self._width / count)
         self._rule = recipe.adam_rule(self._spacing, settings.iterations)
 
@@ -92,6 +87,15 @@ class DefaultDescent:
         self._loss, self._gradient = torch.empty(()), torch.empty(0)
         self._scores: Scores | None = None
         self._bias = recipe.bias
+
+    def _started(self, goal: Goal, limits: StampLimits, start: Layout | None) -> Primitives:
+        """What the fit begins with, on the CPU."""
+        if start is None:
+            template = assign(self._capacities, self._count, self._generator)
+            return initialize(goal, self._templates, template, limits, self._recipe, self._generator)
+        primitives = Primitives.from_layout(start, self._templates, self._height, self._width)
+        check_usage(primitives.template, self._templates)
+        return primitives
 
     def evaluate(self, step: int, progress: float) -> Tensor:
         recipe, optimizer = self._recipe, self._optimizer
