@@ -17,6 +17,9 @@ from .engines import Placement, Rasterizer, make_rasterizer
 from .job import SPACES, Layout, UserError, check_choice
 from .templates import LEVELS_PER_OCTAVE, Templates
 
+DEVICES = ("cpu", "cuda")
+"""What tensors may be on, as torch calls it."""
+
 
 def render(
     x: Tensor,  # [N] px
@@ -92,7 +95,7 @@ def _check_tensors(tensors: dict[str, Tensor], shape: tuple[int, ...], device: t
     for name, tensor in tensors.items():
         if tuple(tensor.shape) != shape:
             raise UserError(f"{name} has the shape {tuple(tensor.shape)}, but {shape} is needed")
-        if tensor.device.type not in ("cpu", "cuda"):
+        if tensor.device.type not in DEVICES:
             raise UserError(f"{name} is on {tensor.device}, where no engine computes: move it by .cpu()")
         if tensor.device != device:
             raise UserError(f"{name} is on {tensor.device}, but x is on {device}: move it by .to(x.device)")

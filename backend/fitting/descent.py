@@ -53,12 +53,7 @@ class DefaultDescent:
         self._separation = settings.spacing * max(self._height, self._width)  # px
         check_spacing(self._separation, count, self._height, self._width)
         palette = palette_of(settings, goal.target, goal.weight, self._generator)
-        if start is None:
-            template = assign(self._capacities, count, self._generator)
-            primitives = initialize(goal, templates, template, limits, recipe, self._generator)
-        else:
-            primitives = Primitives.from_layout(start, templates, self._height, self._width)
-            check_usage(primitives.template, templates)
+        primitives = self._started(goal, limits, start)
         self._spacing = math.sqrt(self._height * self._width / count)
         self._rule = recipe.adam_rule(self._spacing, settings.iterations)
 
@@ -83,7 +78,7 @@ class DefaultDescent:
             palette=self._palette,
         )
         if self._separation > 0:
-            self._optimizer.move(self._apart(self._optimizer.encoded, settle))
+            self._optimizer.move(self._apart(self._optimizer.variables.free, settle))
         self._put_in_order()
         self._judge = Judge(rasterizer, self._goal, linear=self._linear)
         self._limited = False
@@ -92,6 +87,15 @@ class DefaultDescent:
         self._loss, self._gradient = torch.empty(()), torch.empty(0)
         self._scores: Scores | None = None
         self._bias = recipe.bias
+
+    def _started(self, goal: Goal, limits: StampLimits, start: Layout | None) -> Primitives:
+        """What the fit begins with, on the CPU."""
+        if start is None:
+            template = assign(self._capacities, self._count, self._generator)
+            return initialize(goal, self._templates, template, limits, self._recipe, self._generator)
+        primitives = Primitives.from_layout(start, self._templates, self._height, self._width)
+        check_usage(primitives.template, self._templates)
+        return primitives
 
     def evaluate(self, step: int, progress: float) -> Tensor:
         recipe, optimizer = self._recipe, self._optimizer
@@ -125,7 +129,7 @@ class DefaultDescent:
         if self._scores is not None:
             self._relocate(self._scores, progress)
         if self._separation > 0:
-            self._optimizer.move(self._apart(self._optimizer.encoded, spread))
+            self._optimizer.move(self._apart(self._optimizer.variables.free, spread))
         self._put_in_order()
 
     def accepts(self, loss: float) -> bool:
@@ -248,7 +252,7 @@ class DefaultDescent:
 
         cost [K], of removing the primitives at `leaving` [K].
         """
-        where = self._optimizer.encoded[:, :2] if self._separation > 0 else found.params[:0, :2]
+        where = self._optimizer.variables.free[:, :2] if self._separation > 0 else found.params[:0, :2]
         loss, cost, leaving, template, gain, of_found, place, where = fetched(
             self._loss, cost, leaving, self._primitives.template, found.gain, found.template, found.params[:, :3], where
         )
@@ -276,14 +280,15 @@ class DefaultDescent:
 
     def _put_in_order(self) -> None:
         """Sorts the primitives as the settings ask for; locked ones keep their place in the order."""
-        key = order_key(self._settings.order, self._optimizer.encoded)
+        free = self._optimizer.variables.free
+        key = order_key(self._settings.order, free)
         if key is None:
             return
         order, movable = torch.arange(self._count, device=self._device), self._ordered
         order[movable] = movable[key[movable].argsort(stable=True)]
         none = order[:0]
         self._primitives = self._primitives.rearranged(order, none, none.bool())
-        self._optimizer.rearrange(order, self._optimizer.encoded[:0], self._bounds(), self._frozen)
+        self._optimizer.rearrange(order, free[:0], self._bounds(), self._frozen)
 
     def _apart(self, params: Tensor, method: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
         """The positions [N, 2] of params [N, 9] by spacing.spread or spacing.settle, which work on the CPU."""
