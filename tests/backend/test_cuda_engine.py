@@ -268,8 +268,9 @@ def test_every_level_that_can_occur_is_there(stretch: float) -> None:
         level = templates.choose_levels(template, scale, aspect, bias)
         placement = Placement(template, level, template.bool())
         before = len(levels._levels)
-        assert torch.equal(torch.from_numpy(table)[0, level[:, 0], level[:, 1]], levels.numbers(placement))
+        assert torch.equal(table[0, level[:, 0], level[:, 1]], levels.numbers(placement))
         assert len(levels._levels) == before  # none had to be added
+        assert torch.equal(levels.nearest(placement), levels.numbers(placement))
 
 
 def test_levels_that_should_not_occur_are_the_nearest_ones() -> None:

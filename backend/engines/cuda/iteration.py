@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -177,14 +176,13 @@ class CudaIteration:
         stretch.scatter_reduce_(0, template, torch.maximum(aspect, 1.0 / aspect), "amax")
         # Rounded up, and the rounding of each axis may add one more; axes that are equal have the same level.
         difference = torch.where(stretch > 1.0, (LEVELS_PER_OCTAVE * stretch.log2()).ceil() + 1, 0.0)
-        numbers = self._levels.reachable(difference.long())
+        self._level_numbers = self._levels.reachable(difference.long())
         counts = self._templates.level_count
         facts = torch.cat([self._templates.longer_side[:, None], counts], 1).int()
         self._facts = facts.to(self._device, copy=True)
-        self._level_numbers = torch.from_numpy(np.ascontiguousarray(numbers)).to(self._device, copy=True)
         descent = self._scene.descent
         descent.templates, descent.level_numbers = self._facts.data_ptr(), self._level_numbers.data_ptr()
-        descent.levels_u, descent.levels_v = numbers.shape[1:]
+        descent.levels_u, descent.levels_v = self._level_numbers.shape[1:]
 
     def _empty(self, *shape: int) -> Tensor:
         return torch.empty(*shape, dtype=torch.float32, device=self._device)

@@ -26,6 +26,7 @@ class DeviceLevels:
         shape = (len(templates), *templates.level_count.amax(0).tolist())
         self._numbers = np.full(shape, -1, np.int32)
         self._on_device = torch.from_numpy(self._numbers).to(device, copy=True)
+        self._nearest: Tensor | None = None  # [T, U, V] int32: what reachable() found last
         self._levels: list[Level] = []
         self._tables: list[Tensor] = []
         self.array = torch.empty(0, dtype=torch.uint8, device=device)
@@ -54,8 +55,14 @@ class DeviceLevels:
             found = self._on_device[index]
         return found
 
-    def reachable(self, difference: Tensor) -> NDArray[np.int32]:
-        """Indices into `array` for every template and level: [T, U, V], with those levels added that can occur.
+    def nearest(self, placement: Placement) -> Tensor:
+        """As numbers, but without waiting where reachable() has been called: a level that it left out is replaced."""
+        if self._nearest is None:
+            return self.numbers(placement)
+        return self._nearest[placement.template, placement.level[:, 0], placement.level[:, 1]]
+
+    def reachable(self, difference: Tensor) -> Tensor:
+        """Indices into `array` for every template and level: [T, U, V] int32, with those added that can occur.
 
         difference [T] is by how many levels the two axes of a template's primitives may differ. Where they differ by
         more, the index is that of the nearest level that is there; beyond a template's last level it means nothing.
@@ -68,7 +75,8 @@ class DeviceLevels:
             v = np.arange(count_v)
             apart = np.abs(v[:, None] - v) + np.where(occurs, 0, count_v)[:, None]  # [u, v, another v]
             table[template, :count_u, :count_v] = np.take_along_axis(own, apart.argmin(2), 1)
-        return table
+        self._nearest = torch.from_numpy(table).to(self._device)
+        return self._nearest
 
     def _add(self, keys: Iterable[Key]) -> None:
         """Uploads levels, all in one piece."""

@@ -178,7 +178,7 @@ class CudaRasterizer:
         scene = Scene(width=self._width, height=self._height, count=len(params), deterministic=self._deterministic)
         scene.tiles_x, scene.tiles_y = -(-self._width // structs.TILE), -(-self._height // structs.TILE)
         scene.loss = structs.LOSSES[loss]
-        kept = self._fill(scene, params, placement, planes, results)
+        kept = self._fill(scene, params, placement, self._levels.numbers(placement), planes, results)
         self._bin(scene, backward=mode != "forward")
         if mode != "forward":
             self._buffers.clear_sums(scene)
@@ -207,7 +207,9 @@ class CudaRasterizer:
     ) -> None:
         """One pass over candidates; names are those of struct Candidates."""
         candidates = Candidates(width=self._width, height=self._height, count=len(params))
-        kept = self._fill(candidates, params, placement, planes, {"result": result})
+        # In a fit, where candidates keep to their limits, without waiting.
+        level = self._levels.nearest(placement)
+        kept = self._fill(candidates, params, placement, level, planes, {"result": result})
         self._candidates.write(candidates)
         launch_each(self._program, kernel, len(params) * structs.WARP, self._candidates.memory)
         del kept
@@ -217,6 +219,7 @@ class CudaRasterizer:
         struct: Scene | Candidates,
         params: Tensor,
         placement: Placement,
+        level: Tensor,  # [N] int32, into the levels' array
         planes: Mapping[str, Tensor | None],
         results: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
@@ -224,7 +227,7 @@ class CudaRasterizer:
         inputs: dict[str, Tensor | None] = {
             **planes,
             "params": params,
-            "level": self._levels.numbers(placement),
+            "level": level,
             "mirror": placement.mirror.to(torch.uint8),
             "decode": self._decode,
         }
