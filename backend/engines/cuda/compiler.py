@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import torch
 
 from ...job import UserError
 
@@ -21,6 +27,8 @@ OLDEST = (7, 5)
 
 _INCLUDE = re.compile(r'#include "(.+)"')
 _CACHE_BYTES = 64 * 2**20
+_importing = threading.Lock()
+"""cuda.core must not be imported by two threads at once."""
 
 
 @functools.cache
@@ -37,8 +45,16 @@ def options(architecture: str, *, linear: bool, textured: bool, verbose: bool = 
     from cuda.core import ProgramOptions
 
     macros: list[str | tuple[str, str]] = [("LINEAR", f"{linear:d}"), ("TEXTURED", f"{textured:d}")]
-    ptxas = ["-v"] if verbose else None
-    return ProgramOptions(arch=architecture, std="c++17", fma=True, define_macro=macros, ptxas_options=ptxas)
+    return ProgramOptions(
+        arch=architecture,
+        std="c++17",
+        fma=True,
+        ftz=False,
+        prec_div=True,
+        prec_sqrt=True,
+        define_macro=macros,
+        ptxas_options=["-v"] if verbose else None,
+    )
 
 
 def compiled(architecture: str, *, linear: bool, textured: bool, cache: Path | None = None) -> ObjectCode:
@@ -50,27 +66,76 @@ def compiled(architecture: str, *, linear: bool, textured: bool, cache: Path | N
     from cuda.core.utils import FileStreamProgramCache
 
     chosen = options(architecture, linear=linear, textured=textured)
-    if cache is not None:
-        try:
-            # The key is made of source, options, architecture and the compiler's version.
-            kept = FileStreamProgramCache(cache, max_size_bytes=_CACHE_BYTES)
-            return Program(source(), "c++", chosen).compile("cubin", cache=kept)
-        except OSError:
-            pass  # a full disk or a folder that is not ours costs two seconds at every start, no more
-        except RuntimeError as error:
-            raise _named(error, architecture) from error
-    try:
+    with _errors_named(architecture):
+        if cache is not None:
+            # A full disk or a folder that is not ours costs two seconds at every start, no more.
+            with suppress(OSError):
+                # The key is made of source, options, architecture and the compiler's version.
+                kept = FileStreamProgramCache(cache, max_size_bytes=_CACHE_BYTES)
+                return Program(source(), "c++", chosen).compile("cubin", cache=kept)
         return Program(source(), "c++", chosen).compile("cubin")
+
+
+def report(architecture: str, *, linear: bool, textured: bool) -> str:
+    """What the compiler tells of the kernels' registers and memory. Raises UserError with its first error."""
+    from cuda.core import Program
+
+    log = io.StringIO()
+    with _errors_named(architecture):
+        chosen = options(architecture, linear=linear, textured=textured, verbose=True)
+        Program(source(), "c++", chosen).compile("cubin", logs=log)
+    return log.getvalue()
+
+
+def architecture_of(capability: tuple[int, int]) -> str:
+    """The architecture to compile for where the card has this compute capability, which is 7.5 at least.
+
+    It is the nearest that the compiler knows of those whose code runs there: of the same major number, and not newer.
+    Raises UserError where there is none.
+    """
+    from cuda.bindings import nvrtc
+
+    _, known = nvrtc.nvrtcGetSupportedArchs()
+    major, minor = capability
+    fitting = [number for number in known if 10 * major <= number <= 10 * major + minor]
+    if not fitting:
+        version = ".".join(map(str, nvrtc.nvrtcVersion()[1:]))
+        raise UserError(
+            f"The compiler of the CUDA engine, NVRTC {version}, does not know cards of compute capability "
+            f"{major}.{minor}: pip install --upgrade {_compiler_package()}, or use the CPU",
+            "install",
+        )
+    return f"sm_{max(fitting)}"
+
+
+def check_packages() -> None:
+    """Raises UserError where the compiler's packages are missing, with the command that installs them."""
+    major = _cuda_major()
+    try:
+        with _importing:
+            import cuda.bindings
+            from cuda.bindings import nvrtc
+            from cuda.core.utils import FileStreamProgramCache  # noqa: F401  which older ones lack
+    except ImportError as error:
+        raise _packages_wanted(f"a Python package is missing or too old ({error})") from error
+    found = cuda.bindings.__version__.split(".")[0]
+    if found != major:
+        raise _packages_wanted(f"cuda-bindings is for CUDA {found}, but this PyTorch for CUDA {major}")
+    try:
+        nvrtc.nvrtcVersion()
     except RuntimeError as error:
-        raise _named(error, architecture) from error
+        raise _packages_wanted("NVIDIA's compiler NVRTC is missing") from error
 
 
-def cache_folder() -> Path:
-    """Where compiled kernels are kept for this user."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept for this user; None where there is no such place."""
+    try:
+        if sys.platform == "win32":
+            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        else:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home
+        return None
     return base / "diffbmp" / "kernels"
 
 
@@ -86,9 +151,34 @@ def _inlined(name: str, seen: set[str]) -> str:
     return "\n".join(lines)
 
 
-def _named(error: RuntimeError, architecture: str) -> UserError:
-    lines = str(error).splitlines()
-    first = next((line for line in lines if "error" in line and "NVRTC_ERROR" not in line), lines[0] if lines else "")
-    return UserError(
-        f"The CUDA engine cannot be compiled for this card ({architecture}): {first.strip()}; use the CPU", "use_cpu"
-    )
+@contextmanager
+def _errors_named(architecture: str) -> Iterator[None]:
+    """Within it, the compiler's errors become a UserError."""
+    # cuda.core has no public name for it.
+    from cuda.core._utils.cuda_utils import CUDAError
+
+    try:
+        yield
+    except (CUDAError, RuntimeError) as error:
+        lines = [line.strip(" \0") for line in str(error).splitlines()] or [""]
+        first = next((line for line in lines if "error:" in line), lines[0])
+        raise UserError(
+            f"The CUDA engine cannot be compiled for this card ({architecture}): {first}; use the CPU", "use_cpu"
+        ) from error
+
+
+def _cuda_major() -> str:
+    """Of this PyTorch."""
+    return str(torch.version.cuda).split(".")[0]
+
+
+def _compiler_package() -> str:
+    return "nvidia-cuda-nvrtc-cu12" if _cuda_major() == "12" else "nvidia-cuda-nvrtc"
+
+
+def _packages_wanted(cause: str) -> UserError:
+    """Only these packages: what they offer as extras is half a gigabyte."""
+    major = _cuda_major()
+    versions = "" if major == "12" else f"=={major}.*"
+    packages = f'cuda-core "cuda-bindings=={major}.*" "{_compiler_package()}{versions}"'
+    return UserError(f"The CUDA engine cannot run because {cause}: pip install {packages}", "install")

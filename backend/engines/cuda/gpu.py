@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -55,13 +55,25 @@ class CudaProgram:
         self._kernels: dict[str, Kernel] = {}
 
     def launch(self, kernel: str, blocks: int, threads: int, scene: Tensor) -> None:
-        from cuda.core import LaunchConfig, launch
+        """See Program. Raises UserError where the driver cannot load the kernels."""
+        from cuda.core import LaunchConfig, Stream, launch
 
-        with torch.cuda.device(self._device):
+        with _current(self._device):
             if kernel not in self._kernels:
-                self._kernels[kernel] = self._code.get_kernel(kernel)
-            stream = _Stream(torch.cuda.current_stream(self._device).cuda_stream)
+                self._kernels[kernel] = self._load(kernel)
+            stream = Stream.from_handle(torch.cuda.current_stream(self._device).cuda_stream)
             launch(stream, LaunchConfig(grid=blocks, block=threads), self._kernels[kernel], scene.data_ptr())
+
+    def _load(self, kernel: str) -> Kernel:
+        # cuda.core has no public name for it.
+        from cuda.core._utils.cuda_utils import CUDAError
+
+        try:
+            return self._code.get_kernel(kernel)
+        except CUDAError as error:
+            raise UserError(
+                f"The NVIDIA driver cannot load the CUDA engine ({error}): update the driver, or use the CPU", "use_cpu"
+            ) from error
 
 
 class CudaGpu:
@@ -81,41 +93,38 @@ class CudaGpu:
 
     def program(self, *, linear: bool, textured: bool) -> CudaProgram:
         """See Gpu. Raises UserError where the kernels cannot be compiled."""
-        from cuda.core import Device
-
         key = (linear, textured)
-        with self._compiling, torch.cuda.device(self.torch_device):
-            # PyTorch's context is the device's primary one, which this makes known to cuda.core.
-            Device(self.torch_device.index).set_current()
+        with self._compiling:
             if key not in self._programs:
-                major, minor = torch.cuda.get_device_capability(self.torch_device)
-                code = compiler.compiled(
-                    f"sm_{major}{minor}", linear=linear, textured=textured, cache=compiler.cache_folder()
-                )
+                architecture = compiler.architecture_of(torch.cuda.get_device_capability(self.torch_device))
+                cache = compiler.cache_folder()
+                code = compiler.compiled(architecture, linear=linear, textured=textured, cache=cache)
                 self._programs[key] = CudaProgram(code, self.torch_device)
             return self._programs[key]
 
     def graph(self, work: Callable[[], None]) -> Callable[[], None]:
         """See Gpu."""
         recorded = torch.cuda.CUDAGraph()
-        with _capture, torch.cuda.device(self.torch_device):
-            # On a stream of its own, and without forbidding other threads to allocate memory meanwhile.
-            stream = torch.cuda.Stream(self.torch_device)
-            stream.wait_stream(torch.cuda.current_stream(self.torch_device))
-            with torch.cuda.graph(recorded, stream=stream, capture_error_mode="thread_local"):
+        with _capture, torch.cuda.device(self.torch_device), torch.cuda.stream(torch.cuda.Stream(self.torch_device)):
+            # Not by torch.cuda.graph, which waits for all that the process does on the card and empties its cache.
+            # Other threads may allocate memory meanwhile.
+            recorded.capture_begin(capture_error_mode="thread_local")
+            try:
                 work()
-            torch.cuda.current_stream(self.torch_device).wait_stream(stream)
+            finally:
+                recorded.capture_end()
         return recorded.replay
 
 
-class _Stream:
-    """One of PyTorch's streams, as cuda.core takes them."""
+@contextmanager
+def _current(device: torch.device) -> Iterator[None]:
+    """Within it, PyTorch's context of the device is current in this thread, also where PyTorch has not yet used it."""
+    from cuda.core import Device
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-
-    def __cuda_stream__(self) -> tuple[int, int]:
-        return 0, self._handle
+    with torch.cuda.device(device):
+        # It is the device's primary context. That PyTorch's device is the same, it restores what was before.
+        Device(device.index).set_current()
+        yield
 
 
 def find_gpu(index: int | None = None) -> CudaGpu:
@@ -123,14 +132,10 @@ def find_gpu(index: int | None = None) -> CudaGpu:
 
     Raises UserError that says why there is none, and what to do.
     """
-    if torch.version.cuda is None:
-        raise UserError("This PyTorch is built without CUDA: install one that has it, or use the CPU", "install")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if count == 0:
-        raise UserError("There is no NVIDIA card whose driver works with this PyTorch: use the CPU", "use_cpu")
-    if index is not None and not 0 <= index < count:
+    count = gpu_count()
+    if index is not None and index >= count:
         raise UserError(f"There is no card cuda:{index}: there are {count}, counted from 0", "use_cpu")
-    _check_packages()
+    compiler.check_packages()
     usable = [i for i in range(count) if torch.cuda.get_device_capability(i) >= compiler.OLDEST]
     chosen = index if index is not None else (usable[0] if usable else 0)
     if chosen not in usable:
@@ -142,26 +147,20 @@ def find_gpu(index: int | None = None) -> CudaGpu:
     return _gpu(chosen)
 
 
+def gpu_count() -> int:
+    """How many cards PyTorch finds, one at least. Raises UserError that says why there is none, and what to do."""
+    if torch.version.cuda is None:
+        raise UserError("This PyTorch is built without CUDA: install one that has it, or use the CPU", "install")
+    try:
+        torch.cuda.init()
+    except RuntimeError as error:
+        cause = str(error).splitlines()[0].rstrip(".")
+        raise UserError(
+            f"PyTorch cannot use an NVIDIA card ({cause}): update the driver, or use the CPU", "use_cpu"
+        ) from error
+    return torch.cuda.device_count()
+
+
 @functools.cache
 def _gpu(index: int) -> CudaGpu:
     return CudaGpu(index)
-
-
-def _check_packages() -> None:
-    """Raises UserError where the compiler's packages are missing, with those of PyTorch's CUDA version."""
-    major = str(torch.version.cuda).split(".")[0]
-    compiler_package = "nvidia-cuda-nvrtc-cu12" if major == "12" else f"nvidia-cuda-nvrtc=={major}.*"
-    missing = [name for name in ("cuda.core", "cuda.bindings") if not _there(name)]
-    if missing:
-        raise UserError(
-            f"The CUDA engine needs the Python package {' and '.join(missing)}: "
-            f"pip install cuda-core cuda-bindings=={major}.* {compiler_package}",
-            "install",
-        )
-
-
-def _there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # of the parent
-        return False
