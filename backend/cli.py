@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .bench import add_options as add_bench_options
-from .cli_fit import add_options, job_of
+from .cli_fit import ENGINE_NAMES, add_options, engine_name, job_of
 from .control import Control, termination_calls
 from .files import UserError, check_range
-from .job import ENGINES, Done, Event
+from .job import Done, Event
 
 MAX_WIDTH = 16384
 """Of a rendered picture, px."""
@@ -62,7 +62,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     add("--width", type=int, metavar="PX", help="of the picture (the canvas's)")
     add("--supersample", type=int, default=1, metavar="N", help="N x N samples a pixel (1)")
     add("--transparent", action="store_true", help="leave the background out")
-    add("--engine", choices=ENGINES, default="auto", help="what computes (auto)")
+    add("--engine", type=engine_name, metavar="NAME", default="auto", help=f"what computes: {ENGINE_NAMES} (auto)")
     add("--threads", type=int, default=0, metavar="N", help="0 = one per core (0)")
     parser.set_defaults(run=_render)
 

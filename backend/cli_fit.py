@@ -12,6 +12,7 @@ from typing import Any
 
 from .files import UserError
 from .job import ENGINES, LOCKABLE, ORDERS, PRESETS, RECIPES, SPACES, Job, Settings, TemplateSpec
+from .settings import check_engine
 
 STAMPS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga", ".gif")
 """The files of a folder that are taken for stamps."""
@@ -23,6 +24,8 @@ _MODES: dict[str, tuple[Any, float]] = {
     "original": ("mix", 1.0),
 }
 """Mode and usual blend of a stamp's own colours, by the command line's names."""
+
+ENGINE_NAMES = f"{', '.join(ENGINES)}, or a card by its number as cuda:1"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +48,15 @@ def job_of(args: argparse.Namespace) -> Job:
     return job
 
 
+def engine_name(text: str) -> str:
+    """The argument of --engine. Raises argparse.ArgumentTypeError."""
+    try:
+        check_engine(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(error.message) from None
+    return text
+
+
 def _add_settings(group: argparse._ArgumentGroup) -> None:
     add, standard = group.add_argument, Settings()
     presets = "; ".join(f"{name}: {_listed(values)}" for name, values in PRESETS.items())
@@ -56,7 +68,7 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     add("--seed", type=int, metavar="N", help=f"the same seed gives the same layout ({standard.seed})")
     add("--recipe", choices=RECIPES, help=f"how it is fitted ({standard.recipe})")
     add("--loss", nargs="+", type=_weighted, metavar="NAME=WEIGHT", help="what is descended (the recipe's)")
-    add("--engine", choices=ENGINES, help=f"what computes ({standard.engine})")
+    add("--engine", type=engine_name, metavar="NAME", help=f"what computes: {ENGINE_NAMES} ({standard.engine})")
     add("--space", choices=SPACES, help=f"in which the stamps are composited ({standard.space})")
     add("--threads", type=int, metavar="N", help="0 = one per core (0)")
 

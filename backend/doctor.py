@@ -102,11 +102,11 @@ def _examine_engine(name: str, truth: dict[str, _Results]) -> dict[str, Any]:
 
 
 def _errors(found: _Results, truth: _Results) -> tuple[float, list[float]]:
-    """The greatest errors of the image, and of each parameter's gradients."""
+    """The greatest errors of the image, and of each parameter's gradients; infinite where something is no number."""
     (image, gradients), (true_image, true_gradients) = found, truth
     greatest = true_gradients.abs().amax(1, keepdim=True)
-    error = ((gradients - true_gradients).abs() / greatest).amax((0, 1))
-    return float((image - true_image).abs().max()), error.tolist()
+    error = ((gradients - true_gradients).abs() / greatest).nan_to_num(torch.inf).amax((0, 1))
+    return float((image - true_image).abs().nan_to_num(torch.inf).max()), error.tolist()
 
 
 def _results(name: str, space: str, dtype: torch.dtype) -> _Results:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+
 from .files import UserError
 
 
 @contextmanager
 def memory_errors_named() -> Iterator[None]:
-    """Within it, numpy's and torch's failures to allocate memory become a UserError."""
+    """Within it, numpy's and torch's failures to allocate memory, a card's too, become a UserError."""
     try:
         yield
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            "The memory of the graphics card does not suffice for a picture of this size: halve it, or use the CPU",
+            "halve_size",
+        ) from error
     except (MemoryError, RuntimeError) as error:
         # torch has no class of its own for it on the CPU.
         if isinstance(error, RuntimeError) and "allocate memory" not in str(error):

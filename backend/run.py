@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 
 from .control import Control
 from .engines import make_rasterizer
+from .engines.choice import choose_engine
 from .files import UserError
 from .fitting import FitResult, Snapshot, fit
 from .images import load_grey, load_mask, load_target
@@ -53,22 +54,25 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     folder = ResultFolder(out, templates)
     target, weight = load_pictures(job)
     start = Layout.load(Path(job.start)) if job.start else None
-    engine = make_rasterizer(job.settings.engine, templates, 1, 1, threads=job.settings.threads)
     height, width = target.shape[1:]
-    emit(Log(f"{width} x {height} px, stamps: {len(templates)}, engine {engine.name} on {engine.device}"))
+    choice = choose_engine(job.settings.engine, templates, job.settings.count, height, width)
+    settings = replace(job.settings, engine=choice.engine)
+    engine = make_rasterizer(settings.engine, templates, 1, 1, threads=settings.threads)
+    why = f" (no CUDA: {choice.reason})" if choice.reason else ""
+    emit(Log(f"{width} x {height} px, stamps: {len(templates)}, engine {engine.name} on {engine.device}{why}"))
     result = fit(
         target,
         templates,
-        replace(job.settings, preview_seconds=job.settings.preview_seconds or CHECKPOINT_SECONDS),
+        replace(settings, preview_seconds=settings.preview_seconds or CHECKPOINT_SECONDS),
         weight=weight,
         importance=load_importance(job, target, weight),
         start=start,
-        observer=_Reporter(folder, emit, with_previews=job.settings.preview_seconds > 0),
+        observer=_Reporter(folder, emit, with_previews=settings.preview_seconds > 0),
         control=control,
     )
     folder.save(result.layout)
     emit(Log("Measuring the result"))
-    render, metrics = judge(result, target, weight, templates, job.settings, control)
+    render, metrics = judge(result, target, weight, templates, settings, control)
     metrics["seconds"] = {"total": round(time.perf_counter() - begin, 3), "fit": round(result.seconds, 3)}
     folder.finish(render, {**metrics, "engine": engine.name, "device": engine.device})
     emit(Done(str(folder.path), result.cancelled))

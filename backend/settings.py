@@ -6,6 +6,7 @@ The add-on imports it by way of backend.job, whose conventions hold here.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,7 +15,8 @@ from .files import UserError, check_choice, check_range
 
 MODES = ("tint", "mix", "multiply")
 SPACES = ("display", "linear")
-ENGINES = ("auto", "cpu", "reference")
+ENGINES = ("auto", "cuda", "cpu", "reference")
+"""Beside "cuda", which is the first card that works, "cuda:1" and so on are cards by their number."""
 RECIPES = ("default", "paper")
 USAGES = ("free", "shares")
 ORDERS = ("free", "small_front", "large_front")
@@ -108,7 +110,7 @@ class Settings:
         check_range("time_limit", self.time_limit, 0.0, 1e6)
         check_range("seed", self.seed, 0, 2**31 - 1)
         check_choice("recipe", self.recipe, RECIPES)
-        check_choice("engine", self.engine, ENGINES)
+        check_engine(self.engine)
         check_choice("space", self.space, SPACES)
         check_choice("usage", self.usage, USAGES)
         check_choice("order", self.order, ORDERS)
@@ -130,6 +132,12 @@ def _check_color(name: str, color: Color) -> None:
         raise UserError(f"{name} is {color!r}, but three numbers from 0 to 1 are needed")
     for value in color:
         check_range(name, value, 0.0, 1.0)
+
+
+def check_engine(engine: str) -> None:
+    """Raises UserError for what is neither one of ENGINES nor a card by its number."""
+    if not re.fullmatch(r"cuda:[0-9]{1,3}", engine):
+        check_choice("engine", engine, ENGINES)
 
 
 def check_pair(name: str, pair: Sequence[float], least: float, most: float) -> None:

@@ -37,7 +37,8 @@ _SPACES = (
 )
 _ENGINES = (
     ("auto", "Automatic", "The fastest engine that works on this computer"),
-    ("cpu", "CPU", "The compiled engine"),
+    ("cuda", "CUDA", "The first NVIDIA graphics card that works"),
+    ("cpu", "CPU", "The processor"),
     ("reference", "Reference", "Plain PyTorch: slow, for comparison"),
 )
 

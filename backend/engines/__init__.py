@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..job import UserError
+from ..settings import check_engine
 from ..templates import Templates
 
 PARAMETERS = ("x", "y", "scale", "aspect", "rotation", "opacity", "red", "green", "blue")
@@ -240,20 +240,27 @@ def make_rasterizer(
     threads: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> Rasterizer:
-    """An engine for a canvas of height x width px. engine: "auto", "cpu" or "reference"; threads: 0 = one per core.
+    """An engine for a canvas of height x width px: one of settings.ENGINES, or a card as "cuda:1".
 
-    "auto" is the fastest that works here. dtype other than float32 is the reference's privilege.
+    "auto" is the fastest that works here and has the memory for a picture; a fit's needs more: see choose_engine.
+    threads: 0 = one per core. dtype other than float32 is the reference's privilege.
     Raises UserError with the cause where the engine cannot run.
     """
-    from .reference import ReferenceRasterizer
+    from .choice import choose_engine, gpu_of
 
-    if engine == "reference":
+    chosen = choose_engine(engine, templates, 0, height, width).engine if engine == "auto" else engine
+    if chosen == "reference":
+        from .reference import ReferenceRasterizer
+
         return ReferenceRasterizer(templates, height, width, space=space, threads=threads, dtype=dtype)
-    from .cpu import CpuRasterizer
+    if chosen == "cpu":
+        from .cpu import CpuRasterizer
 
-    if engine not in ("auto", "cpu"):
-        raise UserError(f"There is no engine {engine!r}: choose auto, cpu or reference")
-    return CpuRasterizer(templates, height, width, space=space, threads=threads)
+        return CpuRasterizer(templates, height, width, space=space, threads=threads)
+    check_engine(chosen)
+    from .cuda.rasterizer import CudaRasterizer
+
+    return CudaRasterizer(templates, height, width, gpu_of(chosen), space=space)
 
 
 def core_count() -> int:

@@ -51,7 +51,7 @@ def result(job: Job, stamp: Path, target: Path, tmp_path: Path) -> Path:
         (("--size", "9000"), "size is 9000, but must be from 1 to 8192"),
         (("--iterations", "0"), "iterations is 0"),
         (("--colour", "red"), "unrecognized arguments: --colour red"),
-        (("--engine", "abacus"), "argument --engine: invalid choice: 'abacus'"),
+        (("--engine", "abacus"), "argument --engine: engine is 'abacus'"),
         (("--blend", "2", "--mode", "mix"), "blend is 2"),
         (("--background", "green"), "'green' is not a colour"),
         (("--background", "-1+1+1"), "argument --background"),

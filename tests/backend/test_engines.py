@@ -316,7 +316,7 @@ def test_transparent_level_is_not_drawn() -> None:
 
 
 def test_unknown_engine_and_missing_library_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match="no engine 'gpu'"):
+    with pytest.raises(UserError, match="engine is 'gpu'"):
         make_rasterizer("gpu", soft_stamps(), 8, 8)
     native.load.cache_clear()
     monkeypatch.setattr(native, "library_file", lambda *_: "nowhere.so")

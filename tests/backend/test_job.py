@@ -96,7 +96,7 @@ GOOD: dict[str, Any] = {"schema": 1, "target": "a.png", "templates": [{"file": "
         ({"settings": {"count": 0}}, "count is 0.*from 1 to"),
         ({"settings": {"size": 9000}}, "size is 9000.*to 8192"),
         ({"settings": {"preview_seconds": float("nan")}}, "preview_seconds is nan"),
-        ({"settings": {"engine": "gpu"}}, "engine is 'gpu'.*auto, cpu"),
+        ({"settings": {"engine": "gpu"}}, "engine is 'gpu'.*auto, cuda, cpu"),
         ({"settings": {"space": "lab"}}, "space is 'lab'.*display, linear"),
         ({"settings": {"background": [1, 2]}}, "background.*3 values"),
         ({"settings": {"background": [0, 0, 2]}}, "background is 2"),

@@ -150,7 +150,7 @@ def test_defaults_are_white_and_the_first_stamp() -> None:
         ({"rotation": torch.ones(2, device="meta")}, r"rotation is on meta.*\.cpu\(\)"),
         ({"background": torch.ones(3, 1, 1, device="meta")}, "background is on meta"),
         ({"space": "log"}, "space is 'log'"),
-        ({"engine": "gpu"}, "no engine 'gpu'"),
+        ({"engine": "gpu"}, "engine is 'gpu'"),
     ],
 )
 def test_bad_arguments_are_named(change: dict[str, object], message: str) -> None:
