@@ -64,16 +64,16 @@ KERNEL fill_entries(const Scene* scene) {
 }
 
 // kThreads a block, a block per tile. The bounds leave so many registers that none is spilled.
-KERNEL __launch_bounds__(kThreads, 12) rasterize_forward(const Scene* scene) {
+KERNEL __launch_bounds__(kThreads, 10) rasterize_forward(const Scene* scene) {
     rasterize<kForward>(*scene);
 }
 KERNEL __launch_bounds__(kThreads, 8) rasterize_backward(const Scene* scene) {
     rasterize<kBackward>(*scene);
 }
-KERNEL __launch_bounds__(kThreads, TEXTURED ? 8 : 9) rasterize_step(const Scene* scene) {
+KERNEL __launch_bounds__(kThreads, 8) rasterize_step(const Scene* scene) {
     rasterize<kStep>(*scene);
 }
-KERNEL __launch_bounds__(kThreads, 6) rasterize_scored(const Scene* scene) {
+KERNEL __launch_bounds__(kThreads, LINEAR && TEXTURED ? 4 : 6) rasterize_scored(const Scene* scene) {
     rasterize<kScored>(*scene);
 }
 
