@@ -39,6 +39,7 @@ INSTRUCTIONS = 130
 _RULE = AdamRule(0.88, 0.8, 1e-10, 0.12, 40.0, 0.3, 0.07, 0.16, 0.2, 0.4, 0.05)
 # Steps of Adam that do not move anything, so that every step that is timed is of the same scene.
 _STILL = 0.0
+_BATCHES = 5
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Plan:
     """How much is measured."""
 
     steps: tuple[tuple[int, int], ...] = ((512, 1000), (512, 10_000), (4096, 20_000))  # canvas, primitives
-    runs: int = 50  # of each step, after as many to warm up
+    runs: int = 40  # of each step in a batch
     fit_size: int = 512
     fit_count: int = 2000
     fit_iterations: int = 100
@@ -154,23 +155,21 @@ def _load(iteration: Iteration, scene: Scene, device: torch.device) -> None:
 
 
 def _timed(work: Callable[[], None], runs: int, device: torch.device) -> float:
-    """The median of so many runs, seconds; by the card's own clock where there is one."""
-    for _ in range(runs):
-        work()
+    """Seconds of one of many that follow each other, as in a fit: the median of _BATCHES batches of so many runs."""
     times = []
-    for _ in range(runs):
-        if device.type == "cuda":
-            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-            begin.record(torch.cuda.current_stream(device))
+    for _ in range(_BATCHES + 1):
+        _wait(device)
+        start = time.perf_counter()
+        for _ in range(runs):
             work()
-            end.record(torch.cuda.current_stream(device))
-            end.synchronize()
-            times.append(begin.elapsed_time(end) / 1e3)
-        else:
-            start = time.perf_counter()
-            work()
-            times.append(time.perf_counter() - start)
-    return statistics.median(times)
+        _wait(device)
+        times.append((time.perf_counter() - start) / runs)
+    return statistics.median(times[1:])  # the first warms up
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
 
 
 def _limit(device: torch.device) -> float | None:
@@ -179,8 +178,8 @@ def _limit(device: torch.device) -> float | None:
         return None
     properties = torch.cuda.get_device_properties(device)
     clock = getattr(properties, "clock_rate", 0) * 1e3  # Hz
-    lanes = properties.multi_processor_count * 128  # 64 on Turing and GA100
-    return lanes * clock / INSTRUCTIONS if clock else None
+    lanes = 64 if (properties.major, properties.minor) in ((7, 5), (8, 0)) else 128  # of float32, a multiprocessor
+    return properties.multi_processor_count * lanes * clock / INSTRUCTIONS if clock else None
 
 
 def _fit(gpu: Gpu, plan: Plan) -> dict[str, Any]:
