@@ -16,7 +16,7 @@ struct LaunchConfig {
 
 static void* const kContext = (void*)"context";
 static void* const kLibrary = (void*)"library";
-static void* current;  // context
+static thread_local void* current;  // context
 static void* kernels;  // the emulation's library
 
 DRIVER cuInit(unsigned) {
