@@ -50,11 +50,11 @@ def gpu_of(engine: str) -> CudaGpu:
 def _check_memory(gpu: CudaGpu, templates: Templates, count: int, height: int, width: int) -> None:
     from .cuda import memory
 
-    own = memory.templates_bytes(templates)
-    needed, free = memory.estimate(count, height, width, templates_bytes=own), gpu.free_bytes
+    stamps = memory.Stamps.of(templates)
+    needed, free = memory.estimate(count, height, width, stamps), gpu.free_bytes
     if needed <= free:
         return
-    fitting = memory.largest(count, height, width, free, templates_bytes=own)
+    fitting = memory.largest(count, height, width, stamps, free)
     mend = f"use {fitting[1]} x {fitting[0]} px or less" if fitting[0] else "use the CPU"
     raise UserError(
         f"{gpu.name} has {free / 1e9:.1f} GB of memory free, but {count} primitives on {width} x {height} px need some "

@@ -14,14 +14,20 @@ from backend import doctor
 from backend.control import Control
 from backend.engines import PARAMETERS, Rasterizer, choice, make_rasterizer
 from backend.engines.cuda import gpu, memory
+from backend.engines.cuda.buffers import Buffers
+from backend.engines.cuda.structs import Scene
 from backend.files import UserError
+from backend.fitting import fit
 from backend.job import Event, Job, Limits, Log, Settings
 from backend.memory import memory_errors_named
 from backend.run import run_job
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
+from tests.backend.fit_cases import FitCase, picture
+from tests.backend.fit_cases import stamps as fit_stamps
 
 GIGABYTE = 10**9
+NONE = memory.Stamps()
 
 
 class Card:
@@ -43,32 +49,67 @@ def no_card(index: int | None = None) -> None:
 
 
 def test_estimate_grows_with_pixels_primitives_and_stamps() -> None:
-    base = memory.estimate(1000, 512, 512)
+    base = memory.estimate(1000, 512, 512, NONE)
     assert 100e6 < base < 1e9
-    assert memory.estimate(10_000, 512, 512) > base
-    assert memory.estimate(1000, 1024, 512) > base
-    assert memory.estimate(1000, 512, 512, templates_bytes=GIGABYTE) == base + GIGABYTE
-    assert memory.estimate(0, 1, 1) > 0
-    # Index arithmetic and the estimate alike are not bounded by 2^31.
-    assert memory.estimate(1_000_000, 8192, 8192) > 2**32
+    assert memory.estimate(10_000, 512, 512, NONE) > base
+    assert memory.estimate(1000, 1024, 512, NONE) > base
+    assert memory.estimate(1000, 512, 512, memory.Stamps(GIGABYTE)) == base + GIGABYTE
+    assert memory.estimate(1000, 512, 512, memory.Stamps(least=0.5)) > base
+    assert memory.estimate(0, 1, 1, NONE) > 0
+    assert memory.estimate(1_000_000, 8192, 8192, NONE) > 2**32
 
 
 def test_largest_canvas_keeps_its_shape_and_fits() -> None:
-    height, width = memory.largest(1000, 3000, 6000, GIGABYTE)
+    height, width = memory.largest(1000, 3000, 6000, NONE, GIGABYTE)
     assert 500 < height < 3000
     assert width == pytest.approx(2 * height, abs=1)
-    assert memory.estimate(1000, height, width) <= GIGABYTE
-    assert memory.estimate(1000, height + 2, width + 4) > GIGABYTE
-    assert memory.largest(1000, 300, 600, 10 * GIGABYTE) == (300, 600)
-    assert memory.largest(1000, 300, 600, 10_000) == (0, 0)
+    assert memory.estimate(1000, height, width, NONE) <= GIGABYTE
+    assert memory.estimate(1000, height + 2, width + 4, NONE) > GIGABYTE
+    assert memory.largest(1000, 300, 600, NONE, 10 * GIGABYTE) == (300, 600)
+    assert memory.largest(1000, 300, 600, NONE, 10_000) == (0, 0)
 
 
 def test_levels_of_stamps_that_show_their_colors_or_stretch_take_more() -> None:
     rgba = np.full((61, 97, 4), 255, np.uint8)
-    plain = memory.templates_bytes(Templates([Template("a", rgba)]))
-    assert plain == 2 * 64 * 100 * 4
-    assert memory.templates_bytes(Templates([Template("a", rgba, "mix", 0.5)])) == 4 * plain
-    assert memory.templates_bytes(Templates([Template("a", rgba, limits=Limits(stretch=2.0))])) == 6 * plain
+    plain = memory.Stamps.of(Templates([Template("a", rgba)]))
+    assert plain == memory.Stamps(2 * 64 * 100 * 4, 0.0)
+    assert memory.Stamps.of(Templates([Template("a", rgba, "mix", 0.5)])).size == 4 * plain.size
+    stretching = Template("a", rgba, limits=Limits(stretch=2.0, size_range=(0.5, 1.0)))
+    assert memory.Stamps.of(Templates([stretching, Template("b", rgba)])) == memory.Stamps(7 * plain.size, 0.25)
+
+
+class Pairs:
+    """How many pairs of primitives and tiles the engine meets at most."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.most = 0
+        reserve = Buffers.reserve
+
+        def spy(buffers: Buffers, scene: Scene, pairs: int, *, backward: bool) -> None:
+            self.most = max(self.most, pairs)
+            reserve(buffers, scene, pairs, backward=backward)
+
+        monkeypatch.setattr(Buffers, "reserve", spy)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "limits"),
+    [
+        ("default", Limits()),
+        ("default", Limits(stretch=3.0)),
+        ("default", Limits(size_range=(0.3, 1.0))),
+        ("paper", Limits()),
+    ],
+)
+def test_engine_reserves_less_than_is_estimated(
+    monkeypatch: pytest.MonkeyPatch, emulated_gpu: EmulatedGpu, limits: Limits, recipe: str
+) -> None:
+    monkeypatch.setattr(gpu, "find_gpu", lambda index: emulated_gpu)
+    reserved = Pairs(monkeypatch)
+    case = FitCase(limits=limits, size=(96, 128))
+    templates = fit_stamps(case)
+    fit(picture(*case.size), templates, Settings(count=60, iterations=8, engine="cuda", recipe=recipe))
+    assert 0 < reserved.most < memory.pair_capacity(60, *case.size, memory.Stamps.of(templates))
 
 
 def test_auto_is_the_card_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

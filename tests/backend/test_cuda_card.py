@@ -197,7 +197,7 @@ def test_a_fit_takes_no_more_memory_than_is_estimated(card: CudaGpu, count: int,
     torch.cuda.reset_peak_memory_stats(card.torch_device)
     fit(picture(*size), templates, Settings(count=count, iterations=12, engine=str(card.torch_device)))
     taken = torch.cuda.max_memory_allocated(card.torch_device) - before
-    assert taken < memory.estimate(count, *size, templates_bytes=memory.templates_bytes(templates))
+    assert taken < memory.estimate(count, *size, memory.Stamps.of(templates))
 
 
 @pytest.mark.gpu

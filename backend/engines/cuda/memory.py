@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ...templates import Templates
+from dataclasses import dataclass
+
+from ...templates import Template, Templates
 from . import structs
 
 _PLANES = 12
@@ -20,38 +22,52 @@ _SETS = 2  # of buffers for pairs: of the rasterizer, and of whole steps
 _FIXED = 2**26  # kernels, PyTorch's granules
 
 
-def estimate(count: int, height: int, width: int, *, templates_bytes: int = 0) -> int:
+@dataclass(frozen=True)
+class Stamps:
+    """What the estimate asks of the templates."""
+
+    size: int = 0  # bytes of all mip levels that may occur
+    least: float = 0.0  # longer side that a primitive has at least / longer side of the canvas
+
+    @classmethod
+    def of(cls, templates: Templates) -> Stamps:
+        least = [item.limits.size_range[0] for item in templates.items]
+        return cls(sum(map(_levels_bytes, templates.items)), sum(least) / len(least))
+
+
+def estimate(count: int, height: int, width: int, stamps: Stamps) -> int:
     """Bytes that a fit of `count` primitives on height x width px takes on a card, measuring its result included."""
     pixels = height * width
-    half = _COVERING * (pixels / max(count, 1)) ** 0.5
-    pairs = count * (2.0 * half / structs.TILE + 1.5) ** 2
     pair_bytes = structs.ENTRY_BYTES + structs.TRANSMITTANCE_BYTES + structs.TILE_WARPS * structs.RECORD_BYTES
-    capacity = max(_ROOM * pairs, 16 * count)
+    pairs = _SETS * pair_capacity(count, height, width, stamps) * pair_bytes
     primitives = count * (_PER_PRIMITIVE + structs.PRIMITIVE_BYTES) + _SETS * _CELLS
-    fit = _SETS * capacity * pair_bytes + pixels * _PLANES * 12 + primitives
+    fit = pairs + pixels * _PLANES * 12 + primitives
     measuring = min(9 * pixels, max(_STRIP_PIXELS, 9 * width)) * _STRIP_BYTES
-    return int(max(fit, measuring) + templates_bytes + _FIXED)
+    return max(fit, measuring) + stamps.size + _FIXED
 
 
-def largest(count: int, height: int, width: int, free: int, *, templates_bytes: int = 0) -> tuple[int, int]:
+def pair_capacity(count: int, height: int, width: int, stamps: Stamps) -> int:
+    """Pairs of primitives and tiles for which memory is reserved at most."""
+    half = _COVERING * (height * width / max(count, 1)) ** 0.5
+    half = max(half, 0.5 * stamps.least * max(height, width))
+    return int(max(_ROOM * count * (2.0 * half / structs.TILE + 1.5) ** 2, 16 * count, 1024))
+
+
+def largest(count: int, height: int, width: int, stamps: Stamps, free: int) -> tuple[int, int]:
     """The largest height and width of this shape that fit into `free` bytes; (0, 0) where none does."""
     low, high = 0, max(height, width)
     while low < high:
         middle = (low + high + 1) // 2
-        fits = estimate(count, *_scaled(height, width, middle), templates_bytes=templates_bytes) <= free
+        fits = estimate(count, *_scaled(height, width, middle), stamps) <= free
         low, high = (middle, high) if fits else (low, middle - 1)
     return _scaled(height, width, low) if low else (0, 0)
 
 
-def templates_bytes(templates: Templates) -> int:
-    """Of all mip levels that may occur."""
-    total = 0
-    for item in templates.items:
-        height, width = item.rgba.shape[:2]
-        # Two levels an octave: their areas add up to twice the first's, and to 11.7 times where axes differ freely.
-        levels = 12 if item.limits.stretch > 1.0 else 2
-        total += levels * (height + 3) * (width + 3) * (16 if item.textured else 4)
-    return total
+def _levels_bytes(template: Template) -> int:
+    height, width = template.rgba.shape[:2]
+    # Two levels an octave: their areas add up to twice the first's, and to 11.7 times where axes differ freely.
+    levels = 12 if template.limits.stretch > 1.0 else 2
+    return levels * (height + 3) * (width + 3) * (16 if template.textured else 4)
 
 
 def _scaled(height: int, width: int, longer: int) -> tuple[int, int]:
