@@ -63,6 +63,9 @@ KERNEL fill_entries(const Scene* scene) {
     fill_chunk(*scene, (int)chunk, threadIdx.x % kWarp);
 }
 
+// On a multiprocessor, at least.
+constexpr int kScoredBlocks = LINEAR + TEXTURED == 2 ? 4 : 6;
+
 // kThreads a block, a block per tile. The bounds leave so many registers that none is spilled.
 KERNEL __launch_bounds__(kThreads, 10) rasterize_forward(const Scene* scene) {
     rasterize<kForward>(*scene);
@@ -73,7 +76,7 @@ KERNEL __launch_bounds__(kThreads, 8) rasterize_backward(const Scene* scene) {
 KERNEL __launch_bounds__(kThreads, 8) rasterize_step(const Scene* scene) {
     rasterize<kStep>(*scene);
 }
-KERNEL __launch_bounds__(kThreads, LINEAR && TEXTURED ? 4 : 6) rasterize_scored(const Scene* scene) {
+KERNEL __launch_bounds__(kThreads, kScoredBlocks) rasterize_scored(const Scene* scene) {
     rasterize<kScored>(*scene);
 }
 

@@ -17,7 +17,7 @@ struct LaunchConfig {
 static void* const kContext = (void*)"context";
 static void* const kLibrary = (void*)"library";
 static thread_local void* current;  // context
-static void* kernels;  // the emulation's library
+static void* kernels;               // the emulation's library
 
 DRIVER cuInit(unsigned) {
     return 0;
