@@ -156,7 +156,7 @@ def test_driver_s_complaint_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("missing", "command"),
     [
-        ("cuda.core.utils", 'pip install cuda-core "cuda-bindings==13.*" "nvidia-cuda-nvrtc==13.*"'),
+        ("cuda.core", 'pip install cuda-core "cuda-bindings==13.*" "nvidia-cuda-nvrtc==13.*"'),
         ("cuda.bindings", 'pip install cuda-core "cuda-bindings==13.*" "nvidia-cuda-nvrtc==13.*"'),
     ],
 )

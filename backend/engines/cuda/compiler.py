@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -28,7 +28,6 @@ OLDEST = (7, 5)
 _INCLUDE = re.compile(r'#include "(.+)"')
 _CACHE_BYTES = 64 * 2**20
 _importing = threading.Lock()
-"""cuda.core must not be imported by two threads at once."""
 
 
 @functools.cache
@@ -42,10 +41,8 @@ def options(architecture: str, *, linear: bool, textured: bool, verbose: bool = 
 
     verbose: the compiler tells of registers and spills. IEEE arithmetic, but for fused multiply-adds.
     """
-    from cuda.core import ProgramOptions
-
     macros: list[str | tuple[str, str]] = [("LINEAR", f"{linear:d}"), ("TEXTURED", f"{textured:d}")]
-    return ProgramOptions(
+    return _core().ProgramOptions(
         arch=architecture,
         std="c++17",
         fma=True,
@@ -62,28 +59,24 @@ def compiled(architecture: str, *, linear: bool, textured: bool, cache: Path | N
 
     Raises UserError with the compiler's first error.
     """
-    from cuda.core import Program
-    from cuda.core.utils import FileStreamProgramCache
-
+    core = _core()
     chosen = options(architecture, linear=linear, textured=textured)
     with _errors_named(architecture):
         if cache is not None:
             # A full disk or a folder that is not ours costs two seconds at every start, no more.
             with suppress(OSError):
                 # The key is made of source, options, architecture and the compiler's version.
-                kept = FileStreamProgramCache(cache, max_size_bytes=_CACHE_BYTES)
-                return Program(source(), "c++", chosen).compile("cubin", cache=kept)
-        return Program(source(), "c++", chosen).compile("cubin")
+                kept = core.utils.FileStreamProgramCache(cache, max_size_bytes=_CACHE_BYTES)
+                return core.Program(source(), "c++", chosen).compile("cubin", cache=kept)
+        return core.Program(source(), "c++", chosen).compile("cubin")
 
 
 def report(architecture: str, *, linear: bool, textured: bool) -> str:
     """What the compiler tells of the kernels' registers and memory. Raises UserError with its first error."""
-    from cuda.core import Program
-
     log = io.StringIO()
     with _errors_named(architecture):
         chosen = options(architecture, linear=linear, textured=textured, verbose=True)
-        Program(source(), "c++", chosen).compile("cubin", logs=log)
+        _core().Program(source(), "c++", chosen).compile("cubin", logs=log)
     return log.getvalue()
 
 
@@ -112,11 +105,11 @@ def check_packages() -> None:
     """Raises UserError where the compiler's packages are missing, with the command that installs them."""
     major = _cuda_major()
     try:
-        with _importing:
-            import cuda.bindings
-            from cuda.bindings import nvrtc
-            from cuda.core.utils import FileStreamProgramCache  # noqa: F401  which older ones lack
-    except ImportError as error:
+        import cuda.bindings
+        from cuda.bindings import nvrtc
+
+        _ = _core().utils.FileStreamProgramCache
+    except (ImportError, AttributeError) as error:
         raise _packages_wanted(f"a Python package is missing or too old ({error})") from error
     found = cuda.bindings.__version__.split(".")[0]
     if found != major:
@@ -151,15 +144,28 @@ def _inlined(name: str, seen: set[str]) -> str:
     return "\n".join(lines)
 
 
+def driver_error() -> type[Exception]:
+    """The class of cuda.core's errors, which has no public name."""
+    _core()
+    from cuda.core._utils.cuda_utils import CUDAError
+
+    return CUDAError
+
+
+def _core() -> Any:
+    """cuda.core, which must not be imported by two threads at once."""
+    with _importing:
+        import cuda.core
+
+        return cuda.core
+
+
 @contextmanager
 def _errors_named(architecture: str) -> Iterator[None]:
     """Within it, the compiler's errors become a UserError."""
-    # cuda.core has no public name for it.
-    from cuda.core._utils.cuda_utils import CUDAError
-
     try:
         yield
-    except (CUDAError, RuntimeError) as error:
+    except (driver_error(), RuntimeError) as error:
         lines = [line.strip(" \0") for line in str(error).splitlines()] or [""]
         first = next((line for line in lines if "error:" in line), lines[0])
         raise UserError(

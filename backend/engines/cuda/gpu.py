@@ -65,12 +65,9 @@ class CudaProgram:
             launch(stream, LaunchConfig(grid=blocks, block=threads), self._kernels[kernel], scene.data_ptr())
 
     def _load(self, kernel: str) -> Kernel:
-        # cuda.core has no public name for it.
-        from cuda.core._utils.cuda_utils import CUDAError
-
         try:
             return self._code.get_kernel(kernel)
-        except CUDAError as error:
+        except compiler.driver_error() as error:
             raise UserError(
                 f"The NVIDIA driver cannot load the CUDA engine ({error}): update the driver, or use the CPU", "use_cpu"
             ) from error
