@@ -84,8 +84,5 @@ __device__ void gain(const Candidates& all, int64_t i, const Primitive& q, int l
 template <class Work>
 __device__ __forceinline__ void for_candidate(const Candidates& all, Work work) {
     const int64_t i = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) / kWarp;
-    if (i >= all.count) return;
-    Primitive q;
-    prepare(all.params + i * kParams, all.levels + all.level[i], all.mirror[i], LINEAR, q);
-    work(i, q, threadIdx.x % kWarp);
+    if (i < all.count) work(i, all.primitives[i], threadIdx.x % kWarp);
 }

@@ -64,7 +64,8 @@ __device__ void reduce(const Scene& scene, int64_t i, int64_t first_pair, int64_
     const int value = lane % kRecord;
     float sum = 0.0f;
     if (scene.deterministic) {
-        // The two halves of a warp take turns, always in the same order.
+        // The two halves of a warp take turns, always in the same order; several loads are on their way at a time.
+#pragma unroll 8
         for (int64_t r = first_pair * kTileWarps + lane / kRecord; r < end_pair * kTileWarps; r += kTileWarps)
             sum += scene.records[r * kRecord + value];
         sum += __shfl_xor_sync(kAll, sum, kRecord);

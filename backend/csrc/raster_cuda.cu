@@ -18,13 +18,19 @@ KERNEL show_variables(const Scene* scene) {
     if (thread_number() < scene->count) show(*scene, (int)thread_number());
 }
 
+// Prepares the primitive of this thread, of a Scene or Candidates.
+template <class Struct>
+__device__ __forceinline__ void prepare_one(const Struct& all) {
+    const int64_t i = thread_number();
+    if (i >= all.count) return;
+    Primitive q;
+    prepare(all.params + i * kParams, all.levels + all.level[i], all.mirror[i], LINEAR, q);
+    all.primitives[i] = q;
+}
+
 // A thread per primitive.
 KERNEL prepare_primitives(const Scene* scene) {
-    const int64_t i = thread_number();
-    if (i >= scene->count) return;
-    Primitive q;
-    prepare(scene->params + i * kParams, scene->levels + scene->level[i], scene->mirror[i], LINEAR, q);
-    scene->primitives[i] = q;
+    prepare_one(*scene);
 }
 
 // A warp per chunk of primitives; cells are 0 before.
@@ -102,6 +108,11 @@ KERNEL sum_loss(const Scene* scene) {
 // A thread per primitive.
 KERNEL descend_variables(const Scene* scene) {
     if (!scene->status->overflow && thread_number() < scene->count) descend(*scene, thread_number());
+}
+
+// A thread per candidate.
+KERNEL prepare_candidates(const Candidates* all) {
+    prepare_one(*all);
 }
 
 // A warp per candidate.

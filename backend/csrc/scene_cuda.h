@@ -113,7 +113,8 @@ struct Candidates {
     const float* weight;    // solve_candidates: [3, height, width]; candidate_gains: [height, width]
     const float* loss_map;  // [height, width] weighted loss of the image; candidate_gains only
     float* result;          // solve_candidates: [count, kSolution]; candidate_gains: [count]
+    Primitive* primitives;  // [count]
 };
 constexpr int kSolution = 8;
 
-static_assert(sizeof(Descent) == 192 && sizeof(Scene) == 440 && sizeof(Candidates) == 96, "");
+static_assert(sizeof(Descent) == 192 && sizeof(Scene) == 440 && sizeof(Candidates) == 104, "");

@@ -210,9 +210,12 @@ class CudaRasterizer:
         # In a fit, where candidates keep to their limits, without waiting.
         level = self._levels.nearest(placement)
         kept = self._fill(candidates, params, placement, level, planes, {"result": result})
+        primitives = torch.empty(len(params), structs.PRIMITIVE_BYTES, dtype=torch.uint8, device=self.torch_device)
+        candidates.primitives = primitives.data_ptr()
         self._candidates.write(candidates)
+        launch_each(self._program, "prepare_candidates", len(params), self._candidates.memory)
         launch_each(self._program, kernel, len(params) * structs.WARP, self._candidates.memory)
-        del kept
+        del kept, primitives
 
     def _fill(
         self,

@@ -24,7 +24,7 @@ TRANSMITTANCE_BYTES = 4 * TILE * TILE
 RECORD_BYTES = 64
 TILE_WARPS = TILE_THREADS // WARP
 LOSSES = {"mse": 0, "l1": 1}
-SCENE_BYTES, CANDIDATES_BYTES = 440, 96
+SCENE_BYTES, CANDIDATES_BYTES = 440, 104
 
 
 class Descent(Structure):
@@ -62,7 +62,7 @@ class Candidates(Structure):
     _fields_ = [
         *((name, c_int32) for name in ("width", "height", "count", "unused")),
         *((name, c_void_p) for name in ("params", "level", "mirror", "levels", "decode", "image")),
-        *((name, c_void_p) for name in ("target", "weight", "loss_map", "result")),
+        *((name, c_void_p) for name in ("target", "weight", "loss_map", "result", "primitives")),
     ]
 
 
