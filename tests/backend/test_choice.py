@@ -182,9 +182,13 @@ def test_job_says_which_engine_it_runs_on_and_why(
     assert (metrics["engine"], metrics["device"]) == ("cuda", "emulated")
 
 
-def test_full_card_is_named() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), RuntimeError("CUDA error: out of memory")],
+)
+def test_full_card_is_named(error: RuntimeError) -> None:
     with pytest.raises(UserError, match="memory of the graphics card") as caught, memory_errors_named():
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        raise error
     assert caught.value.action == "halve_size"
 
 

@@ -15,7 +15,12 @@ from backend.files import UserError
 
 pytest.importorskip("cuda.core", reason="the CUDA engine's packages are not there")
 
+import cuda.bindings
+
 from backend.csrc import report
+
+MAJOR = cuda.bindings.__version__.split(".")[0]
+"""Of the CUDA whose packages are installed."""
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +117,7 @@ def test_place_of_the_cache(monkeypatch: pytest.MonkeyPatch, variables: dict[str
 class Cards:
     """PyTorch's answers on a machine with cards."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *capabilities: tuple[int, int], cuda: str = "13.0") -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *capabilities: tuple[int, int], cuda: str = MAJOR) -> None:
         monkeypatch.setattr(torch.version, "cuda", cuda)
         answers: dict[str, Any] = {
             "init": lambda: None,
@@ -161,7 +166,7 @@ def test_driver_s_complaint_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, missing: str, command: str) -> None:
-    Cards(monkeypatch, (9, 0))
+    Cards(monkeypatch, (9, 0), cuda="13.0")
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(UserError) as caught:
         gpu.find_gpu()
@@ -170,6 +175,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, missing: st
 
 
 def test_packages_of_another_cuda_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    Cards(monkeypatch, (9, 0), cuda="12.9")
-    with pytest.raises(UserError, match=r'but this PyTorch for CUDA 12: .*"nvidia-cuda-nvrtc-cu12"$'):
+    other, package = ("12", "nvidia-cuda-nvrtc-cu12") if MAJOR == "13" else ("13", r"nvidia-cuda-nvrtc==13\.\*")
+    Cards(monkeypatch, (9, 0), cuda=f"{other}.0")
+    with pytest.raises(UserError, match=rf'but this PyTorch for CUDA {other}: .*"{package}"$'):
         gpu.find_gpu()
