@@ -112,7 +112,8 @@ def _errors(found: _Results, truth: _Results) -> tuple[float, list[float]]:
 def _results(name: str, space: str, dtype: torch.dtype) -> _Results:
     """What an engine makes of the scene: forward, backward and a fused step."""
     templates = _templates()
-    rasterizer = make_rasterizer(name, templates, _HEIGHT, _WIDTH, space=space, dtype=dtype)
+    # On one thread: for so small a scene PyTorch's would only wait for each other.
+    rasterizer = make_rasterizer(name, templates, _HEIGHT, _WIDTH, space=space, dtype=dtype, threads=1)
     device = rasterizer.torch_device
     params, placement, background, cotangent, target = _scene(templates)
     placement = Placement(*(tensor.to(device) for tensor in vars(placement).values()))
