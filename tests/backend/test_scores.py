@@ -51,7 +51,7 @@ class Case:
         self.background = torch.rand(3, HEIGHT, WIDTH, generator=random)
         self.target = torch.rand(3, HEIGHT, WIDTH, generator=random)
         self.weight = torch.rand(HEIGHT, WIDTH, generator=random)
-        self.reference = ReferenceRasterizer(self.templates, HEIGHT, WIDTH, space=space, dtype=torch.float64)
+        self.reference = ReferenceRasterizer(self.templates, HEIGHT, WIDTH, space=space, threads=1, dtype=torch.float64)
 
     def scores(self, engine: Rasterizer) -> Scores:
         return engine.scored_step(self.params, self.placement, self.background, self.target, self.weight, self.loss)[2]
@@ -158,7 +158,7 @@ def test_same_bits_for_any_number_of_threads(threads: int) -> None:
 
 def test_a_scaled_engine_differentiates_lengths_of_the_canvas() -> None:
     case = Case("display")
-    small = ReferenceRasterizer(case.templates, HEIGHT // 2, WIDTH // 2, dtype=torch.float64)
+    small = ReferenceRasterizer(case.templates, HEIGHT // 2, WIDTH // 2, threads=1, dtype=torch.float64)
     engine = ScaledRasterizer(small, 2)
     pictures = (case.background[:, ::2, ::2], case.target[:, ::2, ::2], case.weight[::2, ::2])
     params = case.params.double()
