@@ -16,7 +16,7 @@ from tests.backend.emulation.gpu import COMPILER, EmulatedGpu
 def emulated_gpu(tmp_path_factory: pytest.TempPathFactory) -> EmulatedGpu:
     """Runs the CUDA engine's kernels on the CPU."""
     if COMPILER is None:
-        pytest.skip("the kernels are emulated by g++, which is not there")
+        pytest.skip("the kernels are emulated with g++ on Linux")
     return EmulatedGpu(tmp_path_factory.mktemp("kernels"))
 
 

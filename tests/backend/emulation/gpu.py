@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 FOLDER = Path(__file__).parent
-COMPILER = shutil.which("g++")
+# Elsewhere there are no such fibers.
+COMPILER = shutil.which("g++") if sys.platform == "linux" else None
 # As on a card, multiplications and additions are fused where the processor can.
 FLAGS = ["-O2", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wno-unknown-pragmas", "-U_FORTIFY_SOURCE"]
 
