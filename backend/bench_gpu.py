@@ -40,6 +40,7 @@ _RULE = AdamRule(0.88, 0.8, 1e-10, 0.12, 40.0, 0.3, 0.07, 0.16, 0.2, 0.4, 0.05)
 # Steps of Adam that do not move anything, so that every step that is timed is of the same scene.
 _STILL = 0.0
 _BATCHES = 5
+_WARM_UP = 0.5  # s
 
 
 @dataclass(frozen=True)
@@ -156,15 +157,20 @@ def _load(iteration: Iteration, scene: Scene, device: torch.device) -> None:
 
 def _timed(work: Callable[[], None], runs: int, device: torch.device) -> float:
     """Seconds of one of many that follow each other, as in a fit: the median of _BATCHES batches of so many runs."""
-    times = []
-    for _ in range(_BATCHES + 1):
+
+    def batch() -> float:
         _wait(device)
         start = time.perf_counter()
         for _ in range(runs):
             work()
         _wait(device)
-        times.append((time.perf_counter() - start) / runs)
-    return statistics.median(times[1:])  # the first warms up
+        return time.perf_counter() - start
+
+    # A card that was idle raises its clock only after some tenths of a second.
+    left = _WARM_UP if device.type == "cuda" else 0.0
+    while (left := left - batch()) > 0:
+        pass
+    return statistics.median(batch() for _ in range(_BATCHES)) / runs
 
 
 def _wait(device: torch.device) -> None:
@@ -187,11 +193,13 @@ def _fit(gpu: Gpu, plan: Plan) -> dict[str, Any]:
     device = gpu.torch_device
     engine = str(device) if device.type == "cuda" else "cpu"
     settings = Settings(count=plan.fit_count, iterations=plan.fit_iterations, engine=engine)
+    picture = _picture(plan.fit_size)
     for _ in range(2):
+        templates = _disc()  # whose levels are made anew
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         start = time.perf_counter()
-        result = fit(_picture(plan.fit_size), _disc(), settings)
+        result = fit(picture, templates, settings)
         seconds = time.perf_counter() - start
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
     return {
