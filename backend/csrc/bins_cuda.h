@@ -7,7 +7,7 @@
 
 // A value of an array that was scanned within blocks.
 __device__ __forceinline__ int64_t scanned(const int32_t* values, const int64_t* base, int64_t index) {
-    return base[index / kScanBlock] + values[index];
+    return base[index / kScanBlock] + (uint32_t)values[index];
 }
 
 // The number of a tile's first entry, once all are filled in: the end of those of the tile before.
@@ -52,7 +52,8 @@ __device__ void fill_chunk(const Scene& scene, int chunk, int lane) {
             const unsigned those = __ballot_sync(kAll, seen);
             if (seen) {
                 const int64_t cell = tile * scene.chunks + chunk;
-                const int64_t at = scene.cell_base[cell / kScanBlock] + scene.cells[cell]++;
+                const int64_t at = scanned(scene.cells, scene.cell_base, cell);
+                ++scene.cells[cell];
                 const int64_t own = pair + __popc(those & ((1u << lane) - 1u));
                 scene.entries[at] = {i, (int16_t)first, (int16_t)last, own};
             }
@@ -84,17 +85,18 @@ __device__ T exclusive_sum(T value, T& total) {
     return before + upto - value;
 }
 
-// Replaces a block of values by the sums of those before them in the block.
+// Replaces a block of values by the sums of those before them in the block, modulo 2^32; their total is exact.
 __device__ void scan_block(int32_t* values, int64_t count, int64_t block, int64_t* totals) {
     const int64_t start = block * kScanBlock + threadIdx.x * kScanItems;
-    int32_t own[kScanItems], sum = 0, total;
+    int32_t own[kScanItems];
+    int64_t sum = 0, total;
     for (int i = 0; i < kScanItems; ++i) {
         own[i] = start + i < count ? values[start + i] : 0;
         sum += own[i];
     }
-    int32_t before = exclusive_sum(sum, total);
+    int64_t before = exclusive_sum(sum, total);
     for (int i = 0; i < kScanItems; ++i) {
-        if (start + i < count) values[start + i] = before;
+        if (start + i < count) values[start + i] = (int32_t)before;
         before += own[i];
     }
     if (threadIdx.x == 0) totals[block] = total;

@@ -46,7 +46,7 @@ __device__ __forceinline__ void place(const Primitive& q, int left, int top, Sam
     s.high_u = (float)(level->width + 2 - whole_u);
     s.high_v = (float)(level->height + 2 - whole_v);
     s.stride = level->width + 3;
-    s.first = (int32_t)whole_v * s.stride + (int32_t)whole_u;
+    s.first = (int32_t)((uint32_t)(int32_t)whole_v * (uint32_t)s.stride + (uint32_t)(int32_t)whole_u);
     s.opacity = q.opacity;
     s.alpha = level->alpha;
     for (int c = 0; c < 3; ++c) s.p[c] = q.p[c];
@@ -76,7 +76,8 @@ __device__ __forceinline__ int32_t footprint(const Sampler& s, float column, flo
     int32_t texel_u, texel_v;
     fu = at_u - whole_part(at_u, texel_u);
     fv = at_v - whole_part(at_v, texel_v);
-    return texel_v * s.stride + texel_u + s.first;
+    // Modulo 2^32: the sum lies in the table, whatever its parts do.
+    return (int32_t)((uint32_t)texel_v * (uint32_t)s.stride + (uint32_t)texel_u + (uint32_t)s.first);
 }
 
 // A pixel's footprint of a primitive. Those of several pixels are fetched together before the first is used: a thread
