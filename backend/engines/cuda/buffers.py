@@ -56,14 +56,14 @@ class Buffers:
         self.reserve(scene, max(self._pairs, 16 * count, 1024), backward=backward)
 
     def reserve(self, scene: Scene, pairs: int, *, backward: bool) -> None:
-        """Memory for so many pairs at least."""
-        self._pairs = scene.pair_capacity = max(self._pairs, pairs)
-        self._hold(scene, "entries", self._pairs * structs.ENTRY_BYTES)
-        if not backward:
-            return
-        self._hold(scene, "transmittance", self._pairs * structs.TRANSMITTANCE_BYTES)
-        records = self._pairs * structs.TILE_WARPS if scene.deterministic else scene.count
-        self._hold(scene, "records", records * structs.RECORD_BYTES)
+        """Memory for so many pairs at least; where there is not enough, no more is asked for than before."""
+        pairs = max(self._pairs, pairs)
+        self._hold(scene, "entries", pairs * structs.ENTRY_BYTES)
+        if backward:
+            self._hold(scene, "transmittance", pairs * structs.TRANSMITTANCE_BYTES)
+            records = pairs * structs.TILE_WARPS if scene.deterministic else scene.count
+            self._hold(scene, "records", records * structs.RECORD_BYTES)
+        self._pairs = scene.pair_capacity = pairs
 
     def clear(self) -> None:
         """Makes ready for the next scene, which counts and sums in these."""
