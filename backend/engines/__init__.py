@@ -112,7 +112,7 @@ class Iteration(Protocol):
 
         The colours of the params are display-encoded, and of the palette if there is one, be it drawn or not. The loss
         and the params stay as they are; the scores hold until the next run. Where the engine's memory was too small for
-        a step, it changes nothing, its loss is infinite, and the next one has more.
+        a step, it changes nothing, its loss is infinite, and one of the next few has more.
         """
         ...
 

@@ -259,7 +259,7 @@ def test_every_level_that_can_occur_is_there(stretch: float) -> None:
     templates = Templates([Template("bar", rgba, limits=Limits(stretch=stretch))])
     levels = DeviceLevels(templates, torch.device("cpu"))
     difference = 0 if stretch == 1.0 else int(np.ceil(2 * np.log2(stretch))) + 1
-    table = levels.reachable(torch.tensor([difference]))
+    table = levels.reachable(torch.tensor([difference]), torch.tensor([0]))
     random = torch.Generator().manual_seed(0)
     aspect = stretch ** (2 * torch.rand(20_000, generator=random) - 1)
     scale = 3000 ** torch.rand(20_000, generator=random)
@@ -275,10 +275,22 @@ def test_every_level_that_can_occur_is_there(stretch: float) -> None:
 
 def test_levels_that_should_not_occur_are_the_nearest_ones() -> None:
     templates = Templates([Template("square", np.full((64, 64, 4), 255, np.uint8))])
-    table = DeviceLevels(templates, torch.device("cpu")).reachable(torch.tensor([1]))
+    table = DeviceLevels(templates, torch.device("cpu")).reachable(torch.tensor([1]), torch.tensor([0]))
     assert (table >= 0).all()
     assert table[0, 2, 9] == table[0, 2, 3]
     assert table[0, 9, 0] == table[0, 9, 8]
+
+
+def test_levels_that_are_too_fine_are_not_made() -> None:
+    templates = Templates([Template("bar", np.full((64, 16, 4), 255, np.uint8))])
+    levels = DeviceLevels(templates, torch.device("cpu"))
+    table = levels.reachable(torch.tensor([1]), torch.tensor([10]))
+    assert (table >= 0).all()
+    # Along u, the last level is the ninth.
+    assert table[0, 0, 0] == table[0, 3, 10] == table[0, 8, 10]
+    assert len(levels._levels) == 3
+    finer = levels.reachable(torch.tensor([1]), torch.tensor([2]))
+    assert finer[0, 0, 0] == finer[0, 2, 2] != finer[0, 3, 3]
 
 
 def test_a_canvas_with_more_cells_than_are_scanned_at_once(emulated_gpu: EmulatedGpu) -> None:
@@ -288,3 +300,15 @@ def test_a_canvas_with_more_cells_than_are_scanned_at_once(emulated_gpu: Emulate
     engine = CpuRasterizer(scene.templates, 1440, 1440, threads=1)
     true_image, _ = engine.forward(scene.params, scene.placement, scene.background)
     assert (image - true_image).abs().max() < IMAGE_TOLERANCE
+
+
+def test_more_pairs_than_32_bits_count_are_noticed(emulated_gpu: EmulatedGpu) -> None:
+    pairs, base = torch.full((2048,), 2**20, dtype=torch.int32), torch.zeros(1, dtype=torch.int64)
+    cells, cell_base = torch.zeros(1, dtype=torch.int32), torch.zeros(1, dtype=torch.int64)
+    scene = structs.Scene(count=2048, tiles_x=1, tiles_y=1, chunks=1, pairs=pairs.data_ptr(), pair_base=base.data_ptr())
+    scene.cells, scene.cell_base = cells.data_ptr(), cell_base.data_ptr()
+    memory = structs.DeviceStruct(torch.device("cpu"), structs.SCENE_BYTES)
+    memory.write(scene)
+    program = emulated_gpu.program(linear=False, textured=False)
+    program.launch("scan_cells", 2, structs.SCAN_THREADS, memory.memory)
+    assert base.item() == 2**31

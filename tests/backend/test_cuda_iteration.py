@@ -171,3 +171,29 @@ def test_levels_are_those_that_templates_choose(emulated_gpu: EmulatedGpu, space
             params, placement, scene.background
         )
         assert torch.allclose(scores.image, image, atol=1e-5)
+
+
+def test_primitives_that_have_grown_are_sharp_again_after_the_next_look(emulated_gpu: EmulatedGpu) -> None:
+    scene = Scene(4)
+    rgba = np.random.default_rng(0).integers(0, 256, (400, 400, 4), np.uint8)
+    scene.templates = Templates([Template("noise", rgba, "mix", 0.5)])
+    scene.free[:, 2:4] = torch.tensor([4.0, 1.0])
+    scene.frozen[:] = True
+    scene.template[:] = 0
+    cuda = CudaRasterizer(scene.templates, HEIGHT, WIDTH, emulated_gpu)
+    iteration = cuda.iteration(COUNT, RULE)
+    assert iteration is not None
+    iteration.load(scene.variables(), scene.template, scene.mirror)
+    small = cuda.held_bytes
+    for _ in range(2):
+        iteration.run(*planes(scene), rate=1.0, bias=1.0, limited=False, scored=True)
+    assert cuda.held_bytes == small
+    iteration.variables.free[0, 2] = 300.0
+    for _ in range(9):
+        _, encoded, scores = iteration.run(*planes(scene), rate=1.0, bias=1.0, limited=False, scored=True)
+    assert cuda.held_bytes > 100 * small
+    assert scores is not None
+    level = scene.templates.choose_levels(scene.template, encoded[:, 2], encoded[:, 3], 1.0)
+    placement = Placement(scene.template, level, scene.mirror)
+    image, _ = CpuRasterizer(scene.templates, HEIGHT, WIDTH).forward(encoded, placement, scene.background)
+    assert torch.allclose(scores.image, image, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from .gpu import Gpu
 
 _CHECK_EVERY = 8
-"""Steps between looks at how many pairs there are: in so many, a scale grows by less than the room that is kept."""
+"""Steps between looks at how many pairs there are, and how long the primitives."""
+
+_GROWTH = 2.0
+"""Of a half axis between looks, for which there are levels; where it grows more, its stamp is less sharp till then."""
 
 
 class CudaIteration:
@@ -52,6 +56,8 @@ class CudaIteration:
         self._graphs: dict[str, Callable[[], None]] = {}
         self._launched: set[str] = set()
         self._since_check = 0
+        # Texels a pixel of the canvas at most, and a stamp's longer side of so many, for which there are levels.
+        self._bias, self._texels = 1.0 / shrink, 0.0
         nine = (count, len(PARAMETERS))
         floats = {name: self._empty(*nine) for name in ("free", "first", "second", "low", "high")}
         self.variables = Variables(
@@ -100,9 +106,11 @@ class CudaIteration:
         scored: bool,
     ) -> tuple[Tensor, Tensor, Scores | None]:
         """See engines.Iteration. Waits for the device in its first runs, and in every eighth."""
+        if bias > self._bias:
+            self._bias = bias
+            self._choose_levels()
         scene, planes = self._scene, [plain(plane) for plane in (background, target, weight)]
         scene.background, scene.target, scene.weight = (plane.data_ptr() for plane in planes)
-        scene.levels = self._levels.array.data_ptr()
         scene.descent.rate, scene.descent.bias, scene.descent.limited = rate, bias, limited
         scene.removal = self._own["removal"].data_ptr() if scored else None
         if not self._launched:
@@ -145,8 +153,9 @@ class CudaIteration:
         self._check()
 
     def _check(self) -> None:
-        """More memory where that for pairs may become too little before the next look. Waits for the device."""
+        """More levels and memory where they may become too little before the next look. Waits for the device."""
         self._since_check = 0
+        self._choose_levels()
         pairs = self._buffers.pairs
         if self._buffers.room(pairs) > self._scene.pair_capacity:
             self._buffers.reserve(self._scene, 2 * pairs, backward=True)
@@ -168,15 +177,26 @@ class CudaIteration:
             descent.palette, descent.palette_count = self._palette.data_ptr(), len(self._palette)
 
     def _choose_levels(self) -> None:
-        """Uploads the levels that the templates' stretch lets occur, and those of the primitives that exceed it."""
+        """Uploads the levels that can occur before the next look, and more only where those do not hold any longer.
+
+        They are those that the templates' stretch and the longest half axis let occur, and of the primitives that
+        exceed the stretch. Finer ones are most of a large stamp's memory, and take seconds to make.
+        """
+        scale, aspect = self.variables.free[:, 2:4].double().cpu().unbind(1)
+        axes = torch.cat([scale * torch.maximum(aspect, 1.0 / aspect).sqrt(), torch.ones(1)])
+        texels = 2.0 * _GROWTH * float(axes.nan_to_num(1.0, 1.0).max()) * self._bias
+        if texels <= self._texels:
+            return
+        self._texels = 2.0 ** math.ceil(math.log2(texels))  # whole octaves, so that this is rare
         limits = [item.limits.stretch for item in self._templates.items]
-        aspect = self.variables.free[:, 3].double().cpu()
         template = self._template.cpu().long()
         stretch = torch.tensor(limits, dtype=torch.float64)
         stretch.scatter_reduce_(0, template, torch.maximum(aspect, 1.0 / aspect), "amax")
         # Rounded up, and the rounding of each axis may add one more; axes that are equal have the same level.
         difference = torch.where(stretch > 1.0, (LEVELS_PER_OCTAVE * stretch.log2()).ceil() + 1, 0.0)
-        self._level_numbers = self._levels.reachable(difference.long())
+        finest = (LEVELS_PER_OCTAVE * (self._templates.longer_side / self._texels).log2()).floor().clamp_min(0)
+        self._level_numbers = self._levels.reachable(difference.long(), finest.long())
+        self._scene.levels = self._levels.array.data_ptr()
         counts = self._templates.level_count
         facts = torch.cat([self._templates.longer_side[:, None], counts], 1).int()
         self._facts = facts.to(self._device, copy=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from ctypes import sizeof
 
@@ -29,12 +30,14 @@ class DeviceLevels:
         self._nearest: Tensor | None = None  # [T, U, V] int32: what reachable() found last
         self._levels: list[Level] = []
         self._tables: list[Tensor] = []
+        self._older: list[Tensor] = []  # arrays that others may still have the address of; small
+        self._adding = threading.Lock()
         self.array = torch.empty(0, dtype=torch.uint8, device=device)
-        """struct Level of each, one after the other."""
+        """struct Level of each, one after the other. Its address holds as long as this, for the levels of then."""
 
     @classmethod
     def of_templates(cls, templates: Templates, device: torch.device) -> DeviceLevels:
-        """Those of these templates on this device, which all rasterizers share."""
+        """Those of these templates on this device, which all rasterizers share, in any thread."""
         key = ("device levels", device)
         if key not in templates.derived:
             templates.derived[key] = cls(templates, device)
@@ -61,28 +64,35 @@ class DeviceLevels:
             return self.numbers(placement)
         return self._nearest[placement.template, placement.level[:, 0], placement.level[:, 1]]
 
-    def reachable(self, difference: Tensor) -> Tensor:
+    def reachable(self, difference: Tensor, finest: Tensor) -> Tensor:
         """Indices into `array` for every template and level: [T, U, V] int32, with those added that can occur.
 
-        difference [T] is by how many levels the two axes of a template's primitives may differ. Where they differ by
-        more, the index is that of the nearest level that is there; beyond a template's last level it means nothing.
+        difference [T] is by how many levels the two axes of a template's primitives may differ, and finest [T] the
+        first level of an axis. Elsewhere the index is that of the nearest level that is there; beyond a template's last
+        level it means nothing.
         """
         table = self._numbers.copy()
         for template, (count_u, count_v) in enumerate(self._templates.level_count.tolist()):
             occurs = _occurring(count_u, count_v, int(difference[template]))
+            first_u, first_v = (min(int(finest[template]), count - 1) for count in (count_u, count_v))
+            occurs[:first_u], occurs[:, :first_v] = False, False
             own = self._numbers[template, :count_u, :count_v]
             self._add((template, u, v) for u, v in np.argwhere(occurs & (own < 0)).tolist())
             v = np.arange(count_v)
             apart = np.abs(v[:, None] - v) + np.where(occurs, 0, count_v)[:, None]  # [u, v, another v]
-            table[template, :count_u, :count_v] = np.take_along_axis(own, apart.argmin(2), 1)
+            nearest = np.take_along_axis(own, apart.argmin(2), 1)
+            table[template, :count_u, :count_v] = nearest[np.arange(count_u).clip(first_u)]
         self._nearest = torch.from_numpy(table).to(self._device)
         return self._nearest
 
     def _add(self, keys: Iterable[Key]) -> None:
         """Uploads levels, all in one piece."""
-        wanted = list(keys)
-        if not wanted:
-            return
+        with self._adding:
+            wanted = [key for key in keys if self._numbers[key] < 0]
+            if wanted:
+                self._upload(wanted)
+
+    def _upload(self, wanted: list[Key]) -> None:
         made = [level_tables(self._templates, *key) for key in wanted]
         words = [table.ravel() for tables in made for table in (tables.alpha, tables.texture) if table is not None]
         together = torch.from_numpy(np.concatenate(words).view(np.int32)).to(self._device)
@@ -95,6 +105,7 @@ class DeviceLevels:
             address += tables.nbytes
         array = (Level * len(self._levels))(*self._levels)
         size = sizeof(array)
+        self._older.append(self.array)
         self.array = torch.frombuffer(array, dtype=torch.uint8, count=size).to(self._device, copy=True)
         self._on_device = torch.from_numpy(self._numbers).to(self._device, copy=True)
 
