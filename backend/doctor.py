@@ -94,6 +94,9 @@ def _examine_engine(name: str, truth: dict[str, _Results]) -> dict[str, Any]:
         found = [_errors(_results(name, space, torch.float32), truth[space]) for space in SPACES]
     except UserError as error:
         return {**result, "cause": error.message}
+    except (torch.AcceleratorError, torch.OutOfMemoryError) as error:
+        # A card that fails in the midst; the other engines are examined all the same.
+        return {**result, "cause": str(error).partition("\n")[0]}
     image = max(image for image, _ in found)
     gradients = {name: max(errors[i] for _, errors in found) for i, name in enumerate(PARAMETERS)}
     worst = max(gradients.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -233,3 +234,10 @@ def test_doctor_finds_wrong_gradients(monkeypatch: pytest.MonkeyPatch, factor: f
     ]
     assert not doctor.is_sound(findings)
     assert "cuda:1     differs too much" in doctor.explain(findings)
+
+
+def test_doctor_names_the_error_of_a_card_that_fails_in_the_midst(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "CUDA error: an illegal memory access was encountered\nCompile with ..."
+    monkeypatch.setattr(doctor, "make_rasterizer", Mock(side_effect=torch.AcceleratorError(lines)))
+    found = doctor._examine_engine("cuda:0", {})
+    assert (found["works"], found["cause"]) == (False, "CUDA error: an illegal memory access was encountered")
