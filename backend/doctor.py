@@ -10,15 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .engines import PARAMETERS, Placement, make_rasterizer
+from .engines import PARAMETERS, Placement, Variables, make_rasterizer
 from .files import UserError
-from .job import SPACES
+from .fitting.limits import Bounds
+from .fitting.optimizer import Optimizer
+from .fitting.recipe import DEFAULT
+from .job import SPACES, Settings
 from .templates import Template, Templates
 
 IMAGE_TOLERANCE = 1e-5
 """Of the image, whose numbers go to 1."""
 GRADIENT_TOLERANCE = 1e-4
-"""Of a parameter's gradient, over the greatest gradient of that parameter."""
+"""Of a parameter's gradient, over the greatest gradient of that parameter; of whole steps of a fit, likewise."""
 
 _WIDTH, _HEIGHT, _COUNT = 96, 64, 60
 
@@ -47,7 +50,7 @@ def is_sound(findings: dict[str, Any]) -> bool:
 
 def explain(findings: dict[str, Any]) -> str:
     """The findings as lines for people."""
-    columns = ("image", *PARAMETERS)
+    columns = ("image", *PARAMETERS, "steps")
     lines = [
         f"Python {findings['python']} ({findings['executable']}), torch {findings['torch']}",
         f"{findings['system']}",
@@ -58,12 +61,15 @@ def explain(findings: dict[str, Any]) -> str:
     ]
     for engine in findings["engines"]:
         if engine["image_error"] is not None:
-            errors = (engine["image_error"], *engine["gradient_errors"].values())
-            lines.append(f"{engine['name']:<10}" + "".join(f"{error:9.1e}" for error in errors))
+            errors = (engine["image_error"], *engine["gradient_errors"].values(), engine["step_error"])
+            numbers = (f"{'-':>9}" if error is None else f"{error:9.1e}" for error in errors)
+            lines.append(f"{engine['name']:<10}" + "".join(numbers))
     lines += [
         "",
-        "The greatest errors against the reference in float64: of the image, and of the gradient of each parameter "
-        f"over its greatest. {IMAGE_TOLERANCE:g} and {GRADIENT_TOLERANCE:g} are allowed.",
+        "The greatest errors against the reference in float64: of the image, of the gradient of each parameter over "
+        "its greatest,",
+        "and of whole steps of a fit, where the engine makes those itself. "
+        f"{IMAGE_TOLERANCE:g} of the image and {GRADIENT_TOLERANCE:g} else are allowed.",
     ]
     return "\n".join(lines)
 
@@ -88,10 +94,11 @@ _Results = tuple[Tensor, Tensor]
 
 def _examine_engine(name: str, truth: dict[str, _Results]) -> dict[str, Any]:
     result: dict[str, Any] = {"name": name, "works": False, "device": "", "cause": ""}
-    result |= {"image_error": None, "gradient_error": None, "gradient_errors": {}}
+    result |= {"image_error": None, "gradient_error": None, "gradient_errors": {}, "step_error": None}
     try:
         result["device"] = make_rasterizer(name, _templates(), 1, 1).device
         found = [_errors(_results(name, space, torch.float32), truth[space]) for space in SPACES]
+        steps = [error for space in SPACES if (error := _step_error(name, space)) is not None]
     except UserError as error:
         return {**result, "cause": error.message}
     except (torch.AcceleratorError, torch.OutOfMemoryError) as error:
@@ -100,8 +107,10 @@ def _examine_engine(name: str, truth: dict[str, _Results]) -> dict[str, Any]:
     image = max(image for image, _ in found)
     gradients = {name: max(errors[i] for _, errors in found) for i, name in enumerate(PARAMETERS)}
     worst = max(gradients.values())
-    works = image <= IMAGE_TOLERANCE and worst <= GRADIENT_TOLERANCE
-    return {**result, "works": works, "image_error": image, "gradient_error": worst, "gradient_errors": gradients}
+    step = max(steps) if steps else None
+    works = image <= IMAGE_TOLERANCE and worst <= GRADIENT_TOLERANCE and (step is None or step <= GRADIENT_TOLERANCE)
+    result |= {"image_error": image, "gradient_error": worst, "gradient_errors": gradients, "step_error": step}
+    return {**result, "works": works}
 
 
 def _errors(found: _Results, truth: _Results) -> tuple[float, list[float]]:
@@ -126,6 +135,44 @@ def _results(name: str, space: str, dtype: torch.dtype) -> _Results:
     weight = torch.ones(_HEIGHT, _WIDTH, dtype=dtype, device=device)
     _, step = rasterizer.step(*given, target.to(device, dtype), weight)
     return image.double().cpu(), torch.stack([backward, step]).double().cpu()
+
+
+def _step_error(name: str, space: str) -> float | None:
+    """How far whole steps of a fit are from the reference's gradient and the optimizer; None if it makes none itself.
+
+    The greatest error of the loss over the loss, and of a parameter's step over its greatest. Each kind of step is made
+    three times from the same start: launched, recorded and replayed.
+    """
+    templates = _templates()
+    rasterizer = make_rasterizer(name, templates, _HEIGHT, _WIDTH, space=space, threads=1)
+    rule = DEFAULT.adam_rule((_HEIGHT * _WIDTH / _COUNT) ** 0.5, Settings().iterations)
+    iteration = rasterizer.iteration(_COUNT, rule)
+    if iteration is None:
+        return None
+    params, placement, background, _, target = _scene(templates)
+    weight = torch.ones(_HEIGHT, _WIDTH)
+    bounds = Bounds(torch.full_like(params, -torch.inf), torch.full_like(params, torch.inf))
+    optimizer = Optimizer(params, bounds, torch.zeros_like(params).bool(), rule, linear=space == "linear")
+    start = Variables(**{key: tensor.clone() for key, tensor in vars(optimizer.variables).items()})
+    truth = make_rasterizer("reference", templates, _HEIGHT, _WIDTH, space=space, dtype=torch.float64, threads=1)
+    loss, gradient = truth.step(
+        optimizer.params.double(), placement, background.double(), target.double(), weight.double()
+    )
+    optimizer.step(gradient.float(), 1.0)
+    moved = optimizer.variables.free - start.free
+
+    device = rasterizer.torch_device
+    there = Variables(**{key: tensor.to(device) for key, tensor in vars(start).items()})
+    planes = [plane.to(device) for plane in (background, target, weight)]
+    errors = []
+    for scored in (False, True):
+        for _ in range(3):
+            iteration.load(there, placement.template.to(device), placement.mirror.to(device))
+            found, _, _ = iteration.run(*planes, rate=1.0, bias=1.0, limited=False, scored=scored)
+            step = iteration.variables.free.cpu() - start.free
+            errors += [abs(float(found) / float(loss) - 1.0)]
+            errors += ((step - moved).abs().amax(0) / moved.abs().amax(0)).tolist()
+    return float(torch.tensor(errors).nan_to_num(torch.inf).max())
 
 
 def _scene(templates: Templates) -> tuple[Tensor, Placement, Tensor, Tensor, Tensor]:

@@ -32,4 +32,4 @@ def test_kernels_are_loaded_and_launched(emulated_gpu: EmulatedGpu, tmp_path: Pa
     done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 1e-5
-    assert f"launch on stream {hex(stream) if stream else '(nil)'}" in done.stderr
+    assert f"launch on stream {hex(stream) if stream else '(nil)'}\n" in done.stderr

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from backend import doctor
 from backend.color import decode
-from backend.engines import Placement, Variables
+from backend.engines import Placement, Rasterizer, Variables
 from backend.engines.cpu import CpuRasterizer
 from backend.engines.cuda.rasterizer import CudaRasterizer
 from backend.fitting.limits import Bounds
@@ -197,3 +199,29 @@ def test_primitives_that_have_grown_are_sharp_again_after_the_next_look(emulated
     placement = Placement(scene.template, level, scene.mirror)
     image, _ = CpuRasterizer(scene.templates, HEIGHT, WIDTH).forward(encoded, placement, scene.background)
     assert torch.allclose(scores.image, image, atol=1e-5)
+
+
+@pytest.mark.parametrize("space", ["display", "linear"])
+def test_the_doctor_examines_whole_steps(
+    emulated_gpu: EmulatedGpu, monkeypatch: pytest.MonkeyPatch, space: str
+) -> None:
+    real = doctor.make_rasterizer
+
+    def emulated(engine: str, templates: Templates, height: int, width: int, **options: Any) -> Rasterizer:
+        if engine != "cuda":
+            return real(engine, templates, height, width, **options)
+        return CudaRasterizer(templates, height, width, emulated_gpu, space=options["space"])
+
+    monkeypatch.setattr(doctor, "make_rasterizer", emulated)
+    error = doctor._step_error("cuda", space)
+    assert error is not None
+    assert error < 1e-5
+    assert doctor._step_error("cpu", space) is None
+    program = emulated_gpu.program(linear=space == "linear", textured=True)
+    launch = program.launch
+    monkeypatch.setattr(
+        program, "launch", lambda kernel, *args: None if kernel == "descend_variables" else launch(kernel, *args)
+    )
+    without = doctor._step_error("cuda", space)
+    assert without is not None
+    assert without > 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -81,6 +81,7 @@ class CudaGpu:
         self.name = torch.cuda.get_device_name(index)
         self._programs: dict[tuple[bool, bool], CudaProgram] = {}
         self._compiling = threading.Lock()
+        self._recording: torch.cuda.Stream | None = None
 
     @property
     def free_bytes(self) -> int:
@@ -102,15 +103,36 @@ class CudaGpu:
     def graph(self, work: Callable[[], None]) -> Callable[[], None]:
         """See Gpu."""
         recorded = torch.cuda.CUDAGraph()
-        with _capture, torch.cuda.device(self.torch_device), torch.cuda.stream(torch.cuda.Stream(self.torch_device)):
-            # Not by torch.cuda.graph, which waits for all that the process does on the card and empties its cache.
-            # Other threads may allocate memory meanwhile.
-            recorded.capture_begin(capture_error_mode="thread_local")
-            try:
-                work()
-            finally:
+        with _capture, torch.cuda.device(self.torch_device):
+            if self._recording is None:
+                # PyTorch has few streams and gives them out in turn: of those with priority others seldom ask for one.
+                self._recording = torch.cuda.Stream(self.torch_device, priority=-1)
+            with torch.cuda.stream(self._recording):
+                # Not by torch.cuda.graph, which waits for all that the process does on the card and empties its cache.
+                # Other threads may allocate memory meanwhile.
+                recorded.capture_begin(capture_error_mode="thread_local")
+                try:
+                    work()
+                except BaseException:
+                    with suppress(RuntimeError):  # of the broken recording; the cause is the other one
+                        recorded.capture_end()
+                    raise
                 recorded.capture_end()
         return recorded.replay
+
+
+@contextmanager
+def _errors_named(what: str, mend: str) -> Iterator[None]:
+    """Within it, the driver's errors become a UserError, and a lack of memory PyTorch's own."""
+    # cuda.core has no public name for it.
+    from cuda.core._utils.cuda_utils import CUDAError
+
+    try:
+        yield
+    except CUDAError as error:
+        if "OUT_OF_MEMORY" in str(error):
+            raise torch.OutOfMemoryError(str(error)) from error
+        raise UserError(f"The NVIDIA driver {what} ({error}): {mend}, or use the CPU", "use_cpu") from error
 
 
 @contextmanager

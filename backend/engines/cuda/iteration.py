@@ -157,8 +157,14 @@ class CudaIteration:
         self._since_check = 0
         self._choose_levels()
         pairs = self._buffers.pairs
-        if self._buffers.room(pairs) > self._scene.pair_capacity:
+        before = self._scene.pair_capacity
+        if self._buffers.room(pairs) <= before:
+            return
+        try:
             self._buffers.reserve(self._scene, 2 * pairs, backward=True)
+        except torch.OutOfMemoryError:
+            # Without room to grow, as long as it lasts.
+            self._buffers.reserve(self._scene, max(pairs, before), backward=True)
 
     def _describe(self, rule: AdamRule, shrink: float) -> None:
         """The parts of the scene that stay."""
