@@ -135,7 +135,7 @@ def _job_of_files(args: argparse.Namespace) -> Job:
         if path and not os.path.exists(path):  # False for a name that is too long as well
             raise UserError(f"There is no {path}: name one that exists")
     specs = [TemplateSpec(str(file)) for file in _stamp_files(args.templates)]
-    pictures = {name: str(getattr(args, name) or "") for name in ("mask", "importance", "start")}
+    pictures: dict[str, Any] = {name: str(getattr(args, name) or "") for name in ("mask", "importance", "start")}
     return Job(str(args.target), specs, settings, **pictures)
 
 

@@ -43,6 +43,7 @@ from .settings import (  # noqa: F401  the add-on takes all of it from here
     USAGES,
     Color,
     Limits,
+    RegionSpec,
     Settings,
     TemplateSpec,
 )
@@ -66,6 +67,7 @@ class Job:
     mask: a grey picture that says where the target counts (white) and where nothing is placed (black).
     importance: a grey picture that says where errors weigh more (white: IMPORTANCE times as much as black).
     start: a layout folder to continue from.
+    regions: parts of the canvas with stamps of their own, the front one first; mask holds for all of them.
     """
 
     target: str
@@ -74,10 +76,19 @@ class Job:
     mask: str = ""
     importance: str = ""
     start: str = ""
+    regions: list[RegionSpec] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.templates:
             raise UserError("There is no stamp: give at least one picture to make the target of")
+        for region in self.regions:
+            wrong = [index for index in region.stamps if not 0 <= index < len(self.templates)]
+            if wrong:
+                raise UserError(
+                    f"The region {region.name} uses the stamp {wrong[0]}, but they are 0 to {len(self.templates) - 1}"
+                )
+        if self.regions and self.start:
+            raise UserError("A fit of regions cannot continue from a layout: leave out one of the two")
 
     def save(self, folder: Path) -> None:
         """Writes job.json into the folder; the pictures it names are the caller's to write."""
@@ -89,14 +100,17 @@ class Job:
         data = read_json(folder / "job.json")
         where = str(folder / "job.json")
         settings = from_dict(Settings, data.pop("settings", {}), where)
-        specs = _specs(data, where)
-        job = from_dict(cls, {**data, "templates": specs, "settings": settings}, where)
+        specs = _objects(TemplateSpec, data, "templates", where)
+        regions = _objects(RegionSpec, data, "regions", where)
+        job = from_dict(cls, {**data, "templates": specs, "settings": settings, "regions": regions}, where)
         job.target = _absolute(folder, job.target)
         job.mask = _absolute(folder, job.mask)
         job.importance = _absolute(folder, job.importance)
         job.start = _absolute(folder, job.start)
         for spec in job.templates:
             spec.file = _absolute(folder, spec.file)
+        for region in job.regions:
+            region.mask = _absolute(folder, region.mask)
         return job
 
 
@@ -174,7 +188,7 @@ class Layout:
         """Reads a layout folder; the stamps' paths come back absolute. Raises UserError where it is not whole."""
         data = read_json(folder / "layout.json")
         where = str(folder / "layout.json")
-        specs = _specs(data, where)
+        specs = _objects(TemplateSpec, data, "templates", where)
         path = folder / "layout.npz"
         try:
             with np.load(path, allow_pickle=False) as archive:
@@ -272,12 +286,12 @@ class Command:
         return from_dict(cls, data, "command")
 
 
-def _specs(data: dict[str, Any], where: str) -> list[TemplateSpec]:
-    """Takes the list of stamps out of a JSON object."""
-    items = data.pop("templates", [])
+def _objects(kind: type, data: dict[str, Any], name: str, where: str) -> list[Any]:
+    """Takes a list of objects out of a JSON object."""
+    items = data.pop(name, [])
     if not isinstance(items, list):
-        raise UserError(f"{where}: templates is {items!r}, but a list of objects is needed")
-    return [from_dict(TemplateSpec, item, where) for item in items]
+        raise UserError(f"{where}: {name} is {items!r}, but a list of objects is needed")
+    return [from_dict(kind, item, where) for item in items]
 
 
 def _absolute(folder: Path, name: str) -> str:

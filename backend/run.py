@@ -17,7 +17,8 @@ from .control import Control
 from .engines import make_rasterizer
 from .engines.choice import choose_engine
 from .files import UserError
-from .fitting import FitResult, Snapshot, fit
+from .fitting import FitResult, Observer, Snapshot, fit
+from .fitting.regions import Region, fit_regions
 from .images import load_grey, load_mask, load_target
 from .job import IMPORTANCE, Done, Event, Job, Layout, Log, Progress, Settings
 from .memory import memory_errors_named
@@ -53,29 +54,67 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     templates = load_templates(job.templates)
     folder = ResultFolder(out, templates)
     target, weight = load_pictures(job)
-    start = Layout.load(Path(job.start)) if job.start else None
     height, width = target.shape[1:]
     choice = choose_engine(job.settings.engine, templates, job.settings.count, height, width)
     settings = replace(job.settings, engine=choice.engine)
     engine = make_rasterizer(settings.engine, templates, 1, 1, threads=settings.threads)
     why = f" (no CUDA: {choice.reason})" if choice.reason else ""
     emit(Log(f"{width} x {height} px, stamps: {len(templates)}, engine {engine.name} on {engine.device}{why}"))
-    result = fit(
-        target,
-        templates,
-        replace(settings, preview_seconds=settings.preview_seconds or CHECKPOINT_SECONDS),
-        weight=weight,
-        importance=load_importance(job, target, weight),
-        start=start,
-        observer=_Reporter(folder, emit, with_previews=settings.preview_seconds > 0),
-        control=control,
-    )
+    job = replace(job, settings=settings)
+    regions = load_regions(job, target)
+    observer = _Reporter(folder, emit, with_previews=settings.preview_seconds > 0)
+    result = _fitted(job, target, weight, regions, templates, observer, control)
+    if regions:
+        union = torch.stack([region.mask for region in regions]).amax(0)
+        weight = union if weight is None else union * weight
     folder.save(result.layout)
     emit(Log("Measuring the result"))
     render, metrics = judge(result, target, weight, templates, settings, control)
     metrics["seconds"] = {"total": round(time.perf_counter() - begin, 3), "fit": round(result.seconds, 3)}
     folder.finish(render, {**metrics, "engine": engine.name, "device": engine.device})
     emit(Done(str(folder.path), result.cancelled))
+
+
+def _fitted(
+    job: Job,
+    target: Tensor,  # [3, H, W]
+    weight: Tensor | None,  # [H, W]
+    regions: list[Region],
+    templates: Templates,
+    observer: Observer,
+    control: Control,
+) -> FitResult:
+    """The fit that the job asks for, with checkpoints in any case."""
+    settings = replace(job.settings, preview_seconds=job.settings.preview_seconds or CHECKPOINT_SECONDS)
+    importance = load_importance(job, target, weight)
+    if regions:
+        return fit_regions(
+            target,
+            templates,
+            settings,
+            regions,
+            weight=weight,
+            importance=importance,
+            observer=observer,
+            control=control,
+        )
+    start = Layout.load(Path(job.start)) if job.start else None
+    return fit(
+        target,
+        templates,
+        settings,
+        weight=weight,
+        importance=importance,
+        start=start,
+        observer=observer,
+        control=control,
+    )
+
+
+def load_regions(job: Job, target: Tensor) -> list[Region]:
+    """The job's regions with their masks at the size of the target [3, H, W]."""
+    size = target.shape[1:]
+    return [Region(r.name, load_mask(Path(r.mask), *size), tuple(r.stamps), r.share) for r in job.regions]
 
 
 def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:

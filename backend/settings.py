@@ -81,6 +81,19 @@ class TemplateSpec:
 
 
 @dataclass
+class RegionSpec:
+    """A part of a job's canvas with stamps of its own."""
+
+    name: str
+    mask: str  # a grey picture: white is the region. Relative to the job's folder, or absolute
+    stamps: list[int] = field(default_factory=list)  # indices into the job's templates; none = all of them
+    share: float = 0.0  # of the primitives, relative to those of other regions; 0 = by its area
+
+    def __post_init__(self) -> None:
+        check_range(f"The share of the region {self.name}", self.share, 0.0, 1e6)
+
+
+@dataclass
 class Settings:
     """Every setting of a fit that does not belong to one stamp."""
 
@@ -99,6 +112,7 @@ class Settings:
     usage: str = "free"  # of the stamps; "shares": the numbers of their primitives are as their limits' share
     spacing: float = 0.0  # between any two primitives' centres at least / longer side of the canvas
     order: str = "free"  # or "small_front", "large_front": which sizes lie in front
+    containment: float = 1.0  # how much paint where it is to stay clear weighs, relative to errors that weigh most
     locked: list[str] = field(default_factory=list)  # of LOCKABLE: what stays as it is at the start, for all primitives
     threads: int = 0  # 0 = one per core
     preview_seconds: float = 1.0  # time between previews; 0 = none
@@ -116,6 +130,7 @@ class Settings:
         check_choice("order", self.order, ORDERS)
         check_range("palette_size", self.palette_size, 0, 256)
         check_range("spacing", self.spacing, 0.0, 1.0)
+        check_range("containment", self.containment, 0.01, 100.0)
         check_range("threads", self.threads, 0, 1024)
         check_range("preview_seconds", self.preview_seconds, 0.0, 86400.0)
         for name in self.locked:

@@ -87,7 +87,15 @@ def fit(
     if importance is not None and bool((importance == 0).any()):
         raise UserError("The importance is 0 in places: leave those out by the mask")
     target = target.cpu().float().contiguous()
-    goal = Goal(target, planes["mask"], planes["importance"], settings.background, settings.losses, loss)
+    goal = Goal(
+        target,
+        planes["mask"],
+        planes["importance"],
+        settings.background,
+        settings.losses,
+        loss,
+        settings.containment,
+    )
     # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
     with torch.no_grad(), torch_threads(1):
         clock = _Clock(settings)

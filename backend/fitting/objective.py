@@ -63,6 +63,7 @@ class Goal:
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # judged on, display-encoded
     losses: Mapping[str, float] = field(default_factory=dict)  # weights by name; none = "mse"
     users_loss: Loss | None = None  # in place of them
+    containment: float = 1.0  # weight of what is to stay clear, relative to what counts most
 
     @property
     def weights(self) -> Tensor:
@@ -130,7 +131,9 @@ class Objective:
         self._combination = Combination(goal.losses, goal.target, weight=trained)
         trained = trained * (count / (3.0 * float(trained.double().sum())))
         # Clear pixels weigh as much as white ones while stamps are kept out of them, and nothing in the judgement.
-        self.weight = trained if self._clear is None else trained.masked_fill(self._clear, float(trained.max()))
+        if self._clear is not None:
+            trained = trained.masked_fill(self._clear, goal.containment * float(trained.max()))
+        self.weight = trained
 
     def __call__(
         self, params: Tensor, placement: Placement, *, scored: bool = False

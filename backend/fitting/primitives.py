@@ -90,10 +90,15 @@ class Primitives:
             locked=self.locked.numpy().copy(),
             width=width,
             height=height,
-            templates=[_spec(templates, index) for index in range(len(templates))],
+            templates=template_specs(templates),
             space=settings.space,
             background=settings.background,
         )
+
+
+def template_specs(templates: Templates) -> list[TemplateSpec]:
+    """The templates as a layout names them; their files are left empty."""
+    return [_spec(templates, index) for index in range(len(templates))]
 
 
 def _spec(templates: Templates, index: int) -> TemplateSpec:

@@ -1,0 +1,165 @@
+"""Fits of several regions of a canvas, each with stamps of its own: one fit after the other, laid over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..control import Control
+from ..job import Layout, Settings, UserError
+from ..metrics import psnr
+from ..rendering import render_layout
+from ..templates import Templates
+from . import FitResult, Observer, Snapshot, fit
+from .primitives import template_specs
+
+CONTAINMENT = 2.0
+"""Paint outside of a region weighs so many times as much as that outside of a mask: it covers another region.
+
+Of 200 soft discs each in a disc, a star and a letter, 0.5 to 1.3 % of the alpha lies outside with 1, 0.4 to 1.0 % with
+2, 0.3 to 0.8 % with 4; what is inside loses 1.7 and 3.2 dB of PSNR. To begin with it only late in the fit is no better.
+"""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the canvas."""
+
+    name: str
+    mask: Tensor  # [H, W] from 0 to 1: its pixels
+    stamps: tuple[int, ...] = ()  # indices into the templates; none = all of them
+    share: float = 0.0  # of the primitives, relative to those of other regions; 0 = by its area
+
+
+def fit_regions(
+    target: Tensor,  # [3, H, W] float32, display-encoded
+    templates: Templates,
+    settings: Settings,
+    regions: Sequence[Region],  # the front one first
+    *,
+    weight: Tensor | None = None,  # [H, W] as for fit: holds for all regions
+    importance: Tensor | None = None,  # [H, W] as for fit
+    observer: Observer | None = None,
+    control: Control | None = None,
+) -> FitResult:
+    """Fits settings.count primitives, shared out to the regions, each to what of the target its region shows.
+
+    The layout's `region` says which one a primitive belongs to. A limit on how often a stamp is used holds in each
+    region. What is judged are all regions together. A control that is cancelled leaves out those that have not begun.
+
+    Raises UserError as fit does, and where a region shows nothing.
+    """
+    control = control or Control()
+    whole = torch.ones_like(target[0]) if weight is None else weight
+    planes = [_plane(region, whole) for region in regions]
+    counts = _counts(regions, planes, settings.count)
+    union = torch.stack(planes).amax(0)
+    done: list[Layout] = []
+    loss, steps, seconds = 0.0, 0, 0.0
+    for number, (region, plane, count) in enumerate(zip(regions, planes, counts, strict=True)):
+        stamps = region.stamps or tuple(range(len(templates)))
+        own = replace(
+            settings,
+            count=count,
+            containment=CONTAINMENT * settings.containment,
+            time_limit=settings.time_limit * count / settings.count,
+        )
+        merge = _Merge(templates, stamps, number, list(done))
+        watch = None if observer is None else _Watch(observer, merge, number, len(regions), own)
+        chosen = Templates([templates.items[index] for index in stamps])
+        result = fit(target, chosen, own, weight=plane, importance=importance, observer=watch, control=control)
+        done = [*done, merge.placed(result.layout)]
+        loss += result.loss * count / settings.count
+        steps, seconds = steps + result.steps, seconds + result.seconds
+        if control.cancelled:
+            break
+    layout = merged(done, templates)
+    render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
+    return FitResult(layout, loss, psnr(render, target, union), steps, control.cancelled, seconds)
+
+
+def merged(layouts: list[Layout], templates: Templates) -> Layout:
+    """Layouts of one canvas over each other, the first in front, whose stamps are those of `templates` already."""
+    first = layouts[0]
+    joined = {
+        name: np.concatenate([getattr(layout, name) for layout in layouts], axis)
+        for axis, names in (
+            (1, ("x", "y", "scale", "aspect", "rotation", "opacity", "color")),
+            (0, ("template", "level", "region", "mirror", "locked")),
+        )
+        for name in names
+    }
+    return replace(first, templates=template_specs(templates), **joined)
+
+
+def _plane(region: Region, whole: Tensor) -> Tensor:
+    if region.mask.shape != whole.shape:
+        raise UserError(f"The mask of the region {region.name} has not the target's size")
+    plane = region.mask * whole
+    if float(plane.double().sum()) <= 0:
+        raise UserError(f"The region {region.name} shows nothing: paint white what belongs to it")
+    return plane
+
+
+def _counts(regions: Sequence[Region], planes: list[Tensor], count: int) -> list[int]:
+    """How many primitives each region gets: by shares, or where none is given by areas; one at least."""
+    if count < len(regions):
+        raise UserError(f"There are {len(regions)} regions, but only {count} primitives: ask for more")
+    areas = torch.tensor([float(plane.double().sum()) for plane in planes], dtype=torch.float64)
+    shares = torch.tensor([region.share for region in regions], dtype=torch.float64)
+    given = shares > 0
+    if bool(given.any()):
+        # Those without a share get as many to a pixel as those that have one on the whole.
+        areas = areas * shares[given].sum() / areas[given].sum()
+        areas[given] = shares[given]
+    ideal = (count - len(regions)) * areas / areas.sum()
+    result = ideal.floor().long() + 1
+    rest = (ideal.floor() - ideal).argsort(stable=True)[: count - int(result.sum())]
+    result[rest] += 1
+    return result.tolist()
+
+
+@dataclass(frozen=True)
+class _Merge:
+    """Puts a region's layout behind those that are done."""
+
+    templates: Templates
+    stamps: tuple[int, ...]
+    region: int
+    done: list[Layout]
+
+    def placed(self, layout: Layout) -> Layout:
+        """The region's own, with its number and with stamps as all regions count them."""
+        template = np.array(self.stamps, np.int32)[layout.template]
+        region = np.full_like(layout.region, self.region)
+        return replace(layout, template=template, region=region, templates=template_specs(self.templates))
+
+    def __call__(self, layout: Layout) -> Layout:
+        return merged([*self.done, self.placed(layout)], self.templates)
+
+
+@dataclass
+class _Watch:
+    """Tells the observer of a whole fit about a region's."""
+
+    observer: Observer
+    merge: _Merge
+    region: int
+    regions: int
+    settings: Settings
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        total = self.regions * snapshot.total
+        step = min(self.region * snapshot.total + snapshot.step, total - (self.region + 1 < self.regions))
+        left = self.regions - self.region - 1
+        told = replace(snapshot, step=step, total=total, seconds_left=snapshot.seconds_left * (left + 1))
+        if snapshot.layout is not None:
+            told.layout = self.merge(snapshot.layout)
+            told.image = render_layout(
+                told.layout, self.merge.templates, engine=self.settings.engine, threads=self.settings.threads
+            )[:3]
+        self.observer(told)
