@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .files import UserError
-from .job import ENGINES, LOCKABLE, ORDERS, PRESETS, RECIPES, SPACES, Job, Settings, TemplateSpec
+from .job import ENGINES, LOCKABLE, ORDERS, PRESETS, RECIPES, SPACES, Job, RegionSpec, Settings, TemplateSpec
 from .settings import check_engine
 
 STAMPS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga", ".gif")
@@ -76,6 +77,10 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
 def _add_pictures(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--mask", type=Path, metavar="M.png", help="white: the target counts; black: nothing is placed")
+    text = "a part of the canvas (white) and its stamps, or those of --templates; may be repeated, the front one first"
+    add("--region", type=Path, nargs="+", action="append", metavar=("M.png", "FILE"), help=text)
+    text = "how much paint where it is to stay clear weighs (1; regions: twice that)"
+    add("--containment", type=float, metavar="W", help=text)
     add("--importance", type=Path, metavar="W.png", help="white: errors weigh more than where it is black")
     add("--start", type=Path, metavar="DIR", help="a layout to continue from")
 
@@ -119,7 +124,7 @@ def _add_places(group: argparse._ArgumentGroup) -> None:
 
 
 def _job_of_folder(args: argparse.Namespace) -> Job:
-    for name in ("templates", "mask", "importance", "start"):
+    for name in ("templates", "mask", "region", "importance", "start"):
         if getattr(args, name):
             raise UserError(f"--{name} is for a target that is a picture: {args.target / 'job.json'} names its own")
     job = Job.load(args.target)
@@ -128,15 +133,24 @@ def _job_of_folder(args: argparse.Namespace) -> Job:
 
 
 def _job_of_files(args: argparse.Namespace) -> Job:
-    if not args.templates:
+    parts: list[list[Path]] = args.region or []
+    common = args.templates or []
+    if not common and not (parts and all(len(part) > 1 for part in parts)):
         raise UserError("There is no stamp: name at least one picture after --templates")
     settings = _settings(args, Settings())
-    for path in (args.target, args.mask, args.importance, args.start, *args.templates):
+    pictures = [args.target, args.mask, args.importance, args.start, *common, *itertools.chain(*parts)]
+    for path in pictures:
         if path and not os.path.exists(path):  # False for a name that is too long as well
             raise UserError(f"There is no {path}: name one that exists")
-    specs = [TemplateSpec(str(file)) for file in _stamp_files(args.templates)]
-    pictures: dict[str, Any] = {name: str(getattr(args, name) or "") for name in ("mask", "importance", "start")}
-    return Job(str(args.target), specs, settings, **pictures)
+    files = _stamp_files(common) if common else []
+    regions, for_all = [], list(files)
+    for mask, *stamps in parts:
+        own = _stamp_files(stamps) if stamps else for_all
+        files += [file for file in own if file not in files]
+        regions.append(RegionSpec(mask.stem, str(mask), [files.index(file) for file in own]))
+    specs = [TemplateSpec(str(file)) for file in files]
+    others: dict[str, Any] = {name: str(getattr(args, name) or "") for name in ("mask", "importance", "start")}
+    return Job(str(args.target), specs, settings, regions=regions, **others)
 
 
 def _settings(args: argparse.Namespace, settings: Settings) -> Settings:

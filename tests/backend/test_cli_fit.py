@@ -15,7 +15,7 @@ from PIL import Image
 from backend.__main__ import main
 from backend.cli import _parser
 from backend.cli_fit import job_of
-from backend.job import PRESETS, Job, Limits, Settings, TemplateSpec, UserError
+from backend.job import PRESETS, Job, Limits, RegionSpec, Settings, TemplateSpec, UserError
 from backend.results import load_result
 from backend.run import load_importance
 
@@ -196,3 +196,30 @@ def test_no_room_is_told_before_the_fit(
         assert main(command) == 2
         assert words in capsys.readouterr().err
         assert not out.exists()
+
+
+def test_regions_with_stamps_of_their_own(
+    target: Path, stamp: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, masks = tmp_path / "other.png", [tmp_path / "left.png", tmp_path / "right.png"]
+    Image.fromarray(np.full((8, 8, 4), 255, np.uint8)).save(other)
+    for number, mask in enumerate(masks):
+        half = np.zeros((48, 64), np.uint8)
+        half[:, 32 * number : 32 * (number + 1)] = 255
+        Image.fromarray(half).save(mask)
+    own = ["--region", masks[0], other, stamp, "--region", masks[1]]
+    made = job(target, "--templates", stamp, *own, "--containment", 3)
+    assert [Path(spec.file).name for spec in made.templates] == ["leaf.png", "other.png"]
+    assert made.regions == [RegionSpec("left", str(masks[0]), [1, 0]), RegionSpec("right", str(masks[1]), [0])]
+    assert made.settings.containment == 3.0
+    assert job(target, "--region", masks[0], other).templates == [TemplateSpec(str(other))]
+    with pytest.raises(UserError, match="There is no stamp"):
+        job(target, *own)
+    with pytest.raises(UserError, match=r"There is no .*none.png"):
+        job(target, "--region", tmp_path / "none.png", other)
+    out = fitted(target, [stamp], tmp_path / "out", *map(str, own))
+    layout, _ = load_result(out)
+    assert set(layout.region.tolist()) == {0, 1}
+    assert set(layout.template[layout.region == 1].tolist()) == {0}
+    assert main(["fit", str(target), "--out", "x", "--region", str(masks[0]), str(other), "--start", str(out)]) == 2
+    assert "cannot continue" in capsys.readouterr().err
