@@ -18,7 +18,7 @@ from .engines import make_rasterizer
 from .engines.choice import choose_engine
 from .files import UserError
 from .fitting import FitResult, Observer, Snapshot, fit
-from .fitting.regions import Region, fit_regions
+from .fitting.regions import Region, fit_regions, shown
 from .images import load_grey, load_mask, load_target
 from .job import IMPORTANCE, Done, Event, Job, Layout, Log, Progress, Settings
 from .memory import memory_errors_named
@@ -65,8 +65,7 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     observer = _Reporter(folder, emit, with_previews=settings.preview_seconds > 0)
     result = _fitted(job, target, weight, regions, templates, observer, control)
     if regions:
-        union = torch.stack([region.mask for region in regions]).amax(0)
-        weight = union if weight is None else union * weight
+        weight = shown(regions, weight)
     folder.save(result.layout)
     emit(Log("Measuring the result"))
     render, metrics = judge(result, target, weight, templates, settings, control)

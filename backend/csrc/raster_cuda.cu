@@ -116,11 +116,11 @@ KERNEL prepare_candidates(const Candidates* all) {
 }
 
 // A warp per candidate.
-KERNEL solve_candidates(const Candidates* all) {
+KERNEL candidates_solve(const Candidates* all) {
     for_candidate(*all, [&](int64_t i, const Primitive& q, int lane) { solve(*all, i, q, lane); });
 }
 
 // A warp per candidate.
-KERNEL candidate_gains(const Candidates* all) {
+KERNEL candidates_gains(const Candidates* all) {
     for_candidate(*all, [&](int64_t i, const Primitive& q, int lane) { gain(*all, i, q, lane); });
 }

@@ -195,7 +195,8 @@ struct Moments {
     V q[3];            // sum of dL/dq, of textured stamps
     V unused[2];       // a record fills a cache line
 };
-constexpr int kRecord = 16;  // values in it
+constexpr int kRecord = 16;   // values in it
+constexpr int kSolution = 8;  // numbers of a candidate's solution, see solve in candidates_*
 
 // One sample, back to front. behind = <dL/dimage, colour behind the sample>, the projected suffix:
 // dL/dalpha = T (<g, c> - behind), and before the sample the suffix is behind + alpha (<g, c> - behind).

@@ -70,4 +70,3 @@ struct Candidates {
     float* result;          // diffbmp_solve: [count, kSolution]; diffbmp_gains: [count]
     int64_t next;
 };
-constexpr int kSolution = 8;

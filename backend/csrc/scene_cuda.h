@@ -103,18 +103,17 @@ static_assert(sizeof(Level) == 64 && sizeof(Primitive) == 136 && sizeof(Entry) =
 // Primitives that are not there yet, each as if it alone were laid on top of an image.
 struct Candidates {
     int32_t width, height, count, unused;
-    const float* params;    // [count, kParams]; the colours are read by candidate_gains alone
+    const float* params;    // [count, kParams]; the colours are read by candidates_gains alone
     const int32_t* level;   // [count]
     const uint8_t* mirror;  // [count]
     const Level* levels;
     const float* decode;
     const float* image;     // [3, height, width] as composited
-    const float* target;    // [3, height, width]: solve_candidates: as composited; candidate_gains: encoded
-    const float* weight;    // solve_candidates: [3, height, width]; candidate_gains: [height, width]
-    const float* loss_map;  // [height, width] weighted loss of the image; candidate_gains only
-    float* result;          // solve_candidates: [count, kSolution]; candidate_gains: [count]
+    const float* target;    // [3, height, width]: candidates_solve: as composited; candidates_gains: encoded
+    const float* weight;    // candidates_solve: [3, height, width]; candidates_gains: [height, width]
+    const float* loss_map;  // [height, width] weighted loss of the image; candidates_gains only
+    float* result;          // candidates_solve: [count, kSolution]; candidates_gains: [count]
     Primitive* primitives;  // [count]
 };
-constexpr int kSolution = 8;
 
 static_assert(sizeof(Descent) == 192 && sizeof(Scene) == 440 && sizeof(Candidates) == 104, "");

@@ -108,21 +108,6 @@ static double finish(const Scene& scene, Tile& tile) {
     return total;
 }
 
-// What the loss of a row of pixels would gain without a primitive of this colour and alpha there; the colour behind
-// moves in front of it. Exact: with D = dC/dalpha the picture without it is C - alpha D.
-static Float16 removal(const Scene& scene, Tile& tile, int r, Float16 alpha, Float16 transmittance,
-                       const Float16* color) {
-    Float16 loss{};
-    for (int c = 0; c < 3; ++c) {
-        const Float16 step = alpha * (color[c] - tile.back[r][c]);
-        Float16 slope;
-        const Float16 without = tile.shown[r][c] - transmittance * step;
-        loss += loss_of(scene.loss, error_of(scene.linear, without, tile.target[r][c], slope));
-        tile.back[r][c] += step;
-    }
-    return tile.weight[r] * loss - tile.loss[r];
-}
-
 // What a primitive's samples on a tile say about its parameters, summed; `behind` moves in front of it.
 template <bool kTextured, bool kRemoval>
 static Float16 differentiate(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, const Row* cache) {
@@ -145,7 +130,9 @@ static Float16 differentiate(const Scene& scene, const Pair& pair, const Primiti
         over_backward(cache->mask, opacity, color, cache->transmittance, tile.grad[r], tile.behind[r], grad_opacity,
                       grad_mask, color_grad);
         if constexpr (kRemoval)
-            moments.removal += removal(scene, tile, r, cache->mask * opacity, cache->transmittance, color);
+            moments.removal +=
+                removal<Float16>(scene.linear, scene.loss, cache->mask * opacity, cache->transmittance, color,
+                                 tile.shown[r], tile.target[r], tile.weight[r], tile.loss[r], tile.back[r]);
         moments.opacity += grad_opacity;
         Float16 grad_u = grad_mask * cache->slope_u, grad_v = grad_mask * cache->slope_v;
         for (int c = 0; c < 3; ++c) {

@@ -167,21 +167,6 @@ __device__ __forceinline__ double block_sum(float value) {
     return sum;
 }
 
-// What the loss of a pixel would gain without a primitive of this colour and alpha there; the colour behind moves in
-// front of it. Exact: with D = dC/dalpha the picture without it is C - alpha D.
-__device__ __forceinline__ float removal(const Scene& scene, int j, float alpha, float transmittance,
-                                         const float* color, Shown& shown) {
-    float loss = 0.0f;
-    for (int c = 0; c < 3; ++c) {
-        const float step = alpha * (color[c] - shown.back[j][c]);
-        float slope;
-        const float without = shown.image[j][c] - transmittance * step;
-        loss += loss_of(scene.loss, error_of(LINEAR, without, shown.target[j][c], slope));
-        shown.back[j][c] += step;
-    }
-    return shown.weight[j] * loss - shown.loss[j];
-}
-
 // Half of the lanes pass on their odd values and the others their even ones: kCount sums become half as many.
 template <int kCount>
 __device__ __forceinline__ void halve(const float* from, float* to, int lane, int bit) {
@@ -229,7 +214,8 @@ __device__ __forceinline__ void differentiate(const Scene& scene, const Place& h
         over_backward(sample.mask, s.opacity, sample.color, transmittance, pixels.grad[j], pixels.behind[j],
                       grad_opacity, grad_mask, color_grad);
         if (kMode == kScored)
-            m.removal += removal(scene, j, sample.mask * s.opacity, transmittance, sample.color, shown);
+            m.removal += removal<float>(LINEAR, scene.loss, sample.mask * s.opacity, transmittance, sample.color,
+                                        shown.image[j], shown.target[j], shown.weight[j], shown.loss[j], shown.back[j]);
         m.opacity += grad_opacity;
         float grad_u = grad_mask * sample.slope_u, grad_v = grad_mask * sample.slope_v;
         for (int c = 0; c < 3; ++c) {

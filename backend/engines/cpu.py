@@ -12,13 +12,12 @@ from torch import Tensor
 
 from ..color import decode_table
 from ..templates import Templates
-from . import PARAMETERS, AdamRule, LevelNumbers, Placement, Scores, Solutions, core_count, native
+from . import AdamRule, LevelNumbers, Placement, core_count, native
+from .compiled import LOSSES, TILE, CompiledRasterizer, plain
 from .levels import Level, LevelTables, level_tables
 
-TILE = 16
 
-
-class CpuRasterizer:
+class CpuRasterizer(CompiledRasterizer):
     name = "cpu"
     torch_device = torch.device("cpu")
 
@@ -53,55 +52,6 @@ class CpuRasterizer:
         """Memory that the engine keeps between calls."""
         return self._buffers.size + sum(table.nbytes for table in self._tables)
 
-    def forward(
-        self,
-        params: Tensor,  # [N, 9]
-        placement: Placement,
-        background: Tensor,  # [3, H, W]
-    ) -> tuple[Tensor, Tensor]:
-        image, alpha = _floats(3, self._height, self._width), _floats(self._height, self._width)
-        self._run("forward", params, placement, {"background": background}, {"image": image, "alpha": alpha})
-        return image, alpha
-
-    def backward(
-        self,
-        params: Tensor,  # [N, 9]
-        placement: Placement,
-        background: Tensor,  # [3, H, W]
-        grad_image: Tensor,  # [3, H, W]
-        grad_alpha: Tensor | None = None,  # [H, W]
-    ) -> Tensor:
-        grad = _floats(len(params), len(PARAMETERS))
-        planes = {"background": background, "grad_image": grad_image, "grad_alpha": grad_alpha}
-        self._run("backward", params, placement, planes, {"grad": grad})
-        return grad
-
-    def step(
-        self,
-        params: Tensor,  # [N, 9]
-        placement: Placement,
-        background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [H, W]
-        loss: str = "mse",
-    ) -> tuple[Tensor, Tensor]:
-        planes = {"background": background, "target": target, "weight": weight}
-        return self._step(params, placement, planes, {}, loss)
-
-    def scored_step(
-        self,
-        params: Tensor,  # [N, 9]
-        placement: Placement,
-        background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [H, W]
-        loss: str = "mse",
-    ) -> tuple[Tensor, Tensor, Scores]:
-        shape = (self._height, self._width)
-        results = {"image": _floats(3, *shape), "loss_map": _floats(*shape), "removal": _floats(len(params))}
-        planes = {"background": background, "target": target, "weight": weight}
-        return *self._step(params, placement, planes, results, loss), Scores(target, **results)
-
     def iteration(
         self,
         count: int,
@@ -114,44 +64,6 @@ class CpuRasterizer:
         """See Rasterizer: here steps are made by torch."""
         return None
 
-    def solve_on_top(
-        self,
-        params: Tensor,  # [M, 9]
-        placement: Placement,
-        image: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [3, H, W]
-    ) -> Solutions:
-        result = _floats(len(params), native.SOLUTION)
-        planes = {"image": image, "target": target, "weight": weight}
-        self._examine(self._native.solve, params, placement, planes, result)
-        return Solutions(result[:, :3], result[:, 3:6], result[:, 6])
-
-    def gains_on_top(
-        self,
-        params: Tensor,  # [M, 9]
-        placement: Placement,
-        scores: Scores,
-        weight: Tensor,  # [H, W]
-    ) -> Tensor:
-        result = _floats(len(params))
-        planes = {"image": scores.image, "loss_map": scores.loss_map, "target": scores.target, "weight": weight}
-        self._examine(self._native.gains, params, placement, planes, result)
-        return result
-
-    def _step(
-        self,
-        params: Tensor,
-        placement: Placement,
-        planes: Mapping[str, Tensor],
-        scores: Mapping[str, Tensor],
-        loss: str,
-    ) -> tuple[Tensor, Tensor]:
-        grad = _floats(len(params), len(PARAMETERS))
-        parts = torch.empty(-(-self._height // TILE) * -(-self._width // TILE), dtype=torch.float64)
-        self._run("step", params, placement, planes, {"grad": grad, "tile_loss": parts, **scores}, loss)
-        return parts.sum(), grad
-
     def _run(
         self,
         mode: str,
@@ -160,31 +72,31 @@ class CpuRasterizer:
         planes: Mapping[str, Tensor | None],
         results: Mapping[str, Tensor],
         loss: str = "mse",
-    ) -> None:
-        """One pass over the canvas. planes, results: what is read and what is written, by its name in struct Scene."""
+    ) -> Tensor:
+        parts = torch.zeros(-(-self._height // TILE) * -(-self._width // TILE), dtype=torch.float64)
         scene = native.Scene(width=self._width, height=self._height, count=len(params))
         scene.tiles_x, scene.tiles_y = -(-self._width // TILE), -(-self._height // TILE)
-        scene.mode, scene.loss = native.MODES[mode], native.LOSSES[loss]
-        self._fill(scene, params, placement, planes, results)
+        scene.mode, scene.loss = native.MODES[mode], LOSSES[loss]
+        self._fill(scene, params, placement, planes, {**results, "tile_loss": parts})
         self._buffers.prepare(scene)
         self._buffers.bin(scene)
         self._on_all_threads(self._native.run, scene, *[(thread,) for thread in range(self._threads)])
         if mode != "forward":
             self._native.reduce(scene)
         self.samples = scene.samples
+        return parts.sum()
 
     def _examine(
         self,
-        work: Callable[..., object],
+        work: str,
         params: Tensor,
         placement: Placement,
         planes: Mapping[str, Tensor | None],
         result: Tensor,
     ) -> None:
-        """One pass over candidates; names are those of struct Candidates."""
         candidates = native.Candidates(width=self._width, height=self._height, count=len(params))
         self._fill(candidates, params, placement, planes, {"result": result})
-        self._on_all_threads(work, candidates, *[()] * self._threads)
+        self._on_all_threads(getattr(self._native, work), candidates, *[()] * self._threads)
 
     def _fill(
         self,
@@ -207,7 +119,7 @@ class CpuRasterizer:
         # Kept with the struct, because where a call is interrupted its threads outlive it.
         struct.kept = {
             **results,
-            **{name: _plain(tensor) for name, tensor in inputs.items() if tensor is not None},
+            **{name: plain(tensor) for name, tensor in inputs.items() if tensor is not None},
         }
         for name, tensor in struct.kept.items():
             setattr(struct, name, tensor.data_ptr())
@@ -277,13 +189,3 @@ class _Buffers:
             # torch's allocations are aligned to 64 bytes, as the vectors need.
             self._held[name] = torch.empty(size + size // 4, dtype=torch.uint8)
         setattr(scene, name, self._held[name].data_ptr())
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    """As the library reads it: contiguous, and in single precision what a caller has in another."""
-    return (tensor.float() if tensor.is_floating_point() else tensor).detach().contiguous()
-
-
-def _floats(*shape: int) -> Tensor:
-    """Memory for results, whatever torch's default type is."""
-    return torch.empty(*shape, dtype=torch.float32)

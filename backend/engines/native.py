@@ -12,10 +12,7 @@ from ..csrc.build import LIBRARIES, library_file, this_platform
 from ..job import UserError
 from .levels import Level
 
-MODES = {"forward": 0, "backward": 1, "step": 2}
-LOSSES = {"mse": 0, "l1": 1}
-SOLUTION = 8
-"""Numbers of a candidate's solution."""
+MODES = {"forward": 0, "backward": 1, "step": 2, "scored": 2}
 RECORD_BYTES = 64
 """A record of moments: 16 floats, and the alignment of all vectors."""
 

@@ -16,6 +16,7 @@ from ..rendering import render_layout
 from ..templates import Templates
 from . import FitResult, Observer, Snapshot, fit
 from .primitives import template_specs
+from .usage import divided
 
 CONTAINMENT = 2.0
 """Paint outside of a region weighs so many times as much as that outside of a mask: it covers another region.
@@ -57,7 +58,7 @@ def fit_regions(
     whole = torch.ones_like(target[0]) if weight is None else weight
     planes = [_plane(region, whole) for region in regions]
     counts = _counts(regions, planes, settings.count)
-    union = torch.stack(planes).amax(0)
+    union = shown(regions, weight)
     done: list[Layout] = []
     loss, steps, seconds = 0.0, 0, 0.0
     for number, (region, plane, count) in enumerate(zip(regions, planes, counts, strict=True)):
@@ -80,6 +81,12 @@ def fit_regions(
     layout = merged(done, templates)
     render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
     return FitResult(layout, loss, psnr(render, target, union), steps, control.cancelled, seconds)
+
+
+def shown(regions: Sequence[Region], weight: Tensor | None) -> Tensor:
+    """How much the pixels count to all regions together: [H, W]. weight [H, W]: None = all alike."""
+    union = torch.stack([region.mask for region in regions]).amax(0)
+    return union if weight is None else union * weight
 
 
 def merged(layouts: list[Layout], templates: Templates) -> Layout:
@@ -116,11 +123,8 @@ def _counts(regions: Sequence[Region], planes: list[Tensor], count: int) -> list
         # Those without a share get as many to a pixel as those that have one on the whole.
         areas = areas * shares[given].sum() / areas[given].sum()
         areas[given] = shares[given]
-    ideal = (count - len(regions)) * areas / areas.sum()
-    result = ideal.floor().long() + 1
-    rest = (ideal.floor() - ideal).argsort(stable=True)[: count - int(result.sum())]
-    result[rest] += 1
-    return result.tolist()
+    rest = count - len(regions)
+    return (1 + divided(areas.numpy(), np.full(len(regions), rest), rest)).tolist()
 
 
 @dataclass(frozen=True)

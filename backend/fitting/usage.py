@@ -31,7 +31,7 @@ def capacities(templates: Templates, count: int, usage: str) -> Tensor:
         most[share == 0] = 0
     if most.sum() < count:
         raise UserError(_too_few(templates, int(most.sum()), count, usage))
-    return torch.from_numpy(_divided(share, most, count) if usage == "shares" else most)
+    return torch.from_numpy(divided(share, most, count) if usage == "shares" else most)
 
 
 def check_usage(template: Tensor, templates: Templates) -> None:
@@ -52,7 +52,7 @@ def assign(capacity: Tensor, count: int, generator: torch.Generator) -> Tensor:
     sequence: where primitives follow a curve over the canvas, its copies keep away from each other.
     """
     most = capacity.numpy()
-    used = torch.from_numpy(_divided(np.ones(len(most)), most, count))
+    used = torch.from_numpy(divided(np.ones(len(most)), most, count))
     template = torch.arange(len(most)).repeat_interleave(used)
     use = torch.arange(count) - (used.cumsum(0) - used)[template]
     place = (use + torch.rand(count, generator=generator, dtype=torch.float64)) / used[template]
@@ -118,7 +118,7 @@ class _Queues:
         return queue[-1] if queue else None
 
 
-def _divided(share: NDArray[np.float64], most: IntArray, count: int) -> IntArray:
+def divided(share: NDArray[np.float64], most: IntArray, count: int) -> IntArray:
     """Whole numbers that sum to count, as near as can be to the shares and none above its `most`: [T].
 
     By largest remainders. `most` must sum to count at least, and be 0 where the share is.

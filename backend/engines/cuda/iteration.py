@@ -13,10 +13,11 @@ from torch import Tensor
 from ...color import decode_table
 from ...templates import LEVELS_PER_OCTAVE, Templates
 from .. import PARAMETERS, AdamRule, Scores, Variables
+from ..compiled import LOSSES, plain
 from . import structs
 from .buffers import Buffers
 from .levels import DeviceLevels
-from .rasterizer import launch_bins, launch_each, launch_tiles, plain
+from .rasterizer import launch_bins, launch_each, launch_tiles
 from .structs import DeviceStruct, Scene
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class CudaIteration:
         self._palette = None if palette is None else plain(palette.to(self._device))
         self._scene = Scene(width=width, height=height, count=count, deterministic=deterministic)
         self._scene.tiles_x, self._scene.tiles_y = -(-width // structs.TILE), -(-height // structs.TILE)
-        self._scene.loss = structs.LOSSES[loss]
+        self._scene.loss = LOSSES[loss]
         self._describe(rule, shrink)
 
     def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:

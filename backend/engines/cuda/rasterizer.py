@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ...color import decode_table
 from ...templates import Templates
-from .. import PARAMETERS, AdamRule, Iteration, Placement, Scores, Solutions
+from .. import AdamRule, Iteration, Placement
+from ..compiled import LOSSES, CompiledRasterizer, plain
 from . import structs
 from .buffers import Buffers, scan_blocks
 from .levels import DeviceLevels
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _THREADS = 128  # of blocks whose threads or warps have a primitive each
 
 
-class CudaRasterizer:
+class CudaRasterizer(CompiledRasterizer):
     """See engines.Rasterizer. Works on the current stream of its device; calls wait for it to count pairs."""
 
     name = "cuda"
@@ -59,88 +60,6 @@ class CudaRasterizer:
         """Samples that the latest call visited, whole tiles counted. Waits for the device."""
         return self._buffers.pairs * structs.TILE**2
 
-    def forward(
-        self,
-        params: Tensor,  # [N, 9]
-        placement: Placement,
-        background: Tensor,  # [3, H, W]
-    ) -> tuple[Tensor, Tensor]:
-        image, alpha = self._floats(3, self._height, self._width), self._floats(self._height, self._width)
-        self._run("forward", params, placement, {"background": background}, {"image": image, "alpha": alpha})
-        return image, alpha
-
-    def backward(
-        self,
-        params: Tensor,  # [N, 9]
-        placement: Placement,
-        background: Tensor,  # [3, H, W]
-        grad_image: Tensor,  # [3, H, W]
-        grad_alpha: Tensor | None = None,  # [H, W]
-    ) -> Tensor:
-        grad = self._floats(len(params), len(PARAMETERS))
-        planes = {"background": background, "grad_image": grad_image, "grad_alpha": grad_alpha}
-        self._run("backward", params, placement, planes, {"grad": grad})
-        return grad
-
-    def step(
-        self,
-        params: Tensor,  # [N, 9]
-        placement: Placement,
-        background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [H, W]
-        loss: str = "mse",
-    ) -> tuple[Tensor, Tensor]:
-        grad = self._floats(len(params), len(PARAMETERS))
-        planes = {"background": background, "target": target, "weight": weight}
-        self._run("step", params, placement, planes, {"grad": grad}, loss)
-        return self._buffers.loss, grad
-
-    def scored_step(
-        self,
-        params: Tensor,  # [N, 9]
-        placement: Placement,
-        background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [H, W]
-        loss: str = "mse",
-    ) -> tuple[Tensor, Tensor, Scores]:
-        shape = (self._height, self._width)
-        grad = self._floats(len(params), len(PARAMETERS))
-        scores = {
-            "image": self._floats(3, *shape),
-            "loss_map": self._floats(*shape),
-            "removal": self._floats(len(params)),
-        }
-        planes = {"background": background, "target": target, "weight": weight}
-        self._run("scored", params, placement, planes, {"grad": grad, **scores}, loss)
-        return self._buffers.loss, grad, Scores(target, **scores)
-
-    def solve_on_top(
-        self,
-        params: Tensor,  # [M, 9]
-        placement: Placement,
-        image: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [3, H, W]
-    ) -> Solutions:
-        result = self._floats(len(params), structs.SOLUTION)
-        planes = {"image": image, "target": target, "weight": weight}
-        self._examine("solve_candidates", params, placement, planes, result)
-        return Solutions(result[:, :3], result[:, 3:6], result[:, 6])
-
-    def gains_on_top(
-        self,
-        params: Tensor,  # [M, 9]
-        placement: Placement,
-        scores: Scores,
-        weight: Tensor,  # [H, W]
-    ) -> Tensor:
-        result = self._floats(len(params))
-        planes = {"image": scores.image, "loss_map": scores.loss_map, "target": scores.target, "weight": weight}
-        self._examine("candidate_gains", params, placement, planes, result)
-        return result
-
     def iteration(
         self,
         count: int,
@@ -173,17 +92,17 @@ class CudaRasterizer:
         planes: Mapping[str, Tensor | None],
         results: Mapping[str, Tensor],
         loss: str = "mse",
-    ) -> None:
-        """One pass over the canvas. planes, results: what is read and what is written, by its name in struct Scene."""
+    ) -> Tensor:
         scene = Scene(width=self._width, height=self._height, count=len(params), deterministic=self._deterministic)
         scene.tiles_x, scene.tiles_y = -(-self._width // structs.TILE), -(-self._height // structs.TILE)
-        scene.loss = structs.LOSSES[loss]
+        scene.loss = LOSSES[loss]
         kept = self._fill(scene, params, placement, self._levels.numbers(placement), planes, results)
         self._bin(scene, backward=mode != "forward")
         if mode != "forward":
             self._buffers.clear_sums(scene)
         launch_tiles(self._program, scene, mode, self._scene.memory)
         del kept
+        return self._buffers.loss
 
     def _bin(self, scene: Scene, *, backward: bool) -> None:
         """Bins the primitives, with more memory where it was too little."""
@@ -199,13 +118,12 @@ class CudaRasterizer:
 
     def _examine(
         self,
-        kernel: str,
+        work: str,
         params: Tensor,
         placement: Placement,
         planes: Mapping[str, Tensor | None],
         result: Tensor,
     ) -> None:
-        """One pass over candidates; names are those of struct Candidates."""
         candidates = Candidates(width=self._width, height=self._height, count=len(params))
         # In a fit, where candidates keep to their limits, without waiting.
         level = self._levels.nearest(placement)
@@ -214,7 +132,7 @@ class CudaRasterizer:
         candidates.primitives = primitives.data_ptr()
         self._candidates.write(candidates)
         launch_each(self._program, "prepare_candidates", len(params), self._candidates.memory)
-        launch_each(self._program, kernel, len(params) * structs.WARP, self._candidates.memory)
+        launch_each(self._program, f"candidates_{work}", len(params) * structs.WARP, self._candidates.memory)
         del kept, primitives
 
     def _fill(
@@ -239,14 +157,6 @@ class CudaRasterizer:
             setattr(struct, name, tensor.data_ptr())
         struct.levels = self._levels.array.data_ptr()
         return kept
-
-    def _floats(self, *shape: int) -> Tensor:
-        return torch.empty(*shape, dtype=torch.float32, device=self.torch_device)
-
-
-def plain(tensor: Tensor) -> Tensor:
-    """As the kernels read it: contiguous, and in single precision what a caller has in another."""
-    return (tensor.float() if tensor.is_floating_point() else tensor).detach().contiguous()
 
 
 def launch_bins(program: Program, scene: Scene, memory: Tensor) -> None:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-TILE = 16
+from ..compiled import TILE
+
 WARP = 32
 TILE_THREADS = 64
 SCAN_THREADS = 256
 SCAN_BLOCK = 2048
 """Values that a block scans."""
-SOLUTION = 8
-"""Numbers of a candidate's solution."""
 
 PRIMITIVE_BYTES = 136
 ENTRY_BYTES = 16
@@ -23,7 +22,6 @@ STATUS_BYTES = 24
 TRANSMITTANCE_BYTES = 4 * TILE * TILE
 RECORD_BYTES = 64
 TILE_WARPS = TILE_THREADS // WARP
-LOSSES = {"mse": 0, "l1": 1}
 SCENE_BYTES, CANDIDATES_BYTES = 440, 104
 
 
