@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import build, limits, look, optimize, properties, verify
+from . import build, limits, look, optimize, properties, regions, stamp_list, stamps, thumbnails, verify
 
-_PARTS = (limits, look, properties, verify, optimize, build)
+_PARTS = (limits, look, regions, stamps, properties, stamp_list, thumbnails, verify, optimize, build)
 
 
 def register() -> None:

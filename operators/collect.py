@@ -1,17 +1,30 @@
-"""Scene to job folder: the target, the stamps and the settings, as the backend reads them."""
+"""Scene to job folder: the target, the stamps, the regions and the settings, as the backend reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import bpy
 
-from ..backend.job import Job, TemplateSpec, UserError
+from ..backend.job import Job, Limits, RegionSpec, TemplateSpec, UserError
 from .folders import file_name
 from .images import ByteArray, read_image, write_png
-from .settings import color_mode, fit_settings, stamp_limits, takes_steering, unused_settings
+from .regions import RegionMask, write_regions
+from .settings import (
+    color_mode,
+    fit_settings,
+    own_limits,
+    region_limits,
+    region_settings,
+    stamp_limits,
+    takes_steering,
+    unused_settings,
+)
+from .stamp_pixels import StampReader
+from .stamps import refresh, stamps_of
+from .target import target_pixels
+from .thumbnails import THUMBNAILS
 
 
 def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
@@ -20,63 +33,104 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
     Raises UserError where the target or all stamps cannot be used, a setting makes no sense, or the folder cannot be
     written to.
     """
-    settings = scene.diffbmp
-    if settings.target.image is None:
-        raise UserError("There is no target: choose an image")
-    if settings.stamps.collection is None:
-        raise UserError("There are no stamps: choose a collection of objects with image textures")
-    images = stamp_images(settings.stamps.collection)
-    if not images:
-        raise UserError(
-            f"The collection {settings.stamps.collection.name} holds no image: "
-            "give its objects materials with image textures"
-        )
-    mode, blend = color_mode(scene)
-    kind = TemplateSpec("", mode=mode, blend=blend, limits=stamp_limits(scene))
     wanted, left_out = fit_settings(scene), unused_settings(scene)
-    target = _read_visible(settings.target.image, "The target")
-    importance = settings.target.importance if takes_steering(scene) else None
+    refresh(scene.diffbmp.stamps)
+    target = target_pixels(scene)
+    importance = scene.diffbmp.target.importance if takes_steering(scene) else None
     try:
         target_file = _write_picture(target, folder, "target")
         importance_file = _write_picture(read_image(importance), folder, "importance") if importance else ""
-        specs, problems = _write_stamps(images, kind, folder)
-        Job(target_file, specs, wanted, importance=importance_file).save(folder)
+        mask, masks = write_regions(scene, folder, *_canvas(target, wanted.size), target)
+        stamps = _Stamps(scene, folder)
+        regions = [_region(region, stamps) for region in masks] if takes_steering(scene) else []
+        if not regions:
+            stamps.add(None, "", stamp_limits(scene))
+        Job(target_file, stamps.specs, wanted, mask=mask, importance=importance_file, regions=regions).save(folder)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written to ({error.strerror}): see that there is space and permission"
         ) from error
-    return [*problems, left_out] if left_out else problems
+    return [*stamps.problems, left_out] if left_out else stamps.problems
 
 
-def stamp_images(collection: bpy.types.Collection) -> list[bpy.types.Image]:
-    """The images in the materials of a collection's objects, and its image empties: each once, by object names."""
-    found: dict[bpy.types.Image, None] = {}
-    seen: set[bpy.types.NodeTree] = set()
-    for item in sorted(collection.all_objects, key=lambda item: item.name):
-        if item.type == "EMPTY" and item.data is not None:
-            found[item.data] = None
-        for slot in item.material_slots:
-            if slot.material and slot.material.node_tree:
-                found.update(dict.fromkeys(_node_images(slot.material.node_tree, seen)))
-    return list(found)
+class _Stamps:
+    """The stamps of a job: each is read and written once, whatever regions use it."""
+
+    def __init__(self, scene: bpy.types.Scene, folder: Path) -> None:
+        self.specs: list[TemplateSpec] = []
+        self.problems: list[str] = []
+        self._scene, self._folder = scene, folder
+        self._reader = StampReader(scene)
+        self._written: dict[str, TemplateSpec | None] = {}
+        (folder / "templates").mkdir()
+
+    def add(self, group: bpy.types.Collection | None, region: str, limits: Limits) -> list[int]:
+        """Adds the stamps that a region uses, and returns their indices. limits: of stamps that have none of their own.
+
+        Raises UserError where none can be used.
+        """
+        used = stamps_of(self._scene.diffbmp.stamps, group)
+        if not used and group is not None:
+            raise UserError(
+                f"The region {region} has no stamps: the collection {group.name} holds none that is used - add objects, "
+                "images or texts to it"
+            )
+        if not used:
+            raise UserError("There are no stamps: choose a collection, or add images, objects or a text")
+        before = len(self.problems)
+        indices = [self._index(spec) for stamp in used if (spec := self._spec(stamp, limits))]
+        if not indices:
+            reasons = self.problems[before:] or self.problems
+            raise UserError(f"No stamp can be used: {'; '.join(reasons)}")
+        return indices
+
+    def _spec(self, stamp: bpy.types.PropertyGroup, limits: Limits) -> TemplateSpec | None:
+        file = self._file(stamp)
+        if file is None:
+            return None
+        mode, blend = color_mode(stamp if stamp.own else self._scene.diffbmp.stamps)
+        if stamp.own and takes_steering(self._scene):
+            limits = own_limits(stamp.limits)
+        if takes_steering(self._scene):
+            limits = replace(limits, share=round(stamp.share, 6))
+        return replace(file, mode=mode, blend=blend, limits=limits)
+
+    def _file(self, stamp: bpy.types.PropertyGroup) -> TemplateSpec | None:
+        """The stamp's name, file and size; None where it cannot be used."""
+        key = stamp.path_from_id()
+        if key not in self._written:
+            self._written[key] = self._write(stamp)
+        return self._written[key]
+
+    def _write(self, stamp: bpy.types.PropertyGroup) -> TemplateSpec | None:
+        try:
+            rgba = self._reader.read(stamp)
+        except UserError as error:
+            self.problems.append(error.message)
+            return None
+        file = f"templates/{len(self._written):03d}_{file_name(stamp.name)}.png"
+        write_png(self._folder / file, rgba)
+        THUMBNAILS.draw(stamp, rgba)
+        height, width = rgba.shape[:2]
+        return TemplateSpec(file, name=stamp.name, width=width, height=height)
+
+    def _index(self, spec: TemplateSpec) -> int:
+        if spec not in self.specs:
+            self.specs.append(spec)
+        return self.specs.index(spec)
 
 
-def _node_images(tree: bpy.types.NodeTree, seen: set[bpy.types.NodeTree]) -> Iterator[bpy.types.Image]:
-    if tree in seen:
-        return
-    seen.add(tree)
-    for node in tree.nodes:
-        if node.type == "TEX_IMAGE" and node.image:
-            yield node.image
-        elif node.type == "GROUP" and node.node_tree:
-            yield from _node_images(node.node_tree, seen)
+def _region(mask: RegionMask, stamps: _Stamps) -> RegionSpec:
+    region = mask.region
+    indices = stamps.add(region.stamps, mask.name, region_limits(region))
+    return RegionSpec(mask.name, mask.file, indices, round(region.share, 6), region_settings(region))
 
 
-def _read_visible(image: bpy.types.Image, what: str) -> ByteArray:
-    rgba = read_image(image)
-    if not rgba[..., 3].any():
-        raise UserError(f"{what} {image.name} is fully transparent: choose another image")
-    return rgba
+def _canvas(target: ByteArray, size: int) -> tuple[int, int]:
+    """Width and height of the canvas on which a target is fitted, px."""
+    height, width = target.shape[:2]
+    factor = size / max(height, width)
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 def _write_picture(rgba: ByteArray, folder: Path, name: str) -> str:
@@ -84,26 +138,3 @@ def _write_picture(rgba: ByteArray, folder: Path, name: str) -> str:
     (folder / name).mkdir()
     write_png(folder / name / "0001.png", rgba)
     return f"{name}/0001.png"
-
-
-def _write_stamps(
-    images: list[bpy.types.Image], kind: TemplateSpec, folder: Path
-) -> tuple[list[TemplateSpec], list[str]]:
-    """kind: what all stamps have in common."""
-    (folder / "templates").mkdir()
-    specs: list[TemplateSpec] = []
-    problems: list[str] = []
-    for image in images:
-        try:
-            rgba = _read_visible(image, "The image")
-        except UserError as error:
-            problems.append(error.message)
-            continue
-        name = Path(image.name).stem
-        file = f"templates/{len(specs):03d}_{file_name(name)}.png"
-        write_png(folder / file, rgba)
-        height, width = rgba.shape[:2]
-        specs.append(replace(kind, file=file, name=name, width=width, height=height))
-    if not specs:
-        raise UserError(f"No stamp can be used: {'; '.join(problems)}")
-    return specs, problems

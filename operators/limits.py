@@ -13,7 +13,7 @@ _DEFAULTS = Limits()
 
 _USAGES = (
     ("free", "As Needed", "Each stamp is used wherever it fits best"),
-    ("shares", "Evenly", "All stamps are used equally often: none is repeated before all are used"),
+    ("shares", "By Share", "Each stamp is used as often as its share says: equally often where all shares are 1"),
 )
 
 Update = Callable[[bpy.types.PropertyGroup, bpy.types.Context], None]

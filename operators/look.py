@@ -81,27 +81,48 @@ class DIFFBMP_PG_look(bpy.types.PropertyGroup):
     inside: _preference("Inside Canvas", "Keep the stamps whole, within the edges of the canvas")
 
 
-class DIFFBMP_OT_add_color(bpy.types.Operator):
+class _Coloring:
+    """What the operators of the palettes have in common: whose palette it is."""
+
+    bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
+
+    region: IntProperty(name="Region", description="The region whose palette it is, -1 = of none", default=-1, min=-1)
+
+    def colors(self, context: bpy.types.Context) -> bpy.types.bpy_prop_collection | None:
+        """The palette's colors; None, and reported, where there is no such region."""
+        settings = context.scene.diffbmp
+        if self.region < 0:
+            return settings.look.colors
+        if self.region < len(settings.regions.items):
+            return settings.regions.items[self.region].look.colors
+        self.report({"ERROR"}, f"There is no region {self.region}: the list has {len(settings.regions.items)}")
+        return None
+
+
+class DIFFBMP_OT_add_color(_Coloring, bpy.types.Operator):
     bl_idname = "diffbmp.add_color"
     bl_label = "Add Color"
     bl_description = "Add a color to those that stamps may have"
-    bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.diffbmp.look.colors.add()
+        colors = self.colors(context)
+        if colors is None:
+            return {"CANCELLED"}
+        colors.add()
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_color(bpy.types.Operator):
+class DIFFBMP_OT_remove_color(_Coloring, bpy.types.Operator):
     bl_idname = "diffbmp.remove_color"
     bl_label = "Remove Color"
     bl_description = "Remove this color from the list"
-    bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
 
     index: IntProperty(name="Index", description="Its place in the list, from 0", min=0)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        colors = context.scene.diffbmp.look.colors
+        colors = self.colors(context)
+        if colors is None:
+            return {"CANCELLED"}
         if self.index >= len(colors):
             self.report({"ERROR"}, f"There is no color {self.index}: the list has {len(colors)}")
             return {"CANCELLED"}

@@ -15,6 +15,7 @@ from .folders import new_job_folder
 from .run import Run
 from .session import NOTICE, Slot, Watching, redraw
 from .settings import lacks_colors
+from .stamps import has_stamps
 from .worker import Worker
 
 PRINT_SECONDS = 1.0
@@ -46,8 +47,8 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
         return "An optimization is running already"
     if scene.diffbmp.target.image is None:
         return "Choose a target image"
-    if scene.diffbmp.stamps.collection is None:
-        return "Choose a collection with the stamps"
+    if not has_stamps(scene):
+        return "Choose a collection with the stamps, or add stamps to the list"
     if lacks_colors(scene):
         return "Add a color to the palette"
     try:

@@ -14,15 +14,11 @@ from bpy.props import (
 from ..backend.job import MAX_COUNT, MAX_SIZE, PRESETS, Settings
 from .limits import DIFFBMP_PG_limits
 from .look import DIFFBMP_PG_look
+from .regions import DIFFBMP_PG_regions
+from .stamps import DIFFBMP_PG_stamps
 
 _DEFAULTS = Settings()
 
-_MODES = (
-    ("tint", "Tint", "A stamp is a shape in one color, which is found"),
-    ("mix", "Mix", "A stamp's own colors, mixed with the color that is found"),
-    ("multiply", "Multiply", "A stamp's own colors, multiplied by the color that is found"),
-    ("original", "Original Colors", "A stamp's own colors as they are"),
-)
 _PRESETS = (
     *((name, name.title(), f"{values['iterations']} steps") for name, values in PRESETS.items()),
     ("custom", "Custom", "A number of steps of your own"),
@@ -53,23 +49,6 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
         type=bpy.types.Image,
         name="Importance",
         description="A picture that is white where likeness matters most, such as eyes and faces, and black elsewhere",
-    )
-
-
-class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
-    collection: PointerProperty(
-        type=bpy.types.Collection,
-        name="Stamps",
-        description="The image textures of this collection's objects are the stamps",
-    )
-    mode: EnumProperty(items=_MODES, default="tint", name="Color", description="How a stamp gets its colors")
-    blend: FloatProperty(
-        name="Own Color",
-        description="How much a stamp's own colors count: 0 = as with tint",
-        subtype="FACTOR",
-        default=0.5,
-        min=0.0,
-        max=1.0,
     )
 
 
@@ -175,6 +154,7 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
 class DIFFBMP_PG_scene(bpy.types.PropertyGroup):
     target: PointerProperty(type=DIFFBMP_PG_target)
     stamps: PointerProperty(type=DIFFBMP_PG_stamps)
+    regions: PointerProperty(type=DIFFBMP_PG_regions)
     limits: PointerProperty(type=DIFFBMP_PG_limits)
     look: PointerProperty(type=DIFFBMP_PG_look)
     fit: PointerProperty(type=DIFFBMP_PG_fit)
@@ -184,7 +164,6 @@ class DIFFBMP_PG_scene(bpy.types.PropertyGroup):
 
 _CLASSES = (
     DIFFBMP_PG_target,
-    DIFFBMP_PG_stamps,
     DIFFBMP_PG_fit,
     DIFFBMP_PG_backend,
     DIFFBMP_PG_build,

@@ -48,9 +48,23 @@ def stamp_limits(scene: bpy.types.Scene) -> Limits:
     return _limits(scene.diffbmp.limits) if takes_steering(scene) else Limits()
 
 
-def color_mode(scene: bpy.types.Scene) -> tuple[Literal["tint", "mix", "multiply"], float]:
-    """How the stamps' own colors enter, and how much of them."""
-    stamps = scene.diffbmp.stamps
+def region_limits(region: bpy.types.PropertyGroup) -> Limits:
+    """stub"""
+    return stamp_limits(region.id_data)
+
+
+def region_settings(region: bpy.types.PropertyGroup) -> dict[str, Any]:
+    """stub"""
+    return {}
+
+
+def own_limits(limits: bpy.types.PropertyGroup) -> Limits:
+    """What a stamp may do that has limits of its own. Raises UserError where it could not be seen."""
+    return _limits(limits)
+
+
+def color_mode(stamps: bpy.types.PropertyGroup) -> tuple[Literal["tint", "mix", "multiply"], float]:
+    """How own colors enter, and how much of them: of all stamps, or of one."""
     return ("mix", 1.0) if stamps.mode == "original" else (stamps.mode, _number(stamps.blend))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import preferences, sidebar
+from . import preferences, sidebar, stamps
 
-_PARTS = (preferences, sidebar)
+_PARTS = (preferences, sidebar, stamps)
 
 
 def register() -> None:

@@ -13,13 +13,13 @@ import pytest
 from diffbmp.backend.job import Job, UserError
 from diffbmp.operators import folders
 from diffbmp.operators import images as images_module
-from diffbmp.operators.collect import stamp_images, write_job
+from diffbmp.operators.collect import write_job
 from diffbmp.operators.colors import encode
 from diffbmp.operators.folders import file_name, new_job_folder
 from diffbmp.operators.images import read_image, write_png
 from numpy.typing import NDArray
 
-from tests.blender.scenes import add_stamp, disc, make_image, make_scene, picture, textured_material
+from tests.blender.scenes import add_stamp, disc, make_image, make_scene, picture
 
 Array = NDArray[Any]
 
@@ -135,45 +135,6 @@ def test_encode_is_srgb() -> None:
     np.testing.assert_allclose(encode([0, 0.001, 0.214041, 1, 7]), [0, 0.01292, 0.5, 1, 1], atol=1e-5)
 
 
-# --- stamps ----------------------------------------------------------------------------------------------------------
-
-
-def test_each_image_of_the_collection_comes_once() -> None:
-    stamps, inner = bpy.data.collections.new("Stamps"), bpy.data.collections.new("Inner")
-    stamps.children.link(inner)
-    first, second, third = (make_image(name, disc(4)) for name in ("a", "b", "c"))
-    add_stamp(stamps, second)
-    add_stamp(stamps, second)
-    add_stamp(stamps, first, in_group=True)
-    add_stamp(stamps, None)
-    add_stamp(inner, third)
-    plain = bpy.data.objects.new("no material", bpy.data.meshes.new("no material"))
-    plain.data.materials.append(None)
-    stamps.objects.link(plain)
-    assert stamp_images(stamps) == [first, second, third]
-
-
-def test_an_image_empty_is_a_stamp() -> None:
-    stamps = bpy.data.collections.new("Stamps")
-    empty = bpy.data.objects.new("reference", None)
-    empty.empty_display_type = "IMAGE"
-    empty.data = make_image("reference", disc(4))
-    stamps.objects.link(empty)
-    assert stamp_images(stamps) == [empty.data]
-
-
-def test_a_material_on_the_object_counts() -> None:
-    stamps = bpy.data.collections.new("Stamps")
-    mesh = bpy.data.meshes.new("m")
-    mesh.materials.append(None)
-    item = bpy.data.objects.new("o", mesh)
-    stamps.objects.link(item)
-    image = make_image("own", disc(4))
-    item.material_slots[0].link = "OBJECT"
-    item.material_slots[0].material = textured_material("own", image)
-    assert stamp_images(stamps) == [image]
-
-
 # --- the job ---------------------------------------------------------------------------------------------------------
 
 
@@ -213,11 +174,14 @@ def test_no_stamp_that_can_be_used(tmp_path: Path) -> None:
     stamps = scene.diffbmp.stamps.collection
     for item in list(stamps.objects):
         stamps.objects.unlink(item)
-    with pytest.raises(UserError, match=r"^The collection Stamps holds no image: give its objects materials"):
+    with pytest.raises(
+        UserError, match=r"^There are no stamps: choose a collection, or add images, objects or a text$"
+    ):
         write_job(scene, tmp_path)
     add_stamp(stamps, make_image("clear", np.zeros((4, 4, 4))))
+    (tmp_path / "second").mkdir()
     with pytest.raises(UserError, match=r"^No stamp can be used: The image clear is fully transparent: choose another"):
-        write_job(scene, tmp_path)
+        write_job(scene, tmp_path / "second")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,34 @@
+"""What the result is to look like: as a whole, or a region of it."""
+
+from __future__ import annotations
+
+import bpy
+
+
+def draw_look(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, region: int = -1) -> None:
+    """Draws palette, order, spacing and preferences. region: its number in the list of regions, -1 = the whole."""
+    layout.prop(look, "palette")
+    if look.palette == "target":
+        layout.prop(look, "palette_size")
+    elif look.palette == "given":
+        _draw_colors(layout, look, region)
+    layout.separator()
+    layout.prop(look, "order")
+    layout.prop(look, "spacing")
+    layout.separator()
+    layout.prop(look, "match")
+    column = layout.column(align=True)
+    for name in ("structure", "outlines", "follow", "flow", "apart", "inside"):
+        column.prop(look, name, slider=True)
+
+
+def _draw_colors(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, region: int) -> None:
+    column = layout.column(align=True)
+    for index, item in enumerate(look.colors):
+        row = column.row(align=True)
+        row.prop(item, "color", text=f"Color {index + 1}")
+        remove = row.operator("diffbmp.remove_color", text="", icon="X")
+        remove.index, remove.region = index, region
+    row = column.split(factor=0.4)  # as the properties are
+    row.label()
+    row.operator("diffbmp.add_color", icon="ADD").region = region
