@@ -72,8 +72,8 @@ class _Stamps:
         used = stamps_of(self._scene.diffbmp.stamps, group)
         if not used and group is not None:
             raise UserError(
-                f"The region {region} has no stamps: the collection {group.name} holds none that is used - add objects, "
-                "images or texts to it"
+                f"The region {region} has no stamps: the collection {group.name} holds none that is used - "
+                "add objects, images or texts to it"
             )
         if not used:
             raise UserError("There are no stamps: choose a collection, or add images, objects or a text")

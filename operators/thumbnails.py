@@ -26,10 +26,13 @@ class Thumbnails:
     def __init__(self) -> None:
         self._icons: bpy.utils.previews.ImagePreviewCollection | None = None
 
+    def __contains__(self, stamp: bpy.types.PropertyGroup) -> bool:
+        """Whether a stamp's picture has been drawn."""
+        return self._icons is not None and _key(stamp) in self._icons
+
     def icon(self, stamp: bpy.types.PropertyGroup) -> int:
-        """A stamp's icon, 0 if it has none yet."""
-        name = _key(stamp)
-        return int(self._icons[name].icon_id) if self._icons is not None and name in self._icons else 0
+        """A stamp's icon, 0 if it has none yet, as always in background mode."""
+        return int(self._icons[_key(stamp)].icon_id) if self._icons is not None and stamp in self else 0
 
     def draw(self, stamp: bpy.types.PropertyGroup, rgba: ByteArray) -> None:
         """Makes a stamp's icon of its pixels [h, w, 4]."""
@@ -58,7 +61,7 @@ def draw_thumbnails(scene: bpy.types.Scene) -> tuple[int, list[str]]:
     reader = StampReader(scene, resolution=SIZE)
     left, problems = 0, []
     for stamp in scene.diffbmp.stamps.items:
-        if THUMBNAILS.icon(stamp):
+        if stamp in THUMBNAILS:
             continue
         if monotonic() > end:
             left += 1
