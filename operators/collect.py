@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,10 +42,13 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
         target_file = _write_picture(target, folder, "target")
         importance_file = _write_picture(read_image(importance), folder, "importance") if importance else ""
         mask, masks = write_regions(scene, folder, *_canvas(target, wanted.size), target)
-        stamps = _Stamps(scene, folder)
-        regions = [_region(region, stamps) for region in masks] if takes_steering(scene) else []
-        if not regions:
-            stamps.add(None, "", stamp_limits(scene))
+        # Compressing pictures takes the most time, and frees Blender's own thread meanwhile.
+        with ThreadPoolExecutor() as writers:
+            stamps = _Stamps(scene, folder, writers)
+            regions = [_region(region, stamps) for region in masks] if takes_steering(scene) else []
+            if not regions:
+                stamps.add(None, "", stamp_limits(scene))
+            stamps.finish()
         Job(target_file, stamps.specs, wanted, mask=mask, importance=importance_file, regions=regions).save(folder)
     except OSError as error:
         raise UserError(
@@ -56,12 +60,13 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
 class _Stamps:
     """The stamps of a job: each is read and written once, whatever regions use it."""
 
-    def __init__(self, scene: bpy.types.Scene, folder: Path) -> None:
+    def __init__(self, scene: bpy.types.Scene, folder: Path, writers: ThreadPoolExecutor) -> None:
         self.specs: list[TemplateSpec] = []
         self.problems: list[str] = []
         self._scene, self._folder = scene, folder
         self._reader = StampReader(scene)
         self._written: dict[str, TemplateSpec | None] = {}
+        self._writers, self._writing = writers, list[Future[None]]()
         (folder / "templates").mkdir()
 
     def add(self, group: bpy.types.Collection | None, region: str, limits: Limits) -> list[int]:
@@ -83,6 +88,11 @@ class _Stamps:
             reasons = self.problems[before:] or self.problems
             raise UserError(f"No stamp can be used: {'; '.join(reasons)}")
         return indices
+
+    def finish(self) -> None:
+        """Waits until all files are written. Raises OSError where one cannot be."""
+        for writing in self._writing:
+            writing.result()
 
     def _spec(self, stamp: bpy.types.PropertyGroup, limits: Limits) -> TemplateSpec | None:
         file = self._file(stamp)
@@ -109,7 +119,7 @@ class _Stamps:
             self.problems.append(error.message)
             return None
         file = f"templates/{len(self._written):03d}_{file_name(stamp.name)}.png"
-        write_png(self._folder / file, rgba)
+        self._writing.append(self._writers.submit(write_png, self._folder / file, rgba))
         THUMBNAILS.draw(stamp, rgba)
         height, width = rgba.shape[:2]
         return TemplateSpec(file, name=stamp.name, width=width, height=height)

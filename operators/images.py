@@ -52,7 +52,10 @@ def read_image(image: bpy.types.Image) -> ByteArray:
         pixels[..., 3] = 1.0
     if image.is_float:
         _straighten(image, pixels)
-    return np.rint(np.clip(np.nan_to_num(pixels), 0.0, 1.0) * 255.0).astype(np.uint8)
+        pixels = np.nan_to_num(pixels)
+    pixels *= 255.0
+    np.clip(pixels, 0.0, 255.0, out=pixels)
+    return np.rint(pixels, out=pixels).astype(np.uint8)
 
 
 def write_png(path: Path, rgba: ByteArray) -> None:
