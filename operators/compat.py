@@ -19,10 +19,10 @@ def disable_texture_cache(render: bpy.types.RenderSettings) -> None:
         render.use_texture_cache = False
 
 
-def set_still_image(settings: bpy.types.ImageFormatSettings) -> None:
-    """Output as 8-bit RGB PNG."""
+def set_still_image(settings: bpy.types.ImageFormatSettings, alpha: bool = False) -> None:
+    """Output as 8-bit PNG: RGB, or RGBA, straight."""
     if hasattr(settings, "media_type"):
         settings.media_type = "IMAGE"
     settings.file_format = "PNG"
-    settings.color_mode = "RGB"
+    settings.color_mode = "RGBA" if alpha else "RGB"
     settings.color_depth = "8"

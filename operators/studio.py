@@ -1,29 +1,293 @@
-"""Objects of the scene rendered to RGBA."""
+"""Objects of the scene rendered to RGBA, in a temporary scene that leaves nothing behind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
+import numpy as np
+from mathutils import Euler, Matrix, Vector
 
 from ..backend.job import UserError
-from .images import ByteArray
+from .compat import empty_node_tree, set_still_image
+from .images import ByteArray, read_image
 
 VIEWS = ("AUTO", "FRONT", "BACK", "LEFT", "RIGHT", "TOP", "BOTTOM")
 LIGHTINGS = ("EVEN", "SCENE")
 
+FLAT = 1e-3
+"""An object is flat whose thinnest side is so many times its longest."""
 
-def render_objects(objects: Sequence[bpy.types.Object], size: int, **options: object) -> ByteArray:
-    raise UserError("not there")
+MARGIN = 1
+"""Transparent pixels around what is rendered, so that its edge is whole."""
+
+_TURNS = {
+    "FRONT": (90, 0, 0),
+    "BACK": (90, 0, 180),
+    "LEFT": (90, 0, -90),
+    "RIGHT": (90, 0, 90),
+    "TOP": (0, 0, 0),
+    "BOTTOM": (180, 0, 0),
+}
+"""Rotations of a camera that looks along its own -z with y up, degrees."""
 
 
-def render_collection(collection: bpy.types.Collection, size: int, **options: object) -> ByteArray:
-    raise UserError("not there")
+@dataclass(frozen=True)
+class Frame:
+    """What an orthographic camera sees: its axes, the middle of what it frames, and the size of that."""
+
+    rotation: Matrix  # 3 x 3
+    center: Vector
+    width: float
+    height: float
+    depth: float
 
 
-def render_text(text: str, size: int, **options: object) -> ByteArray:
-    raise UserError("not there")
+def render_objects(
+    objects: Sequence[bpy.types.Object],
+    size: int,
+    *,
+    view: str = "AUTO",
+    lighting: str = "EVEN",
+    source: bpy.types.Scene | None = None,
+    samples: int = 16,
+) -> ByteArray:
+    """Objects together, as an orthographic camera that frames them tightly sees them.
+
+    size: of the longer side, px. view: "AUTO" sees flat objects along their own normal, x to the right, and all others
+    from the front. lighting: "EVEN" = white light from everywhere, "SCENE" = the lamps and the world of `source`.
+    Returns [h, w, 4], straight alpha, display-encoded, MARGIN transparent pixels around.
+
+    Raises UserError where the objects show nothing, or cannot be rendered.
+    """
+    with studio(objects) as scene:
+        if not any(slot.material for item in scene.objects for slot in item.material_slots):
+            scene.view_layers[0].material_override = _plain_material(scene)
+        _light(scene, lighting, source)
+        return _rendered(scene, frame_of(scene, objects, view), size, samples)
+
+
+def render_collection(
+    collection: bpy.types.Collection,
+    size: int,
+    *,
+    view: str = "AUTO",
+    lighting: str = "EVEN",
+    source: bpy.types.Scene | None = None,
+    samples: int = 16,
+) -> ByteArray:
+    """All objects of a collection together. See render_objects."""
+    objects = [item for item in collection.all_objects if item.type not in ("CAMERA", "LIGHT")]
+    if not objects:
+        raise UserError(f"The collection {collection.name} is empty: nothing of it can be rendered")
+    return render_objects(objects, size, view=view, lighting=lighting, source=source, samples=samples)
+
+
+def render_text(
+    text: str,
+    size: int,
+    *,
+    style: bpy.types.Object | None = None,
+    font: bpy.types.VectorFont | None = None,
+    samples: int = 16,
+) -> ByteArray:
+    """A letter or a word, upright: [h, w, 4].
+
+    style: a text object whose font, extrusion, materials and so on are taken; None = plain, in the font or else in
+    Blender's own. Raises UserError where the font has no picture of it.
+    """
+    curve = style.data.copy() if style else bpy.data.curves.new("Text", "FONT")
+    try:
+        curve.body = text
+        if font and not style:
+            curve.font = font
+        item = bpy.data.objects.new(text, curve)
+        try:
+            for slot, own in zip(item.material_slots, style.material_slots if style else (), strict=False):
+                slot.link, slot.material = own.link, own.material
+            return render_objects([item], size, view="AUTO", samples=samples)
+        finally:
+            bpy.data.objects.remove(item)
+    finally:
+        bpy.data.curves.remove(curve)
+
+
+@contextmanager
+def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
+    """A scene with these objects alone, set to render them free of noise; it is gone afterwards, with its camera."""
+    scene = bpy.data.scenes.new("DiffBMP studio")
+    hidden = [item for item in objects if item.hide_render]
+    data = bpy.data.cameras.new("DiffBMP studio")
+    camera = bpy.data.objects.new("DiffBMP studio", data)
+    world = bpy.data.worlds.new("DiffBMP studio")
+    try:
+        for item in hidden:
+            item.hide_render = False
+        for item in (*objects, camera):
+            scene.collection.objects.link(item)
+        scene.camera, scene.world = camera, world
+        _set_render(scene)
+        yield scene
+    finally:
+        for item in hidden:
+            item.hide_render = True
+        bpy.data.scenes.remove(scene)
+        bpy.data.objects.remove(camera)
+        bpy.data.cameras.remove(data)
+        bpy.data.worlds.remove(world)
+        for material in [material for material in bpy.data.materials if material.name.startswith(_PLAIN)]:
+            if not material.users:
+                bpy.data.materials.remove(material)
+
+
+_PLAIN = "DiffBMP studio white"
+
+
+def frame_of(scene: bpy.types.Scene, objects: Sequence[bpy.types.Object], view: str) -> Frame:
+    """The tight frame of all that a studio's scene shows. Raises UserError where that is nothing."""
+    depsgraph = scene.view_layers[0].depsgraph
+    scene.view_layers[0].update()
+    corners = np.array(
+        [
+            tuple(instance.matrix_world @ Vector(corner))
+            for instance in depsgraph.object_instances
+            if instance.object.type not in ("CAMERA", "LIGHT", "EMPTY")
+            for corner in instance.object.bound_box
+        ]
+    ).reshape(-1, 3)
+    names = ", ".join(item.name for item in objects[:3])
+    rotation = _rotation(objects, view)
+    local = corners @ np.array(rotation)  # the camera's axes are the columns
+    if not len(local) or not np.isfinite(local).all() or not np.ptp(local, axis=0)[:2].max() > 0:
+        raise UserError(f"{names} shows nothing that could be rendered: choose another object")
+    low, high = local.min(0), local.max(0)
+    width, height, depth = (float(value) for value in high - low)
+    return Frame(rotation, rotation @ Vector((low + high) / 2), width, height, depth)
+
+
+def _rotation(objects: Sequence[bpy.types.Object], view: str) -> Matrix:
+    if view != "AUTO":
+        return _euler(view)
+    first = objects[0].matrix_world.to_quaternion().to_matrix()
+    if all(_is_flat(item) for item in objects):
+        axes = {_thinnest(item) for item in objects}
+        same = all(
+            (item.matrix_world.to_quaternion().to_matrix().col[2] - first.col[2]).length < 1e-3 for item in objects
+        )
+        if axes <= {2} and same:
+            return first
+        if len(objects) == 1 and axes == {1}:
+            return first @ _euler("FRONT")
+        if len(objects) == 1 and axes == {0}:
+            return first @ _euler("RIGHT")
+    return _euler("FRONT")
+
+
+def _euler(view: str) -> Matrix:
+    return Euler(np.radians(_TURNS[view]).tolist()).to_matrix()
+
+
+def _sides(item: bpy.types.Object) -> np.ndarray:
+    corners = np.array([tuple(corner) for corner in item.bound_box])
+    return np.asarray(np.ptp(corners, axis=0) * np.abs(np.array(item.scale)))
+
+
+def _is_flat(item: bpy.types.Object) -> bool:
+    if item.type == "FONT":
+        return True
+    sides = _sides(item)
+    return bool(item.type in ("MESH", "CURVE", "SURFACE") and sides.max() > 0 and sides.min() <= FLAT * sides.max())
+
+
+def _thinnest(item: bpy.types.Object) -> int:
+    sides = _sides(item)
+    # A text lies in its plane however it is extruded; of sides alike, z is the normal.
+    return 2 if item.type == "FONT" or sides[2] <= FLAT * sides.max() else int(sides.argmin())
+
+
+def _rendered(scene: bpy.types.Scene, frame: Frame, size: int, samples: int) -> ByteArray:
+    inner = max(1, size - 2 * MARGIN)
+    unit = max(frame.width, frame.height) / inner
+    width, height = (max(4, int(np.ceil(side / unit - 1e-6)) + 2 * MARGIN) for side in (frame.width, frame.height))
+    camera = scene.camera
+    camera.data.type = "ORTHO"
+    camera.data.ortho_scale = max(width, height) * unit
+    camera.data.clip_start, camera.data.clip_end = 0.5 * unit, frame.depth + 4 * unit + frame.depth * 0.01
+    position = frame.center + frame.rotation.col[2] * (frame.depth / 2 + unit)
+    camera.matrix_world = Matrix.Translation(position) @ frame.rotation.to_4x4()
+    scene.cycles.samples = samples
+    return render_scene(scene, width, height)
+
+
+def render_scene(scene: bpy.types.Scene, width: int, height: int) -> ByteArray:
+    """A studio's scene through its camera: [height, width, 4]. Raises UserError where Blender cannot render it."""
+    render = scene.render
+    render.resolution_x, render.resolution_y = width, height
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "studio.png"
+        render.filepath = str(path)
+        try:
+            bpy.ops.render.render(write_still=True, scene=scene.name)
+        except RuntimeError as error:
+            raise UserError(f"Blender could not render a stamp: {error}") from error
+        if not path.is_file():
+            raise UserError("Blender could not render a stamp: see its console")
+        image = bpy.data.images.load(str(path))
+        try:
+            return read_image(image)
+        finally:
+            bpy.data.images.remove(image)
+
+
+def _set_render(scene: bpy.types.Scene) -> None:
+    if not hasattr(scene, "cycles"):
+        raise UserError("Cycles is disabled: enable the add-on Cycles Render Engine in the preferences")
+    render, view, cycles = scene.render, scene.view_settings, scene.cycles
+    render.engine = "CYCLES"
+    render.resolution_percentage = 100
+    render.film_transparent = True
+    render.dither_intensity = 0.0
+    render.use_compositing = render.use_sequencer = False
+    render.use_persistent_data = False
+    set_still_image(render.image_settings, alpha=True)
+    scene.display_settings.display_device = "sRGB"
+    view.view_transform, view.look = "Standard", "None"
+    view.exposure, view.gamma = 0.0, 1.0
+    view.use_curve_mapping = False
+    cycles.device = "CPU"
+    cycles.use_adaptive_sampling = cycles.use_denoising = False
+    cycles.transparent_max_bounces = 64
+    cycles.pixel_filter_type = "BOX"
+
+
+def _light(scene: bpy.types.Scene, lighting: str, source: bpy.types.Scene | None) -> None:
+    if lighting == "SCENE" and source is not None:
+        for item in source.objects:
+            if item.type == "LIGHT" and not item.hide_render:
+                scene.collection.objects.link(item)
+        if source.world is not None:
+            scene.world = source.world
+        return
+    tree = empty_node_tree(scene.world)
+    background = tree.nodes.new("ShaderNodeBackground")
+    background.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
+    output = tree.nodes.new("ShaderNodeOutputWorld")
+    tree.links.new(background.outputs[0], output.inputs["Surface"])
+
+
+def _plain_material(scene: bpy.types.Scene) -> bpy.types.Material:
+    """White, unlit: what has no material of its own is a shape."""
+    material = bpy.data.materials.new(_PLAIN)
+    tree = empty_node_tree(material)
+    emission = tree.nodes.new("ShaderNodeEmission")
+    emission.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    tree.links.new(emission.outputs[0], output.inputs["Surface"])
+    return material
 
 
 def import_svg(path: Path, into: bpy.types.Scene) -> bpy.types.Collection:
