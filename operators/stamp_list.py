@@ -10,14 +10,14 @@ from ..backend.job import UserError
 from .session import NOTICE
 from .stamp_sources import Source, image_source, object_sources, text_sources
 from .stamps import SPLITS, add_sources, refresh
-from .studio import import_svg
+from .svg import import_svg
 from .thumbnails import draw_thumbnails
 
 PICTURES = (*bpy.path.extensions_image, ".svg")
 """Suffixes of the files that are taken from a folder."""
 
 
-def load_sources(paths: list[Path], scene: bpy.types.Scene) -> tuple[list[Source], list[str]]:
+def load_sources(paths: list[Path]) -> tuple[list[Source], list[str]]:
     """Picture files as image datablocks, each once, and SVG files as collections of curves.
 
     Returns their sources, and a sentence about each file that cannot be used.
@@ -26,7 +26,7 @@ def load_sources(paths: list[Path], scene: bpy.types.Scene) -> tuple[list[Source
     for path in paths:
         try:
             if path.suffix.lower() == ".svg":
-                sources.append(_load_svg(path, scene))
+                sources.append(_load_svg(path))
             else:
                 sources.append(image_source(_load_image(path)))
         except UserError as error:
@@ -52,8 +52,8 @@ def _load_image(path: Path) -> bpy.types.Image:
         raise UserError(f"The picture {path} does not exist or cannot be read: choose another") from error
 
 
-def _load_svg(path: Path, scene: bpy.types.Scene) -> Source:
-    collection = import_svg(path, scene)
+def _load_svg(path: Path) -> Source:
+    collection = import_svg(path)
     return Source(collection.name, collection=collection)
 
 
@@ -102,7 +102,7 @@ class DIFFBMP_OT_add_stamp_files(_Adding, bpy.types.Operator):
             paths = [folder / item.name for item in self.files if item.name] or pictures_in(folder)
         except UserError as error:
             return self.fail(error.message)
-        return self.add(context, *load_sources(paths, context.scene))
+        return self.add(context, *load_sources(paths))
 
 
 class DIFFBMP_OT_add_stamp_objects(_Adding, bpy.types.Operator):

@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix, Vector
+from numpy.typing import NDArray
 
 from ..backend.job import UserError
 from .compat import empty_node_tree, set_still_image
@@ -19,13 +20,17 @@ from .images import ByteArray, read_image
 VIEWS = ("AUTO", "FRONT", "BACK", "LEFT", "RIGHT", "TOP", "BOTTOM")
 LIGHTINGS = ("EVEN", "SCENE")
 
-FLAT = 1e-3
+FLAT = 1e-2
 """An object is flat whose thinnest side is so many times its longest."""
 
 MARGIN = 1
 """Transparent pixels around what is rendered, so that its edge is whole."""
 
+_BOXED = {"GREASEPENCIL", "CURVES", "POINTCLOUD", "VOLUME"}
+"""Types of objects that have no mesh when they are rendered. Curves, texts and metaballs have one beside them."""
+
 _TURNS = {
+    "AUTO": (90, 0, 0),
     "FRONT": (90, 0, 0),
     "BACK": (90, 0, 180),
     "LEFT": (90, 0, -90),
@@ -66,7 +71,7 @@ def render_objects(
     """
     with studio(objects) as scene:
         if not any(slot.material for item in scene.objects for slot in item.material_slots):
-            scene.view_layers[0].material_override = _plain_material(scene)
+            scene.view_layers[0].material_override = plain_material()
         _light(scene, lighting, source)
         return _rendered(scene, frame_of(scene, objects, view), size, samples)
 
@@ -149,64 +154,53 @@ _PLAIN = "DiffBMP studio white"
 
 def frame_of(scene: bpy.types.Scene, objects: Sequence[bpy.types.Object], view: str) -> Frame:
     """The tight frame of all that a studio's scene shows. Raises UserError where that is nothing."""
-    depsgraph = scene.view_layers[0].depsgraph
     scene.view_layers[0].update()
-    corners = np.array(
-        [
-            tuple(instance.matrix_world @ Vector(corner))
-            for instance in depsgraph.object_instances
-            if instance.object.type not in ("CAMERA", "LIGHT", "EMPTY")
-            for corner in instance.object.bound_box
-        ]
-    ).reshape(-1, 3)
-    names = ", ".join(item.name for item in objects[:3])
-    rotation = _rotation(objects, view)
-    local = corners @ np.array(rotation)  # the camera's axes are the columns
+    depsgraph = scene.view_layers[0].depsgraph
+    points = _points(depsgraph)
+    rotation = _rotation(points, objects, depsgraph) if view == "AUTO" and len(points) else _turned(view)
+    local = points @ np.array(rotation)  # the camera's axes are the columns
     if not len(local) or not np.isfinite(local).all() or not np.ptp(local, axis=0)[:2].max() > 0:
+        names = ", ".join(item.name for item in objects[:3])
         raise UserError(f"{names} shows nothing that could be rendered: choose another object")
     low, high = local.min(0), local.max(0)
     width, height, depth = (float(value) for value in high - low)
     return Frame(rotation, rotation @ Vector((low + high) / 2), width, height, depth)
 
 
-def _rotation(objects: Sequence[bpy.types.Object], view: str) -> Matrix:
-    if view != "AUTO":
-        return _euler(view)
-    first = objects[0].matrix_world.to_quaternion().to_matrix()
-    if all(_is_flat(item) for item in objects):
-        axes = {_thinnest(item) for item in objects}
-        same = all(
-            (item.matrix_world.to_quaternion().to_matrix().col[2] - first.col[2]).length < 1e-3 for item in objects
-        )
-        if axes <= {2} and same:
-            return first
-        if len(objects) == 1 and axes == {1}:
-            return first @ _euler("FRONT")
-        if len(objects) == 1 and axes == {0}:
-            return first @ _euler("RIGHT")
-    return _euler("FRONT")
+def _points(depsgraph: bpy.types.Depsgraph) -> NDArray[np.float64]:
+    """The vertices of all that is rendered, or the corners of what has none: [n, 3] in the world."""
+    found = [np.empty((0, 3))]
+    for instance in depsgraph.object_instances:
+        item = instance.object
+        if item.type == "MESH":
+            points = np.empty((len(item.data.vertices), 3), np.float32)
+            item.data.vertices.foreach_get("co", points.ravel())
+        elif item.type in _BOXED:
+            points = np.array([tuple(corner) for corner in item.bound_box])
+        else:
+            continue
+        matrix = np.array(instance.matrix_world)
+        found.append(points @ matrix[:3, :3].T + matrix[:3, 3])
+    return np.concatenate(found)
 
 
-def _euler(view: str) -> Matrix:
+def _rotation(
+    points: NDArray[np.float64], objects: Sequence[bpy.types.Object], depsgraph: bpy.types.Depsgraph
+) -> Matrix:
+    """Of a camera that looks along the normal of what is flat in the first object's axes, or else from the front."""
+    axes = objects[0].evaluated_get(depsgraph).matrix_world.to_quaternion().to_matrix()
+    if all(item.type == "FONT" for item in objects):  # its plane is its own, however it is extruded
+        return axes
+    sides = np.ptp(points @ np.array(axes), axis=0)
+    if sides[2] <= FLAT * sides.max():
+        return axes
+    if sides.min() <= FLAT * sides.max():
+        return axes @ _turned("FRONT" if sides.argmin() == 1 else "RIGHT")
+    return _turned("FRONT")
+
+
+def _turned(view: str) -> Matrix:
     return Euler(np.radians(_TURNS[view]).tolist()).to_matrix()
-
-
-def _sides(item: bpy.types.Object) -> np.ndarray:
-    corners = np.array([tuple(corner) for corner in item.bound_box])
-    return np.asarray(np.ptp(corners, axis=0) * np.abs(np.array(item.scale)))
-
-
-def _is_flat(item: bpy.types.Object) -> bool:
-    if item.type == "FONT":
-        return True
-    sides = _sides(item)
-    return bool(item.type in ("MESH", "CURVE", "SURFACE") and sides.max() > 0 and sides.min() <= FLAT * sides.max())
-
-
-def _thinnest(item: bpy.types.Object) -> int:
-    sides = _sides(item)
-    # A text lies in its plane however it is extruded; of sides alike, z is the normal.
-    return 2 if item.type == "FONT" or sides[2] <= FLAT * sides.max() else int(sides.argmin())
 
 
 def _rendered(scene: bpy.types.Scene, frame: Frame, size: int, samples: int) -> ByteArray:
@@ -219,14 +213,14 @@ def _rendered(scene: bpy.types.Scene, frame: Frame, size: int, samples: int) -> 
     camera.data.clip_start, camera.data.clip_end = 0.5 * unit, frame.depth + 4 * unit + frame.depth * 0.01
     position = frame.center + frame.rotation.col[2] * (frame.depth / 2 + unit)
     camera.matrix_world = Matrix.Translation(position) @ frame.rotation.to_4x4()
-    scene.cycles.samples = samples
-    return render_scene(scene, width, height)
+    return render_scene(scene, width, height, samples)
 
 
-def render_scene(scene: bpy.types.Scene, width: int, height: int) -> ByteArray:
+def render_scene(scene: bpy.types.Scene, width: int, height: int, samples: int) -> ByteArray:
     """A studio's scene through its camera: [height, width, 4]. Raises UserError where Blender cannot render it."""
     render = scene.render
     render.resolution_x, render.resolution_y = width, height
+    scene.cycles.samples = samples
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "studio.png"
         render.filepath = str(path)
@@ -279,8 +273,8 @@ def _light(scene: bpy.types.Scene, lighting: str, source: bpy.types.Scene | None
     tree.links.new(background.outputs[0], output.inputs["Surface"])
 
 
-def _plain_material(scene: bpy.types.Scene) -> bpy.types.Material:
-    """White, unlit: what has no material of its own is a shape."""
+def plain_material() -> bpy.types.Material:
+    """White, unlit, for a studio's scene: it is removed with that."""
     material = bpy.data.materials.new(_PLAIN)
     tree = empty_node_tree(material)
     emission = tree.nodes.new("ShaderNodeEmission")
@@ -288,7 +282,3 @@ def _plain_material(scene: bpy.types.Scene) -> bpy.types.Material:
     output = tree.nodes.new("ShaderNodeOutputMaterial")
     tree.links.new(emission.outputs[0], output.inputs["Surface"])
     return material
-
-
-def import_svg(path: Path, into: bpy.types.Scene) -> bpy.types.Collection:
-    raise UserError("not there")
