@@ -13,6 +13,7 @@ from .planes import build_planes
 from .session import NOTICE
 from .stage import make_scene
 from .storage import KEY, load_stamps, store_layout
+from .target import target_name
 
 MAX_PLANES = 50_000
 """Objects take 30 KB of memory and 0.1 ms each; Blender would stand still for minutes with a million."""
@@ -89,9 +90,8 @@ class DIFFBMP_OT_build(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.diffbmp
         folder = Path(bpy.path.abspath(settings.build.layout))
-        image = settings.target.image
         try:
-            scene = build_scene(folder, Path(image.name).stem if image else folder.name, settings.build.samples)
+            scene = build_scene(folder, target_name(context.scene) or folder.name, settings.build.samples)
         except UserError as error:
             NOTICE.tell(error.message, is_error=True)
             self.report({"ERROR"}, error.message)

@@ -10,7 +10,7 @@ import bpy
 
 from ..backend.job import Job, Limits, RegionSpec, TemplateSpec, UserError
 from .folders import file_name
-from .images import ByteArray, read_image, write_png
+from .images import ByteArray, write_png
 from .regions import RegionMask, write_regions
 from .settings import (
     color_mode,
@@ -24,7 +24,7 @@ from .settings import (
 )
 from .stamp_pixels import StampReader
 from .stamps import refresh, stamps_of
-from .target import target_pixels
+from .target import importance_pixels, target_pixels
 from .thumbnails import THUMBNAILS
 
 
@@ -37,11 +37,12 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
     wanted, left_out = fit_settings(scene), unused_settings(scene)
     refresh(scene.diffbmp.stamps)
     target = target_pixels(scene)
-    importance = scene.diffbmp.target.importance if takes_steering(scene) else None
+    width, height = _canvas(target, wanted.size)
+    importance = importance_pixels(scene, width, height) if takes_steering(scene) else None
     try:
         target_file = _write_picture(target, folder, "target")
-        importance_file = _write_picture(read_image(importance), folder, "importance") if importance else ""
-        mask, masks = write_regions(scene, folder, *_canvas(target, wanted.size), target)
+        importance_file = "" if importance is None else _write_picture(importance, folder, "importance")
+        mask, masks = write_regions(scene, folder, width, height, target)
         # Compressing pictures takes the most time, and frees Blender's own thread meanwhile.
         with ThreadPoolExecutor() as writers:
             stamps = _Stamps(scene, folder, writers)

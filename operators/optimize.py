@@ -16,6 +16,7 @@ from .run import Run
 from .session import NOTICE, Slot, Watching, redraw
 from .settings import lacks_colors
 from .stamps import has_stamps
+from .target import lacks_target, target_name
 from .worker import Worker
 
 PRINT_SECONDS = 1.0
@@ -30,8 +31,7 @@ def start_run(scene: bpy.types.Scene) -> tuple[Run, list[str]]:
     Raises UserError as write_job and Worker do.
     """
     command = backend_call("worker")
-    image = scene.diffbmp.target.image
-    folder = new_job_folder(image.name if image else "")
+    folder = new_job_folder(target_name(scene))
     try:
         left_out = write_job(scene, folder)
         worker = Worker(command, folder / "worker.log")
@@ -45,8 +45,8 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
     """Why the scene cannot be optimized now, "" if it can."""
     if RUN.task is not None:
         return "An optimization is running already"
-    if scene.diffbmp.target.image is None:
-        return "Choose a target image"
+    if missing := lacks_target(scene):
+        return missing
     if not has_stamps(scene):
         return "Choose a collection with the stamps, or add stamps to the list"
     if lacks_colors(scene):

@@ -16,6 +16,7 @@ from .limits import DIFFBMP_PG_limits
 from .look import DIFFBMP_PG_look
 from .regions import DIFFBMP_PG_regions
 from .stamps import DIFFBMP_PG_stamps
+from .target import DIFFBMP_PG_target
 
 _DEFAULTS = Settings()
 
@@ -37,19 +38,6 @@ _ENGINES = (
     ("cpu", "CPU", "The processor"),
     ("reference", "Reference", "Plain PyTorch: slow, for comparison"),
 )
-
-
-class DIFFBMP_PG_target(bpy.types.PropertyGroup):
-    image: PointerProperty(
-        type=bpy.types.Image,
-        name="Target",
-        description="The picture that the stamps are to become",
-    )
-    importance: PointerProperty(
-        type=bpy.types.Image,
-        name="Importance",
-        description="A picture that is white where likeness matters most, such as eyes and faces, and black elsewhere",
-    )
 
 
 def _take_preset(fit: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
@@ -163,7 +151,6 @@ class DIFFBMP_PG_scene(bpy.types.PropertyGroup):
 
 
 _CLASSES = (
-    DIFFBMP_PG_target,
     DIFFBMP_PG_fit,
     DIFFBMP_PG_backend,
     DIFFBMP_PG_build,

@@ -84,7 +84,8 @@ def unused_settings(scene: bpy.types.Scene) -> str:
     if takes_steering(scene):
         return ""
     is_default = _limits(scene.diffbmp.limits) == Limits() and replace(Settings(), **_steering(scene)) == Settings()
-    if is_default and scene.diffbmp.target.importance is None:
+    target = scene.diffbmp.target
+    if is_default and target.importance is None and target.importance_object is None:
         return ""
     return "What is set of the stamps' limits and the look, because the recipe Published does not use it"
 

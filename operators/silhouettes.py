@@ -46,7 +46,7 @@ def render_vertex_colors(
     colors = item.data.color_attributes if item.type == "MESH" else None
     chosen = (colors.get(attribute) if attribute else colors.active_color) if colors else None
     if chosen is None:
-        named = f"the color attribute {attribute}" if attribute else "painted vertex colors"
+        named = f"color attribute {attribute}" if attribute else "painted vertex colors"
         raise UserError(f"The object {item.name} has no {named}: paint it in Vertex Paint mode")
     with studio([item]) as scene:
         scene.view_layers[0].material_override = _attribute_material(chosen.name)

@@ -126,12 +126,15 @@ def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
     """A scene with these objects alone, set to render them free of noise; it is gone afterwards, with its camera."""
     scene = bpy.data.scenes.new("DiffBMP studio")
     hidden = [item for item in objects if item.hide_render]
+    lit = [item for item in objects if item.type == "GREASEPENCIL" and item.use_grease_pencil_lights]
     data = bpy.data.cameras.new("DiffBMP studio")
     camera = bpy.data.objects.new("DiffBMP studio", data)
     world = bpy.data.worlds.new("DiffBMP studio")
     try:
         for item in hidden:
             item.hide_render = False
+        for item in lit:  # there are no lamps for it
+            item.use_grease_pencil_lights = False
         for item in (*objects, camera):
             scene.collection.objects.link(item)
         scene.camera, scene.world = camera, world
@@ -140,6 +143,8 @@ def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
     finally:
         for item in hidden:
             item.hide_render = True
+        for item in lit:
+            item.use_grease_pencil_lights = True
         bpy.data.scenes.remove(scene)
         bpy.data.objects.remove(camera)
         bpy.data.cameras.remove(data)

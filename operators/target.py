@@ -1,18 +1,240 @@
-"""stub"""
+# mypy: disable-error-code="valid-type"
+"""The target, as Scene.diffbmp.target: an image, the render of a scene, or the shape of an object."""
 
-from __future__ import annotations
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 
 from ..backend.job import UserError
+from .compat import set_still_image
 from .images import ByteArray, read_image
+from .silhouettes import render_vertex_colors
+from .stamp_sources import short_name
+from .studio import render_objects
+
+SHAPE_SAMPLES = 64
+"""To a pixel of an object's shape."""
+
+_SOURCES = (
+    ("IMAGE", "Image", "A picture: a file, or any image of this .blend"),
+    ("SCENE", "Scene", "What a scene renders to, seen through its camera or another"),
+    ("OBJECT", "Object", "The shape of a text, or any other object as it looks"),
+)
+_ASPECTS = (
+    ("TARGET", "As It Is", "All of the target"),
+    ("FRAME", "Camera Frame", "The target is cropped to the shape of this scene's render"),
+    ("CUSTOM", "Custom", "The target is cropped to a shape of your own"),
+)
+_IMPORTANCES = (
+    ("IMAGE", "Image", "A picture that is white where likeness matters most"),
+    ("VERTEX", "Vertex Colors", "Colors painted on an object: where they are white, likeness matters most"),
+)
+
+
+class DIFFBMP_PG_target(bpy.types.PropertyGroup):
+    source: EnumProperty(items=_SOURCES, default="IMAGE", name="Source", description="Where the target comes from")
+    image: PointerProperty(
+        type=bpy.types.Image,
+        name="Target",
+        description="The picture that the stamps are to become",
+    )
+    scene: PointerProperty(type=bpy.types.Scene, name="Scene", description="The scene that is rendered")
+    camera: PointerProperty(
+        type=bpy.types.Object,
+        name="Camera",
+        description="The camera through which the scene is seen; none = its own",
+        poll=lambda group, item: item.type == "CAMERA",
+    )
+    object: PointerProperty(
+        type=bpy.types.Object, name="Object", description="The text or other object whose shape is the target"
+    )
+    aspect: EnumProperty(items=_ASPECTS, default="TARGET", name="Crop", description="What is used of the target")
+    aspect_x: FloatProperty(
+        name="Width", description="The crop's width, relative to its height", default=1.0, min=0.01, max=100.0
+    )
+    aspect_y: FloatProperty(
+        name="Height", description="The crop's height, relative to its width", default=1.0, min=0.01, max=100.0
+    )
+    focus_x: FloatProperty(
+        name="Focus X",
+        description="Where the crop lies: 0 = left, 1 = right",
+        subtype="FACTOR",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+    )
+    focus_y: FloatProperty(
+        name="Focus Y",
+        description="Where the crop lies: 0 = top, 1 = bottom",
+        subtype="FACTOR",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+    )
+    transparent: BoolProperty(
+        name="Transparent",
+        description="Nothing lies behind the stamps: they stand free where the target is transparent, and the result "
+        "has no background",
+        default=False,
+    )
+    importance_source: EnumProperty(
+        items=_IMPORTANCES, default="IMAGE", name="Importance", description="What says where likeness matters most"
+    )
+    importance: PointerProperty(
+        type=bpy.types.Image,
+        name="Importance",
+        description="A picture that is white where likeness matters most, such as eyes and faces, and black elsewhere",
+    )
+    importance_object: PointerProperty(
+        type=bpy.types.Object,
+        name="Painted Object",
+        description="A mesh with painted vertex colors. It fills the picture; or where the target is a scene, "
+        "it is where the scene's camera sees it",
+        poll=lambda group, item: item.type == "MESH",
+    )
+    importance_layer: StringProperty(
+        name="Color Attribute", description="Name of the painted color attribute; empty = the active one"
+    )
 
 
 def target_pixels(scene: bpy.types.Scene) -> ByteArray:
-    image = scene.diffbmp.target.image
-    if image is None:
-        raise UserError("There is no target: choose an image")
-    rgba = read_image(image)
+    """The target that a scene asks for, cropped: [h, w, 4], straight alpha, display-encoded.
+
+    Raises UserError for one that is missing, cannot be read or rendered, or is fully transparent.
+    """
+    target = scene.diffbmp.target
+    missing = lacks_target(scene)
+    if missing:
+        raise UserError(f"There is no target: {missing[0].lower()}{missing[1:]}")
+    if target.source == "SCENE":
+        rgba = _render(target.scene, target.camera, scene.diffbmp.fit.size, target.transparent)
+    elif target.source == "OBJECT":
+        rgba = render_objects([target.object], scene.diffbmp.fit.size, source=scene, samples=SHAPE_SAMPLES)
+    else:
+        rgba = read_image(target.image)
+    rgba = _cropped(rgba, scene)
     if not rgba[..., 3].any():
-        raise UserError(f"The target {image.name} is fully transparent: choose another image")
+        raise UserError(f"The target {target_name(scene)} is fully transparent: choose another {target.source.lower()}")
     return rgba
+
+
+def importance_pixels(scene: bpy.types.Scene, width: int, height: int) -> ByteArray | None:
+    """What says where likeness matters most, cropped as the target is; None = it matters alike everywhere.
+
+    width, height: of the canvas, px. Raises UserError for what cannot be read or rendered.
+    """
+    target = scene.diffbmp.target
+    if target.importance_source == "VERTEX":
+        if target.importance_object is None:
+            return None
+        camera = _camera(target) if target.source == "SCENE" else None
+        return render_vertex_colors(
+            target.importance_object, width, height, attribute=target.importance_layer, camera=camera
+        )
+    return _cropped(read_image(target.importance), scene) if target.importance else None
+
+
+def lacks_target(scene: bpy.types.Scene) -> str:
+    """What has to be done before there is a target, as a sentence without its full stop; "" if there is one."""
+    target = scene.diffbmp.target
+    if target.source == "SCENE":
+        if target.scene is None:
+            return "Choose a scene to render"
+        if _camera(target) is None:
+            return f"Give the scene {target.scene.name} a camera, or choose one"
+        return ""
+    if target.source == "OBJECT":
+        return "" if target.object else "Choose an object whose shape is the target"
+    return "" if target.image else "Choose a target image"
+
+
+def target_name(scene: bpy.types.Scene) -> str:
+    """What the target is called; "" if there is none."""
+    target = scene.diffbmp.target
+    chosen = {"SCENE": target.scene, "OBJECT": target.object}.get(target.source, target.image)
+    return short_name(chosen.name) if chosen else ""
+
+
+def _camera(target: bpy.types.PropertyGroup) -> bpy.types.Object | None:
+    return target.camera or target.scene.camera
+
+
+def _cropped(rgba: ByteArray, scene: bpy.types.Scene) -> ByteArray:
+    """The largest part of a picture [h, w, 4] that has the shape asked for, where the focus is."""
+    target, render = scene.diffbmp.target, scene.render
+    if target.aspect == "TARGET":
+        return rgba
+    if target.aspect == "FRAME":
+        aspect = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    else:
+        aspect = target.aspect_x / target.aspect_y
+    height, width = rgba.shape[:2]
+    cut_width, cut_height = min(width, max(1, round(height * aspect))), min(height, max(1, round(width / aspect)))
+    left, top = round((width - cut_width) * target.focus_x), round((height - cut_height) * target.focus_y)
+    return rgba[top : top + cut_height, left : left + cut_width]
+
+
+def _render(scene: bpy.types.Scene, camera: bpy.types.Object | None, size: int, transparent: bool) -> ByteArray:
+    """A scene's own render, its longer side `size` px. Raises UserError where it yields no picture."""
+    with tempfile.TemporaryDirectory() as folder, _rendering(scene, camera, size, transparent):
+        path = Path(folder) / "target.png"
+        scene.render.filepath = str(path)
+        try:
+            bpy.ops.render.render(write_still=True, scene=scene.name)
+        except RuntimeError as error:
+            raise UserError(f"The scene {scene.name} could not be rendered: {error}") from error
+        if not path.is_file():
+            raise UserError(f"The scene {scene.name} could not be rendered: try to render it by itself")
+        image = bpy.data.images.load(str(path))
+        try:
+            return read_image(image)
+        finally:
+            bpy.data.images.remove(image)
+
+
+_RENDER = (
+    *("filepath", "resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y"),
+    *("use_border", "film_transparent", "use_file_extension", "use_overwrite", "use_placeholder", "use_multiview"),
+)
+_OUTPUT = ("media_type", "file_format", "color_mode", "color_depth", "compression")
+
+
+@contextmanager
+def _rendering(scene: bpy.types.Scene, camera: bpy.types.Object | None, size: int, transparent: bool) -> Iterator[None]:
+    """A scene set to render a still picture of square pixels; afterwards it is as it was."""
+    render, output = scene.render, scene.render.image_settings
+    before = {name: getattr(render, name) for name in _RENDER}
+    format_before = {name: getattr(output, name) for name in _OUTPUT if hasattr(output, name)}
+    own_camera = scene.camera
+    width = render.resolution_x * render.pixel_aspect_x
+    height = render.resolution_y * render.pixel_aspect_y
+    factor = size / max(width, height)
+    try:
+        render.resolution_x, render.resolution_y = (max(4, round(side * factor)) for side in (width, height))
+        render.resolution_percentage = 100
+        render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+        render.use_border = render.use_multiview = render.use_placeholder = False
+        render.use_overwrite = render.use_file_extension = True
+        render.film_transparent = render.film_transparent or transparent
+        set_still_image(output, alpha=True)
+        if camera is not None:
+            scene.camera = camera
+        yield
+    finally:
+        scene.camera = own_camera
+        for name, value in before.items():
+            setattr(render, name, value)
+        for name, value in format_before.items():
+            setattr(output, name, value)
+
+
+def register() -> None:
+    bpy.utils.register_class(DIFFBMP_PG_target)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(DIFFBMP_PG_target)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import preferences, sidebar, stamps
+from . import preferences, sidebar, stamps, target
 
-_PARTS = (preferences, sidebar, stamps)
+_PARTS = (preferences, sidebar, target, stamps)
 
 
 def register() -> None:

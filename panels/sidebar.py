@@ -15,6 +15,7 @@ from ..operators.storage import KEY
 from .base import Sidebar, settings_layout
 from .limits import draw_limits
 from .look import draw_look
+from .target import draw_importance
 from .text import draw_sentence
 
 
@@ -72,7 +73,8 @@ class DIFFBMP_PT_look(Sidebar, bpy.types.Panel):
         settings = context.scene.diffbmp
         look = settings.look
         layout = _steering_layout(self.layout, context)
-        layout.template_ID(settings.target, "importance", new="image.new", open="image.open", text="Importance")
+        draw_importance(layout, settings.target)
+        layout.separator()
         if look.palette != "any" and settings.stamps.mode == "original":
             draw_sentence(layout, "Original Colors are not changed by a palette.", "INFO", context.region.width)
         draw_look(layout, look)
@@ -90,7 +92,7 @@ class DIFFBMP_PT_advanced(Sidebar, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.enabled = RUN.task is None
-        for name in ("background", "space", "recipe", "seed", "time_limit"):
+        for name in ("space", "recipe", "seed", "time_limit"):
             layout.prop(settings.fit, name)
         layout.prop(settings.backend, "engine")
         layout.prop(settings.backend, "threads")
