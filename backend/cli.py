@@ -122,16 +122,17 @@ def _render(args: argparse.Namespace) -> int:
 
     with memory_errors_named():
         layout, templates = load_result(args.layout)
+        transparent = args.transparent or layout.transparent
         picture = render_layout(
             layout,
             templates,
             width=args.width,
             supersample=args.supersample,
-            transparent=args.transparent,
+            transparent=transparent,
             engine=args.engine,
             threads=args.threads,
         )
-    save_png(args.out, picture if args.transparent else picture[:3])
+    save_png(args.out, picture if transparent else picture[:3])
     return 0
 
 

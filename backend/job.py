@@ -141,6 +141,7 @@ class Layout:
     templates: list[TemplateSpec]
     space: str = "display"
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    transparent: bool = False  # the background is left out
     fps: float = 24.0
     frames: list[int] = field(default_factory=lambda: [1])
 

@@ -69,7 +69,7 @@ class ResultFolder:
         return path
 
     def finish(self, render: Tensor, metrics: dict[str, Any]) -> None:
-        """Adds render.png of an image [3, H, W] and metrics.json, and drops the levels that only checkpoints used."""
+        """Adds render.png [3 or 4, H, W] and metrics.json, and drops the levels that only checkpoints used."""
         if self._latest is not None and not self._is_ours():
             self.save(self._latest)
         save_png(self.path / "render.png", render)

@@ -113,7 +113,7 @@ def _fitted(
 def load_regions(job: Job, target: Tensor) -> list[Region]:
     """The job's regions with their masks at the size of the target [3, H, W]."""
     size = target.shape[1:]
-    return [Region(r.name, load_mask(Path(r.mask), *size), tuple(r.stamps), r.share) for r in job.regions]
+    return [Region(r.name, load_mask(Path(r.mask), *size), tuple(r.stamps), r.share, r.settings) for r in job.regions]
 
 
 def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
@@ -149,15 +149,24 @@ def judge(
     settings: Settings,
     control: Control,
 ) -> tuple[Tensor, dict[str, Any]]:
-    """The layout's picture [3, H, W] and its numbers; those that take long are None after a cancel, a late one too."""
+    """The layout's picture [3, H, W], or [4, H, W] of a transparent one, and its numbers on the background.
+
+    The numbers that take long are None after a cancel, a late one too.
+    """
     layout = result.layout
     render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
+    picture = _picture(layout, templates, settings) if layout.transparent else render
     metrics: dict[str, Any] = {"psnr": psnr(render, target, weight), "ssim": None, "psnr_aa": None, "ssim_aa": None}
     smooth = None if control.cancelled else supersampled(layout, templates, settings, control)
     if smooth is not None:
         metrics["ssim"] = ssim(render, target, weight)
         metrics["psnr_aa"], metrics["ssim_aa"] = psnr(smooth, target, weight), ssim(smooth, target, weight)
-    return render, {**metrics, "iterations": result.steps, "count": layout.count}
+    return picture, {**metrics, "iterations": result.steps, "count": layout.count}
+
+
+def _picture(layout: Layout, templates: Templates, settings: Settings) -> Tensor:
+    """[4, H, W]"""
+    return render_layout(layout, templates, transparent=True, engine=settings.engine, threads=settings.threads)
 
 
 def supersampled(layout: Layout, templates: Templates, settings: Settings, control: Control) -> Tensor | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .files import UserError, check_choice, check_range
+from .files import UserError, check_choice, check_range, from_dict
 
 MODES = ("tint", "mix", "multiply")
 SPACES = ("display", "linear")
@@ -20,6 +20,7 @@ ENGINES = ("auto", "cuda", "cpu", "reference")
 RECIPES = ("default", "paper")
 USAGES = ("free", "shares")
 ORDERS = ("free", "small_front", "large_front")
+OF_REGIONS = ("losses", "palette", "palette_size", "usage", "spacing", "order", "containment")
 LOCKABLE = ("position", "scale", "stretch", "rotation", "opacity", "color")
 
 MAX_COUNT = 1_000_000
@@ -88,9 +89,16 @@ class RegionSpec:
     mask: str  # a grey picture: white is the region. Relative to the job's folder, or absolute
     stamps: list[int] = field(default_factory=list)  # indices into the job's templates; none = all of them
     share: float = 0.0  # of the primitives, relative to those of other regions; 0 = by its area
+    settings: dict[str, Any] = field(default_factory=dict)  # of OF_REGIONS: what is other here than in the whole fit
 
     def __post_init__(self) -> None:
         check_range(f"The share of the region {self.name}", self.share, 0.0, 1e6)
+        where = f"The region {self.name}"
+        for name in self.settings:
+            if name not in OF_REGIONS:
+                raise UserError(f"{where} has a setting {name!r} of its own; it may have {', '.join(OF_REGIONS)}")
+        typed = from_dict(Settings, self.settings, where)
+        self.settings = {name: getattr(typed, name) for name in self.settings}
 
 
 @dataclass
@@ -106,6 +114,7 @@ class Settings:
     engine: str = "auto"
     space: str = "display"  # in which the stamps are composited
     background: Color = (1.0, 1.0, 1.0)  # display-encoded; judged on, not trained on
+    transparent: bool = False  # nothing lies behind the stamps: the result's picture has their alpha
     losses: dict[str, float] = field(default_factory=dict)  # weights by name (backend.losses); none = the recipe's
     palette: list[Color] = field(default_factory=list)  # the only colours that a primitive may have; none = any
     palette_size: int = 0  # that many colours are taken from the target; 0 = any colour

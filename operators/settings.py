@@ -37,6 +37,7 @@ def fit_settings(scene: bpy.types.Scene) -> Settings:
         recipe=fit.recipe,
         space=fit.space,
         background=_color(fit.background),
+        transparent=scene.diffbmp.target.transparent,
         engine=backend.engine,
         threads=backend.threads,
     )

@@ -11,5 +11,6 @@ from ..templates import Templates
 
 
 def export_png(layout: Layout, templates: Templates, path: Path) -> None:
-    """The first frame at the canvas's size over the layout's background, RGB with 8 bits."""
-    save_png(path, render_layout(layout, templates)[:3])
+    """The first frame at the canvas's size with 8 bits: RGB over the layout's background, RGBA of a transparent one."""
+    picture = render_layout(layout, templates, transparent=layout.transparent)
+    save_png(path, picture if layout.transparent else picture[:3])

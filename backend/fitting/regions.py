@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ class Region:
     mask: Tensor  # [H, W] from 0 to 1: its pixels
     stamps: tuple[int, ...] = ()  # indices into the templates; none = all of them
     share: float = 0.0  # of the primitives, relative to those of other regions; 0 = by its area
+    settings: dict[str, Any] = field(default_factory=dict)  # what is other here than in the whole fit
 
 
 def fit_regions(
@@ -63,10 +65,11 @@ def fit_regions(
     loss, steps, seconds = 0.0, 0, 0.0
     for number, (region, plane, count) in enumerate(zip(regions, planes, counts, strict=True)):
         stamps = region.stamps or tuple(range(len(templates)))
+        own = replace(settings, **region.settings)
         own = replace(
-            settings,
+            own,
             count=count,
-            containment=CONTAINMENT * settings.containment,
+            containment=CONTAINMENT * own.containment,
             time_limit=settings.time_limit * count / settings.count,
         )
         merge = _Merge(templates, stamps, number, list(done))

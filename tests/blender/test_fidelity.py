@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 import pytest
 from diffbmp.operators.build import build_scene
+from diffbmp.operators.colors import encode, to_space
 from diffbmp.operators.images import read_image
 from numpy.typing import NDArray
 
@@ -40,6 +41,25 @@ def test_many_samples_equal_the_pixels_areas(tmp_path: Path, space: str) -> None
     scene = build_scene(tmp_path / "layout", "test", samples=16)
     picture = render(scene, tmp_path / "render.png")
     assert psnr(picture, composite(layout, bitmaps, side=3)) > 50.0
+
+
+@pytest.mark.parametrize("space", ["display", "linear"])
+def test_a_transparent_canvas_has_the_stamps_alpha(tmp_path: Path, space: str) -> None:
+    """Shown over two backgrounds, Blender's RGBA is what the compositor makes of each."""
+    layout, bitmaps = random_layout(25, space=space)
+    layout.transparent = True
+    write_layout(tmp_path / "layout", layout, bitmaps)
+    scene = build_scene(tmp_path / "layout", "test", samples=1)
+    scene.render.filepath = str(tmp_path / "render.png")
+    bpy.ops.render.render(write_still=True, scene=scene.name)
+    rgba = read_image(bpy.data.images.load(scene.render.filepath)) / 255.0
+    assert rgba[..., 3].min() < 0.01
+    alpha = rgba[..., 3:]
+    for value in (0.0, 1.0):
+        layout.background = (value, value, value)
+        color = to_space(rgba[..., :3], space) * alpha + value * (1 - alpha)
+        shown = encode(color) if space == "linear" else color
+        assert psnr(shown, composite(layout, bitmaps)) > 50.0  # straight colours are rounded before alpha is applied
 
 
 def test_a_tall_canvas_is_seen_whole(tmp_path: Path) -> None:

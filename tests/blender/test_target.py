@@ -89,7 +89,8 @@ def test_another_camera_is_taken_and_the_scenes_own_stays() -> None:
     target = scene.diffbmp.target
     target.source, target.scene = "SCENE", stage
     target.camera = add_camera(stage, "right", x=0.5, scale=0.8)
-    assert (target_pixels(scene)[:, :, :3] == (0, 0, 255)).all()
+    rgba = target_pixels(scene)
+    assert np.abs(rgba[..., :3].astype(int) - (0, 0, 255)).max() <= 1  # the render filter's rounding
     assert stage.camera.name == "middle"
 
 
