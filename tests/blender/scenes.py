@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+CUBE = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
+
 
 def make_image(name: str, pixels: Array, **options: bool) -> bpy.types.Image:
     """An image datablock of [h, w, 4] in 0..1, the top row first."""
@@ -55,6 +57,27 @@ def add_stamp(collection: bpy.types.Collection, image: bpy.types.Image | None, *
     mesh = bpy.data.meshes.new(name)
     mesh.materials.append(textured_material(name, image, in_group=in_group))
     collection.objects.link(bpy.data.objects.new(name, mesh))
+
+
+def make_plane(image: bpy.types.Image, uv: list[tuple[float, float]], name: str = "plane") -> bpy.types.Object:
+    """A rectangle that shows the image; UVs of its corners from the lower left, counter-clockwise."""
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata([(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)], [], [(0, 1, 2, 3)])
+    mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", np.array(uv, np.float32).ravel())
+    mesh.materials.append(textured_material(name, image))
+    return bpy.data.objects.new(name, mesh)
+
+
+def make_cube(name: str = "cube") -> bpy.types.Object:
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(CUBE, [], [(0, 1, 3, 2), (4, 5, 7, 6)])
+    return bpy.data.objects.new(name, mesh)
+
+
+def make_text(body: str) -> bpy.types.Object:
+    curve = bpy.data.curves.new("text", "FONT")
+    curve.body = body
+    return bpy.data.objects.new("text", curve)
 
 
 def make_scene() -> bpy.types.Scene:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bpy
-import numpy as np
 import pytest
 from diffbmp.operators.stamp_sources import (
     WHOLE,
@@ -14,9 +13,7 @@ from diffbmp.operators.stamp_sources import (
     text_sources,
 )
 
-from tests.blender.scenes import add_stamp, disc, make_image, textured_material
-
-CUBE = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
+from tests.blender.scenes import add_stamp, disc, make_cube, make_image, make_plane, make_text, textured_material
 
 
 def images_of(collection: bpy.types.Collection) -> list[bpy.types.Image | None]:
@@ -28,27 +25,6 @@ def new_collection(*objects: bpy.types.Object) -> bpy.types.Collection:
     for item in objects:
         collection.objects.link(item)
     return collection
-
-
-def make_plane(image: bpy.types.Image, uv: list[tuple[float, float]], name: str = "plane") -> bpy.types.Object:
-    """A rectangle that shows the image; UVs of its corners from the lower left, counter-clockwise."""
-    mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata([(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)], [], [(0, 1, 2, 3)])
-    mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", np.array(uv, np.float32).ravel())
-    mesh.materials.append(textured_material(name, image))
-    return bpy.data.objects.new(name, mesh)
-
-
-def make_cube(name: str = "cube") -> bpy.types.Object:
-    mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata(CUBE, [], [(0, 1, 3, 2), (4, 5, 7, 6)])
-    return bpy.data.objects.new(name, mesh)
-
-
-def make_text(body: str) -> bpy.types.Object:
-    curve = bpy.data.curves.new("text", "FONT")
-    curve.body = body
-    return bpy.data.objects.new("text", curve)
 
 
 def test_each_image_of_the_collection_comes_once() -> None:

@@ -15,8 +15,7 @@ from diffbmp.operators.stamp_pixels import StampReader, crop, remove_background
 from diffbmp.operators.stamps import add_sources, refresh
 from diffbmp.operators.thumbnails import THUMBNAILS, draw_thumbnails
 
-from tests.blender.scenes import add_stamp, disc, make_image, make_scene
-from tests.blender.test_stamp_sources import make_plane, make_text
+from tests.blender.scenes import add_stamp, disc, make_image, make_plane, make_scene, make_text
 
 
 def names(scene: bpy.types.Scene) -> list[str]:

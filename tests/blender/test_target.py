@@ -13,8 +13,7 @@ from diffbmp.operators.images import read_image
 from diffbmp.operators.optimize import why_not_optimize
 from diffbmp.operators.target import importance_pixels, lacks_target, target_name, target_pixels
 
-from tests.blender.scenes import make_image, make_scene
-from tests.blender.test_stamp_sources import make_text
+from tests.blender.scenes import make_image, make_scene, make_text
 
 
 def emission(name: str, color: tuple[float, float, float]) -> bpy.types.Material:
