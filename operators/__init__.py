@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import build, limits, look, optimize, properties, verify
+from . import build, limits, look, optimize, properties, regions, verify
 
-_PARTS = (limits, look, properties, verify, optimize, build)
+_PARTS = (limits, look, regions, properties, verify, optimize, build)
 
 
 def register() -> None:

@@ -81,14 +81,32 @@ class DIFFBMP_PG_look(bpy.types.PropertyGroup):
     inside: _preference("Inside Canvas", "Keep the stamps whole, within the edges of the canvas")
 
 
+def _colors(operator: bpy.types.Operator, context: bpy.types.Context) -> bpy.types.bpy_prop_collection | None:
+    """The list that a button belongs to. Reports where there is none."""
+    settings, place = context.scene.diffbmp, operator.region
+    if place < 0:
+        return settings.look.colors
+    if place < len(settings.regions.entries):
+        return settings.regions.entries[place].look.colors
+    operator.report({"ERROR"}, f"There is no region {place}: the list has {len(settings.regions.entries)}")
+    return None
+
+
 class DIFFBMP_OT_add_color(bpy.types.Operator):
     bl_idname = "diffbmp.add_color"
     bl_label = "Add Color"
     bl_description = "Add a color to those that stamps may have"
     bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
 
+    region: IntProperty(
+        name="Region", description="Whose list: the region's place, from 0; -1 = all", default=-1, min=-1
+    )
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.diffbmp.look.colors.add()
+        colors = _colors(self, context)
+        if colors is None:
+            return {"CANCELLED"}
+        colors.add()
         return {"FINISHED"}
 
 
@@ -99,9 +117,14 @@ class DIFFBMP_OT_remove_color(bpy.types.Operator):
     bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
 
     index: IntProperty(name="Index", description="Its place in the list, from 0", min=0)
+    region: IntProperty(
+        name="Region", description="Whose list: the region's place, from 0; -1 = all", default=-1, min=-1
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        colors = context.scene.diffbmp.look.colors
+        colors = _colors(self, context)
+        if colors is None:
+            return {"CANCELLED"}
         if self.index >= len(colors):
             self.report({"ERROR"}, f"There is no color {self.index}: the list has {len(colors)}")
             return {"CANCELLED"}

@@ -14,6 +14,7 @@ from bpy.props import (
 from ..backend.job import MAX_COUNT, MAX_SIZE, PRESETS, Settings
 from .limits import DIFFBMP_PG_limits
 from .look import DIFFBMP_PG_look
+from .regions import DIFFBMP_PG_regions
 
 _DEFAULTS = Settings()
 
@@ -177,6 +178,7 @@ class DIFFBMP_PG_scene(bpy.types.PropertyGroup):
     stamps: PointerProperty(type=DIFFBMP_PG_stamps)
     limits: PointerProperty(type=DIFFBMP_PG_limits)
     look: PointerProperty(type=DIFFBMP_PG_look)
+    regions: PointerProperty(type=DIFFBMP_PG_regions)
     fit: PointerProperty(type=DIFFBMP_PG_fit)
     backend: PointerProperty(type=DIFFBMP_PG_backend)
     build: PointerProperty(type=DIFFBMP_PG_build)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import preferences, sidebar
+from . import preferences, regions, sidebar
 
-_PARTS = (preferences, sidebar)
+_PARTS = (preferences, sidebar, regions)
 
 
 def register() -> None:

@@ -10,18 +10,13 @@ from ..operators.folders import ADD_ON
 from ..operators.optimize import RUN, describe_quality, describe_seconds
 from ..operators.run import Run
 from ..operators.session import NOTICE
-from ..operators.settings import takes_steering
 from ..operators.storage import KEY
+from .limits import draw_limits, draw_look
+from .tab import Sidebar, steering_layout
 from .text import draw_sentence
 
 
-class _Sidebar:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "DiffBMP"
-
-
-class DIFFBMP_PT_main(_Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_main(Sidebar, bpy.types.Panel):
     bl_label = "DiffBMP"
 
     @classmethod
@@ -53,58 +48,31 @@ class DIFFBMP_PT_main(_Sidebar, bpy.types.Panel):
             draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", context.region.width)
 
 
-class DIFFBMP_PT_limits(_Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_limits(Sidebar, bpy.types.Panel):
     bl_label = "Stamp Limits"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
 
     def draw(self, context: bpy.types.Context) -> None:
-        limits = context.scene.diffbmp.limits
-        layout = _steering_layout(self.layout, context)
-        layout.prop(limits, "stretch")
-        layout.prop(limits, "mirror")
-        _draw_pair(layout, limits, "size")
-        layout.prop(limits, "free_rotation")
-        if not limits.free_rotation:
-            _draw_pair(layout, limits, "rotation")
-        layout.prop(limits, "opaque")
-        if not limits.opaque:
-            _draw_pair(layout, limits, "opacity")
-        layout.separator()
-        layout.prop(limits, "usage")
-        layout.prop(limits, "most")
+        draw_limits(steering_layout(self.layout, context), context.scene.diffbmp.limits)
 
 
-class DIFFBMP_PT_look(_Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_look(Sidebar, bpy.types.Panel):
     bl_label = "Look"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.diffbmp
-        look = settings.look
-        layout = _steering_layout(self.layout, context)
+        layout = steering_layout(self.layout, context)
         layout.template_ID(settings.target, "importance", new="image.new", open="image.open", text="Importance")
-        layout.prop(look, "palette")
-        if look.palette == "target":
-            layout.prop(look, "palette_size")
-        elif look.palette == "given":
-            _draw_colors(layout, look)
-        if look.palette != "any" and settings.stamps.mode == "original":
-            draw_sentence(layout, "Original Colors are not changed by a palette.", "INFO", context.region.width)
-        layout.separator()
-        layout.prop(look, "order")
-        layout.prop(look, "spacing")
-        layout.separator()
-        layout.prop(look, "match")
-        column = layout.column(align=True)
-        for name in ("structure", "outlines", "follow", "flow", "apart", "inside"):
-            column.prop(look, name, slider=True)
+        draw_look(layout, settings.look, context)
 
 
-class DIFFBMP_PT_advanced(_Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_advanced(Sidebar, bpy.types.Panel):
     bl_label = "Advanced"
     bl_parent_id = "DIFFBMP_PT_main"
+    bl_order = 2
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -119,9 +87,10 @@ class DIFFBMP_PT_advanced(_Sidebar, bpy.types.Panel):
         layout.prop(settings.backend, "threads")
 
 
-class DIFFBMP_PT_result(_Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_result(Sidebar, bpy.types.Panel):
     bl_label = "Result"
     bl_parent_id = "DIFFBMP_PT_main"
+    bl_order = 3
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.diffbmp.build
@@ -136,7 +105,7 @@ class DIFFBMP_PT_result(_Sidebar, bpy.types.Panel):
             show.name = settings.scene.name
 
 
-class DIFFBMP_PT_built(_Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_built(Sidebar, bpy.types.Panel):
     """In a scene that was built: what it is and where it came from."""
 
     bl_label = "DiffBMP"
@@ -165,35 +134,6 @@ def _draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row = layout.row()
     row.scale_y = 1.5
     row.operator("diffbmp.optimize", icon="PLAY")
-
-
-def _steering_layout(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.UILayout:
-    """A layout for settings that not every recipe uses; where this one does not, says so and greys them out."""
-    layout.use_property_split = True
-    layout.use_property_decorate = False
-    is_used = takes_steering(context.scene)
-    if not is_used:
-        draw_sentence(layout, "The recipe Published uses none of this.", "INFO", context.region.width)
-    column = layout.column()
-    column.enabled = is_used and RUN.task is None
-    return column
-
-
-def _draw_pair(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, name: str) -> None:
-    column = layout.column(align=True)
-    column.prop(group, f"{name}_min")
-    column.prop(group, f"{name}_max")
-
-
-def _draw_colors(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup) -> None:
-    column = layout.column(align=True)
-    for index, item in enumerate(look.colors):
-        row = column.row(align=True)
-        row.prop(item, "color", text=f"Color {index + 1}")
-        row.operator("diffbmp.remove_color", text="", icon="X").index = index
-    row = column.split(factor=0.4)  # as the properties are
-    row.label()
-    row.operator("diffbmp.add_color", icon="ADD")
 
 
 def _draw_run(layout: bpy.types.UILayout, run: Run) -> None:
