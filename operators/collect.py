@@ -133,7 +133,8 @@ class _Stamps:
 
 def _region(mask: RegionMask, stamps: _Stamps) -> RegionSpec:
     region = mask.region
-    indices = stamps.add(region.stamps, mask.name, region_limits(region))
+    limits = region_limits(region) or stamp_limits(region.id_data)
+    indices = stamps.add(region.stamps, mask.name, limits)
     return RegionSpec(mask.name, mask.file, indices, round(region.share, 6), region_settings(region))
 
 

@@ -26,3 +26,27 @@ def set_still_image(settings: bpy.types.ImageFormatSettings, alpha: bool = False
     settings.file_format = "PNG"
     settings.color_mode = "RGBA" if alpha else "RGB"
     settings.color_depth = "8"
+
+
+def picture_socket(scene: bpy.types.Scene) -> bpy.types.NodeSocket:
+    """The socket of a new, else empty compositor that takes what a render of the scene is to show.
+
+    Its id_data is the node tree; remove_scene takes it away again.
+    """
+    if bpy.app.version < (5, 0):
+        scene.use_nodes = True
+        tree = scene.node_tree
+        tree.nodes.clear()
+        return tree.nodes.new("CompositorNodeComposite").inputs["Image"]
+    tree = bpy.data.node_groups.new(scene.name, "CompositorNodeTree")
+    scene.compositing_node_group = tree
+    tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    return tree.nodes.new("NodeGroupOutput").inputs["Image"]
+
+
+def remove_scene(scene: bpy.types.Scene) -> None:
+    """Removes a scene and, since Blender 5.0 where it is a datablock of its own, its compositor."""
+    tree = getattr(scene, "compositing_node_group", None)
+    bpy.data.scenes.remove(scene)
+    if tree is not None:
+        bpy.data.node_groups.remove(tree)

@@ -93,9 +93,9 @@ class _Coloring:
         settings = context.scene.diffbmp
         if self.region < 0:
             return settings.look.colors
-        if self.region < len(settings.regions.items):
-            return settings.regions.items[self.region].look.colors
-        self.report({"ERROR"}, f"There is no region {self.region}: the list has {len(settings.regions.items)}")
+        if self.region < len(settings.regions.entries):
+            return settings.regions.entries[self.region].look.colors
+        self.report({"ERROR"}, f"There is no region {self.region}: the list has {len(settings.regions.entries)}")
         return None
 
 

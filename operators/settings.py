@@ -49,14 +49,27 @@ def stamp_limits(scene: bpy.types.Scene) -> Limits:
     return _limits(scene.diffbmp.limits) if takes_steering(scene) else Limits()
 
 
-def region_limits(region: bpy.types.PropertyGroup) -> Limits:
-    """stub"""
-    return stamp_limits(region.id_data)
-
-
 def region_settings(region: bpy.types.PropertyGroup) -> dict[str, Any]:
-    """stub"""
-    return {}
+    """Those of the Settings, by their names, that a DIFFBMP_PG_region has of its own; none where the recipe uses none.
+
+    Raises UserError for a palette without colors.
+    """
+    if not takes_steering(region.id_data):
+        return {}
+    values = {"usage": region.limits.usage} if region.own_limits else {}
+    if not region.own_look:
+        return values
+    if region.look.palette == "given" and not region.look.colors:
+        raise UserError(f"The palette of the region {region.name} has no colors: add at least one")
+    return {**values, **_look(region.look)}
+
+
+def region_limits(region: bpy.types.PropertyGroup) -> Limits | None:
+    """What each stamp may do in a DIFFBMP_PG_region; None where that is the same as elsewhere.
+
+    Raises UserError where it could not be seen.
+    """
+    return _limits(region.limits) if region.own_limits and takes_steering(region.id_data) else None
 
 
 def own_limits(limits: bpy.types.PropertyGroup) -> Limits:
@@ -110,18 +123,17 @@ def _limits(limits: bpy.types.PropertyGroup) -> Limits:
 
 def _steering(scene: bpy.types.Scene) -> dict[str, Any]:
     """Those of the settings that not every recipe uses."""
-    look = scene.diffbmp.look
-    values = {
+    return {**_look(scene.diffbmp.look), "usage": scene.diffbmp.limits.usage}
+
+
+def _look(look: bpy.types.PropertyGroup) -> dict[str, Any]:
+    return {
         "losses": _losses(look),
-        "usage": scene.diffbmp.limits.usage,
         "spacing": _number(look.spacing / 100),
         "order": look.order,
+        "palette_size": look.palette_size if look.palette == "target" else 0,
+        "palette": [_color(item.color) for item in look.colors] if look.palette == "given" else [],
     }
-    if look.palette == "target":
-        values["palette_size"] = look.palette_size
-    elif look.palette == "given":
-        values["palette"] = [_color(item.color) for item in look.colors]
-    return values
 
 
 def _losses(look: bpy.types.PropertyGroup) -> dict[str, float]:

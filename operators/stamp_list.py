@@ -154,7 +154,7 @@ class DIFFBMP_OT_refresh_stamps(bpy.types.Operator):
         for sentence in problems:
             self.report({"WARNING"}, sentence)
         rest = f", {missing} thumbnails not yet drawn: refresh again" if missing else ""
-        message = f"{len(context.scene.diffbmp.stamps.items)} stamps{rest}"
+        message = f"{len(context.scene.diffbmp.stamps.entries)} stamps{rest}"
         NOTICE.tell("; ".join([message, *problems]), is_error=bool(problems))
         self.report({"INFO"}, message)
         return {"FINISHED"}
@@ -173,14 +173,14 @@ class DIFFBMP_OT_remove_stamps(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         stamps = context.scene.diffbmp.stamps
-        if self.index >= len(stamps.items):
-            self.report({"ERROR"}, f"There is no stamp {self.index}: the list has {len(stamps.items)}")
+        if self.index >= len(stamps.entries):
+            self.report({"ERROR"}, f"There is no stamp {self.index}: the list has {len(stamps.entries)}")
             return {"CANCELLED"}
         if self.index < 0:
-            stamps.items.clear()
+            stamps.entries.clear()
         else:
-            stamps.items.remove(self.index)
-        stamps.active = min(stamps.active, max(0, len(stamps.items) - 1))
+            stamps.entries.remove(self.index)
+        stamps.active = min(stamps.active, max(0, len(stamps.entries) - 1))
         return {"FINISHED"}
 
 
@@ -197,7 +197,7 @@ class DIFFBMP_OT_use_stamps(bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        for stamp in context.scene.diffbmp.stamps.items:
+        for stamp in context.scene.diffbmp.stamps.entries:
             stamp.use = not stamp.use if self.action == "INVERT" else self.action == "ALL"
         return {"FINISHED"}
 

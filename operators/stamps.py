@@ -127,7 +127,7 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
     split: EnumProperty(
         items=SPLITS, default="LETTERS", name="Split Text", description="What of a text is a stamp", update=_choose
     )
-    items: CollectionProperty(type=DIFFBMP_PG_stamp, name="Stamps", description="The stamps and their settings")
+    entries: CollectionProperty(type=DIFFBMP_PG_stamp, name="Stamps", description="The stamps and their settings")
     active: IntProperty(name="Stamp", description="The stamp whose settings are shown", min=0)
     pick: PointerProperty(
         type=bpy.types.Image, name="Add Image", description="An image to add to the stamps", update=_add_picked
@@ -169,37 +169,37 @@ def refresh(stamps: bpy.types.PropertyGroup) -> None:
     found = {
         (group, source): None for group in groups for source in collection_sources(group, stamps.take, stamps.split)
     }
-    for index in reversed(range(len(stamps.items))):
-        stamp = stamps.items[index]
+    for index in reversed(range(len(stamps.entries))):
+        stamp = stamps.entries[index]
         key = (stamp.group, _source_of(stamp))
         if key in found:
             del found[key]
             stamp.name = key[1].name
         elif not stamp.by_hand:
-            stamps.items.remove(index)
+            stamps.entries.remove(index)
     for group, source in found:
         _append(stamps, source).group = group
-    stamps.active = min(stamps.active, max(0, len(stamps.items) - 1))
+    stamps.active = min(stamps.active, max(0, len(stamps.entries) - 1))
 
 
 def add_sources(stamps: bpy.types.PropertyGroup, sources: Iterable[Source]) -> int:
     """Adds stamps by hand, but for those that were added before. Returns how many are new."""
-    known = {_source_of(stamp) for stamp in stamps.items if stamp.by_hand}
+    known = {_source_of(stamp) for stamp in stamps.entries if stamp.by_hand}
     new = [source for source in sources if source not in known]
     for source in new:
         _append(stamps, source).by_hand = True
     if new:
-        stamps.active = len(stamps.items) - 1
+        stamps.active = len(stamps.entries) - 1
     return len(new)
 
 
 def stamps_of(stamps: bpy.types.PropertyGroup, group: bpy.types.Collection | None) -> list[bpy.types.PropertyGroup]:
     """The stamps that are used of a region's collection; None = the panel's, and those added by hand."""
     if group is not None:
-        return [stamp for stamp in stamps.items if stamp.use and stamp.group == group]
+        return [stamp for stamp in stamps.entries if stamp.use and stamp.group == group]
     return [
         stamp
-        for stamp in stamps.items
+        for stamp in stamps.entries
         if stamp.use and (stamp.group == stamps.collection or (stamp.by_hand and stamp.group is None))
     ]
 
@@ -207,17 +207,17 @@ def stamps_of(stamps: bpy.types.PropertyGroup, group: bpy.types.Collection | Non
 def has_stamps(scene: bpy.types.Scene) -> bool:
     """Whether there is anything that stamps may come from."""
     stamps = scene.diffbmp.stamps
-    return bool(_groups(stamps)) or any(stamp.use for stamp in stamps.items)
+    return bool(_groups(stamps)) or any(stamp.use for stamp in stamps.entries)
 
 
 def _groups(stamps: bpy.types.PropertyGroup) -> list[bpy.types.Collection]:
     """The collections that stamps are found in, each once."""
-    regions = stamps.id_data.diffbmp.regions.items
+    regions = stamps.id_data.diffbmp.regions.entries
     return list(dict.fromkeys(group for group in (stamps.collection, *(r.stamps for r in regions)) if group))
 
 
 def _append(stamps: bpy.types.PropertyGroup, source: Source) -> bpy.types.PropertyGroup:
-    stamp = stamps.items.add()
+    stamp = stamps.entries.add()
     stamp.name = source.name
     stamp.image, stamp.object, stamp.collection = source.image, source.object, source.collection
     stamp.font, stamp.text, stamp.crop = source.font, source.text, source.crop

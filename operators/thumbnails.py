@@ -40,9 +40,10 @@ class Thumbnails:
             self._icons = bpy.utils.previews.new()
         name = _key(stamp)
         icon = self._icons[name] if name in self._icons else self._icons.new(name)
-        pixels = _fitted(rgba)
+        pixels = _fitted(rgba) / np.float32(255.0)
+        pixels[..., :3] *= pixels[..., 3:]  # icons are premultiplied
         icon.icon_size = icon.image_size = (SIZE, SIZE)
-        values = np.ascontiguousarray(pixels[::-1], np.float32).ravel() / 255.0
+        values = np.ascontiguousarray(pixels[::-1], np.float32).ravel()
         icon.icon_pixels_float.foreach_set(values)
         icon.image_pixels_float.foreach_set(values)
 
@@ -60,7 +61,7 @@ def draw_thumbnails(scene: bpy.types.Scene) -> tuple[int, list[str]]:
     end = monotonic() + SECONDS
     reader = StampReader(scene, resolution=SIZE)
     left, problems = 0, []
-    for stamp in scene.diffbmp.stamps.items:
+    for stamp in scene.diffbmp.stamps.entries:
         if stamp in THUMBNAILS:
             continue
         if monotonic() > end:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import preferences, sidebar, stamps, target
+from . import preferences, regions, sidebar, stamps, target
 
-_PARTS = (preferences, sidebar, target, stamps)
+_PARTS = (preferences, sidebar, target, stamps, regions)
 
 
 def register() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import bpy
 
 from ..operators.optimize import RUN
+from ..operators.settings import takes_steering
+from .text import draw_sentence
 
 
 class Sidebar:
@@ -21,6 +23,16 @@ def settings_layout(layout: bpy.types.UILayout) -> bpy.types.UILayout:
     layout.use_property_decorate = False
     column = layout.column()
     column.enabled = RUN.task is None
+    return column
+
+
+def steering_layout(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.UILayout:
+    """A column for settings that not every recipe uses; where this one does not, says so and greys them out."""
+    is_used = takes_steering(context.scene)
+    if not is_used:
+        draw_sentence(layout, "The recipe Published uses none of this.", "INFO", context.region.width)
+    column = settings_layout(layout)
+    column.enabled = is_used and RUN.task is None
     return column
 
 

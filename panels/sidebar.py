@@ -10,9 +10,8 @@ from ..operators.folders import ADD_ON
 from ..operators.optimize import RUN, describe_quality, describe_seconds
 from ..operators.run import Run
 from ..operators.session import NOTICE
-from ..operators.settings import takes_steering
 from ..operators.storage import KEY
-from .base import Sidebar, settings_layout
+from .base import Sidebar, settings_layout, steering_layout
 from .limits import draw_limits
 from .look import draw_look
 from .target import draw_importance
@@ -57,7 +56,7 @@ class DIFFBMP_PT_limits(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         limits = context.scene.diffbmp.limits
-        layout = _steering_layout(self.layout, context)
+        layout = steering_layout(self.layout, context)
         layout.prop(limits, "usage")
         layout.separator()
         draw_limits(layout, limits)
@@ -72,7 +71,7 @@ class DIFFBMP_PT_look(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.diffbmp
         look = settings.look
-        layout = _steering_layout(self.layout, context)
+        layout = steering_layout(self.layout, context)
         draw_importance(layout, settings.target)
         layout.separator()
         if look.palette != "any" and settings.stamps.mode == "original":
@@ -145,16 +144,6 @@ def _draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row = layout.row()
     row.scale_y = 1.5
     row.operator("diffbmp.optimize", icon="PLAY")
-
-
-def _steering_layout(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.UILayout:
-    """A layout for settings that not every recipe uses; where this one does not, says so and greys them out."""
-    is_used = takes_steering(context.scene)
-    if not is_used:
-        draw_sentence(layout, "The recipe Published uses none of this.", "INFO", context.region.width)
-    column = settings_layout(layout)
-    column.active = is_used
-    return column
 
 
 def _draw_run(layout: bpy.types.UILayout, run: Run) -> None:

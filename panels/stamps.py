@@ -60,12 +60,12 @@ class DIFFBMP_PT_stamp(Sidebar, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return bool(context.scene.diffbmp.stamps.items)
+        return bool(context.scene.diffbmp.stamps.entries)
 
     def draw(self, context: bpy.types.Context) -> None:
         stamps = context.scene.diffbmp.stamps
         layout = settings_layout(self.layout)
-        stamp = stamps.items[min(stamps.active, len(stamps.items) - 1)]
+        stamp = stamps.entries[min(stamps.active, len(stamps.entries) - 1)]
         thumbnail = THUMBNAILS.icon(stamp)
         if thumbnail:
             layout.template_icon(thumbnail, scale=4)
@@ -114,7 +114,7 @@ class DIFFBMP_PT_add_stamps(Sidebar, bpy.types.Panel):
 
 def _draw_list(layout: bpy.types.UILayout, stamps: bpy.types.PropertyGroup) -> None:
     row = layout.row()
-    row.template_list("DIFFBMP_UL_stamps", "", stamps, "items", stamps, "active", rows=4)
+    row.template_list("DIFFBMP_UL_stamps", "", stamps, "entries", stamps, "active", rows=4)
     column = row.column(align=True)
     column.operator("diffbmp.refresh_stamps", text="", icon="FILE_REFRESH")
     column.operator("diffbmp.remove_stamps", text="", icon="REMOVE").index = stamps.active

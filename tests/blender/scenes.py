@@ -80,6 +80,28 @@ def make_text(body: str) -> bpy.types.Object:
     return bpy.data.objects.new("text", curve)
 
 
+def make_mask(name: str) -> bpy.types.Mask:
+    """A Mask datablock with one empty layer."""
+    mask = bpy.data.masks.new(name)
+    mask.layers.new(name="layer")
+    return mask
+
+
+def add_square(layer: bpy.types.MaskLayer, low: float, high: float, *, turned: bool = False) -> bpy.types.MaskSpline:
+    """A spline from (low, low) to (high, high) in the mask's own coordinates, y up; or the diamond inside it."""
+    middle = (low + high) / 2
+    corners = [(low, low), (high, low), (high, high), (low, high)]
+    if turned:
+        corners = [(middle, low), (high, middle), (middle, high), (low, middle)]
+    spline = layer.splines.new()
+    spline.points.add(len(corners) - 1)
+    for point, corner in zip(spline.points, corners, strict=True):
+        point.handle_left_type = point.handle_right_type = "FREE"
+        point.co = point.handle_left = point.handle_right = corner
+    spline.use_cyclic = True
+    return spline
+
+
 def make_scene() -> bpy.types.Scene:
     """The current scene, ready to be optimized in a second."""
     scene = bpy.context.scene

@@ -19,7 +19,7 @@ from tests.blender.scenes import add_stamp, disc, make_image, make_plane, make_s
 
 
 def names(scene: bpy.types.Scene) -> list[str]:
-    return [stamp.name for stamp in scene.diffbmp.stamps.items]
+    return [stamp.name for stamp in scene.diffbmp.stamps.entries]
 
 
 def written_pixels(spec_file: str) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_choosing_a_collection_fills_the_list() -> None:
 def test_refresh_keeps_settings_and_what_was_added_by_hand() -> None:
     scene = make_scene()
     stamps = scene.diffbmp.stamps
-    stamps.items[0].share, stamps.items[0].use = 3.0, False
+    stamps.entries[0].share, stamps.entries[0].use = 3.0, False
     stamps.pick = make_image("picked.png", disc(4))
     assert stamps.pick is None
     stamps.pick = bpy.data.images["picked.png"]
@@ -47,7 +47,7 @@ def test_refresh_keeps_settings_and_what_was_added_by_hand() -> None:
     bpy.data.images["disc.png"].name = "renamed.png"
     refresh(stamps)
     assert names(scene) == ["renamed", "picked", "new"]
-    assert (stamps.items[0].share, stamps.items[0].use) == (3.0, False)
+    assert (stamps.entries[0].share, stamps.entries[0].use) == (3.0, False)
     for item in list(stamps.collection.objects):
         bpy.data.objects.remove(item)
     refresh(stamps)
@@ -61,11 +61,11 @@ def test_a_hundred_letters_come_and_go_with_the_text() -> None:
     stamps.collection.objects.link(text)
     refresh(stamps)
     assert names(scene) == ["disc", "a", "b", "c"]
-    stamps.items[2].use = False
+    stamps.entries[2].use = False
     text.data.body = "bcd"
     refresh(stamps)
     assert names(scene) == ["disc", "b", "c", "d"]
-    assert [stamp.use for stamp in stamps.items] == [True, False, True, True]
+    assert [stamp.use for stamp in stamps.entries] == [True, False, True, True]
     stamps.split = "WORDS"
     assert names(scene) == ["disc", "bcd"]
 
@@ -86,7 +86,7 @@ def test_a_plane_of_a_sheet_is_its_part() -> None:
     stamps = scene.diffbmp.stamps
     stamps.collection.objects.link(make_plane(make_image("sheet", noise), [(0, 0.5), (0.5, 0.5), (0.5, 1), (0, 1)]))
     refresh(stamps)
-    pixels = StampReader(scene).read(stamps.items[1])
+    pixels = StampReader(scene).read(stamps.entries[1])
     np.testing.assert_array_equal(pixels, np.rint(noise[:4, :4] * 255).astype(np.uint8))
 
 
@@ -121,7 +121,7 @@ def test_settings_of_a_stamp_reach_the_job(tmp_path: Path) -> None:
     for name in ("own.png", "off.png"):
         add_stamp(stamps.collection, make_image(name, disc(8)))
     refresh(stamps)
-    own, off = stamps.items["own"], stamps.items["off"]
+    own, off = stamps.entries["own"], stamps.entries["off"]
     off.use = False
     own.own, own.mode, own.share = True, "original", 2.5
     own.limits.stretch, own.limits.mirror, own.limits.free_rotation = 2.0, True, False
@@ -143,7 +143,7 @@ def test_a_removed_background_reaches_the_job(tmp_path: Path) -> None:
     stamps = scene.diffbmp.stamps
     stamps.collection = None
     stamps.pick = make_image("square.png", pixels)
-    stamps.items[0].alpha = "REMOVE"
+    stamps.entries[0].alpha = "REMOVE"
     write_job(scene, tmp_path)
     rgba = written_pixels(Job.load(tmp_path).templates[0].file)
     assert rgba[..., 3].sum() == 16 * 255
@@ -232,7 +232,7 @@ def test_stamps_are_removed() -> None:
 
 def test_thumbnails_are_drawn_once_and_anew_where_they_change() -> None:
     scene = make_scene()
-    stamp = scene.diffbmp.stamps.items[0]
+    stamp = scene.diffbmp.stamps.entries[0]
     assert draw_thumbnails(scene) == (0, [])
     assert stamp in THUMBNAILS
     stamp.alpha = "REMOVE"
@@ -250,21 +250,21 @@ def test_the_list_is_saved_and_appended_with_the_scene(tmp_path: Path) -> None:
     scene.name = "Set-up"
     stamps = scene.diffbmp.stamps
     bpy.ops.diffbmp.add_stamp_text(text="ab")
-    stamps.items[0].own, stamps.items[0].limits.stretch = True, 3.0
-    stamps.items[2].use = False
+    stamps.entries[0].own, stamps.entries[0].limits.stretch = True, 3.0
+    stamps.entries[2].use = False
     for image in bpy.data.images:
         if image.size[0]:
             image.pack()
-    before = [(stamp.name, stamp.use, stamp.own, stamp.limits.stretch) for stamp in stamps.items]
+    before = [(stamp.name, stamp.use, stamp.own, stamp.limits.stretch) for stamp in stamps.entries]
     path = str(tmp_path / "a.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
-    assert [(s.name, s.use, s.own, s.limits.stretch) for s in bpy.context.scene.diffbmp.stamps.items] == before
+    assert [(s.name, s.use, s.own, s.limits.stretch) for s in bpy.context.scene.diffbmp.stamps.entries] == before
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     with bpy.data.libraries.load(path) as (_, wanted):
         wanted.scenes = ["Set-up"]
     (appended,) = wanted.scenes
-    items = appended.diffbmp.stamps.items
+    items = appended.diffbmp.stamps.entries
     assert [(s.name, s.use, s.own, s.limits.stretch) for s in items] == before
     assert items[0].image.name == "disc.png"
     assert appended.diffbmp.target.image.name == "sunset.png"
