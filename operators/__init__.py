@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from . import build, limits, look, optimize, properties, regions, stamp_list, stamps, target, thumbnails, verify
+from . import (
+    build,
+    capture,
+    limits,
+    look,
+    optimize,
+    properties,
+    regions,
+    stamp_list,
+    stamps,
+    target,
+    thumbnails,
+    verify,
+)
 
-_PARTS = (limits, look, target, regions, stamps, properties, stamp_list, thumbnails, verify, optimize, build)
+_PARTS = (limits, look, target, regions, stamps, properties, capture, stamp_list, thumbnails, verify, optimize, build)
 
 
 def register() -> None:

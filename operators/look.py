@@ -81,7 +81,7 @@ class DIFFBMP_PG_look(bpy.types.PropertyGroup):
     inside: _preference("Inside Canvas", "Keep the stamps whole, within the edges of the canvas")
 
 
-class _Coloring:
+class _Coloring(bpy.types.Operator):
     """What the operators of the palettes have in common: whose palette it is."""
 
     bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
@@ -99,7 +99,7 @@ class _Coloring:
         return None
 
 
-class DIFFBMP_OT_add_color(_Coloring, bpy.types.Operator):
+class DIFFBMP_OT_add_color(_Coloring):
     bl_idname = "diffbmp.add_color"
     bl_label = "Add Color"
     bl_description = "Add a color to those that stamps may have"
@@ -112,7 +112,7 @@ class DIFFBMP_OT_add_color(_Coloring, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_color(_Coloring, bpy.types.Operator):
+class DIFFBMP_OT_remove_color(_Coloring):
     bl_idname = "diffbmp.remove_color"
     bl_label = "Remove Color"
     bl_description = "Remove this color from the list"

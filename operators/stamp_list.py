@@ -57,7 +57,7 @@ def _load_svg(path: Path) -> Source:
     return Source(collection.name, collection=collection)
 
 
-class _Adding:
+class _Adding(bpy.types.Operator):
     """What operators that add stamps have in common."""
 
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  Blender's own form
@@ -80,7 +80,7 @@ class _Adding:
         return {"CANCELLED"}
 
 
-class DIFFBMP_OT_add_stamp_files(_Adding, bpy.types.Operator):
+class DIFFBMP_OT_add_stamp_files(_Adding):
     bl_idname = "diffbmp.add_stamp_files"
     bl_label = "Add Files"
     bl_description = "Add picture and SVG files to the stamps: those that are chosen, or else all of the folder"
@@ -105,7 +105,7 @@ class DIFFBMP_OT_add_stamp_files(_Adding, bpy.types.Operator):
         return self.add(context, *load_sources(paths))
 
 
-class DIFFBMP_OT_add_stamp_objects(_Adding, bpy.types.Operator):
+class DIFFBMP_OT_add_stamp_objects(_Adding):
     bl_idname = "diffbmp.add_stamp_objects"
     bl_label = "Add Selected Objects"
     bl_description = "Add the selected objects to the stamps: the images of flat ones, all others as they look"
@@ -126,7 +126,7 @@ class DIFFBMP_OT_add_stamp_objects(_Adding, bpy.types.Operator):
         return self.add(context, sources, [])
 
 
-class DIFFBMP_OT_add_stamp_text(_Adding, bpy.types.Operator):
+class DIFFBMP_OT_add_stamp_text(_Adding):
     bl_idname = "diffbmp.add_stamp_text"
     bl_label = "Add Text"
     bl_description = "Add the letters or the words of a text to the stamps"

@@ -33,9 +33,13 @@ class StampReader:
         elif stamp.image:
             rgba = crop(self._read(stamp.image), tuple(stamp.crop))
         elif stamp.collection:
-            rgba = render_collection(stamp.collection, self._resolution, **self._options(stamp))
+            rgba = render_collection(
+                stamp.collection, self._resolution, view=stamp.view, lighting=self._lighting, source=self._scene
+            )
         elif stamp.object:
-            rgba = render_objects([stamp.object], self._resolution, **self._options(stamp))
+            rgba = render_objects(
+                [stamp.object], self._resolution, view=stamp.view, lighting=self._lighting, source=self._scene
+            )
         else:
             raise UserError(f"What the stamp {stamp.name} showed was deleted: remove it from the list of stamps")
         if stamp.alpha == "REMOVE":
@@ -44,9 +48,6 @@ class StampReader:
             kind, name = ("image", stamp.image.name) if stamp.image else ("stamp", stamp.name)
             raise UserError(f"The {kind} {name} is fully transparent: choose another image")
         return rgba
-
-    def _options(self, stamp: bpy.types.PropertyGroup) -> dict[str, object]:
-        return {"view": stamp.view, "lighting": self._lighting, "source": self._scene}
 
     def _read(self, image: bpy.types.Image) -> ByteArray:
         if self._pixels is None or self._image != image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ..operators.optimize import RUN
@@ -85,7 +87,7 @@ class DIFFBMP_PT_region_limits(_OfRegion, bpy.types.Panel):
     switch = "own_limits"
 
     def draw(self, context: bpy.types.Context) -> None:
-        region = active_region(context.scene)
+        region: Any = active_region(context.scene)
         layout = self.own_layout(context, region)
         layout.prop(region.limits, "usage")
         draw_limits(layout, region.limits)
@@ -96,7 +98,7 @@ class DIFFBMP_PT_region_look(_OfRegion, bpy.types.Panel):
     switch = "own_look"
 
     def draw(self, context: bpy.types.Context) -> None:
-        region = active_region(context.scene)
+        region: Any = active_region(context.scene)
         draw_look(self.own_layout(context, region), region.look, context.scene.diffbmp.regions.active)
 
 

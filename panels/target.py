@@ -24,6 +24,9 @@ class DIFFBMP_PT_target(Sidebar, bpy.types.Panel):
             layout.prop(target, "object")
         else:
             layout.template_ID(target, "image", open="image.open", text="Image")
+            row = layout.row(align=True)
+            for source, icon in (("VIEWPORT", "VIEW3D"), ("RENDER", "RENDER_RESULT"), ("VIEWER", "NODE_COMPOSITING")):
+                row.operator("diffbmp.capture_target", text=source.title(), icon=icon).source = source
         layout.prop(target, "aspect")
         if target.aspect == "CUSTOM":
             column = layout.column(align=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -14,6 +15,7 @@ from diffbmp.operators.images import read_image, write_png
 from diffbmp.operators.stamp_pixels import StampReader, crop, remove_background
 from diffbmp.operators.stamps import add_sources, refresh
 from diffbmp.operators.thumbnails import THUMBNAILS, draw_thumbnails
+from numpy.typing import NDArray
 
 from tests.blender.scenes import add_stamp, disc, make_image, make_plane, make_scene, make_text
 
@@ -22,7 +24,7 @@ def names(scene: bpy.types.Scene) -> list[str]:
     return [stamp.name for stamp in scene.diffbmp.stamps.entries]
 
 
-def written_pixels(spec_file: str) -> np.ndarray:
+def written_pixels(spec_file: str) -> NDArray[Any]:
     return read_image(bpy.data.images.load(spec_file))
 
 

@@ -52,6 +52,7 @@ def make_stage() -> bpy.types.Scene:
         scene.collection.objects.link(item)
     scene.camera = add_camera(scene, "middle")
     scene.render.engine = "CYCLES"
+    scene.render.dither_intensity = 0.0
     scene.cycles.samples, scene.cycles.device = 4, "CPU"
     scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
     scene.view_settings.view_transform = "Standard"
