@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import bpy
 
 
@@ -19,10 +21,10 @@ def disable_texture_cache(render: bpy.types.RenderSettings) -> None:
         render.use_texture_cache = False
 
 
-def set_still_image(settings: bpy.types.ImageFormatSettings) -> None:
-    """Output as 8-bit RGB PNG."""
+def set_still_image(settings: bpy.types.ImageFormatSettings, color_mode: Literal["RGB", "RGBA"] = "RGB") -> None:
+    """Output as 8-bit PNG; RGBA is straight."""
     if hasattr(settings, "media_type"):
         settings.media_type = "IMAGE"
     settings.file_format = "PNG"
-    settings.color_mode = "RGB"
+    settings.color_mode = color_mode
     settings.color_depth = "8"

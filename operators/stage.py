@@ -54,11 +54,11 @@ def _set_render(scene: bpy.types.Scene, layout: Layout) -> None:
     render.resolution_percentage = 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     render.fps, render.fps_base = max(1, round(layout.fps)), max(1, round(layout.fps)) / layout.fps
-    render.film_transparent = False
+    render.film_transparent = layout.transparent
     render.dither_intensity = 0.0
     render.use_compositing = render.use_sequencer = False
     disable_texture_cache(render)
-    set_still_image(render.image_settings)
+    set_still_image(render.image_settings, "RGBA" if layout.transparent else "RGB")
     scene.display_settings.display_device = "sRGB"
     view.view_transform = "Standard" if layout.space == "linear" else "Raw"
     view.look = "None"

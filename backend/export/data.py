@@ -23,6 +23,7 @@ def export_json(layout: Layout, templates: Templates, path: Path) -> None:
         "height": layout.height,
         "space": layout.space,
         "background": layout.background,
+        "transparent": layout.transparent,
         "fps": layout.fps,
         "frames": layout.frames,
         "templates": [{**asdict(spec), "file": Path(spec.file).name} for spec in layout.templates],

@@ -93,6 +93,7 @@ class Primitives:
             templates=template_specs(templates),
             space=settings.space,
             background=settings.background,
+            transparent=settings.transparent,
         )
 
 
