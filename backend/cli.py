@@ -61,7 +61,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="FILE.png")
     add("--width", type=int, metavar="PX", help="of the picture (the canvas's)")
     add("--supersample", type=int, default=1, metavar="N", help="N x N samples a pixel (1)")
-    add("--transparent", action="store_true", help="leave the background out")
+    add("--transparent", action="store_true", help="leave the background out, as it is where fit did")
     add("--engine", type=engine_name, metavar="NAME", default="auto", help=f"what computes: {ENGINE_NAMES} (auto)")
     add("--threads", type=int, default=0, metavar="N", help="0 = one per core (0)")
     parser.set_defaults(run=_render)

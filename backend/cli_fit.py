@@ -110,8 +110,8 @@ def _add_usage(group: argparse._ArgumentGroup) -> None:
 
 def _add_colors(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--background", type=_color, metavar="RRGGBB", help="colour of the canvas (ffffff)")
-    text = "the result has no background: pictures get the stamps' alpha"
-    group.add_argument("--transparent", action="store_true", default=None, help=text)
+    text = "nothing is behind the stamps: the picture has the target's transparency"
+    group.add_argument("--transparent", action="store_const", const=True, help=text)
     palette = group.add_mutually_exclusive_group()
     text = "the only colours that are used"
     palette.add_argument("--palette", type=_colors, metavar="RRGGBB,RRGGBB", help=text)

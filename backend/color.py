@@ -16,6 +16,14 @@ def encode(light: Tensor) -> Tensor:
     return torch.where(light <= 0.0031308, light * 12.92, 1.055 * light.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
 
 
+def composited(color: Tensor, alpha: Tensor, background: Tensor, space: str) -> Tensor:
+    """A picture [3, H, W] with its alpha [H, W] over a background [3], in a compositing space; all display-encoded."""
+    behind = background.reshape(3, 1, 1)
+    if space == "linear":
+        return encode(decode(color) * alpha + decode(behind) * (1.0 - alpha))
+    return color * alpha + behind * (1.0 - alpha)
+
+
 DECODE_STEPS = 4
 """Entries of the decoding table per 8-bit step: straight lines between them are off by 3e-7 of white at most."""
 

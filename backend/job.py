@@ -39,6 +39,7 @@ from .settings import (  # noqa: F401  the add-on takes all of it from here
     ORDERS,
     PRESETS,
     RECIPES,
+    REGION_SETTINGS,
     SPACES,
     USAGES,
     Color,
@@ -141,7 +142,7 @@ class Layout:
     templates: list[TemplateSpec]
     space: str = "display"
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    transparent: bool = False  # the background is left out
+    transparent: bool = False  # the canvas: the background is then no part of the picture
     fps: float = 24.0
     frames: list[int] = field(default_factory=lambda: [1])
 

@@ -63,13 +63,13 @@ class ResultFolder:
             self._identity = _identity(folder)
 
     def preview(self, image: Tensor) -> Path:
-        """Writes preview.png of an image [3, H, W]; after the first save only."""
+        """Writes preview.png of an image [3 or 4, H, W]; after the first save only."""
         path = self.path / "preview.png"
         save_png(path, image)
         return path
 
     def finish(self, render: Tensor, metrics: dict[str, Any]) -> None:
-        """Adds render.png [3 or 4, H, W] and metrics.json, and drops the levels that only checkpoints used."""
+        """Adds render.png of an image [3 or 4, H, W] and metrics.json, drops the levels that only checkpoints used."""
         if self._latest is not None and not self._is_ours():
             self.save(self._latest)
         save_png(self.path / "render.png", render)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from .color import composited
 from .control import Control
 from .engines import make_rasterizer
 from .engines.choice import choose_engine
@@ -62,7 +63,7 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     emit(Log(f"{width} x {height} px, stamps: {len(templates)}, engine {engine.name} on {engine.device}{why}"))
     job = replace(job, settings=settings)
     regions = load_regions(job, target)
-    observer = _Reporter(folder, emit, with_previews=settings.preview_seconds > 0)
+    observer = _Reporter(folder, emit, templates, settings)
     result = _fitted(job, target, weight, regions, templates, observer, control)
     if regions:
         weight = shown(regions, weight)
@@ -117,10 +118,13 @@ def load_regions(job: Job, target: Tensor) -> list[Region]:
 
 
 def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
-    """The target over the background [3, H, W], and where it counts [H, W]: mask times alpha, None = everywhere."""
+    """The target over the background [3, H, W], and where it counts [H, W]: mask times alpha, None = everywhere.
+
+    For a transparent canvas it is the target's straight colours, and the alpha that the result is to have.
+    """
     color, alpha = load_target(Path(job.target), job.settings.size)
-    background = torch.tensor(job.settings.background)[:, None, None]
-    target = color * alpha + background * (1.0 - alpha)
+    background = torch.tensor(job.settings.background)
+    target = color if job.settings.transparent else composited(color, alpha, background, "display")
     weight = alpha if bool((alpha < 1.0).any()) else None
     if job.mask:
         mask = load_mask(Path(job.mask), *alpha.shape)
@@ -149,24 +153,23 @@ def judge(
     settings: Settings,
     control: Control,
 ) -> tuple[Tensor, dict[str, Any]]:
-    """The layout's picture [3, H, W], or [4, H, W] of a transparent one, and its numbers on the background.
+    """The layout's picture and its numbers; those that take long are None after a cancel, a late one too.
 
-    The numbers that take long are None after a cancel, a late one too.
+    target and weight are as load_pictures gives them. The picture is [3, H, W], or straight [4, H, W] where the canvas
+    is transparent; the numbers are those of what the background makes of it.
     """
     layout = result.layout
+    if settings.transparent and weight is not None:
+        target = composited(target, weight, torch.tensor(settings.background), settings.space)
     render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
-    picture = _picture(layout, templates, settings) if layout.transparent else render
     metrics: dict[str, Any] = {"psnr": psnr(render, target, weight), "ssim": None, "psnr_aa": None, "ssim_aa": None}
     smooth = None if control.cancelled else supersampled(layout, templates, settings, control)
     if smooth is not None:
         metrics["ssim"] = ssim(render, target, weight)
         metrics["psnr_aa"], metrics["ssim_aa"] = psnr(smooth, target, weight), ssim(smooth, target, weight)
-    return picture, {**metrics, "iterations": result.steps, "count": layout.count}
-
-
-def _picture(layout: Layout, templates: Templates, settings: Settings) -> Tensor:
-    """[4, H, W]"""
-    return render_layout(layout, templates, transparent=True, engine=settings.engine, threads=settings.threads)
+    if layout.transparent:
+        render = render_layout(layout, templates, transparent=True, engine=settings.engine, threads=settings.threads)
+    return render, {**metrics, "iterations": result.steps, "count": layout.count}
 
 
 def supersampled(layout: Layout, templates: Templates, settings: Settings, control: Control) -> Tensor | None:
@@ -185,8 +188,9 @@ def supersampled(layout: Layout, templates: Templates, settings: Settings, contr
 class _Reporter:
     """Turns the fit's snapshots into events, checkpoints and previews."""
 
-    def __init__(self, folder: ResultFolder, emit: Emit, *, with_previews: bool) -> None:
-        self._folder, self._emit, self._with_previews = folder, emit, with_previews
+    def __init__(self, folder: ResultFolder, emit: Emit, templates: Templates, settings: Settings) -> None:
+        self._folder, self._emit = folder, emit
+        self._templates, self._settings = templates, settings
         self._preview = ""
         self._next_event = self._next_checkpoint = 0.0
 
@@ -195,8 +199,8 @@ class _Reporter:
         due = begin >= self._next_event or snapshot.step == snapshot.total
         if snapshot.layout is not None and snapshot.image is not None and begin >= self._next_checkpoint:
             self._folder.save(snapshot.layout)
-            if self._with_previews:
-                self._preview = str(self._folder.preview(_shrunk(snapshot.image)))
+            if self._settings.preview_seconds > 0:
+                self._preview = str(self._folder.preview(self._picture(snapshot.layout, snapshot.image)))
             end = time.perf_counter()
             self._next_checkpoint = end + (end - begin) / _SHARE
             due = True
@@ -207,6 +211,15 @@ class _Reporter:
                     snapshot.step, snapshot.total, snapshot.loss, snapshot.psnr, snapshot.seconds_left, self._preview
                 )
             )
+
+    def _picture(self, layout: Layout, image: Tensor) -> Tensor:
+        """The layout's image [3, H, W], or straight [4, H, W] where its canvas is transparent; not too large."""
+        if not layout.transparent:
+            return _shrunk(image)
+        options = {"engine": self._settings.engine, "threads": self._settings.threads}
+        straight = render_layout(layout, self._templates, transparent=True, **options)  # type: ignore[arg-type]
+        small = _shrunk(torch.cat([straight[:3] * straight[3:], straight[3:]]))
+        return torch.cat([small[:3] / small[3:].clamp_min(1e-6), small[3:]])
 
 
 def _shrunk(image: Tensor) -> Tensor:

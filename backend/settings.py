@@ -20,8 +20,10 @@ ENGINES = ("auto", "cuda", "cpu", "reference")
 RECIPES = ("default", "paper")
 USAGES = ("free", "shares")
 ORDERS = ("free", "small_front", "large_front")
-OF_REGIONS = ("losses", "palette", "palette_size", "usage", "spacing", "order", "containment")
 LOCKABLE = ("position", "scale", "stretch", "rotation", "opacity", "color")
+
+REGION_SETTINGS = ("losses", "palette", "palette_size", "usage", "spacing", "order", "containment")
+"""Those of Settings that a region may have of its own."""
 
 MAX_COUNT = 1_000_000
 MAX_SIZE = 8192
@@ -89,16 +91,11 @@ class RegionSpec:
     mask: str  # a grey picture: white is the region. Relative to the job's folder, or absolute
     stamps: list[int] = field(default_factory=list)  # indices into the job's templates; none = all of them
     share: float = 0.0  # of the primitives, relative to those of other regions; 0 = by its area
-    settings: dict[str, Any] = field(default_factory=dict)  # of OF_REGIONS: what is other here than in the whole fit
+    settings: dict[str, Any] = field(default_factory=dict)  # its own values of REGION_SETTINGS by name
 
     def __post_init__(self) -> None:
         check_range(f"The share of the region {self.name}", self.share, 0.0, 1e6)
-        where = f"The region {self.name}"
-        for name in self.settings:
-            if name not in OF_REGIONS:
-                raise UserError(f"{where} has a setting {name!r} of its own; it may have {', '.join(OF_REGIONS)}")
-        typed = from_dict(Settings, self.settings, where)
-        self.settings = {name: getattr(typed, name) for name in self.settings}
+        self.settings = _region_settings(self.name, self.settings)
 
 
 @dataclass
@@ -114,7 +111,7 @@ class Settings:
     engine: str = "auto"
     space: str = "display"  # in which the stamps are composited
     background: Color = (1.0, 1.0, 1.0)  # display-encoded; judged on, not trained on
-    transparent: bool = False  # nothing lies behind the stamps: the result's picture has their alpha
+    transparent: bool = False  # nothing is behind the stamps; the background is what previews are judged on alone
     losses: dict[str, float] = field(default_factory=dict)  # weights by name (backend.losses); none = the recipe's
     palette: list[Color] = field(default_factory=list)  # the only colours that a primitive may have; none = any
     palette_size: int = 0  # that many colours are taken from the target; 0 = any colour
@@ -149,6 +146,15 @@ class Settings:
         _check_color("background", self.background)
         for color in self.palette:
             _check_color("palette", color)
+
+
+def _region_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the types that Settings has. Raises UserError for what a region cannot set, or wrong values."""
+    for key in settings:
+        if key not in REGION_SETTINGS:
+            raise UserError(f"The region {name} sets {key!r}, but only these can be set: {', '.join(REGION_SETTINGS)}")
+    checked = from_dict(Settings, settings, f"The region {name}")
+    return {key: getattr(checked, key) for key in settings}
 
 
 def _check_color(name: str, color: Color) -> None:

@@ -46,7 +46,7 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
         # Compressing pictures takes the most time, and frees Blender's own thread meanwhile.
         with ThreadPoolExecutor() as writers:
             stamps = _Stamps(scene, folder, writers)
-            regions = [_region(region, stamps) for region in masks] if takes_steering(scene) else []
+            regions = [_region(region, stamps) for region in masks]
             if not regions:
                 stamps.add(None, "", stamp_limits(scene))
             stamps.finish()

@@ -111,9 +111,9 @@ def _draw_source(layout: bpy.types.UILayout, source: bpy.types.PropertyGroup, te
     if source.source == "none":
         return
     if source.source in ("image", "alpha"):
-        layout.template_ID(source, "image", new="image.new", open="image.open")
+        layout.template_ID(source, "image", new="image.new", open="image.open", text="Image")
     elif source.source == "mask":
-        layout.template_ID(source, "mask", new="mask.new")
+        layout.template_ID(source, "mask", new="mask.new", text="Mask")
     else:
         layout.prop(source, source.source)
         layout.prop(source, "camera")

@@ -11,6 +11,6 @@ from ..templates import Templates
 
 
 def export_png(layout: Layout, templates: Templates, path: Path) -> None:
-    """The first frame at the canvas's size with 8 bits: RGB over the layout's background, RGBA of a transparent one."""
+    """The first frame at the canvas's size, 8 bits: RGB, or straight RGBA where the canvas is transparent."""
     picture = render_layout(layout, templates, transparent=layout.transparent)
     save_png(path, picture if layout.transparent else picture[:3])

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..color import composited
 from ..control import Control
 from ..job import Layout, Settings, UserError
 from ..losses import Loss
@@ -61,6 +62,7 @@ def fit(
     *,
     weight: Tensor | None = None,  # [H, W] from 0 = stays clear to 1 = counts fully
     importance: Tensor | None = None,  # [H, W] factor on the errors, greater than 0
+    hidden: Tensor | None = None,  # [H, W] from 0 to 1: share that something else will cover
     start: Layout | None = None,
     loss: Loss | None = None,
     observer: Observer | None = None,
@@ -69,7 +71,10 @@ def fit(
     """Finds the layout of settings.count primitives that together look like the target.
 
     weight says where the target counts; primitives are kept out of where it is 0. importance says how much an error
-    matters there, relative to other places; the result is judged without it.
+    matters there, relative to other places; the result is judged without it. What is hidden does not count, nor need it
+    stay clear where weight is greater than 0. The recipe paper takes no notice of it.
+    With settings.transparent, target has straight colours, and weight is the alpha that the result is to have, on any
+    canvas; the recipe paper fits the target over the settings' background, and weight is only that.
     start is a layout to continue from (its first frame): its primitives and their order are kept, their number too, and
     locked ones do not change at all. If its canvas has another size, it is scaled.
     loss is a function of the display-encoded image [3, H, W], to be descended instead of the recipe's; it sees noise
@@ -80,13 +85,16 @@ def fit(
     start that does not go with the templates, and where the engine cannot run.
     """
     _check_target(target)
-    planes = {"mask": weight, "importance": importance}
+    planes = {"mask": weight, "importance": importance, "hidden part": hidden}
     for name, plane in planes.items():
         if plane is not None:
             planes[name] = _checked_plane(name, plane, target)
     if importance is not None and bool((importance == 0).any()):
         raise UserError("The importance is 0 in places: leave those out by the mask")
     target = target.cpu().float().contiguous()
+    if settings.transparent and planes["mask"] is not None:
+        planes["mask"] = planes["mask"].clamp_max(1.0)
+        target = composited(target, planes["mask"], torch.tensor(settings.background), settings.space)
     goal = Goal(
         target,
         planes["mask"],
@@ -95,6 +103,8 @@ def fit(
         settings.losses,
         loss,
         settings.containment,
+        planes["hidden part"],
+        settings.transparent,
     )
     # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
     with torch.no_grad(), torch_threads(1):

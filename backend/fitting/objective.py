@@ -64,25 +64,31 @@ class Goal:
     losses: Mapping[str, float] = field(default_factory=dict)  # weights by name; none = "mse"
     users_loss: Loss | None = None  # in place of them
     containment: float = 1.0  # weight of what is to stay clear, relative to what counts most
+    hidden: Tensor | None = None  # [H, W] share that something in front covers: it neither counts nor must stay clear
+    transparent: bool = False  # the weight is also the alpha that the result is to have
 
     @property
     def weights(self) -> Tensor:
-        """[H, W]; raises UserError where it is 0 all over."""
+        """What of the weight is seen: [H, W]; raises UserError where it is 0 all over."""
         weight = torch.ones_like(self.target[0]) if self.weight is None else self.weight
+        if self.hidden is not None:
+            weight = weight * (1.0 - self.hidden)
         if float(weight.double().sum()) <= 0:
             raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
         return weight
 
     def to(self, device: torch.device) -> Goal:
-        weight, importance = (None if plane is None else plane.to(device) for plane in (self.weight, self.importance))
-        return replace(self, target=self.target.to(device), weight=weight, importance=importance)
+        return self._mapped(lambda planes: planes.to(device))
 
     def shrunk(self, factor: int) -> Goal:
         """The same for a picture that is smaller by this factor."""
-        weight, importance = (
-            None if plane is None else shrunk(plane[None], factor)[0] for plane in (self.weight, self.importance)
-        )
-        return replace(self, target=shrunk(self.target, factor), weight=weight, importance=importance)
+        return self._mapped(lambda planes: shrunk(planes, factor))
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Goal:
+        """The same with another target and other planes; change takes and gives [C, H, W]."""
+        planes = {name: getattr(self, name) for name in ("weight", "importance", "hidden")}
+        planes = {name: None if plane is None else change(plane[None])[0] for name, plane in planes.items()}
+        return replace(self, target=change(self.target), **planes)
 
 
 class Judge:
@@ -101,6 +107,29 @@ class Judge:
         image = (encode(image) if self._linear else image).clamp_(0.0, 1.0)
         error = pixel_error(image, self._target, self._weight)
         return image.cpu(), min(BEST_PSNR, -10.0 * math.log10(max(error, 1e-30)))
+
+
+class _Open:
+    """A goal whose canvas shows through as much as the goal is transparent, so that the result is equally so.
+
+    All images are as composited.
+    """
+
+    def __init__(self, goal: Goal, linear: bool) -> None:
+        assert goal.weight is not None
+        self.share = 1.0 - goal.weight.clamp_max(1.0)  # [H, W] of the canvas that is to be seen
+        background = torch.tensor(goal.background).to(goal.target.device).reshape(3, 1, 1)
+        self._background = decode(background) if linear else background
+        target = decode(goal.target) if linear else goal.target
+        self._own = (target - self.share * self._background).clamp_min(0.0)
+
+    def target_over(self, canvas: Tensor) -> Tensor:
+        """The target [3, H, W] over a canvas [3, H, W]."""
+        return torch.addcmul(self._own, self.share, canvas)
+
+    def over_background(self, image: Tensor, canvas: Tensor) -> Tensor:
+        """An image [3, H, W] that was drawn over a canvas, with the background in what of it is to be seen."""
+        return (image + self.share * (self._background - canvas)).clamp_min(0.0)
 
 
 class Objective:
@@ -125,12 +154,25 @@ class Objective:
         self._count, self._canvas, self._linear = count, canvas, linear
         height, width = goal.target.shape[1:]
         self._noise = NoiseCanvas(height, width, generator, linear, goal.target.device)
+        partial = goal.weight is not None and not bool((goal.weight >= 1).all())
+        self._open = _Open(goal, linear) if goal.transparent and partial else None
+        self._clear = None
+        if goal.weight is not None and self._open is None and not bool((goal.weight > 0).all()):
+            self._clear = goal.weight <= 0
         weight = goal.weights
-        self._clear = None if goal.weight is None or bool((weight > 0).all()) else weight <= 0
         trained = weight if goal.importance is None else weight * goal.importance
-        self._combination = Combination(goal.losses, goal.target, weight=trained)
-        trained = trained * (count / (3.0 * float(trained.double().sum())))
+        scale = count / (3.0 * float(trained.double().sum()))
         # Clear pixels weigh as much as white ones while stamps are kept out of them, and nothing in the judgement.
+        if self._open is not None:
+            trained = trained + goal.containment * float(trained.max()) * self._open.share
+        self._combination = Combination(
+            goal.losses,
+            goal.target,
+            weight=trained,
+            alpha=None if self._open is None else goal.weight,
+            hidden=None if goal.weight is None or goal.hidden is None else (weight <= 0) & (goal.weight > 0),
+        )
+        trained = trained * scale
         if self._clear is not None:
             trained = trained.masked_fill(self._clear, goal.containment * float(trained.max()))
         self.weight = trained
@@ -212,7 +254,8 @@ class Objective:
         image, alpha = (plane.requires_grad_() for plane in self._rasterizer.forward(params, placement, canvas))
         # On one thread, as all of a fit: on more, torch's sums are not the same to the bit.
         with torch.enable_grad():
-            shown = encode(image) if self._linear else image
+            settled = image if self._open is None else self._open.over_background(image, canvas)
+            shown = encode(settled) if self._linear else settled
             users = self._goal.users_loss
             value = self._combination.image_loss(shown, alpha) if users is None else users(shown)
             if value.numel() != 1 or not value.requires_grad:
@@ -237,7 +280,10 @@ class Objective:
         return scale * value.detach().double()
 
     def _target_over(self, canvas: Tensor) -> Tensor:
-        """The target, and the canvas itself (display-encoded) where it is to stay clear."""
+        """The target, and the canvas itself (display-encoded) where it is to stay clear or shows through."""
+        if self._open is not None:
+            image = self._open.target_over(canvas)
+            return encode(image) if self._linear else image
         if self._clear is None:
             return self._goal.target
         return torch.where(self._clear, encode(canvas) if self._linear else canvas, self._goal.target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..color import composited
 from ..control import Control
 from ..job import Layout, Settings, UserError
 from ..metrics import psnr
@@ -35,7 +36,7 @@ class Region:
     mask: Tensor  # [H, W] from 0 to 1: its pixels
     stamps: tuple[int, ...] = ()  # indices into the templates; none = all of them
     share: float = 0.0  # of the primitives, relative to those of other regions; 0 = by its area
-    settings: dict[str, Any] = field(default_factory=dict)  # what is other here than in the whole fit
+    settings: Mapping[str, Any] = field(default_factory=dict)  # its own values of settings.REGION_SETTINGS
 
 
 def fit_regions(
@@ -52,30 +53,26 @@ def fit_regions(
     """Fits settings.count primitives, shared out to the regions, each to what of the target its region shows.
 
     The layout's `region` says which one a primitive belongs to. A limit on how often a stamp is used holds in each
-    region. What is judged are all regions together. A control that is cancelled leaves out those that have not begun.
+    region. What is judged are all regions together. Where a region lies beneath others, it spends no primitives; its
+    own settings hold in place of those of all. A control that is cancelled leaves out those that have not begun.
 
     Raises UserError as fit does, and where a region shows nothing.
     """
     control = control or Control()
     whole = torch.ones_like(target[0]) if weight is None else weight
-    planes = [_plane(region, whole) for region in regions]
-    counts = _counts(regions, planes, settings.count)
+    parts = _parts(regions, whole, settings.transparent)
+    counts = _counts(regions, [part.seen for part in parts], settings.count)
     union = shown(regions, weight)
     done: list[Layout] = []
     loss, steps, seconds = 0.0, 0, 0.0
-    for number, (region, plane, count) in enumerate(zip(regions, planes, counts, strict=True)):
+    for number, (region, part, count) in enumerate(zip(regions, parts, counts, strict=True)):
         stamps = region.stamps or tuple(range(len(templates)))
-        own = replace(settings, **region.settings)
-        own = replace(
-            own,
-            count=count,
-            containment=CONTAINMENT * own.containment,
-            time_limit=settings.time_limit * count / settings.count,
-        )
+        own = _settings_of(region, settings, count)
         merge = _Merge(templates, stamps, number, list(done))
         watch = None if observer is None else _Watch(observer, merge, number, len(regions), own)
         chosen = Templates([templates.items[index] for index in stamps])
-        result = fit(target, chosen, own, weight=plane, importance=importance, observer=watch, control=control)
+        options: dict[str, Any] = {"importance": importance, "observer": watch, "control": control}
+        result = fit(target, chosen, own, weight=part.weight, hidden=part.hidden, **options)
         done = [*done, merge.placed(result.layout)]
         loss += result.loss * count / settings.count
         steps, seconds = steps + result.steps, seconds + result.seconds
@@ -83,6 +80,8 @@ def fit_regions(
             break
     layout = merged(done, templates)
     render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
+    if settings.transparent:
+        target = composited(target, union, torch.tensor(settings.background), settings.space)
     return FitResult(layout, loss, psnr(render, target, union), steps, control.cancelled, seconds)
 
 
@@ -106,13 +105,44 @@ def merged(layouts: list[Layout], templates: Templates) -> Layout:
     return replace(first, templates=template_specs(templates), **joined)
 
 
-def _plane(region: Region, whole: Tensor) -> Tensor:
-    if region.mask.shape != whole.shape:
-        raise UserError(f"The mask of the region {region.name} has not the target's size")
-    plane = region.mask * whole
-    if float(plane.double().sum()) <= 0:
-        raise UserError(f"The region {region.name} shows nothing: paint white what belongs to it")
-    return plane
+@dataclass(frozen=True)
+class _Part:
+    """What a region is to show, and what of it lies beneath those in front."""
+
+    weight: Tensor  # [H, W] its pixels
+    hidden: Tensor  # [H, W] share that is covered
+
+    @property
+    def seen(self) -> Tensor:
+        return self.weight * (1.0 - self.hidden)
+
+
+def _parts(regions: Sequence[Region], whole: Tensor, transparent: bool) -> list[_Part]:
+    """Of regions, the front one first, on a canvas of which `whole` [H, W] counts, or is its alpha if transparent."""
+    open_ = torch.ones_like(whole)  # what the masks in front leave
+    parts = []
+    for region in regions:
+        if region.mask.shape != whole.shape:
+            raise UserError(f"The mask of the region {region.name} has not the target's size")
+        weight, hidden = region.mask * whole, (1.0 - open_) * whole
+        if transparent:
+            # What is in front is as transparent as the target already: behind it, more would be too much.
+            rest = 1.0 - hidden
+            weight = torch.where(rest > 0, weight * open_ / rest.clamp_min(1e-6), weight)
+        part = _Part(weight, hidden)
+        if float(weight.double().sum()) <= 0:
+            raise UserError(f"The region {region.name} shows nothing: paint white what belongs to it")
+        if float(part.seen.double().sum()) <= 0:
+            raise UserError(f"The region {region.name} lies beneath others all over: move it further to the front")
+        parts.append(part)
+        open_ = open_ * (1.0 - region.mask)
+    return parts
+
+
+def _settings_of(region: Region, settings: Settings, count: int) -> Settings:
+    """The settings of a region's own fit, of `count` of the primitives."""
+    own = replace(settings, count=count, time_limit=settings.time_limit * count / settings.count, **region.settings)
+    return replace(own, containment=min(100.0, CONTAINMENT * own.containment))
 
 
 def _counts(regions: Sequence[Region], planes: list[Tensor], count: int) -> list[int]:

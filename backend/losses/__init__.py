@@ -82,11 +82,12 @@ class Combination:
         *,
         weight: Tensor | None = None,  # [H, W] from 0 = stays clear; None = all pixels alike
         alpha: Tensor | None = None,  # [H, W], the target's own; None = 1 where the weight is not 0
+        hidden: Tensor | None = None,  # [H, W] bool: pixels of weight 0 that need not stay clear; None = none
         otherwise: str = "mse",  # what judges the image if `losses` names regularizers alone, or nothing
     ) -> None:
         """Raises UserError for names that do not exist, weights that are all 0, and losses that cannot run here."""
         chosen = _chosen(losses, otherwise)
-        clear = None if weight is None or bool((weight > 0).all()) else weight <= 0
+        ignored = None if weight is None or bool((weight > 0).all()) else weight <= 0
         weight = torch.ones_like(target[0]) if weight is None else weight.to(target.dtype)
         total = float(weight.sum(dtype=torch.float64))
         if total <= 0:
@@ -101,7 +102,8 @@ class Combination:
         for name, factor in chosen.items():
             kind = LOSSES[name]
             self._terms[kind.of].append((factor, kind.prepare(goals.get(kind.of, target), weight)))
-        self._target, self._clear = target, clear
+        self._target, self._ignored = target, ignored
+        self._clear = ignored if ignored is None or hidden is None else ignored & ~hidden
         of_image = [name for name in chosen if LOSSES[name].of != "primitives"]
         self.fused = of_image[0] if len(of_image) == 1 and of_image[0] in FUSED else None
         self.fused_weight = chosen[self.fused] if self.fused else 0.0
@@ -122,8 +124,9 @@ class Combination:
         if alpha is None and self.needs_alpha:
             raise ValueError("this combination judges the alpha too")
         total = torch.zeros((), dtype=image.dtype, device=image.device)
+        if self._ignored is not None:
+            image = torch.where(self._ignored, self._target, image)
         if self._clear is not None:
-            image = torch.where(self._clear, self._target, image)
             assert alpha is not None
             total = total + self._clear_weight * (alpha.square() * self._clear).sum()
         for of, what in (("image", image), ("alpha", alpha)):

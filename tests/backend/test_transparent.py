@@ -78,7 +78,7 @@ def test_settings_of_a_region_are_read_back_as_they_were(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ({"count": 3}, r"The region hair has a setting 'count' of its own; it may have losses, palette, palette_size"),
+        ({"count": 3}, "The region hair sets 'count', but only these can be set: losses, palette, palette_size"),
         ({"order": "odd"}, "order is 'odd', but must be one of free, small_front, large_front"),
         ({"spacing": 7.0}, "spacing is 7, but must be from 0 to 1"),
         ({"palette": 3}, "The region hair: palette is 3, but a list is needed"),
