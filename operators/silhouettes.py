@@ -58,12 +58,9 @@ def render_vertex_colors(
 
 
 def _look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
-    """Has a studio's camera see what another one sees. That one's data are shared, and so must be given back."""
-    own, seen = scene.camera.data, camera.data
-    for name in ("type", "ortho_scale", "lens", "sensor_fit", "sensor_width", "sensor_height", "shift_x", "shift_y"):
-        setattr(own, name, getattr(seen, name))
-    own.clip_start, own.clip_end = seen.clip_start, seen.clip_end
-    scene.camera.matrix_world = camera.matrix_world.normalized()
+    """Has a studio's scene be seen by another camera than its own, wherever that is."""
+    scene.collection.objects.link(camera)
+    scene.camera = camera
 
 
 def _fill(scene: bpy.types.Scene, frame: Frame, width: int, height: int) -> None:

@@ -26,6 +26,9 @@ FLAT = 1e-2
 MARGIN = 1
 """Transparent pixels around what is rendered, so that its edge is whole."""
 
+BOUNCES = 3
+"""Of light: more take half as long again, and are hardly seen."""
+
 _BOXED = {"GREASEPENCIL", "CURVES", "POINTCLOUD", "VOLUME"}
 """Types of objects that have no mesh when they are rendered. Curves, texts and metaballs have one beside them."""
 
@@ -70,10 +73,17 @@ def render_objects(
     Raises UserError where the objects show nothing, or cannot be rendered.
     """
     with studio(objects) as scene:
-        if not any(slot.material for item in scene.objects for slot in item.material_slots):
+        if not _has_material(scene):
             scene.view_layers[0].material_override = plain_material()
         _light(scene, lighting, source)
         return _rendered(scene, frame_of(scene, objects, view), size, samples)
+
+
+def _has_material(scene: bpy.types.Scene) -> bool:
+    """Whether anything that a studio's scene shows has a material, what is instanced included."""
+    scene.view_layers[0].update()
+    instances = scene.view_layers[0].depsgraph.object_instances
+    return any(slot.material for instance in instances for slot in instance.object.material_slots)
 
 
 def render_collection(
@@ -125,14 +135,14 @@ def render_text(
 def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
     """A scene with these objects alone, set to render them free of noise; it is gone afterwards, with its camera."""
     scene = bpy.data.scenes.new("DiffBMP studio")
-    hidden = [item for item in objects if item.hide_render]
+    hidden = {item: (item.hide_render, item.hide_viewport) for item in objects}
     lit = [item for item in objects if item.type == "GREASEPENCIL" and item.use_grease_pencil_lights]
     data = bpy.data.cameras.new("DiffBMP studio")
     camera = bpy.data.objects.new("DiffBMP studio", data)
     world = bpy.data.worlds.new("DiffBMP studio")
     try:
-        for item in hidden:
-            item.hide_render = False
+        for item in objects:
+            item.hide_render = item.hide_viewport = False
         for item in lit:  # there are no lamps for it
             item.use_grease_pencil_lights = False
         for item in (*objects, camera):
@@ -141,8 +151,8 @@ def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
         _set_render(scene)
         yield scene
     finally:
-        for item in hidden:
-            item.hide_render = True
+        for item, (in_render, in_viewport) in hidden.items():
+            item.hide_render, item.hide_viewport = in_render, in_viewport
         for item in lit:
             item.use_grease_pencil_lights = True
         bpy.data.scenes.remove(scene)
@@ -211,7 +221,7 @@ def _turned(view: str) -> Matrix:
 def _rendered(scene: bpy.types.Scene, frame: Frame, size: int, samples: int) -> ByteArray:
     inner = max(1, size - 2 * MARGIN)
     unit = max(frame.width, frame.height) / inner
-    width, height = (max(4, int(np.ceil(side / unit - 1e-6)) + 2 * MARGIN) for side in (frame.width, frame.height))
+    width, height = (max(4, int(np.ceil(side / unit - 1e-3)) + 2 * MARGIN) for side in (frame.width, frame.height))
     camera = scene.camera
     camera.data.type = "ORTHO"
     camera.data.ortho_scale = max(width, height) * unit
@@ -259,6 +269,7 @@ def _set_render(scene: bpy.types.Scene) -> None:
     view.use_curve_mapping = False
     cycles.device = "CPU"
     cycles.use_adaptive_sampling = cycles.use_denoising = False
+    cycles.max_bounces = BOUNCES
     cycles.transparent_max_bounces = 64
     cycles.pixel_filter_type = "BOX"
 

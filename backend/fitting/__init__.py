@@ -84,6 +84,24 @@ def fit(
     Raises UserError for tensors of a wrong shape or with values that are not finite, a weight that is 0 everywhere, a
     start that does not go with the templates, and where the engine cannot run.
     """
+    goal = _goal(target, settings, loss, weight=weight, importance=importance, hidden=hidden)
+    # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
+    with torch.no_grad(), torch_threads(1):
+        clock = _Clock(settings)
+        descent = DESCENTS[settings.recipe](goal, templates, settings, start)
+        return _descend(descent, clock, settings, observer, control or Control())
+
+
+def _goal(
+    target: Tensor,
+    settings: Settings,
+    loss: Loss | None,
+    *,
+    weight: Tensor | None,
+    importance: Tensor | None,
+    hidden: Tensor | None,
+) -> Goal:
+    """What fit is given, checked."""
     _check_target(target)
     planes = {"mask": weight, "importance": importance, "hidden part": hidden}
     for name, plane in planes.items():
@@ -95,7 +113,7 @@ def fit(
     if settings.transparent and planes["mask"] is not None:
         planes["mask"] = planes["mask"].clamp_max(1.0)
         target = composited(target, planes["mask"], torch.tensor(settings.background), settings.space)
-    goal = Goal(
+    return Goal(
         target,
         planes["mask"],
         planes["importance"],
@@ -106,11 +124,6 @@ def fit(
         planes["hidden part"],
         settings.transparent,
     )
-    # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
-    with torch.no_grad(), torch_threads(1):
-        clock = _Clock(settings)
-        descent = DESCENTS[settings.recipe](goal, templates, settings, start)
-        return _descend(descent, clock, settings, observer, control or Control())
 
 
 def _check_target(target: Tensor) -> None:
