@@ -78,7 +78,7 @@ def test_the_canvas_shows_through_the_goal(linear: bool) -> None:
     background = torch.tensor((0.2, 0.9, 0.4))
     goal = Goal(composited(color, alpha, background, space), alpha, background=(0.2, 0.9, 0.4), transparent=True)
     open_ = _Open(goal, linear)
-    canvas = NoiseCanvas(32, 32, torch.Generator().manual_seed(0), linear, CPU, 3.0).draw()
+    canvas = NoiseCanvas(32, 32, torch.Generator().manual_seed(0), linear, CPU, 8.0).draw()
     assert canvas.min() == 0
     assert canvas.max() == 1
     own = decode(color) if linear else color
