@@ -137,8 +137,8 @@ SECTIONS = (
         "sum of the minima over that of the maxima of the result's alpha and all masks.",
         "regions.png",
         (
-            Cell("regions", "", _REGIONS),
-            Cell("regions, on white", "", _REGIONS, on_white=True),
+            Cell("600 stamps", "leaf blossom letter_a", _REGIONS),
+            Cell("on white", "leaf blossom letter_a", _REGIONS, on_white=True),
         ),
     ),
     Section(
