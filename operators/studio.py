@@ -26,9 +26,6 @@ FLAT = 1e-2
 MARGIN = 1
 """Transparent pixels around what is rendered, so that its edge is whole."""
 
-BOUNCES = 3
-"""Of light: more take half as long again, and are hardly seen."""
-
 _BOXED = {"GREASEPENCIL", "CURVES", "POINTCLOUD", "VOLUME"}
 """Types of objects that have no mesh when they are rendered. Curves, texts and metaballs have one beside them."""
 
@@ -269,7 +266,6 @@ def _set_render(scene: bpy.types.Scene) -> None:
     view.use_curve_mapping = False
     cycles.device = "CPU"
     cycles.use_adaptive_sampling = cycles.use_denoising = False
-    cycles.max_bounces = BOUNCES
     cycles.transparent_max_bounces = 64
     cycles.pixel_filter_type = "BOX"
 

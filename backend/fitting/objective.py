@@ -24,6 +24,12 @@ from ..templates import Templates
 NOISE_OFFSETS = 4096
 """Places at which the noise may start: more than a usual fit has steps."""
 NOISE_STRIDE = 16  # numbers: a step of whole cache lines
+OPEN_CONTRAST = 8.0
+"""How much stronger the noise is where the canvas shows through the goal: errors of alpha then count for more.
+
+The PSNR of 600 stamps in a photograph that is cut out, shown on white, black and a grey checkerboard, differs by up to
+0.4 dB with 1, 0.33 dB with 3 and 0.26 dB with 8 or with noise that is 0 or 1; the PSNR itself is the same.
+"""
 BEST_PSNR = 100.0  # dB, reported for pictures that are equal
 CPU = torch.device("cpu")
 
@@ -41,9 +47,12 @@ class NoiseCanvas:
         generator: torch.Generator,
         linear: bool,
         device: torch.device = CPU,  # where it is to be; its numbers are the same on any
+        contrast: float = 1.0,
     ) -> None:
         self._shape = (3, height, width)
         field = torch.rand(3 * height * width + NOISE_OFFSETS * NOISE_STRIDE, generator=generator).to(device)
+        if contrast != 1.0:
+            field = ((field - 0.5) * contrast + 0.5).clamp_(0.0, 1.0)
         self._field = decode(field) if linear else field
         self._generator = generator
 
@@ -153,9 +162,10 @@ class Objective:
         self._rasterizer, self._goal, self._templates = rasterizer, goal, templates
         self._count, self._canvas, self._linear = count, canvas, linear
         height, width = goal.target.shape[1:]
-        self._noise = NoiseCanvas(height, width, generator, linear, goal.target.device)
         partial = goal.weight is not None and not bool((goal.weight >= 1).all())
         self._open = _Open(goal, linear) if goal.transparent and partial else None
+        contrast = 1.0 if self._open is None else OPEN_CONTRAST
+        self._noise = NoiseCanvas(height, width, generator, linear, goal.target.device, contrast)
         self._clear = None
         if goal.weight is not None and self._open is None and not bool((goal.weight > 0).all()):
             self._clear = goal.weight <= 0

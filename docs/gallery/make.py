@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,11 @@ def main(names: list[str]) -> int:
     rows = {}
     for section in SECTIONS:
         if not names or section.name in names:
-            results = [fit(section, cell, index) for index, cell in enumerate(section.cells)]
+            results: list[Path] = []
+            for index, cell in enumerate(section.cells):
+                results.append(results[-1] if cell.on_white else fit(section, cell, index))
             sheet(section, results).save(HERE / f"{section.name}.jpg", quality=88, optimize=True)
-            rows[section.name] = [json.loads((out / "metrics.json").read_text(encoding="utf-8")) for out in results]
+            rows[section.name] = [measured(out) for out in results]
     if not names:
         (DOCS / "gallery.md").write_text(page(rows), encoding="utf-8")
     return 0
@@ -53,6 +56,10 @@ def prepare() -> None:
     save("landscape", as_bytes(targets.landscape(512, 384)))
     save("poster", as_bytes(targets.poster()))
     save("toadstool", as_bytes(targets.toadstool()))
+    masks = targets.region_masks(512)
+    save("regions", as_bytes(targets.region_target(masks)))
+    for name, mask in masks.items():
+        save(f"{name}_mask", as_bytes(mask))
     disc = np.full((128, 128, 4), 255, np.uint8)
     y, x = (np.mgrid[:128, :128] - 63.5) / 63.5
     disc[..., 3] = np.rint(np.clip((1 - np.hypot(x, y)) * 63.5 + 0.5, 0, 1) * 255)
@@ -86,20 +93,44 @@ def fit(section: Section, cell: Cell, index: int) -> Path:
     names = [name if (WORK / name).is_dir() else f"{name}.png" for name in cell.stamps.split()]
     options = [str(WORK / word) if word.endswith(".png") else word for word in cell.options.split()]
     templates = [str(WORK / name) for name in names]
-    arguments = ["fit", str(WORK / section.target), "--templates", *templates, "--out", str(out), *options]
+    given = ["--templates", *templates] if templates else []
+    arguments = ["fit", str(WORK / section.target), *given, "--out", str(out), *options]
     if command_line(arguments):
         sys.exit(f"The gallery ends at {section.name}: {cell.caption}")
     return out
 
 
+def measured(out: Path) -> dict[str, float]:
+    """The metrics of a result; where it has regions, "inside" and "iou" too."""
+    metrics: dict[str, float] = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    layout, templates = load_result(out)
+    if not layout.region.any():
+        return metrics
+    masks = list(targets.region_masks(layout.width).values())
+    inside = []
+    for number, mask in enumerate(masks):
+        others = replace(layout, opacity=layout.opacity * (layout.region == number))
+        alpha = render_layout(others, templates, transparent=True)[3].double().numpy()
+        inside.append(float(alpha[mask > 0].sum() / alpha.sum()))
+    alpha, union = render_layout(layout, templates, transparent=True)[3].numpy(), np.maximum.reduce(masks)
+    return {
+        **metrics,
+        "inside": min(inside),
+        "iou": float(np.minimum(alpha, union).sum() / np.maximum(alpha, union).sum()),
+    }
+
+
 def sheet(section: Section, results: list[Path]) -> Image.Image:
     """The target and the fits, in rows of COLUMNS, each under its caption."""
-    pictures = [("target", np.asarray(Image.open(WORK / section.target).convert("RGBA")) / 255.0)]
+    pictures: list[tuple[str, targets.Array]] = [
+        ("target", np.asarray(Image.open(WORK / section.target).convert("RGBA")) / 255.0)
+    ]
     clear = bool((pictures[0][1][..., 3] < 1).any())
     for cell, out in zip(section.cells, results, strict=True):
         layout, templates = load_result(out)
         drawn = render_layout(layout, templates, supersample=3, transparent=clear)
-        pictures.append((cell.caption, drawn.permute(1, 2, 0).double().numpy()))
+        picture = drawn.permute(1, 2, 0).double().numpy()
+        pictures.append((cell.caption, on_white(picture) if cell.on_white else picture))
     height = round(WIDTH * pictures[0][1].shape[0] / pictures[0][1].shape[1])
     columns = min(COLUMNS, len(pictures))
     step = height + HEAD
@@ -111,6 +142,11 @@ def sheet(section: Section, results: list[Path]) -> Image.Image:
         image.paste(shown.resize((WIDTH, height), Image.Resampling.LANCZOS), (left, top + HEAD))
         draw.text((left + 4, top + 4), caption, "black", ImageFont.load_default(15))
     return image
+
+
+def on_white(picture: targets.Array) -> targets.Array:
+    alpha = picture[..., 3:]
+    return np.concatenate([picture[..., :3] * alpha + 1 - alpha, np.ones_like(alpha)], 2)
 
 
 def over_checkerboard(picture: targets.Array) -> targets.Array:
@@ -139,10 +175,16 @@ def page(rows: dict[str, list[dict[str, float]]]) -> str:
             f"![{section.title}](gallery/{section.name}.jpg)",
             "",
         ]
-        lines += ["| picture | stamps | options of `fit` | PSNR | SSIM |", "|---|---|---|---|---|"]
+        extra = "inside" in rows[section.name][0]
+        lines += ["| picture | stamps | options of `fit` | PSNR | SSIM |" + extra * " inside | IoU |"]
+        lines += ["|---|---|---|---|---|" + extra * "---|---|"]
         for cell, metrics in zip(section.cells, rows[section.name], strict=True):
+            if cell.on_white:
+                continue
             options = f"`{cell.options}`" if cell.options else ""
             quality = f"{metrics['psnr_aa']:.2f} dB | {metrics['ssim_aa']:.3f}"
+            if extra:
+                quality += f" | {100 * metrics['inside']:.2f} % | {metrics['iou']:.3f}"
             lines.append(f"| {cell.caption} | {cell.stamps.replace('_', ' ')} | {options} | {quality} |")
     return "\n".join(lines) + "\n"
 

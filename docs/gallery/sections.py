@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """One fit. options as on the command line; stamps are names of the gallery's own stamps or a folder of them."""
+    """One fit. options as on the command line; stamps are names of the gallery's own stamps or a folder of them.
+
+    on_white: the picture of the fit of the cell before, on white instead of on a checkerboard.
+    """
 
     caption: str
     stamps: str
     options: str
+    on_white: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,11 @@ def _recipes(stamps: str, count: int) -> tuple[Cell, ...]:
         Cell(f"default, stretch 3, {count}", stamps, f"--count {count} --stretch 3"),
     )
 
+
+_REGIONS = (
+    "--region disc_mask.png leaf.png --region star_mask.png blossom.png --region letter_mask.png letter_a.png "
+    "--count 600 --transparent"
+)
 
 SECTIONS = (
     Section(
@@ -118,6 +127,18 @@ SECTIONS = (
             Cell("paper, petals", "petal", "--recipe paper"),
             Cell("default, petals", "petal", ""),
             Cell("default, petals, 200", "petal", "--count 200"),
+        ),
+    ),
+    Section(
+        "regions",
+        "Regions",
+        "A disc of leaves, a star of blossoms and the letter A of the letter A, 600 stamps in all, on a transparent "
+        "canvas. Inside: the share of each region's own alpha that lies in its mask (the least of the three); IoU: the "
+        "sum of the minima over that of the maxima of the result's alpha and all masks.",
+        "regions.png",
+        (
+            Cell("600 stamps", "leaf blossom letter_a", _REGIONS),
+            Cell("on white", "leaf blossom letter_a", _REGIONS, on_white=True),
         ),
     ),
     Section(

@@ -138,6 +138,34 @@ _SPOTS = (
 )
 
 
+def region_masks(size: int) -> dict[str, Array]:
+    """A disc, a star and the letter A beside each other: [size, size] each, white where they are."""
+    turns = [np.pi * i / 5 for i in range(10)]
+    radii = [0.22, 0.088] * 5
+    star = [(0.73 + r * np.sin(t), 0.25 - r * np.cos(t)) for r, t in zip(radii, turns, strict=True)]
+    letter = [(0.34, 0.95), (0.46, 0.54), (0.54, 0.54), (0.66, 0.95), (0.585, 0.95)]
+    letter += [(0.553, 0.84), (0.447, 0.84), (0.415, 0.95)]
+    hole = [(0.463, 0.776), (0.537, 0.776), (0.5, 0.635)]
+    shapes = {"disc": [], "star": [(star, 255)], "letter": [(letter, 255), (hole, 0)]}
+    masks = {}
+    for name, polygons in shapes.items():
+        image = Image.new("L", (FINE * size, FINE * size))
+        draw = ImageDraw.Draw(image)
+        if name == "disc":
+            draw.ellipse([0.04 * FINE * size, 0.04 * FINE * size, 0.47 * FINE * size, 0.47 * FINE * size], fill=255)
+        for points, fill in polygons:
+            draw.polygon([(FINE * size * x, FINE * size * y) for x, y in points], fill=fill)
+        masks[name] = np.asarray(image.resize((size, size), Image.Resampling.BOX)) / 255.0
+    return masks
+
+
+def region_target(masks: dict[str, Array]) -> Array:
+    """A slope of colours, cut out by masks: RGBA."""
+    alpha = np.maximum.reduce(list(masks.values()))
+    y, x = np.mgrid[: alpha.shape[0], : alpha.shape[1]] / (alpha.shape[0] - 1)
+    return np.dstack([x, y, 1 - x, alpha])
+
+
 def face_map(width: int, height: int, centre: tuple[float, float], radii: tuple[float, float]) -> Array:
     """An importance picture: a soft white ellipse on black, its place in shares of the picture's sides."""
     image = Image.new("L", (width, height), 0)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from backend.control import Control
 from backend.fitting import Snapshot
-from backend.fitting.regions import Region, _counts, fit_regions
+from backend.fitting.regions import Region, _counts, _parts, fit_regions
 from backend.job import Done, Event, Job, Layout, RegionSpec, Settings, TemplateSpec, UserError
 from backend.rendering import render_layout
 from backend.run import run_job
@@ -160,3 +160,56 @@ def test_what_cannot_be_fitted_is_named(tmp_path: Path) -> None:
     job.save(tmp_path)
     loaded = Job.load(tmp_path)
     assert loaded.regions == [RegionSpec("sky", str(tmp_path / "m.png"), [0], 2.0)]
+
+
+def test_primitives_are_spent_where_they_are_seen() -> None:
+    """What lies beneath a region in front needs none, and the seam does not open."""
+    size = 128
+    front, back = torch.zeros(2, size, size)
+    front[20:100, 20:84] = back[10:118, 40:118] = 1
+    parts = [Region("front", front, (0,)), Region("back", back, (1,))]
+    settings = Settings(count=300, engine="cpu", threads=1)
+    layout = fit_regions(picture(size), stamps(), settings, parts).layout
+    seen = back * (1 - front)
+    assert np.bincount(layout.region).tolist() == _counts(parts, [front, seen], 300)
+    alpha = render_layout(layout, stamps(), transparent=True, engine="cpu")[3]
+    union = torch.maximum(front, back)
+    assert torch.minimum(alpha, union).sum() / torch.maximum(alpha, union).sum() >= 0.96
+    assert alpha[30:90, 80:88].mean() > 0.97
+    with pytest.raises(UserError, match="region back lies beneath others all over"):
+        fit_regions(picture(size), stamps(), settings, [parts[0], replace(parts[1], mask=front * back)])
+
+
+def test_a_region_in_front_is_as_transparent_as_the_target() -> None:
+    front, back, whole = torch.tensor([[1.0, 0, 0.5]]), torch.tensor([[1.0, 1, 1]]), torch.tensor([[0.5, 0.5, 0.5]])
+    _, behind = _parts([Region("front", front), Region("back", back)], whole, True)
+    over = front * whole + (1 - front * whole) * behind.weight
+    torch.testing.assert_close(over, whole)
+    _, behind = _parts([Region("front", front), Region("back", back)], torch.ones(1, 3), True)
+    torch.testing.assert_close(behind.weight, back)
+    torch.testing.assert_close(behind.hidden, front)
+
+
+def test_regions_have_settings_of_their_own(tmp_path: Path) -> None:
+    size = 48
+    left, right = torch.zeros(2, size, size)
+    left[:, :20], right[:, 28:] = 1, 1
+    red = (1.0, 0.0, 0.0)
+    own = {"palette": [red], "spacing": 0.05, "order": "large_front"}
+    parts = [Region("left", left, (0,), settings=own), Region("right", right, (1,))]
+    settings = Settings(count=40, iterations=6, engine="cpu", threads=1)
+    layout = fit_regions(picture(size), stamps(), settings, parts).layout
+    of_left = layout.region == 0
+    assert (layout.color[0, of_left] == red).all()
+    assert not (layout.color[0, ~of_left] == red).all(1).any()
+    assert (np.diff(layout.scale[0, of_left]) <= 1e-4).all()
+
+    spec = RegionSpec("sky", "m.png", [0], settings={"palette": [[1, 0, 0]], "containment": 3, "losses": {"l1": 1}})
+    assert spec.settings == {"palette": [red], "containment": 3.0, "losses": {"l1": 1.0}}
+    job = Job("t.png", [TemplateSpec("a.png")], regions=[spec])
+    job.save(tmp_path)
+    assert Job.load(tmp_path).regions == [replace(spec, mask=str(tmp_path / "m.png"))]
+    with pytest.raises(UserError, match="sky sets 'count', but only these can be set: losses, palette,"):
+        RegionSpec("sky", "m.png", settings={"count": 3})
+    with pytest.raises(UserError, match="spacing is 7, but"):
+        RegionSpec("sky", "m.png", settings={"spacing": 7.0})

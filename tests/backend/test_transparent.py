@@ -1,89 +1,158 @@
-"""Results without a background: the files have the stamps' alpha, in every way they are written."""
+"""Transparent canvases: a target that is cut out is so in the result, on whatever it is shown."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
 from backend.__main__ import main
-from backend.job import Job, Layout, RegionSpec, Settings, TemplateSpec, UserError
+from backend.color import composited, decode
+from backend.control import Control
+from backend.fitting import fit
+from backend.fitting.objective import CPU, Goal, NoiseCanvas, _Open
+from backend.images import save_png
+from backend.job import Job, Layout, Settings, TemplateSpec
+from backend.metrics import psnr
+from backend.rendering import render_layout
+from backend.results import load_result
+from backend.run import run_job
+from backend.templates import Template, Templates
+
+ASTRONAUT = Path(__file__).resolve().parents[2] / "docs" / "demo" / "astronaut.jpg"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A disc on nothing, and a stamp."""
-    y, x = np.mgrid[-1:1:48j, -1:1:48j]
-    rgba = np.zeros((48, 48, 4), np.uint8)
-    rgba[..., :3], rgba[..., 3] = (200, 80, 40), 255 * (np.hypot(x, y) < 0.7)
-    Image.fromarray(rgba).save(tmp_path / "target.png")
-    Image.fromarray(np.full((8, 8, 4), 255, np.uint8)).save(tmp_path / "stamp.png")
-    return tmp_path
+def cutout(size: int) -> tuple[Tensor, Tensor]:
+    """A photograph [3, H, W] and an alpha [H, W]: a disc with a soft edge, and a star with a harder one."""
+    photograph = Image.open(ASTRONAUT).convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+    color = torch.from_numpy(np.array(photograph)).permute(2, 0, 1).float() / 255
+    axis = (torch.arange(size) + 0.5) / size
+    x, y = axis.expand(size, size), axis[:, None].expand(size, size)
+    disc = ((0.30 - torch.hypot(x - 0.36, y - 0.36)) / 0.06).clamp(0, 1)
+    rays = 0.2 + 0.09 * torch.cos(5 * torch.atan2(y - 0.66, x - 0.66))
+    star = ((rays - torch.hypot(x - 0.66, y - 0.66)) / 0.02).clamp(0, 1)
+    return color, torch.maximum(disc, star)
 
 
-def fitted(folder: Path, *options: str) -> Path:
-    command = [
-        "fit",
-        str(folder / "target.png"),
-        "--templates",
-        str(folder / "stamp.png"),
-        "--out",
-        str(folder / "out"),
+def discs() -> Templates:
+    y, x = np.mgrid[-1:1:64j, -1:1:64j]
+    alpha = 255 * np.clip(6 * (1 - np.hypot(x, y)), 0, 1)
+    return Templates([Template("disc", np.dstack([np.zeros((64, 64, 3)), alpha]).astype(np.uint8))])
+
+
+def canvases(size: int) -> dict[str, Tensor]:
+    squares = torch.arange(size) // 16
+    board = 0.75 + 0.15 * ((squares + squares[:, None]) % 2)
+    return {"white": torch.ones(3, size, size), "black": torch.zeros(3, size, size), "board": board.expand(3, -1, -1)}
+
+
+@pytest.mark.parametrize("space", ["display", "linear"])
+def test_the_foreground_is_the_same_on_any_canvas(space: str) -> None:
+    """The promise: on white, black and a checkerboard the PSNR of what is to be seen differs by 0.3 dB at most."""
+    size = 512
+    color, alpha = cutout(size)
+    settings = Settings(count=600, size=size, engine="cpu", threads=2, transparent=True, space=space)
+    layout = fit(color, discs(), settings, weight=alpha).layout
+    assert layout.transparent
+    shown = render_layout(layout, discs(), transparent=True, engine="cpu")
+    quality = [
+        psnr(shown[:3] * shown[3] + board * (1 - shown[3]), color * alpha + board * (1 - alpha), alpha)
+        for board in canvases(size).values()
     ]
-    command += ["--size", "48", "--count", "30", "--iterations", "10", "--engine", "cpu", *options]
-    assert main(command) == 0
-    return folder / "out"
+    assert min(quality) > 24.0
+    assert max(quality) - min(quality) <= 0.3
+    assert torch.minimum(shown[3], alpha).sum() / torch.maximum(shown[3], alpha).sum() >= 0.97
+    assert shown[3][alpha <= 0].sum() / shown[3].sum() <= 0.002
 
 
-def test_a_transparent_result_is_so_everywhere(folder: Path) -> None:
-    out = fitted(folder, "--transparent")
-    assert Layout.load(out).transparent
-    assert main(["render", str(out), "--out", str(folder / "large.png"), "--width", "96"]) == 0
-    assert main(["export", str(out), "--out", str(folder / "flat.png")]) == 0
-    for path in (out / "render.png", folder / "large.png", folder / "flat.png"):
-        with Image.open(path) as image:
-            assert image.mode == "RGBA"
-            alpha = np.asarray(image.resize((48, 48)))[..., 3]
-        assert alpha[24, 24] > 200
-        assert alpha[0, 0] < 10
+@pytest.mark.parametrize("linear", [False, True])
+def test_the_canvas_shows_through_the_goal(linear: bool) -> None:
+    color, alpha = cutout(32)
+    space = "linear" if linear else "display"
+    background = torch.tensor((0.2, 0.9, 0.4))
+    goal = Goal(composited(color, alpha, background, space), alpha, background=(0.2, 0.9, 0.4), transparent=True)
+    open_ = _Open(goal, linear)
+    canvas = NoiseCanvas(32, 32, torch.Generator().manual_seed(0), linear, CPU, 8.0).draw()
+    assert canvas.min() == 0
+    assert canvas.max() == 1
+    own = decode(color) if linear else color
+    expected = own * alpha + canvas * (1 - alpha)
+    torch.testing.assert_close(open_.target_over(canvas), expected, rtol=0, atol=1e-5)
+    behind = (decode(background) if linear else background)[:, None, None]
+    settled = open_.over_background(expected, canvas)
+    torch.testing.assert_close(settled, own * alpha + behind * (1 - alpha), rtol=0, atol=1e-5)
 
 
-def test_others_stay_opaque(folder: Path) -> None:
-    out = fitted(folder)
-    assert not Layout.load(out).transparent
-    with Image.open(out / "render.png") as image:
-        assert image.mode == "RGB"
+@pytest.mark.parametrize("losses", [{"l1": 1.0}, {"mse": 0.5, "l1": 0.5}])
+def test_other_losses_see_transparency_too(losses: dict[str, float]) -> None:
+    size = 96
+    color, alpha = cutout(size)
+    settings = Settings(count=150, size=size, iterations=60, engine="cpu", threads=1, transparent=True, losses=losses)
+    layout = fit(color, discs(), settings, weight=alpha).layout
+    found = render_layout(layout, discs(), transparent=True, engine="cpu")[3]
+    assert torch.minimum(found, alpha).sum() / torch.maximum(found, alpha).sum() >= 0.9
 
 
-def test_a_layout_of_before_is_opaque(folder: Path) -> None:
-    out = fitted(folder, "--transparent")
-    text = (out / "layout.json").read_text(encoding="utf-8")
-    (out / "layout.json").write_text(text.replace(' "transparent": true,\n', ""), encoding="utf-8")
-    assert not Layout.load(out).transparent
+def test_an_opaque_target_is_fitted_as_ever() -> None:
+    color, _ = cutout(48)
+    settings = Settings(count=20, iterations=4, engine="cpu", threads=1)
+    plain, transparent = (fit(color, discs(), replace(settings, transparent=t)).layout for t in (False, True))
+    np.testing.assert_array_equal(plain.x, transparent.x)
+    np.testing.assert_array_equal(plain.color, transparent.color)
 
 
-# --- settings of regions ---------------------------------------------------------------------------------------------
+def test_the_command_line_writes_what_is_transparent(tmp_path: Path) -> None:
+    color, alpha = cutout(64)
+    save_png(tmp_path / "target.png", torch.cat([color, alpha[None]]))
+    save_png(tmp_path / "disc.png", discs().items[0].rgba)
+    out = tmp_path / "out"
+    options = ["--count", "60", "--size", "64", "--iterations", "20", "--engine", "cpu", "--transparent"]
+    fitted = ["fit", tmp_path / "target.png", "--templates", tmp_path / "disc.png", "--out", out, *options]
+    assert main([str(word) for word in fitted]) == 0
+    assert main(["render", str(out), "--out", str(tmp_path / "again.png"), "--engine", "cpu"]) == 0
+    assert main(["export", str(out), "--out", str(tmp_path / "flat.png")]) == 0
+    render = np.array(Image.open(out / "render.png"))
+    assert render.shape == (64, 64, 4)
+    assert render[0, 0, 3] == 0
+    assert render[22, 22, 3] > 240
+    for name in ("again.png", "flat.png"):
+        np.testing.assert_array_equal(np.array(Image.open(tmp_path / name)), render)
+    assert json.loads((out / "metrics.json").read_text(encoding="utf-8"))["psnr"] > 15
+    layout, _ = load_result(out)
+    assert layout.transparent
+    assert main(["export", str(out), "--out", str(tmp_path / "x.json")]) == 0
+    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))["transparent"] is True
 
 
-def test_settings_of_a_region_are_read_back_as_they_were(tmp_path: Path) -> None:
-    own = {"palette": [[1, 0, 0.5]], "order": "small_front", "losses": {"mse": 1.0, "ssim": 0.1}, "spacing": 0.02}
-    job = Job("t.png", [TemplateSpec("s.png")], Settings(), regions=[RegionSpec("hair", "m.png", [], 2.0, own)])
-    job.save(tmp_path)
-    (region,) = Job.load(tmp_path).regions
-    assert region.settings == {**own, "palette": [(1.0, 0.0, 0.5)]}
+def test_previews_are_transparent_and_not_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.run.PREVIEW_SIZE", 32)
+    color, alpha = cutout(64)
+    save_png(tmp_path / "target.png", torch.cat([color, alpha[None]]))
+    save_png(tmp_path / "disc.png", discs().items[0].rgba)
+    settings = Settings(count=60, size=64, iterations=20, engine="cpu", preview_seconds=1e-6, transparent=True)
+    job = Job(str(tmp_path / "target.png"), [TemplateSpec(str(tmp_path / "disc.png"))], settings)
+    run_job(job, tmp_path / "out", lambda event: None, Control())
+    preview = np.array(Image.open(tmp_path / "out" / "preview.png"))
+    assert preview.shape == (32, 32, 4)
+    assert preview[0, 0, 3] < 40
+    assert preview[11, 11, 3] > 200
+    # Straight: where half is to be seen, the colour is not half as bright.
+    assert abs(preview[11, 3:7, :3].astype(int) - (color[:, 22, 6:14:2].T * 255).int().numpy()).mean() < 90
 
 
-@pytest.mark.parametrize(
-    ("own", "message"),
-    [
-        ({"count": 3}, "The region hair sets 'count', but only these can be set: losses, palette, palette_size"),
-        ({"order": "odd"}, "order is 'odd', but must be one of free, small_front, large_front"),
-        ({"spacing": 7.0}, "spacing is 7, but must be from 0 to 1"),
-        ({"palette": 3}, "The region hair: palette is 3, but a list is needed"),
-    ],
-)
-def test_settings_that_a_region_cannot_have(own: dict[str, object], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        RegionSpec("hair", "m.png", settings=own)
+def test_layouts_from_before_are_opaque(tmp_path: Path) -> None:
+    color, _ = cutout(16)
+    layout = fit(color, discs(), Settings(count=2, iterations=1, engine="cpu", threads=1)).layout
+    layout.templates[0].file = "disc.png"
+    replace(layout, transparent=True).save(tmp_path)
+    assert Layout.load(tmp_path).transparent
+    meta = json.loads((tmp_path / "layout.json").read_text(encoding="utf-8"))
+    del meta["transparent"]
+    (tmp_path / "layout.json").write_text(json.dumps(meta), encoding="utf-8")
+    assert not Layout.load(tmp_path).transparent

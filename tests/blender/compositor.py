@@ -25,6 +25,18 @@ def composite(layout: Layout, bitmaps: dict[Level, Array], side: int = 1) -> Arr
     return _encode(image) if layout.space == "linear" else image
 
 
+def composite_transparent(layout: Layout, bitmaps: dict[Level, Array]) -> Array:
+    """As composite, at the pixels' centres without the background: straight [H, W, 4], display-encoded."""
+    rows, columns = np.mgrid[: layout.height, : layout.width] + 0.5
+    image, alpha = np.zeros((*rows.shape, 3)), np.zeros((*rows.shape, 1))
+    for index in reversed(range(layout.count)):
+        color, cover = _sample(layout, bitmaps, index, columns, rows)
+        image += cover[..., None] * (color - image)
+        alpha += cover[..., None] * (1 - alpha)
+    straight = image / np.maximum(alpha, 1e-9)
+    return np.concatenate([_encode(straight) if layout.space == "linear" else straight, alpha], 2)
+
+
 def _sample(layout: Layout, bitmaps: dict[Level, Array], index: int, x: Array, y: Array) -> tuple[Array, Array]:
     template = int(layout.template[index])
     stamp = layout.templates[template]

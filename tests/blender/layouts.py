@@ -38,6 +38,7 @@ def random_layout(
     width: int = 160,
     height: int = 120,
     seed: int = 1,
+    transparent: bool = False,
 ) -> tuple[Layout, dict[Level, Array]]:
     """A layout, and its levels' bitmaps without padding. Some levels differ along u and v, as for stretched stamps."""
     generator = np.random.default_rng(seed)
@@ -66,6 +67,7 @@ def random_layout(
         templates=specs,
         space=space,
         background=(0.9, 0.6, 0.3),
+        transparent=transparent,
     )
     return layout, bitmaps
 

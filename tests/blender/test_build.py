@@ -132,6 +132,16 @@ def test_limits_of_stamps_survive_in_the_file(layout_folder: Path, tmp_path: Pat
     assert [spec.limits.share for spec in stored.templates] == [4.0, 5.0, 6.0]
 
 
+def test_transparency_of_the_canvas_survives_in_the_scene(tmp_path: Path) -> None:
+    write_layout(tmp_path / "layout", *random_layout(5, transparent=True))
+    scene = build_scene(tmp_path / "layout", "cutout", samples=1)
+    stored = stored_layout(scene)
+    assert stored is not None
+    assert stored.transparent
+    assert scene.render.film_transparent
+    assert scene.render.image_settings.color_mode == "RGBA"
+
+
 def test_a_scene_that_was_not_built_holds_no_layout() -> None:
     assert stored_layout(bpy.context.scene) is None
 
