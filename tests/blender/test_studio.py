@@ -147,7 +147,7 @@ def test_a_silhouette_is_the_disc_that_it_is() -> None:
 
 
 def test_an_object_stamp_takes_less_than_a_third_of_a_second() -> None:
-    """The bar, for a mesh of 500 faces at 256 px on two idle cores: their time is counted, because machines are busy."""
+    """The bar, for 500 faces at 256 px on two idle cores: their time is counted, because machines are busy."""
     bpy.ops.mesh.primitive_monkey_add()
     seconds = []
     for _ in range(5):
