@@ -7,7 +7,7 @@ import numpy as np
 
 from ..backend.job import UserError
 from .images import ByteArray, read_image
-from .studio import render_collection, render_objects, render_text
+from .studio import render_collection, render_objects, render_text, was_deleted
 
 OFFSET = 0.5 / 255.0
 
@@ -28,6 +28,9 @@ class StampReader:
 
         Raises UserError for one whose source is gone, cannot be read or rendered, or shows nothing.
         """
+        is_gone = stamp.object is not None and was_deleted(stamp.object)
+        if is_gone or not (stamp.text or stamp.image or stamp.collection or stamp.object):
+            raise UserError(f"What the stamp {stamp.name} showed was deleted: remove it from the list of stamps")
         if stamp.text:
             rgba = render_text(stamp.text, self._resolution, style=stamp.object, font=stamp.font)
         elif stamp.image:
@@ -36,12 +39,10 @@ class StampReader:
             rgba = render_collection(
                 stamp.collection, self._resolution, view=stamp.view, lighting=self._lighting, source=self._scene
             )
-        elif stamp.object:
+        else:
             rgba = render_objects(
                 [stamp.object], self._resolution, view=stamp.view, lighting=self._lighting, source=self._scene
             )
-        else:
-            raise UserError(f"What the stamp {stamp.name} showed was deleted: remove it from the list of stamps")
         if stamp.alpha == "REMOVE":
             rgba = remove_background(rgba, stamp.threshold)
         if not rgba[..., 3].any():

@@ -52,6 +52,11 @@ class Frame:
     depth: float
 
 
+def was_deleted(item: bpy.types.Object) -> bool:
+    """Whether an object is in the file only because a setting names it."""
+    return not item.users_collection
+
+
 def render_objects(
     objects: Sequence[bpy.types.Object],
     size: int,

@@ -14,7 +14,7 @@ from .compat import set_still_image
 from .images import ByteArray, read_image
 from .silhouettes import render_vertex_colors
 from .stamp_sources import short_name
-from .studio import render_objects
+from .studio import render_objects, was_deleted
 
 SHAPE_SAMPLES = 64
 """To a pixel of an object's shape."""
@@ -148,7 +148,9 @@ def lacks_target(scene: bpy.types.Scene) -> str:
             return f"Give the scene {target.scene.name} a camera, or choose one"
         return ""
     if target.source == "OBJECT":
-        return "" if target.object else "Choose an object whose shape is the target"
+        if target.object is None or was_deleted(target.object):
+            return "Choose an object whose shape is the target"
+        return ""
     return "" if target.image else "Choose a target image"
 
 

@@ -13,6 +13,7 @@ from diffbmp.backend.job import Job, Limits, UserError
 from diffbmp.operators.collect import write_job
 from diffbmp.operators.images import read_image, write_png
 from diffbmp.operators.stamp_pixels import StampReader, crop, remove_background
+from diffbmp.operators.stamp_sources import object_sources
 from diffbmp.operators.stamps import add_sources, refresh
 from diffbmp.operators.thumbnails import THUMBNAILS, draw_thumbnails
 from numpy.typing import NDArray
@@ -156,7 +157,12 @@ def test_a_stamp_whose_source_is_gone_is_named(tmp_path: Path) -> None:
     image = make_image("lost.png", disc(4))
     scene.diffbmp.stamps.pick = image
     bpy.data.images.remove(image)
-    (problem,) = write_job(scene, tmp_path)
+    text = make_text("F")
+    scene.collection.objects.link(text)
+    add_sources(scene.diffbmp.stamps, object_sources([text], "AUTO", "LETTERS"))
+    scene.collection.objects.unlink(text)  # what Blender does where an object is deleted that a setting names
+    problem, other = write_job(scene, tmp_path)
+    assert other == "What the stamp F showed was deleted: remove it from the list of stamps"
     assert problem == "What the stamp lost showed was deleted: remove it from the list of stamps"
 
 

@@ -188,6 +188,8 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     target.source = "OBJECT"
     assert lacks_target(scene) == "Choose an object whose shape is the target"
     target.object = bpy.data.objects.new("axes", None)
+    assert lacks_target(scene) == "Choose an object whose shape is the target"
+    scene.collection.objects.link(target.object)
     with pytest.raises(UserError, match="axes shows nothing that could be rendered"):
         target_pixels(scene)
 
