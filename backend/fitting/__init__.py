@@ -84,24 +84,6 @@ def fit(
     Raises UserError for tensors of a wrong shape or with values that are not finite, a weight that is 0 everywhere, a
     start that does not go with the templates, and where the engine cannot run.
     """
-    goal = _goal(target, settings, loss, weight=weight, importance=importance, hidden=hidden)
-    # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
-    with torch.no_grad(), torch_threads(1):
-        clock = _Clock(settings)
-        descent = DESCENTS[settings.recipe](goal, templates, settings, start)
-        return _descend(descent, clock, settings, observer, control or Control())
-
-
-def _goal(
-    target: Tensor,
-    settings: Settings,
-    loss: Loss | None,
-    *,
-    weight: Tensor | None,
-    importance: Tensor | None,
-    hidden: Tensor | None,
-) -> Goal:
-    """What fit is given, checked."""
     _check_target(target)
     planes = {"mask": weight, "importance": importance, "hidden part": hidden}
     for name, plane in planes.items():
@@ -109,13 +91,23 @@ def _goal(
             planes[name] = _checked_plane(name, plane, target)
     if importance is not None and bool((importance == 0).any()):
         raise UserError("The importance is 0 in places: leave those out by the mask")
-    target = target.cpu().float().contiguous()
-    if settings.transparent and planes["mask"] is not None:
-        planes["mask"] = planes["mask"].clamp_max(1.0)
-        target = composited(target, planes["mask"], torch.tensor(settings.background), settings.space)
+    goal = _goal(target.cpu().float().contiguous(), planes, settings, loss)
+    # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
+    with torch.no_grad(), torch_threads(1):
+        clock = _Clock(settings)
+        descent = DESCENTS[settings.recipe](goal, templates, settings, start)
+        return _descend(descent, clock, settings, observer, control or Control())
+
+
+def _goal(target: Tensor, planes: dict[str, Tensor | None], settings: Settings, loss: Loss | None) -> Goal:
+    """Of what fit was given, once it is checked."""
+    weight = planes["mask"]
+    if settings.transparent and weight is not None:
+        weight = weight.clamp_max(1.0)
+        target = composited(target, weight, torch.tensor(settings.background), settings.space)
     return Goal(
         target,
-        planes["mask"],
+        weight,
         planes["importance"],
         settings.background,
         settings.losses,
