@@ -137,13 +137,15 @@ def render_text(
 def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
     """A scene with these objects alone, set to render them free of noise; it is gone afterwards, with its camera."""
     scene = bpy.data.scenes.new("DiffBMP studio")
-    hidden = {item: (item.hide_render, item.hide_viewport) for item in objects}
+    hidden = {
+        item: (item.hide_render, item.hide_viewport) for item in objects if item.hide_render or item.hide_viewport
+    }
     lit = [item for item in objects if item.type == "GREASEPENCIL" and item.use_grease_pencil_lights]
     data = bpy.data.cameras.new("DiffBMP studio")
     camera = bpy.data.objects.new("DiffBMP studio", data)
     world = bpy.data.worlds.new("DiffBMP studio")
     try:
-        for item in objects:
+        for item in hidden:
             item.hide_render = item.hide_viewport = False
         for item in lit:  # there are no lamps for it
             item.use_grease_pencil_lights = False
@@ -205,7 +207,7 @@ def _rotation(
     points: NDArray[np.float64], objects: Sequence[bpy.types.Object], depsgraph: bpy.types.Depsgraph
 ) -> Matrix:
     """Of a camera that looks along the normal of what is flat in the first object's axes, or else from the front."""
-    axes = objects[0].evaluated_get(depsgraph).matrix_world.to_quaternion().to_matrix()
+    axes = _axes(objects[0].evaluated_get(depsgraph).matrix_world)
     if all(item.type == "FONT" for item in objects):  # its plane is its own, however it is extruded
         return axes
     sides = np.ptp(points @ np.array(axes), axis=0)
@@ -214,6 +216,17 @@ def _rotation(
     if sides.min() <= FLAT * sides.max():
         return axes @ _turned("FRONT" if sides.argmin() == 1 else "RIGHT")
     return _turned("FRONT")
+
+
+def _axes(matrix: Matrix) -> Matrix:
+    """An object's directions as a rotation, by its z and y; also where it is mirrored or flattened."""
+    x, y, z = (matrix.to_3x3().col[index] for index in range(3))
+    normal = z if z.length > 0 else x.cross(y)
+    if normal.length == 0 or y.length == 0:
+        return Matrix.Identity(3)
+    normal = normal.normalized()
+    up = (y - normal * y.dot(normal)).normalized()
+    return Matrix((up.cross(normal), up, normal)).transposed()
 
 
 def _turned(view: str) -> Matrix:

@@ -57,6 +57,25 @@ def test_a_text_is_upright() -> None:
         assert len(np.unique(alpha)) > 4  # edges are smooth
 
 
+@pytest.mark.parametrize("scale", [(-1, 1, 1), (1, 1, -1), (1, 1, 0), (2, 2, 2)])
+def test_mirrored_and_flattened_objects_are_seen_as_they_look(scale: tuple[int, ...]) -> None:
+    text = linked(make_text("F"))
+    text.scale, text.rotation_euler = scale, (0.4, 0.0, 0.0)
+    alpha = render_objects([text], 64)[..., 3].astype(int)
+    assert alpha[: 64 // 3].sum() > 1.5 * alpha[-64 // 3 :].sum()
+    half = alpha.shape[1] // 2
+    left, right = alpha[:, :half].sum(), alpha[:, half:].sum()
+    is_mirrored = min(scale) < 0  # seen from the other side where its z is turned round
+    assert (right > 1.5 * left) if is_mirrored else (left > 1.5 * right)
+
+
+def test_a_child_lies_where_its_parent_carries_it() -> None:
+    parent, item = linked(bpy.data.objects.new("parent", None)), linked(rectangle("red", -2, 2, (1, 0, 0)))
+    parent.rotation_euler, parent.scale = (0, 1, 1), (1, 0.5, 1)
+    item.parent = parent
+    assert render_objects([item], 66).shape == (18, 66, 4)
+
+
 def test_a_texts_style_is_taken_without_changing_it() -> None:
     style = linked(make_text("Hello"))
     style.data.materials.append(emission("blue", (0, 0, 1)))
