@@ -101,7 +101,7 @@ class DIFFBMP_PT_add_stamps(Sidebar, bpy.types.Panel):
         layout.prop(stamps, "pick")
         layout.separator()
         layout.prop(stamps, "text")
-        layout.prop(stamps, "font")
+        layout.template_ID(stamps, "font", open="font.open", unlink="font.unlink", text="Font")
         row = layout.row(align=True)
         for split in ("LETTERS", "WORDS", "WHOLE"):
             row.operator("diffbmp.add_stamp_text", text=f"Add {split.title()}").split = split
