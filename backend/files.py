@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 SCHEMA = 1
@@ -132,6 +133,8 @@ def from_dict(kind: type[Any], data: Any, where: str) -> Any:
 def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
     """The value as the type hint asks for it, tuples made of lists; UserError where it does not fit."""
     kind, arguments = get_origin(hint), get_args(hint)
+    if kind is UnionType:  # X | None
+        return None if value is None else _typed(key, value, arguments[0], where)
     if isinstance(hint, type) and is_dataclass(hint) and not isinstance(value, hint):
         return from_dict(hint, value, where)
     if hint is float and type(value) is int:

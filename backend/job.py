@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .clip import Clip
 from .files import SCHEMA, UserError, check_choice, check_range, from_dict, read_json, write_json, written_aside
 from .settings import (  # noqa: F401  the add-on takes all of it from here
     ENGINES,
@@ -69,6 +70,8 @@ class Job:
     importance: a grey picture that says where errors weigh more (white: IMPORTANCE times as much as black).
     start: a layout folder to continue from.
     regions: parts of the canvas with stamps of their own, the front one first; mask holds for all of them.
+    clip: None = the target is a picture. Else it is a movie, an animated picture, a folder of pictures, or the first
+    picture of a numbered sequence, and so may be each mask; one that is a picture holds for all frames.
     """
 
     target: str
@@ -78,6 +81,7 @@ class Job:
     importance: str = ""
     start: str = ""
     regions: list[RegionSpec] = field(default_factory=list)
+    clip: Clip | None = None
 
     def __post_init__(self) -> None:
         if not self.templates:
