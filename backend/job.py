@@ -11,7 +11,7 @@ Conventions (they hold everywhere in the project):
   scale / sqrt(aspect). rotation: radians, positive turns clockwise on screen. mirror flips the template left to right.
 - opacity and color in [0, 1], color display-encoded. Colour of a sample = p + q * texture, per template mode:
   tint p = c, q = 0; mix p = (1 - b) c, q = b; multiply p = (1 - b) c, q = b c.
-- Order: index 0 is the front.
+- Order: index 0 is the front, unless depth says otherwise.
 - level: mip level per axis (u, v), two to an octave: the bitmap has round(size * 2^(-level / 2)) texels, at least 1.
 """
 
@@ -149,6 +149,7 @@ class Layout:
     transparent: bool = False  # the canvas: the background is then no part of the picture
     fps: float = 24.0
     frames: list[int] = field(default_factory=lambda: [1])
+    depth: Array | None = None  # [F, N] int32: the least is in front; None = index 0 is
 
     def __post_init__(self) -> None:
         check_choice("space", self.space, SPACES)
@@ -162,6 +163,8 @@ class Layout:
         self._convert("level", np.int32, (count, 2))
         for name, kind in _PER_PRIMITIVE.items():
             self._convert(name, kind, (count,))
+        if self.depth is not None:
+            self._convert("depth", np.int32, (shots, count))
         if count and not 0 <= int(self.template.min()) <= int(self.template.max()) < len(self.templates):
             raise UserError(f"The layout uses a stamp that it does not have: it has {len(self.templates)}")
 
@@ -178,15 +181,20 @@ class Layout:
     def count(self) -> int:
         return len(self.template)
 
+    def order(self, frame: int) -> Array:
+        """Indices of the primitives of a frame, by its number from 0, front first: [N] int64."""
+        return np.arange(self.count) if self.depth is None else np.argsort(self.depth[frame], kind="stable")
+
     def save(self, folder: Path) -> None:
         """Writes layout.npz and layout.json into the folder; the stamps' pictures are the caller's to write."""
-        arrays = {name: getattr(self, name) for name in (*_PER_FRAME, "color", "level", *_PER_PRIMITIVE)}
+        names = (*_PER_FRAME, "color", "level", *_PER_PRIMITIVE, *([] if self.depth is None else ["depth"]))
+        arrays = {name: getattr(self, name) for name in names}
         # By way of memory: on a full disk an archive that is being written would complain a second time.
         archive = io.BytesIO()
         np.savez(archive, **arrays)
         with written_aside(folder / "layout.npz") as path:
             path.write_bytes(archive.getbuffer())
-        meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in arrays}
+        meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in (*arrays, "depth")}
         write_json(folder / "layout.json", {"schema": SCHEMA, **meta, "templates": [asdict(t) for t in self.templates]})
 
     @classmethod

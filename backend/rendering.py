@@ -210,14 +210,15 @@ class _Rasterize(torch.autograd.Function):
 
 
 def layout_tensors(layout: Layout, frame: int = 0) -> tuple[Tensor, Placement]:
-    """A layout's frame as an engine takes it: params [N, 9] with display-encoded colours, and the placement."""
+    """A layout's frame as an engine takes it, front first: params [N, 9], colours display-encoded, and the placement."""
+    order = torch.from_numpy(layout.order(frame))
     columns = (layout.x, layout.y, layout.scale, layout.aspect, layout.rotation, layout.opacity)
     params = torch.stack([torch.from_numpy(c[frame]) for c in columns], 1)
-    params = torch.cat([params, torch.from_numpy(layout.color[frame])], 1)
+    params = torch.cat([params, torch.from_numpy(layout.color[frame])], 1)[order]
     placement = Placement(
-        torch.from_numpy(layout.template).long(),
-        torch.from_numpy(layout.level).long(),
-        torch.from_numpy(layout.mirror),
+        torch.from_numpy(layout.template)[order].long(),
+        torch.from_numpy(layout.level)[order].long(),
+        torch.from_numpy(layout.mirror)[order],
     )
     return params, placement
 
