@@ -26,14 +26,14 @@ class Clip:
     step: int = 1
     fps: float = 0.0  # frames a second; 0 = the target's own. A movie of another rate is resampled
     scene_start: int = 1  # the scene's frame that shows the first one
-    iterations: int = 40  # of each frame after the first of a shot
-    refinement: int = 20  # rounds over all frames in which the paths are made smooth; 0 = none
-    knots: int = 4  # frames from knot to knot of the paths
+    iterations: int = 60  # of each frame after the first of a shot
+    refinement: int = 40  # rounds over all frames in which the paths are made smooth; 0 = none
+    knots: int = 16  # frames from knot to knot of a path, at most: there are more where the target changes much
     smoothness: float = 1.0  # how strongly a primitive is kept from changing between frames; 0 = not at all
     flow: bool = True  # primitives are carried along by the target's optical flow
-    fade: int = 3  # frames in which a primitive fades that is more useful elsewhere; 0 = none goes elsewhere
+    fade: int = 1  # frames in which a primitive fades that is more useful elsewhere; 0 = none goes elsewhere
     still: float = 0.03  # change of a pixel, of 1, below which it counts as still; 0 = every change counts
-    cut: float = 0.5  # how little two frames may have in common, of 1, to be one shot; 0 = cuts are not looked for
+    cut: float = 0.4  # correlation of two frames below which there is a cut between them; 0 = cuts are not looked for
 
     def __post_init__(self) -> None:
         check_range("start", self.start, 1, MAX_FRAME)

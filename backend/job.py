@@ -21,7 +21,8 @@ import io
 import json
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,13 @@ class Layout:
     def order(self, frame: int) -> Array:
         """Indices of the primitives of a frame, by its number from 0, front first: [N] int64."""
         return np.arange(self.count) if self.depth is None else np.argsort(self.depth[frame], kind="stable")
+
+    def only(self, frames: Sequence[int]) -> Layout:
+        """The same with these of its frames, by their numbers from 0."""
+        index = list(frames)
+        arrays = {name: getattr(self, name)[index] for name in (*_PER_FRAME, "color")}
+        depth = None if self.depth is None else self.depth[index]
+        return replace(self, **arrays, depth=depth, frames=[self.frames[i] for i in index])
 
     def save(self, folder: Path) -> None:
         """Writes layout.npz and layout.json into the folder; the stamps' pictures are the caller's to write."""

@@ -91,7 +91,20 @@ def fit(
             planes[name] = _checked_plane(name, plane, target)
     if importance is not None and bool((importance == 0).any()):
         raise UserError("The importance is 0 in places: leave those out by the mask")
-    goal = _goal(target.cpu().float().contiguous(), planes, settings, loss)
+    goal = goal_of(target.cpu().float().contiguous(), planes, settings, loss)
+    return fit_goal(goal, templates, settings, start=start, observer=observer, control=control)
+
+
+def fit_goal(
+    goal: Goal,  # on the CPU
+    templates: Templates,
+    settings: Settings,
+    *,
+    start: Layout | None = None,
+    observer: Observer | None = None,
+    control: Control | None = None,
+) -> FitResult:
+    """The fit of what has been checked."""
     # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
     with torch.no_grad(), torch_threads(1):
         clock = _Clock(settings)
@@ -99,7 +112,7 @@ def fit(
         return _descend(descent, clock, settings, observer, control or Control())
 
 
-def _goal(target: Tensor, planes: dict[str, Tensor | None], settings: Settings, loss: Loss | None) -> Goal:
+def goal_of(target: Tensor, planes: dict[str, Tensor | None], settings: Settings, loss: Loss | None) -> Goal:
     """Of what fit was given, once it is checked."""
     weight = planes["mask"]
     if settings.transparent and weight is not None:

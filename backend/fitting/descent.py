@@ -10,22 +10,21 @@ import torch
 from torch import Tensor
 
 from ..color import decode
-from ..devices import fetched, moved
+from ..devices import moved
 from ..engines import Iteration, Placement, Rasterizer, Scores, make_rasterizer
 from ..engines.scaled import ScaledRasterizer
 from ..job import Layout, Settings
 from ..templates import Templates
-from .conflicts import Conflicts
 from .initialize import initialize
-from .limits import Bounds, StampLimits, locked_columns, order_key
+from .limits import Bounds, StampLimits, bounded, locked_columns, order_key
 from .objective import CPU, Goal, Judge, Objective
 from .optimizer import Optimizer
 from .palette import palette_of
 from .primitives import Primitives
 from .recipe import DEFAULT
-from .relocation import Candidates, CandidateSearch, Choice
+from .relocation import Candidates, CandidateSearch, Choice, exchange
 from .spacing import check_spacing, settle, spread
-from .usage import assign, capacities, check_usage, match
+from .usage import assign, capacities, check_usage
 
 
 @dataclass
@@ -220,14 +219,9 @@ class DefaultDescent:
             self._optimizer.adopt(iteration.variables)
 
     def _bounds(self) -> Bounds:
-        """What the stamps' limits and the recipe's allow. Where they contradict each other, the stamps' hold."""
-        own, recipe = self._choice.limits.bounds(self._primitives.template), self._recipe
-        low, high = own.low.clone(), own.high.clone()
-        low[:, :2], high[:, 0], high[:, 1] = -recipe.margin, self._width + recipe.margin, self._height + recipe.margin
-        faintest = 1.0 / (1.0 + math.exp(recipe.logit_limit))
-        low[:, 5] = torch.minimum(own.low[:, 5].clamp_min(faintest), own.high[:, 5])
-        high[:, 5] = torch.maximum(own.high[:, 5].clamp_max(1.0 - faintest), own.low[:, 5])
-        return replace(own, low=low, high=high)
+        """What the stamps' limits and the recipe's allow."""
+        own = self._choice.limits.bounds(self._primitives.template)
+        return bounded(own, self._recipe, self._height, self._width)
 
     def _relocates(self, step: int, progress: float) -> bool:
         recipe = self._recipe
@@ -252,25 +246,22 @@ class DefaultDescent:
 
         cost [K], of removing the primitives at `leaving` [K].
         """
-        where = self._optimizer.variables.free[:, :2] if self._separation > 0 else found.params[:0, :2]
-        loss, cost, leaving, template, gain, of_found, place, where = fetched(
-            self._loss, cost, leaving, self._primitives.template, found.gain, found.template, found.params[:, :3], where
-        )
-        # The scores of a step that an engine could not make say nothing.
-        if not math.isfinite(float(loss)):
-            return None, leaving[:0]
-        conflicts = Conflicts(
-            place[:, :2],
-            place[:, 2],
+        spaced = self._optimizer.variables.free[:, :2] if self._separation > 0 else None
+        removed, added = exchange(
+            self._loss,
+            cost,
+            leaving,
+            self._primitives.template,
+            found,
+            self._capacities,
             separation=self._recipe.separation,
             spacing=self._separation,
-            primitives=where,
-            victims=leaving,
+            positions=spaced,
         )
-        counts = template.bincount(minlength=len(self._capacities))
-        removed, added = match(cost, template[leaving], gain, of_found, counts, self._capacities, conflicts)
+        if len(removed) == 0:
+            return None, added
         staying = torch.ones(self._count, dtype=torch.bool)
-        staying[leaving[removed]] = False
+        staying[removed] = False
         return staying.nonzero()[:, 0], added
 
     def _replace(self, staying: Tensor, arriving: Candidates) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..devices import moved
 from ..templates import Templates
+from .recipe import Recipe
 
 SCALE, ASPECT, ROTATION, OPACITY = 2, 3, 4, 5
 """Columns of params (engines.PARAMETERS)."""
@@ -110,6 +111,16 @@ class StampLimits:
         if not self._any_mirrored:
             return torch.zeros(len(template), dtype=torch.bool, device=template.device)
         return self.may_mirror[template] & moved(torch.rand(len(template), generator=generator) < 0.5, template.device)
+
+
+def bounded(own: Bounds, recipe: Recipe, height: int, width: int) -> Bounds:
+    """The stamps' own bounds with the recipe's on a canvas. Where they contradict each other, the stamps' hold."""
+    low, high = own.low.clone(), own.high.clone()
+    low[:, :2], high[:, 0], high[:, 1] = -recipe.margin, width + recipe.margin, height + recipe.margin
+    faintest = 1.0 / (1.0 + math.exp(recipe.logit_limit))
+    low[:, OPACITY] = torch.minimum(own.low[:, OPACITY].clamp_min(faintest), own.high[:, OPACITY])
+    high[:, OPACITY] = torch.maximum(own.high[:, OPACITY].clamp_max(1.0 - faintest), own.low[:, OPACITY])
+    return replace(own, low=low, high=high)
 
 
 def locked_columns(locked: list[str]) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -55,6 +56,12 @@ class NoiseCanvas:
             field = ((field - 0.5) * contrast + 0.5).clamp_(0.0, 1.0)
         self._field = decode(field) if linear else field
         self._generator = generator
+
+    def restarted(self, generator: torch.Generator) -> NoiseCanvas:
+        """The same random numbers, cut by another generator."""
+        result = copy(self)
+        result._generator = generator
+        return result
 
     def draw(self) -> Tensor:
         """[3, H, W] in the compositing space, not to be written to."""
@@ -158,14 +165,17 @@ class Objective:
         *,
         canvas: tuple[int, int],  # height, width, px: what params belong to
         linear: bool = False,
+        noise: NoiseCanvas | None = None,  # in place of a new one by the generator
     ) -> None:
         self._rasterizer, self._goal, self._templates = rasterizer, goal, templates
         self._count, self._canvas, self._linear = count, canvas, linear
         height, width = goal.target.shape[1:]
         partial = goal.weight is not None and not bool((goal.weight >= 1).all())
         self._open = _Open(goal, linear) if goal.transparent and partial else None
-        contrast = 1.0 if self._open is None else OPEN_CONTRAST
-        self._noise = NoiseCanvas(height, width, generator, linear, goal.target.device, contrast)
+        if noise is None:
+            contrast = 1.0 if self._open is None else OPEN_CONTRAST
+            noise = NoiseCanvas(height, width, generator, linear, goal.target.device, contrast)
+        self._noise = noise
         self._clear = None
         if goal.weight is not None and self._open is None and not bool((goal.weight > 0).all()):
             self._clear = goal.weight <= 0

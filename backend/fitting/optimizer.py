@@ -127,7 +127,7 @@ class Optimizer:
         opacity = free[:, 5]
         gradient[:, 5] *= opacity * (1.0 - opacity)
         if self._linear:
-            gradient[:, 6:] *= _decoding_slope(self.encoded[:, 6:] if self._limited else free[:, 6:])
+            gradient[:, 6:] *= decoding_slope(self.encoded[:, 6:] if self._limited else free[:, 6:])
         return gradient
 
     def _rates(self) -> Tensor:
@@ -160,7 +160,7 @@ def _stepped(params: Tensor, step: Tensor) -> Tensor:
     return result
 
 
-def _decoding_slope(encoded: Tensor) -> Tensor:
+def decoding_slope(encoded: Tensor) -> Tensor:
     """Derivative of color.decode."""
     curved = 2.4 / 1.055 * ((encoded.clamp_min(0.04045) + 0.055) / 1.055) ** 1.4
     return torch.where(encoded <= 0.04045, 1.0 / 12.92, curved)

@@ -42,7 +42,8 @@ class Primitives:
         params, placement = layout_tensors(layout)
         factor_x, factor_y = width / layout.width, height / layout.height
         params[:, :3] *= torch.tensor([factor_x, factor_y, (factor_x * factor_y) ** 0.5])
-        locked, region = torch.from_numpy(layout.locked.copy()), torch.from_numpy(layout.region.copy())
+        order = layout.order(0)
+        locked, region = torch.from_numpy(layout.locked[order]), torch.from_numpy(layout.region[order])
         return cls(params, placement.template, placement.mirror, locked, region)
 
     def to(self, device: torch.device) -> Primitives:

@@ -15,13 +15,15 @@ import torch
 from torch import Tensor
 
 from ..color import decode, encode
-from ..devices import moved
+from ..devices import fetched, moved
 from ..engines import Placement, Rasterizer, Scores
 from ..templates import Templates
+from .conflicts import Conflicts
 from .limits import StampLimits
 from .orientation import Edges, long_axes
 from .palette import best_of_palette
 from .recipe import Recipe
+from .usage import match
 
 
 @dataclass
@@ -35,6 +37,9 @@ class Candidates:
 
     def __getitem__(self, index: Tensor) -> Candidates:
         return Candidates(self.params[index], self.template[index], self.mirror[index], self.gain[index])
+
+    def to(self, device: torch.device) -> Candidates:
+        return Candidates(**{name: values.to(device) for name, values in vars(self).items()})
 
     def replace_worse(self, index: Tensor, others: Candidates) -> None:
         """Takes those of the others in place of the ones at `index` (each once) that gain more than these."""
@@ -57,6 +62,34 @@ class Choice:
     limits: StampLimits
     shares: Tensor  # [T] by which templates are drawn, on the CPU
     palette: Tensor | None = None  # [P, 3] display-encoded
+
+
+def exchange(
+    loss: Tensor,  # [] of the step that the costs are of
+    cost: Tensor,  # [K] ascending: what removing each of K primitives costs
+    leaving: Tensor,  # [K] index of these primitives
+    template: Tensor,  # [N] of all primitives
+    found: Candidates,  # the best first
+    capacity: Tensor,  # [T] how many primitives of a template there may be; on the CPU
+    *,
+    separation: float,  # see Conflicts
+    spacing: float = 0.0,  # px
+    positions: Tensor | None = None,  # [N, 2] px, where there is a spacing
+) -> tuple[Tensor, Tensor]:
+    """Which primitives are replaced by which candidates: indices of both [P], on the CPU."""
+    where = found.params[:0, :2] if positions is None else positions
+    loss, cost, leaving, template, gain, of_found, place, where = fetched(
+        loss, cost, leaving, template, found.gain, found.template, found.params[:, :3], where
+    )
+    # The scores of a step that an engine could not make say nothing.
+    if not math.isfinite(float(loss)):
+        return leaving[:0], leaving[:0]
+    conflicts = Conflicts(
+        place[:, :2], place[:, 2], separation=separation, spacing=spacing, primitives=where, victims=leaving
+    )
+    counts = template.bincount(minlength=len(capacity))
+    removed, added = match(cost, template[leaving], gain, of_found, counts, capacity, conflicts)
+    return leaving[removed], added
 
 
 class CandidateSearch:

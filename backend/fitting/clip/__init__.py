@@ -1,0 +1,278 @@
+"""The fit of a clip: shot after shot, in each from frame to frame, and then all of its frames together.
+
+What was found is bit for bit the same for any number of threads, and where a fit goes on that was interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ...clip import Clip
+from ...control import Control
+from ...job import Layout, Settings, UserError
+from ...templates import Templates
+from ...threads import torch_threads
+from .. import Snapshot, fit_goal
+from ..objective import Goal, Judge
+from .assembly import Shot, assembled, names_of, posed
+from .context import Context
+from .refinement import Refinement
+from .shots import CutFinder
+from .tracking import Identities, Pose, Tracker
+
+STEP_SHARE = 1.25
+"""Time of a round of the refinement for a frame, in steps of the frame's own descent."""
+
+
+class Journal(Protocol):
+    """Keeps what was found, so that a fit that was interrupted goes on from there."""
+
+    def load(self, name: str) -> dict[str, Tensor] | None: ...
+
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None: ...
+
+
+@dataclass
+class ClipSnapshot:
+    """How far the fit of a clip has come."""
+
+    step: int  # of `total`, in steps of one frame
+    total: int
+    frame: int  # number from 0, which is worked on
+    psnr: float  # dB on the settings' background, of the latest image
+    seconds_left: float
+    image: Tensor | None = None  # [3, H, W] of the frame, display-encoded, when a preview is due
+
+
+@dataclass
+class ClipResult:
+    layout: Layout  # its templates' files are left empty; fewer frames than asked for after a cancel
+    shots: list[int]  # the first frame of each, numbers from 0
+    cancelled: bool
+    seconds: float
+
+
+Observer = Callable[[ClipSnapshot], None]
+
+
+def fit_clip(
+    goals: Sequence[Goal],  # of each frame, on the CPU; made when they are asked for
+    templates: Templates,
+    settings: Settings,
+    clip: Clip,
+    *,
+    frames: Sequence[int],  # the scene's frame of each
+    fps: float,
+    start: Layout | None = None,
+    observer: Observer | None = None,
+    control: Control | None = None,
+    journal: Journal | None = None,
+) -> ClipResult:
+    """Finds how settings.count primitives move so that together they look like the target in every frame.
+
+    The layout has more primitives than that: each shot has its own, and where one leaves its place for a better one,
+    both are seen in turn. settings.iterations are those of a shot's first frame.
+    start is a layout whose last frame is the first one here; its primitives go on and keep their identities.
+    A control that is cancelled ends the fit with the frames that there are.
+
+    Raises UserError for settings that are for still pictures only, and as fit does.
+    """
+    _check(settings)
+    if start is not None:
+        settings = replace(settings, count=max(1, int((start.opacity[-1] > 0).sum())))
+    with torch.no_grad(), torch_threads(1):
+        fit = _ClipFit(goals, templates, settings, clip, observer, control or Control(), journal)
+        shots = fit.run(start)
+        layout = assembled(shots, fit.context, list(frames), fps)
+        return ClipResult(layout, [shot.first for shot in shots], fit.cancelled, fit.seconds)
+
+
+def _check(settings: Settings) -> None:
+    if settings.recipe != "default":
+        raise UserError(f"The recipe {settings.recipe} is for still pictures: choose default for a clip")
+    if settings.order != "free":
+        raise UserError("Stamps that move cannot be kept in the order of their sizes: set the order to free")
+    if settings.spacing > 0:
+        raise UserError("Stamps that move cannot be kept apart: set the spacing to 0")
+
+
+class _ClipFit:
+    def __init__(
+        self,
+        goals: Sequence[Goal],
+        templates: Templates,
+        settings: Settings,
+        clip: Clip,
+        observer: Observer | None,
+        control: Control,
+        journal: Journal | None,
+    ) -> None:
+        self._goals, self._templates, self._settings, self._clip = goals, templates, settings, clip
+        self._control, self._journal = control, journal
+        self.context = Context.of(goals[0], templates, settings, clip)
+        self._progress = _Progress(len(goals), settings, clip, observer)
+
+    @property
+    def cancelled(self) -> bool:
+        return self._control.cancelled
+
+    @property
+    def seconds(self) -> float:
+        """Without pauses."""
+        return self._progress.seconds
+
+    def run(self, start: Layout | None) -> list[Shot]:
+        shots: list[Shot] = []
+        begin = 0
+        while begin < len(self._goals) and not (shots and self.cancelled):
+            shots.append(self._shot(begin, start if begin == 0 else None))
+            begin += len(shots[-1].poses)
+        return shots
+
+    def _shot(self, begin: int, start: Layout | None) -> Shot:
+        """The shot that begins with this frame; its end is found on the way."""
+        name = f"shot_{begin:06d}"
+        saved = self._load(name)
+        if saved is not None:
+            shot = Shot.unpacked(begin, saved)
+            self._progress.passed(len(shot.poses))
+            return shot
+        tracker = self._tracked(begin, start)
+        shot = Shot(begin, tracker.identities, tracker.finished())
+        if len(shot.poses) > 1 and self._clip.refinement > 0 and not self._control.cancelled:
+            shot.identities.level = self._levels(shot)
+            goals = _Part(self._goals, begin, len(shot.poses))
+            refinement = Refinement(self.context, shot.identities, shot.poses, goals)
+            shot.poses = refinement.run(lambda frame: self._goes_on(begin + frame, STEP_SHARE))
+        if not self._control.cancelled:
+            self._save(name, shot.packed())
+        return shot
+
+    def _tracked(self, begin: int, start: Layout | None) -> Tracker:
+        """The shot's frames, one after the other."""
+        finder = CutFinder(self._clip.cut)
+        goal = self._goals[begin]
+        finder.is_cut(goal.target)
+        tracker = self._first(begin, goal, start)
+        for frame in range(begin + 1, len(self._goals)):
+            goal = self._goals[frame]
+            if self._control.cancelled or finder.is_cut(goal.target):
+                break
+            name = f"frame_{frame:06d}"
+            saved = self._load(name)
+            if saved is not None:
+                tracker.follow(goal, saved)
+            else:
+                tracker.advance(goal)
+                self._save(name, tracker.state())
+            self._goes_on(frame, self._clip.iterations, tracker)
+        return tracker
+
+    def _first(self, begin: int, goal: Goal, start: Layout | None) -> Tracker:
+        """The shot's first frame: from the start, or by the recipe for still pictures."""
+        name = f"frame_{begin:06d}"
+        saved = self._load(name)
+        if saved is not None:
+            identities = Identities(**{key: saved[key] for key in names_of(Identities)})
+            pose = Pose(**{key: saved[f"now_{key}"] for key in names_of(Pose)})
+        else:
+            layout = start
+            if layout is None:
+                own = replace(self._settings, preview_seconds=0.0)
+                layout = fit_goal(goal, self._templates, own, observer=self._stepped(begin), control=self._control).layout
+            identities, pose = posed(layout, self.context)
+        tracker = Tracker(self.context, identities, pose, goal)
+        if saved is None and not self._control.cancelled:
+            self._save(name, tracker.state())
+        self._goes_on(begin, 0, tracker)
+        return tracker
+
+    def _stepped(self, frame: int) -> Callable[[Snapshot], None]:
+        return lambda snapshot: self._progress.add(1, frame, None)
+
+    def _levels(self, shot: Shot) -> Tensor:
+        """Mip levels [N, 2] for the mean size that a primitive has where it is seen."""
+        seen = torch.stack([pose.fade for pose in shot.poses])[..., None]
+        logs = torch.stack([pose.params[:, 2:4].clamp_min(1e-6).log() for pose in shot.poses])
+        scale, aspect = ((seen * logs).sum(0) / seen.sum(0).clamp_min(1e-6)).exp().unbind(1)
+        return self._templates.choose_levels(shot.identities.template, scale, aspect, self.context.recipe.bias)
+
+    def _goes_on(self, frame: int, steps: float, tracker: Tracker | None = None) -> bool:
+        """After so many steps on a frame. Waits where the fit is paused."""
+        self._progress.add(steps, frame, None if tracker is None else lambda: self._seen(frame, tracker))
+        self._progress.exclude(self._control.wait())
+        return not self._control.cancelled
+
+    def _seen(self, frame: int, tracker: Tracker) -> tuple[Tensor, float]:
+        """The tracker's latest image [3, H, W], display-encoded, and its PSNR."""
+        context = self.context
+        judge = Judge(context.rasterizer, self._goals[frame].to(context.device), linear=context.linear)
+        return judge(*tracker.drawn())
+
+    def _load(self, name: str) -> dict[str, Tensor] | None:
+        return None if self._journal is None else self._journal.load(name)
+
+    def _save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        if self._journal is not None:
+            self._journal.save(name, tensors)
+
+
+@dataclass(frozen=True)
+class _Part(Sequence[Goal]):
+    """Some of the goals, which are made when they are asked for."""
+
+    goals: Sequence[Goal]
+    first: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Goal:  # type: ignore[override]
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        return self.goals[self.first + index]
+
+
+class _Progress:
+    """Counts steps and tells the observer of them."""
+
+    def __init__(self, frames: int, settings: Settings, clip: Clip, observer: Observer | None) -> None:
+        self._each = clip.iterations + STEP_SHARE * clip.refinement
+        self._total = settings.iterations + frames * self._each
+        self._done, self._new = 0.0, 0.0  # all, and those of this run
+        self._observer, self._settings = observer, settings
+        self._begin = self._next_preview = time.perf_counter()
+        self._psnr = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._begin
+
+    def exclude(self, seconds: float) -> None:
+        self._begin += seconds
+
+    def passed(self, frames: int) -> None:
+        """These were done by an earlier run."""
+        self._done += frames * self._each
+
+    def add(self, steps: float, frame: int, look: Callable[[], tuple[Tensor, float]] | None) -> None:
+        self._done, self._new = self._done + steps, self._new + steps
+        if self._observer is None:
+            return
+        done = min(self._done, self._total - 1.0)
+        left = self.seconds / self._new * (self._total - done) if self._new > 0 else 0.0
+        snapshot = ClipSnapshot(int(done), math.ceil(self._total), frame, self._psnr, left)
+        now = time.perf_counter()
+        if look is not None and self._settings.preview_seconds > 0 and now >= self._next_preview:
+            snapshot.image, self._psnr = look()
+            snapshot.psnr = self._psnr
+            self._next_preview = now + self._settings.preview_seconds
+        self._observer(snapshot)

@@ -1,0 +1,96 @@
+"""Between layouts and the poses of a shot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...job import Layout
+from ..primitives import Primitives, template_specs
+from .context import Context
+from .tracking import Identities, Pose
+
+
+@dataclass
+class Shot:
+    """A part of a clip between two cuts."""
+
+    first: int  # frame, number from 0
+    identities: Identities
+    poses: list[Pose]
+
+    def packed(self) -> dict[str, Tensor]:
+        """All of it as named tensors."""
+        poses = {name: torch.stack([getattr(pose, name) for pose in self.poses]) for name in names_of(Pose)}
+        return {**poses, **vars(self.identities)}
+
+    @classmethod
+    def unpacked(cls, first: int, tensors: dict[str, Tensor]) -> Shot:
+        """The inverse of packed()."""
+        planes = [tensors[name].unbind(0) for name in names_of(Pose)]
+        poses = [Pose(*values) for values in zip(*planes, strict=True)]
+        return cls(first, Identities(**{name: tensors[name] for name in names_of(Identities)}), poses)
+
+
+def names_of(kind: type[Pose] | type[Identities]) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def posed(layout: Layout, context: Context) -> tuple[Identities, Pose]:
+    """The last frame of a layout as the first of a shot. What is not seen in it is known, but not seen."""
+    last = layout.only([len(layout.frames) - 1])
+    # In the order of their identities.
+    primitives = Primitives.from_layout(replace(last, depth=None), context.templates, context.height, context.width)
+    params = primitives.params
+    seen = params[:, 5] > 0
+    depth = torch.arange(len(params)) if last.depth is None else torch.from_numpy(last.depth[0]).long()
+    level = torch.from_numpy(last.level).long()
+    identities = Identities(primitives.template, primitives.mirror, level, primitives.region, primitives.locked)
+    return identities, Pose(params, depth, seen.float(), torch.zeros_like(seen))
+
+
+def assembled(shots: list[Shot], context: Context, frames: list[int], fps: float) -> Layout:
+    """One layout of all shots, whose primitives are not seen in the others. frames: of the scene; the first ones count.
+
+    Its templates' files are left empty: they are the caller's to fill in.
+    """
+    total = sum(len(shot.poses) for shot in shots)
+    settings = context.settings
+    params, depth = [], []
+    for shot in shots:
+        values = torch.stack([pose.params for pose in shot.poses])
+        fades = torch.stack([pose.fade for pose in shot.poses])
+        depths = torch.stack([pose.depth for pose in shot.poses])
+        values[..., 5] *= fades
+        index = (torch.arange(total) - shot.first).clamp(0, len(shot.poses) - 1)
+        inside = (torch.arange(total) >= shot.first) & (torch.arange(total) < shot.first + len(shot.poses))
+        params.append(values[index])
+        params[-1][~inside, :, 5] = 0.0
+        depth.append(depths[index] - depths.min())
+    columns = torch.cat(params, 1).permute(2, 0, 1).contiguous().numpy()
+    joined = {
+        name: torch.cat([getattr(shot.identities, name) for shot in shots]).numpy() for name in names_of(Identities)
+    }
+    x, y, scale, aspect, rotation, opacity = columns[:6]
+    return Layout(
+        x=x,
+        y=y,
+        scale=scale,
+        aspect=aspect,
+        rotation=rotation,
+        opacity=opacity,
+        color=np.moveaxis(columns[6:], 0, 2),
+        **joined,
+        width=context.width,
+        height=context.height,
+        templates=template_specs(context.templates),
+        space=settings.space,
+        background=settings.background,
+        transparent=settings.transparent,
+        fps=fps,
+        frames=frames[:total],
+        depth=torch.cat(depth, 1).numpy(),
+    )

@@ -1,0 +1,122 @@
+"""What all frames of a clip's fit have in common."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ...clip import Clip
+from ...color import decode, encode
+from ...engines import AdamRule, Rasterizer, make_rasterizer
+from ...job import Settings
+from ...templates import Templates
+from ..limits import Bounds, StampLimits, bounded, locked_columns
+from ..objective import OPEN_CONTRAST, Goal, NoiseCanvas, Objective
+from ..optimizer import decoding_slope
+from ..palette import palette_of
+from ..recipe import DEFAULT, Recipe
+from ..usage import capacities
+
+
+@dataclass(frozen=True)
+class Context:
+    templates: Templates
+    settings: Settings
+    clip: Clip
+    height: int
+    width: int
+    recipe: Recipe
+    limits: StampLimits  # on the engine's device
+    capacities: Tensor  # [T] on the CPU
+    palette: Tensor | None  # [P, 3] on the engine's device
+    locked: Tensor  # [9] bool, columns
+    rasterizer: Rasterizer
+    noise: NoiseCanvas
+
+    @classmethod
+    def of(cls, goal: Goal, templates: Templates, settings: Settings, clip: Clip) -> Context:
+        """goal: that of the first frame."""
+        height, width = goal.target.shape[1:]
+        recipe, linear = DEFAULT.continued(), settings.space == "linear"
+        options = {"space": settings.space, "threads": settings.threads}
+        rasterizer = make_rasterizer(settings.engine, templates, height, width, **options)  # type: ignore[arg-type]
+        device = rasterizer.torch_device
+        generator = torch.Generator().manual_seed(settings.seed)
+        weights = None if goal.weight is None else goal.weights
+        palette = palette_of(settings, goal.target, weights, generator)
+        contrast = OPEN_CONTRAST if settings.transparent else 1.0
+        return cls(
+            templates,
+            settings,
+            clip,
+            height,
+            width,
+            recipe,
+            StampLimits(templates, height, width, recipe.least_scale).to(device),
+            capacities(templates, settings.count, settings.usage),
+            None if palette is None else palette.to(device),
+            locked_columns(settings.locked),
+            rasterizer,
+            NoiseCanvas(height, width, generator, linear, device, contrast),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return self.rasterizer.torch_device
+
+    @property
+    def linear(self) -> bool:
+        return self.settings.space == "linear"
+
+    @property
+    def fixed_columns(self) -> Tensor:
+        """What of the params never changes: [9] bool. Colours of a palette are chosen once for each appearance."""
+        columns = self.locked.clone()
+        columns[6:] |= self.palette is not None
+        return columns
+
+    def light(self, image: Tensor) -> Tensor:
+        """A display-encoded image [3, H, W] in the numbers that are composited."""
+        return decode(image) if self.linear else image
+
+    def shown(self, image: Tensor) -> Tensor:
+        """The inverse of light()."""
+        return encode(image) if self.linear else image
+
+    def composited(self, params: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Params [N, 9] with colours as composited, and the derivative of these by the display-encoded ones [N, 3]."""
+        if not self.linear:
+            return params.clone(), 1.0
+        return torch.cat([params[:, :6], decode(params[:, 6:])], 1), decoding_slope(params[:, 6:])
+
+    @property
+    def spacing(self) -> float:
+        """Mean, of the primitives, px."""
+        return math.sqrt(self.height * self.width / self.settings.count)
+
+    def rule(self, steps: int) -> AdamRule:
+        return self.recipe.adam_rule(self.spacing, steps)
+
+    def bounds(self, template: Tensor) -> Bounds:
+        """Of primitives of these templates [N]."""
+        return bounded(self.limits.bounds(template), self.recipe, self.height, self.width)
+
+    def generator(self, number: int) -> torch.Generator:
+        """Random numbers of their own for a part of the fit, the same whenever it is made."""
+        return torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)
+
+    def objective(self, goal: Goal, count: int, generator: torch.Generator) -> Objective:
+        """Of a goal on the engine's device, for so many primitives."""
+        return Objective(
+            self.rasterizer,
+            goal,
+            self.templates,
+            count,
+            generator,
+            canvas=(self.height, self.width),
+            linear=self.linear,
+            noise=self.noise.restarted(generator),
+        )

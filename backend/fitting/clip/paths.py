@@ -1,0 +1,148 @@
+"""Smooth paths of primitives through a shot: uniform cubic B-splines on clocks of their own.
+
+An appearance of a primitive, from where it fades in to where it fades out, has one spline for all its parameters. Its
+clock stands still where the primitive does, so that it stays exactly as it is, and runs the faster, the more the target
+changes beneath it: the spline is as stiff as the target allows. Spline values lie between their control points, so that
+limits which hold for these hold for all of the path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Paths:
+    """N primitives over F frames with K control points in all."""
+
+    base: Tensor  # [F, N] int64, first of the four control points
+    weight: Tensor  # [F, N, 4]
+    owner: Tensor  # [K] int64, primitive
+    first: Tensor  # [K] bool: no control point of the same appearance before it
+    last: Tensor  # [K] bool
+
+    @classmethod
+    def of(cls, begins: Tensor, rate: Tensor) -> Paths:
+        """begins: [F, N] bool, whether an appearance begins with this frame (all do with the first one).
+
+        rate: [F, N] knots to a frame by which the clock has gone on since the frame before, from 0 to 1.
+        """
+        frames, count = begins.shape
+        begins = begins.clone()
+        begins[0] = True
+        # A clock in exact steps, so that equal times have equal weights.
+        clock = torch.where(begins, 0, (rate * _TICKS).round().long())
+        elapsed = clock.cumsum(0)
+        start = torch.where(begins, elapsed, -1).cummax(0).values
+        elapsed = elapsed - start
+        ends = torch.cat([begins[1:], torch.ones_like(begins[:1])])
+        knots = torch.where(ends, elapsed // _TICKS + 4, 0)  # control points, at the last frame of each appearance
+        # Appearances are numbered primitive after primitive, each one's in the order of time.
+        size = knots.T.reshape(-1)
+        behind = size.cumsum(0)
+        offset_at_end = (behind - size).view(count, frames).T
+        marked = torch.where(ends, offset_at_end, -1)
+        offset = marked.flip(0)
+        # The number at the end holds back to the beginning: the nearest one that follows.
+        nearest = torch.where(ends.flip(0), torch.arange(frames)[:, None], -1).cummax(0).values
+        offset = offset.gather(0, nearest).flip(0)
+        base = offset + elapsed // _TICKS
+        weight = _cubic((elapsed % _TICKS).float() / _TICKS)
+        total = int(behind[-1]) if count else 0
+        owner = torch.arange(count).repeat_interleave(size.view(count, frames).sum(1))
+        first, last = torch.zeros(total, dtype=torch.bool), torch.zeros(total, dtype=torch.bool)
+        heads, lengths = offset_at_end[ends], knots[ends]
+        first[heads], last[heads + lengths - 1] = True, True
+        return cls(base, weight, owner, first, last)
+
+    def to(self, device: torch.device) -> Paths:
+        return Paths(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+    def pace(self, rate: Tensor) -> Tensor:
+        """The mean of the rates [F, N] about each control point: [K]."""
+        total, share = torch.zeros(self.size, 1), torch.zeros(self.size, 1)
+        for frame, values in enumerate(rate):
+            self.add(total, values[:, None], frame)
+            self.add(share, torch.ones_like(values)[:, None], frame)
+        return (total / share.clamp_min(1e-6))[:, 0]
+
+    @property
+    def size(self) -> int:
+        return len(self.owner)
+
+    def at(self, points: Tensor, frame: int, who: Tensor | slice = slice(None)) -> Tensor:
+        """Values [M, C] of primitives (index [M], or all) in a frame, of control points [K, C]."""
+        base, weight = self.base[frame, who], self.weight[frame, who]
+        return sum(points[base + j] * weight[:, j : j + 1] for j in range(4))
+
+    def add(self, total: Tensor, values: Tensor, frame: int, who: Tensor | slice = slice(None)) -> None:
+        """The transposed: adds to total [K, C] what values [M, C] in a frame are to their control points."""
+        base, weight = self.base[frame, who], self.weight[frame, who]
+        for j in range(4):
+            total.index_add_(0, base + j, values * weight[:, j : j + 1])
+
+    def bent(self, points: Tensor) -> Tensor:
+        """Second differences of neighbouring control points [K, C], 0 at both ends of each appearance."""
+        result = torch.zeros_like(points)
+        result[1:-1] = points[:-2] - 2.0 * points[1:-1] + points[2:]
+        result[self.first | self.last] = 0.0
+        return result
+
+    def unbent(self, bends: Tensor) -> Tensor:
+        """The transposed of bent()."""
+        inner = bends.masked_fill((self.first | self.last)[:, None], 0.0)
+        result = -2.0 * inner
+        result[:-1] += inner[1:]
+        result[1:] += inner[:-1]
+        return result
+
+    def fitted(self, values: list[Tensor], stiffness: float = 1e-3, rounds: int = 40) -> Tensor:
+        """Control points [K, C] whose paths are nearest to values [N, C] of each frame, by least squares."""
+        right = values[0].new_zeros(self.size, values[0].shape[1])
+        diagonal = right.new_zeros(self.size, 1)
+        points = right.clone()
+        for frame, value in enumerate(values):
+            self.add(right, value, frame)
+            for j in range(4):
+                w = self.weight[frame, :, j : j + 1]
+                diagonal.index_add_(0, self.base[frame] + j, w * w.sum(1, keepdim=True))
+        share = right.new_zeros(self.size, 1)
+        for frame in range(len(values)):
+            self.add(share, torch.ones_like(values[0][:, :1]), frame)
+        # Begins with the mean of what each control point is nearest to.
+        points = right / share.clamp_min(1e-6)
+
+        def applied(x: Tensor) -> Tensor:
+            y = stiffness * self.unbent(self.bent(x))
+            for frame in range(len(values)):
+                self.add(y, self.at(x, frame), frame)
+            return y
+
+        # Conjugate gradients, of each column alone.
+        residual = right - applied(points)
+        scale = 1.0 / (diagonal + 6.0 * stiffness)
+        z = residual * scale
+        direction, dot = z.clone(), (residual * z).sum(0)
+        for _ in range(rounds):
+            image = applied(direction)
+            step = dot / (direction * image).sum(0).clamp_min(1e-20)
+            points += step * direction
+            residual -= step * image
+            z = residual * scale
+            after = (residual * z).sum(0)
+            direction = z + after / dot.clamp_min(1e-20) * direction
+            dot = after
+        return points
+
+
+_TICKS = 840
+"""Of a clock between two knots: a number that the usual rates divide."""
+
+
+def _cubic(u: Tensor) -> Tensor:
+    """The four weights of the uniform cubic B-spline at times u [...] in [0, 1) between two knots: [..., 4]."""
+    v = 1.0 - u
+    return torch.stack([v**3, 3 * u**3 - 6 * u**2 + 4, 3 * v**3 - 6 * v**2 + 4, u**3], -1) / 6.0

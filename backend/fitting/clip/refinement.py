@@ -1,0 +1,139 @@
+"""All frames of a shot together: descent on the control points of smooth paths, a round through the frames at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ...engines import Placement
+from ..limits import ROTATION
+from ..objective import Goal
+from ..optimizer import Optimizer
+from .context import Context
+from .paths import Paths
+from .stillness import beneath
+from .tracking import Identities, Pose, front_first, steadied
+
+RATE = 0.6  # factor on all steps of the recipe, in the first round ...
+LAST_RATE = 0.06  # ... and in the last, by a cosine
+MOMENTUM = 0.8
+
+FULL_CHANGE = 0.02
+"""Mean change of the target beneath a primitive, of 1, from which on its path has a knot in every frame."""
+
+STIFFNESS = 1e-4
+"""Weight of the bends of slow paths: squared second differences of control points, lengths relative to the scale."""
+
+Watch = Callable[[int], bool]
+"""Called after each frame with its number from 0; says whether to go on."""
+
+
+@dataclass
+class Refinement:
+    """The paths of a shot. Tensors are on the engine's device, poses and what they are made of on the CPU."""
+
+    context: Context
+    identities: Identities
+    poses: list[Pose]
+    goals: Sequence[Goal]  # of the same frames, on the CPU
+
+    def run(self, watch: Watch) -> list[Pose]:
+        """The poses on smooth paths; as far as it came where the watch says so."""
+        device, rounds = self.context.device, self.context.clip.refinement
+        paths = Paths.of(self._begins(), self._rates())
+        points = paths.fitted([values.to(device) for values in self._unwound()])
+        # What is still lies on itself exactly, but by least squares only nearly where it was.
+        self._paths, self._pace = paths.to(device), paths.pace(self._rates()).to(device)
+        bounds = self.context.bounds(self.identities.template[paths.owner].to(device))
+        rule = replace(self.context.rule(rounds), momentum=MOMENTUM)
+        self._optimizer = Optimizer(bounds.clamp(points), bounds, self._frozen(paths).to(device), rule)
+        self._seen = [front_first(pose) for pose in self.poses]
+        for number in range(rounds):
+            if not self._round(number, watch):
+                break
+            progress = number / max(1, rounds - 1)
+            wave = 0.5 * (1.0 + math.cos(math.pi * progress))
+            self._optimizer.step(self._gradient, LAST_RATE + (RATE - LAST_RATE) * wave)
+        free = self._optimizer.variables.free
+        return [replace(pose, params=self._paths.at(free, f).cpu()) for f, pose in enumerate(self.poses)]
+
+    def _round(self, number: int, watch: Watch) -> bool:
+        """Adds up the gradient of all frames. Every other round goes from the last to the first one."""
+        free = self._optimizer.variables.free
+        self._gradient = torch.zeros_like(free)
+        error = None
+        frames = range(len(self.poses))
+        for frame in frames if number % 2 == 0 else reversed(frames):
+            error = self._add_frame(frame, number, free, error)
+            if not watch(frame):
+                return False
+        if self.context.clip.smoothness > 0:
+            self._add_stiffness(free)
+        return True
+
+    def _add_frame(self, frame: int, number: int, free: Tensor, error: Tensor | None) -> Tensor:
+        """error: that of the frame before in this round, [3, H, W] as composited. Returns this one's."""
+        context, who = self.context, self._seen[frame]
+        goal, factor = self.goals[frame].to(context.device), 1.0
+        generator = context.generator(-1 - number)  # the same noise in all frames, so that it does not flicker
+        aim = goal
+        if error is not None and not goal.transparent:
+            aim, factor = steadied(goal, error, context)
+        drawn = self._paths.at(free, frame, who.to(context.device))
+        fade = self.poses[frame].fade[who].to(context.device)
+        decoded, slope = context.composited(drawn)
+        decoded[:, 5] *= fade
+        objective = context.objective(aim, context.settings.count, generator)
+        placement = self.identities.placement(who).to(context.device)
+        _, gradient, scores = objective(decoded, placement, scored=True)
+        gradient[:, 5] *= fade
+        gradient[:, 6:] *= slope
+        self._paths.add(self._gradient, gradient * factor, frame, who.to(context.device))
+        assert scores is not None
+        return scores.image - context.light(goal.target)
+
+    def _add_stiffness(self, free: Tensor) -> None:
+        unit = torch.ones_like(free)
+        unit[:, :2] = free[:, 2:3]
+        unit[:, 2] = free[:, 2]
+        weight = STIFFNESS * self.context.clip.smoothness * (1.0 - self._pace)[:, None].square() / unit.square()
+        self._gradient += self._paths.unbent(weight * self._paths.bent(free))
+
+    def _begins(self) -> Tensor:
+        """Where an appearance begins: [F, N] bool. The depth is constant within one."""
+        depth = torch.stack([pose.depth for pose in self.poses])
+        begins = torch.ones_like(depth, dtype=torch.bool)
+        begins[1:] = depth[1:] != depth[:-1]
+        return begins
+
+    def _rates(self) -> Tensor:
+        """Knots to a frame, before each frame: [F, N]."""
+        clip = self.context.clip
+        rates = torch.zeros(len(self.poses), len(self.identities.template))
+        before = self.goals[0].target
+        for frame in range(1, len(self.poses)):
+            pose, target = self.poses[frame], self.goals[frame].target
+            change = beneath(pose.params, (target - before).abs().mean(0))
+            full = FULL_CHANGE * clip.smoothness
+            rate = (change / full).clamp(1.0 / clip.knots, 1.0) if full > 0 else torch.ones_like(change)
+            rates[frame] = rate.masked_fill(pose.still, 0.0)
+            before = target
+        return rates
+
+    def _unwound(self) -> list[Tensor]:
+        """The poses' params with rotations that do not jump by whole turns within an appearance."""
+        begins, values = self._begins(), [self.poses[0].params]
+        for frame, pose in enumerate(self.poses[1:], 1):
+            params = pose.params.clone()
+            turns = ((params[:, ROTATION] - values[-1][:, ROTATION]) / (2.0 * math.pi)).round()
+            params[:, ROTATION] -= 2.0 * math.pi * turns.masked_fill(begins[frame], 0.0)
+            values.append(params)
+        return values
+
+    def _frozen(self, paths: Paths) -> Tensor:
+        """[K, 9] bool"""
+        return self.identities.locked[paths.owner][:, None] | self.context.fixed_columns

@@ -1,0 +1,354 @@
+"""From frame to frame of a shot: the primitives follow the target by small steps, and the useless ones go elsewhere.
+
+A primitive goes elsewhere unseen: its opacity falls to 0, its place changes while it is 0, and it rises again. What it
+leaves and what it goes to are parts of different frames, so there are some more identities than primitives that are
+seen at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d
+
+from ...engines import Placement, Scores
+from ..limits import Bounds
+from ..objective import CPU, Goal
+from ..optimizer import Optimizer
+from ..relocation import Candidates, CandidateSearch, Choice, exchange
+from .context import Context
+from .motion import motion, sampled
+from .stillness import Stillness, untouched
+
+RATE = 0.6  # factor on all steps of the recipe, at a frame's first step ...
+LAST_RATE = 0.3  # ... and at its last
+SEARCHES = (0.2, 0.4, 0.6)
+"""Shares of a frame's steps after which primitives may go elsewhere."""
+
+PLACES = 0.1
+"""Of the primitives, at most as many may go elsewhere at a time."""
+
+NEAR_LEVELS = 1
+"""Mip levels by which that of an identity may differ from the one that its new size asks for."""
+
+REACH = 5
+"""Side of the square around what has changed in which new primitives are tried, px."""
+
+STEADINESS = 1.0
+"""Weight of the change of the error between frames, relative to that of the error."""
+
+_LEAST_FADE = 1e-6
+
+
+@dataclass
+class Pose:
+    """The identities of a shot in one frame; they begin to be when they are first needed, so there are ever more."""
+
+    params: Tensor  # [N, 9] colours display-encoded, opacity without its fade
+    depth: Tensor  # [N] int64: the least is in front
+    fade: Tensor  # [N] factor on the opacity, from 0 = not seen to 1
+    still: Tensor  # [N] bool: as in the frame before
+
+
+@dataclass
+class Identities:
+    """What of a shot's primitives is the same in all frames."""
+
+    template: Tensor  # [N] int64
+    mirror: Tensor  # [N] bool
+    level: Tensor  # [N, 2] int64
+    region: Tensor  # [N] int32
+    locked: Tensor  # [N] bool
+
+    def placement(self, who: Tensor) -> Placement:
+        """Of some of them [K]."""
+        return Placement(self.template[who], self.level[who], self.mirror[who])
+
+    def add(self, template: Tensor, mirror: Tensor, level: Tensor) -> None:
+        """New ones [K]."""
+        new = {"template": template, "mirror": mirror, "level": level}
+        new["region"], new["locked"] = torch.zeros_like(template).int(), torch.zeros_like(mirror)
+        for name, values in new.items():
+            setattr(self, name, torch.cat([getattr(self, name), values]))
+
+
+def front_first(pose: Pose) -> Tensor:
+    """Which primitives are seen, the front one first: index [M]."""
+    seen = (pose.fade > 0).nonzero()[:, 0]
+    return seen[pose.depth[seen].argsort(stable=True)]
+
+
+def steadied(goal: Goal, error: Tensor, context: Context) -> tuple[Goal, float]:
+    """A goal that wants the error [3, H, W] of a neighbouring frame, too, and the factor on its loss.
+
+    The error e and its change d since that frame, e = d + error, cost e^2 + s d^2 = (1 + s) (e - s / (1 + s) error)^2
+    and a constant: the squared distance from a target that is moved by a share of the neighbour's error.
+    """
+    weight = STEADINESS * context.clip.smoothness
+    if weight <= 0.0:
+        return goal, 1.0
+    moved = context.light(goal.target) + weight / (1.0 + weight) * error
+    return replace(goal, target=context.shown(moved)), 1.0 + weight
+
+
+class Tracker:
+    """Follows a shot. All tensors of its own are on the CPU."""
+
+    def __init__(self, context: Context, identities: Identities, first: Pose, goal: Goal) -> None:
+        """first: the shot's first frame, whose goal it is."""
+        self.context, self.identities = context, identities
+        self.poses = [first]
+        self.leaving = torch.zeros_like(first.still)
+        self._stillness = Stillness(_compared(goal), context.clip.still)
+        self._target = goal.target
+        self.error = self._error_of(goal)
+        """Of the latest frame: [3, H, W] as composited, on the engine's device."""
+
+    @property
+    def latest(self) -> Pose:
+        return self.poses[-1]
+
+    def state(self) -> dict[str, Tensor]:
+        """All that follow() needs of the latest frame."""
+        poses = {"now": self.latest} | ({"last": self.poses[-2]} if len(self.poses) > 1 else {})
+        tensors = {f"{which}_{name}": values for which, pose in poses.items() for name, values in vars(pose).items()}
+        return {**tensors, **vars(self.identities), "leaving": self.leaving}
+
+    def follow(self, goal: Goal, state: dict[str, Tensor]) -> None:
+        """Takes the next frame as it was found in an earlier run."""
+        self._stillness.changed(_compared(goal))
+        self._target = goal.target
+        names = [field.name for field in fields(Pose)]
+        last, now = (Pose(**{name: state[f"{which}_{name}"] for name in names}) for which in ("last", "now"))
+        self.poses[-1:] = [last, now]
+        self.identities = Identities(**{field.name: state[field.name] for field in fields(Identities)})
+        self.leaving = state["leaving"]
+        self.error = self._error_of(goal)
+
+    def advance(self, goal: Goal) -> None:
+        """Finds the pose in the next frame."""
+        context, before = self.context, self.latest
+        changed = self._stillness.changed(_compared(goal))
+        still = untouched(before.params, changed)
+        pose = Pose(before.params.clone(), before.depth.clone(), self._faded(before.fade), still)
+        pose.still &= pose.fade == before.fade
+        pose.still |= (pose.fade == 0) & (before.fade == 0)
+        self.leaving &= pose.fade > 0
+        if context.clip.flow and bool(changed.any()):
+            moves = sampled(motion(self._target, goal.target), pose.params[:, :2])
+            fixed = pose.still | self.identities.locked | bool(context.locked[:2].any())
+            pose.params[:, :2] += moves.masked_fill(fixed[:, None], 0.0)
+        self._target = goal.target
+        self.poses.append(pose)
+        if bool(changed.any()):
+            FrameDescent(self, goal.to(context.device), changed).run()
+        self.error = self._error_of(goal)
+
+    def leave(self, who: Tensor) -> None:
+        """These identities [K] begin to fade, with the latest frame."""
+        pose = self.latest
+        self.leaving[who] = True
+        pose.fade[who] = _vanished(pose.fade[who] - self._fade_step)
+        pose.still[who] = False
+        self.leaving &= pose.fade > 0
+
+    def arrive(self, found: Candidates) -> Tensor:
+        """Gives candidates (on the CPU) identities that are seen from the latest frame on, in front of all: [K]."""
+        context, now, last = self.context, self.latest, self.poses[-2]
+        bias = context.recipe.bias
+        level = context.templates.choose_levels(found.template, found.params[:, 2], found.params[:, 3], bias)
+        who = self._unseen(found.template, found.mirror, level)
+        now.depth[who] = int(now.depth.min()) - len(who) + torch.arange(len(who))
+        now.params[who], now.still[who], now.fade[who] = found.params, False, self._fade_step
+        # In the frame before they are there already, unseen.
+        last.params[who], last.depth[who], last.still[who] = found.params, now.depth[who], False
+        return who
+
+    def finished(self) -> list[Pose]:
+        """All poses, of all identities: those that are not yet needed are unseen where they will be."""
+        poses, later = [], self.latest
+        for pose in reversed(self.poses):
+            known = len(pose.params)
+            later = Pose(
+                torch.cat([pose.params, later.params[known:]]),
+                torch.cat([pose.depth, later.depth[known:]]),
+                torch.cat([pose.fade, torch.zeros_like(later.fade[known:])]),
+                torch.cat([pose.still, torch.ones_like(later.still[known:])]),
+            )
+            poses.append(later)
+        return poses[::-1]
+
+    def drawn(self) -> tuple[Tensor, Placement]:
+        """The latest frame as the engine takes it: params [M, 9], colours as composited, and their placement."""
+        context, pose = self.context, self.latest
+        who = front_first(pose)
+        params, _ = context.composited(pose.params[who].to(context.device))
+        params[:, 5] *= pose.fade[who].to(context.device)
+        return params, self.identities.placement(who).to(context.device)
+
+    def _error_of(self, goal: Goal) -> Tensor:
+        target = goal.target.to(self.context.device)
+        image, _ = self.context.rasterizer.forward(*self.drawn(), torch.full_like(target, 0.5))
+        return image - self.context.light(target)
+
+    @property
+    def _fade_step(self) -> float:
+        return 1.0 / max(1, self.context.clip.fade)
+
+    def _faded(self, fade: Tensor) -> Tensor:
+        """The fades [N] of the next frame."""
+        step = torch.where(self.leaving, -self._fade_step, self._fade_step)
+        return torch.where(fade > 0, _vanished(fade + step).clamp_max(1.0), 0.0)
+
+    def _unseen(self, template: Tensor, mirror: Tensor, level: Tensor) -> Tensor:
+        """Identities that are seen neither in this frame nor in the one before, new ones where there are none: [K]."""
+        own, known = self.identities, len(self.identities.template)
+        free: dict[tuple[int, bool], list[int]] = {}
+        for index in ((self.latest.fade == 0) & (self.poses[-2].fade == 0)).nonzero()[:, 0].tolist():
+            free.setdefault((int(own.template[index]), bool(own.mirror[index])), []).append(index)
+        chosen: list[int] = []
+        new = torch.zeros_like(mirror)
+        for row, kind in enumerate(zip(template.tolist(), mirror.tolist(), strict=True)):
+            alike = free.get(kind, [])
+            near = next((i for i in alike if int((own.level[i] - level[row]).abs().max()) <= NEAR_LEVELS), None)
+            if near is None:
+                near = known + int(new.sum())
+                new[row] = True
+            else:
+                alike.remove(near)
+            chosen.append(near)
+        own.add(template[new], mirror[new], level[new])
+        self._grow(int(new.sum()))
+        return torch.tensor(chosen, dtype=torch.int64)
+
+    def _grow(self, count: int) -> None:
+        """Adds so many identities, unseen, to the latest two frames."""
+        self.leaving = torch.cat([self.leaving, self.leaving.new_zeros(count)])
+        for pose in self.poses[-2:]:
+            for name, values in vars(pose).items():
+                setattr(pose, name, torch.cat([values, values.new_zeros(count, *values.shape[1:])]))
+
+
+class FrameDescent:
+    """The steps of a tracker's latest frame, on the primitives that are seen."""
+
+    def __init__(self, tracker: Tracker, goal: Goal, changed: Tensor) -> None:
+        """goal: on the engine's device. changed: [H, W] bool, on the CPU."""
+        self._tracker, self._context, self._goal = tracker, tracker.context, goal
+        self._near = max_pool2d(changed[None].float(), REACH, 1, REACH // 2)[0].to(goal.target.device)
+        self._generator = self._context.generator(len(tracker.poses))
+        aim = goal
+        if not goal.transparent:
+            aim, _ = steadied(goal, tracker.error, self._context)
+        self._aim = aim
+        # The same noise in all frames, so that it does not flicker.
+        self._objective = self._context.objective(aim, self._context.settings.count, self._context.generator(0))
+        pose = tracker.latest
+        self._who = front_first(pose)
+        self._optimizer = Optimizer(
+            self._there(pose.params[self._who]),
+            self._bounds(),
+            self._frozen(),
+            self._context.rule(self._context.clip.iterations),
+            linear=self._context.linear,
+        )
+
+    def run(self) -> None:
+        steps, context = self._context.clip.iterations, self._context
+        searches = {int(share * steps) for share in SEARCHES} if self._relocates else set()
+        for step in range(steps):
+            drawn, fade = self._drawn()
+            loss, gradient, scores = self._objective(drawn, self._placement(), scored=step in searches)
+            gradient[:, 5] *= fade
+            self._optimizer.step(gradient, RATE + (LAST_RATE - RATE) * step / max(1, steps - 1))
+            if scores is not None:
+                self._relocate(loss, scores)
+        self._tracker.latest.params[self._who] = self._optimizer.encoded.cpu()
+
+    def _drawn(self) -> tuple[Tensor, Tensor]:
+        """Params [K, 9] as they are drawn, and the fades [K] in them."""
+        fade = self._there(self._tracker.latest.fade[self._who])
+        drawn = self._optimizer.params.clone()
+        drawn[:, 5] *= fade
+        return drawn, fade
+
+    def _placement(self) -> Placement:
+        return self._tracker.identities.placement(self._who).to(self._context.device)
+
+    @property
+    def _relocates(self) -> bool:
+        context = self._context
+        return context.clip.fade > 0 and not context.settings.locked and self._goal.users_loss is None
+
+    def _relocate(self, loss: Tensor, scores: Scores) -> None:
+        """Exchanges the least useful primitives for better ones elsewhere, near what has changed."""
+        context, tracker = self._context, self._tracker
+        places = int(PLACES * context.settings.count)
+        if places == 0:
+            return
+        tracker.latest.params[self._who] = self._optimizer.encoded.cpu()
+        stays = tracker.identities.locked[self._who] | (tracker.latest.fade[self._who] < 1)
+        removal, leaving = scores.removal.masked_fill(self._there(stays), math.inf).sort(stable=True)
+        choice = Choice(context.templates, context.limits, context.capacities.float(), context.palette)
+        search = CandidateSearch(
+            context.rasterizer,
+            self._aim.target,
+            self._objective.weight,
+            choice,
+            context.recipe,
+            self._generator,
+            spacing=context.spacing,
+            linear=context.linear,
+        )
+        near = replace(scores, loss_map=scores.loss_map * self._near)
+        found = search.find(near, places, context.recipe.bias)
+        found = found[found.best(context.recipe.climbers * places)]
+        removed, added = exchange(
+            loss,
+            removal[:places],
+            leaving[:places],
+            self._there(tracker.identities.template[self._who]),
+            found,
+            context.capacities,
+            separation=context.recipe.separation,
+        )
+        if len(removed):
+            self._exchange(removed, found[self._there(added)].to(CPU))
+
+    def _exchange(self, removed: Tensor, arriving: Candidates) -> None:
+        """Lets the primitives at `removed` [K] go, and candidates come in front of all."""
+        tracker = self._tracker
+        tracker.leave(self._who[removed])
+        staying = tracker.latest.fade[self._who] > 0
+        fresh = tracker.arrive(arriving)
+        self._who = torch.cat([fresh, self._who[staying]])
+        order = self._there(staying.nonzero()[:, 0])
+        self._optimizer.rearrange(order, self._there(arriving.params), self._bounds(), self._frozen())
+
+    def _bounds(self) -> Bounds:
+        return self._context.bounds(self._there(self._tracker.identities.template[self._who]))
+
+    def _frozen(self) -> Tensor:
+        """[K, 9] bool"""
+        tracker = self._tracker
+        rows = (tracker.latest.still | tracker.identities.locked)[self._who]
+        frozen = rows[:, None] | self._context.fixed_columns
+        frozen[:, 5] |= tracker.leaving[self._who]
+        return self._there(frozen)
+
+    def _there(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._context.device)
+
+
+def _vanished(fade: Tensor) -> Tensor:
+    """Fades [K] without the rounding that keeps them from 0."""
+    return fade.masked_fill(fade < _LEAST_FADE, 0.0)
+
+
+def _compared(goal: Goal) -> Tensor:
+    """All of a goal whose changes are seen: [C, H, W]."""
+    planes = (goal.target, *(plane[None] for plane in (goal.weight, goal.hidden) if plane is not None))
+    return torch.cat(planes)
