@@ -35,9 +35,9 @@ def load_rgba(path: Path) -> ByteArray:
 
     Raises UserError where it is missing, unreadable, without pixels or larger than MAX_SIDE.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         image.draft("", (MAX_STAMP, MAX_STAMP))
-        rgba = _to_rgba(image)
+        rgba = to_rgba(image)
     factor = MAX_STAMP / max(rgba.size)
     if factor < 1.0:
         rgba = _resized(rgba, max(1, round(rgba.width * factor)), max(1, round(rgba.height * factor)))
@@ -49,14 +49,18 @@ def load_target(path: Path, size: int) -> tuple[Tensor, Tensor]:
 
     float32 in [0, 1], display-encoded, straight; a side has one pixel at least. Raises UserError as load_rgba does.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         # A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still twice as fine as needed: saves seconds and gigabytes.
         image.draft("", (2 * size, 2 * size))
-        rgba = _to_rgba(image)
-    factor = size / max(rgba.size)
-    scaled = _resized(rgba, max(1, round(rgba.width * factor)), max(1, round(rgba.height * factor)))
-    planes = torch.from_numpy(np.array(scaled)).permute(2, 0, 1).float() / 255.0
+        rgba = to_rgba(image)
+    planes = torch.from_numpy(np.array(scaled(rgba, size))).permute(2, 0, 1).float() / 255.0
     return planes[:3].contiguous(), planes[3].contiguous()
+
+
+def scaled(rgba: Image.Image, size: int) -> Image.Image:
+    """An RGBA picture scaled so that its longer side has `size` px; a side has one pixel at least."""
+    factor = size / max(rgba.size)
+    return _resized(rgba, max(1, round(rgba.width * factor)), max(1, round(rgba.height * factor)))
 
 
 def load_grey(path: Path, height: int, width: int) -> Tensor:
@@ -64,8 +68,12 @@ def load_grey(path: Path, height: int, width: int) -> Tensor:
 
     Raises UserError as load_rgba does.
     """
-    with _opened(path) as image:
-        rgba = _to_rgba(image)
+    with opened(path) as image:
+        return grey_of(to_rgba(image), height, width)
+
+
+def grey_of(rgba: Image.Image, height: int, width: int) -> Tensor:
+    """The brightness of an RGBA picture, as load_grey gives it."""
     over_black = Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba)
     grey = over_black.convert("L").resize((width, height), Image.Resampling.BOX)
     return torch.from_numpy(np.array(grey)).float() / 255.0
@@ -91,11 +99,11 @@ def save_png(path: Path, pixels: Tensor | ByteArray) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
     """The picture, its size checked, not yet decoded. What goes wrong now or in decoding becomes a UserError."""
     try:
         with _any_area(), Image.open(path) as image:
-            _check_size(path, *image.size)
+            check_size(path, *image.size)
             yield image
     except FileNotFoundError as error:
         raise UserError(f"There is no picture {path}: choose one that exists") from error
@@ -115,7 +123,8 @@ def _any_area() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def check_size(path: Path, width: int, height: int) -> None:
+    """Raises UserError where a picture has no pixels, or too many."""
     if min(width, height) < 1:
         raise UserError(f"{path} has no pixels: choose another picture")
     if max(width, height) > MAX_SIDE:
@@ -126,7 +135,8 @@ def _check_size(path: Path, width: int, height: int) -> None:
         )
 
 
-def _to_rgba(image: Image.Image) -> Image.Image:
+def to_rgba(image: Image.Image) -> Image.Image:
+    """A picture as opened() gives it: upright RGBA, 8 bits, straight, display-encoded sRGB."""
     ImageOps.exif_transpose(image, in_place=True)
     profile = image.info.get("icc_profile")
     if image.mode == "F" or image.mode.startswith("I"):
