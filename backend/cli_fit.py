@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from .clip import Clip
 from .files import UserError
 from .job import ENGINES, LOCKABLE, ORDERS, PRESETS, RECIPES, SPACES, Job, RegionSpec, Settings, TemplateSpec
 from .settings import check_engine
@@ -31,7 +32,8 @@ ENGINE_NAMES = f"{', '.join(ENGINES)}, or a card by its number as cuda:1"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("target", type=Path, metavar="TARGET|JOB_FOLDER", help="a picture, or a folder with a job.json")
+    text = "a picture, a movie, an animated picture, a folder of frames, or a folder with a job.json"
+    add("target", type=Path, metavar="TARGET|JOB_FOLDER", help=text)
     add("--templates", type=Path, nargs="+", metavar="FILE", help="stamps: pictures, or folders of them")
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the layout")
     _add_settings(parser.add_argument_group("the fit"))
@@ -40,11 +42,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_usage(parser.add_argument_group("how often each stamp is used"))
     _add_colors(parser.add_argument_group("colours"))
     _add_places(parser.add_argument_group("places and order"))
+    _add_clip(parser.add_argument_group("targets that move"))
 
 
 def job_of(args: argparse.Namespace) -> Job:
     """The job of a parsed command line. Raises UserError for options that do not go together."""
-    job = _job_of_folder(args) if os.path.isdir(args.target) else _job_of_files(args)
+    is_job = os.path.isdir(args.target) and (args.target / "job.json").exists()
+    job = _job_of_folder(args) if is_job else _job_of_files(args)
     _limit(job.templates, args)
     return job
 
@@ -125,12 +129,63 @@ def _add_places(group: argparse._ArgumentGroup) -> None:
     add("--lock", dest="locked", choices=LOCKABLE, nargs="+", help="what stays as it is at the start")
 
 
+def _add_clip(group: argparse._ArgumentGroup) -> None:
+    add, standard = group.add_argument, Clip()
+    add(
+        "--frames", type=_frames, metavar="A-B", help="first and last frame, counted from 1; A- goes on to the end (1-)"
+    )
+    add("--step", type=int, metavar="N", help=f"only every Nth of them ({standard.step})")
+    add("--fps", type=float, metavar="N", help="frames a second (the target's own)")
+    add(
+        "--scene-start",
+        type=int,
+        metavar="N",
+        help=f"the scene's frame that shows the first one ({standard.scene_start})",
+    )
+    text = f"steps of each frame after the first of a shot ({standard.iterations})"
+    add("--frame-iterations", type=int, metavar="N", help=text)
+    text = f"rounds over all frames that make the paths smooth; 0 = none ({standard.refinement})"
+    add("--refinement", type=int, metavar="N", help=text)
+    add("--knots", type=int, metavar="N", help=f"frames from knot to knot of a path at most ({standard.knots})")
+    add("--smoothness", type=float, metavar="W", help=f"how steady stamps are kept ({standard.smoothness:g})")
+    flow = argparse.BooleanOptionalAction
+    add("--flow", action=flow, default=None, help="stamps are carried along by the target's optical flow (yes)")
+    add("--fade", type=int, metavar="N", help=f"frames in which a stamp fades that goes elsewhere ({standard.fade})")
+    add("--still", type=float, metavar="C", help=f"change of a pixel that does not count, of 1 ({standard.still:g})")
+    text = f"correlation of frames below which there is a cut; 0 = none are looked for ({standard.cut:g})"
+    add("--cut", type=float, metavar="R", help=text)
+
+
+_CLIP = ("step", "fps", "scene_start", "refinement", "knots", "smoothness", "flow", "fade", "still", "cut")
+
+
+def _clip(args: argparse.Namespace, clip: Clip | None, *, moving: bool) -> Clip | None:
+    """The clip with what the command line says otherwise; None for a target that does not move."""
+    changed = {name: getattr(args, name) for name in _CLIP if getattr(args, name) is not None}
+    if args.frame_iterations is not None:
+        changed["iterations"] = args.frame_iterations
+    if args.frames is not None:
+        first, last = args.frames
+        own = clip or Clip()
+        # A part of a clip lies where it would lie in all of it.
+        changed |= {"start": first, "end": last}
+        changed.setdefault("scene_start", own.scene_start + first - own.start)
+    if not moving and not changed:
+        return None
+    if not moving and clip is None and args.frames is None:
+        raise UserError(
+            f"{args.target} is a picture, which has no {next(iter(changed))}: leave that out, or name a movie"
+        )
+    return replace(clip or Clip(), **changed)
+
+
 def _job_of_folder(args: argparse.Namespace) -> Job:
     for name in ("templates", "mask", "region", "importance", "start"):
         if getattr(args, name):
             raise UserError(f"--{name} is for a target that is a picture: {args.target / 'job.json'} names its own")
     job = Job.load(args.target)
     job.settings = _settings(args, job.settings)
+    job.clip = _clip(args, job.clip, moving=job.clip is not None)
     return job
 
 
@@ -152,7 +207,17 @@ def _job_of_files(args: argparse.Namespace) -> Job:
         regions.append(RegionSpec(mask.stem, str(mask), [files.index(file) for file in own]))
     specs = [TemplateSpec(str(file)) for file in files]
     others: dict[str, Any] = {name: str(getattr(args, name) or "") for name in ("mask", "importance", "start")}
-    return Job(str(args.target), specs, settings, regions=regions, **others)
+    clip = _clip(args, None, moving=_is_moving(args.target))
+    return Job(str(args.target), specs, settings, regions=regions, clip=clip, **others)
+
+
+def _is_moving(target: Path) -> bool:
+    # What reads movies takes a while to load, and pictures are what is most often given.
+    if target.suffix.lower() in (".jpg", ".jpeg", ".bmp", ".tif", ".tiff"):
+        return False
+    from .footage import is_moving
+
+    return is_moving(target)
 
 
 def _settings(args: argparse.Namespace, settings: Settings) -> Settings:
@@ -215,6 +280,15 @@ def _color(text: str) -> tuple[float, float, float]:
 
 def _colors(text: str) -> list[tuple[float, float, float]]:
     return [_color(part) for part in text.split(",")]
+
+
+def _frames(text: str) -> tuple[int, int]:
+    """A range of frames; 0 is no end."""
+    found = re.fullmatch(r"(\d+)(-(\d*))?", text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of frames such as 1-48")
+    first = int(found[1])
+    return first, first if found[2] is None else int(found[3] or 0)
 
 
 def _weighted(text: str) -> tuple[str, float]:

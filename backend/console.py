@@ -47,7 +47,8 @@ class Console:
 def _numbers(event: Progress) -> str:
     digits = len(str(event.total))
     step = f"{event.step:{digits}}/{event.total}"
-    return f"{step}  loss {event.loss:.5g}  {event.psnr:.2f} dB  {_duration(event.seconds_left)} left"
+    what = f"loss {event.loss:.5g}" if event.frame is None else f"frame {event.frame}"
+    return f"{step}  {what}  {event.psnr:.2f} dB  {_duration(event.seconds_left)} left"
 
 
 def _duration(seconds: float) -> str:

@@ -1,18 +1,59 @@
-"""Optical flow."""
+"""Optical flow between two frames of a clip, by the method of dense inverse search (Kroeger et al., 2016)."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+CONSISTENCY = 0.01
+CONSISTENCY_OFFSET = 0.5  # px^2
+"""Forward and backward flow of a point may differ by these: Sundaram et al. (2010), equation 5."""
+
+SMALLEST = 16
+"""Shorter side below which there are too few pixels for a flow, px."""
 
 
 def flow(before: Tensor, after: Tensor) -> Tensor:
-    """[2, H, W]"""
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    """Where each pixel of a frame [3, H, W] has gone in the next: [2, H, W], px to the right and down."""
+    height, width = before.shape[1:]
+    if min(height, width) < SMALLEST:
+        return torch.zeros(2, height, width)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    field = search.calc(_grey(before), _grey(after), None)
+    return torch.from_numpy(field).permute(2, 0, 1).contiguous()
 
-    def grey(v: Tensor):
-        return cv2.cvtColor((v * 255).round().byte().permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2GRAY)
 
-    return torch.from_numpy(dis.calc(grey(before), grey(after), None)).permute(2, 0, 1).contiguous()
+def warped(image: Tensor, field: Tensor) -> Tensor:
+    """What an image [C, H, W] shows where a flow [2, H, W] leads to: [C, H, W]; its edges go on outside."""
+    height, width = field.shape[1:]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    dx, dy = field.numpy()
+    planes = [
+        cv2.remap(plane, columns + dx, rows + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for plane in image.float().contiguous().numpy()
+    ]
+    return torch.from_numpy(np.stack(planes))
+
+
+def occluded(forward: Tensor, backward: Tensor) -> Tensor:
+    """Which pixels of a frame have no counterpart in the next: [H, W] bool.
+
+    forward, backward: the flows [2, H, W] from it and back. Where one does not undo the other, or leads out of the
+    picture, there is none.
+    """
+    height, width = forward.shape[1:]
+    back = warped(backward, forward)
+    apart = (forward + back).square().sum(0)
+    length = forward.square().sum(0) + back.square().sum(0)
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    x, y = columns + forward[0], rows + forward[1]
+    outside = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
+    return outside | (apart > CONSISTENCY * length + CONSISTENCY_OFFSET)
+
+
+def _grey(frame: Tensor) -> NDArray[np.uint8]:
+    pixels = (frame.clamp(0.0, 1.0) * 255.0).round().byte().permute(1, 2, 0).contiguous().numpy()
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)

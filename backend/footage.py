@@ -26,7 +26,22 @@ from .clip import Clip
 from .files import UserError
 from .images import check_size, grey_of, opened, scaled, to_rgba
 
-MOVIES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".ogv", ".flv", ".wmv")
+MOVIES = (
+    ".mp4",
+    ".mov",
+    ".m4v",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mpg",
+    ".mpeg",
+    ".mts",
+    ".m2ts",
+    ".ts",
+    ".ogv",
+    ".flv",
+    ".wmv",
+)
 ANIMATED = (".gif", ".webp", ".png", ".apng", ".avif")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
 DEFAULT_FPS = 24.0
@@ -126,7 +141,9 @@ class Footage:
     def __enter__(self) -> Footage:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -244,6 +244,7 @@ class Progress:
     psnr: float  # dB, of the latest preview
     seconds_left: float
     preview: str = ""  # path of a picture, "" = none yet
+    frame: int | None = None  # of the scene, that is worked on; of clips, which have no loss as a whole
 
 
 @dataclass

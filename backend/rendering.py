@@ -210,7 +210,7 @@ class _Rasterize(torch.autograd.Function):
 
 
 def layout_tensors(layout: Layout, frame: int = 0) -> tuple[Tensor, Placement]:
-    """A layout's frame as an engine takes it, front first: params [N, 9], colours display-encoded, and the placement."""
+    """A layout's frame as an engine takes it, front first: params [N, 9], display-encoded, and the placement."""
     order = torch.from_numpy(layout.order(frame))
     columns = (layout.x, layout.y, layout.scale, layout.aspect, layout.rotation, layout.opacity)
     params = torch.stack([torch.from_numpy(c[frame]) for c in columns], 1)

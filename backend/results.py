@@ -1,13 +1,15 @@
 """Result folders: a valid layout at any moment from the first checkpoint on, and read back.
 
 A folder holds layout.npz, layout.json, the stamps as read in templates/, and in levels/ every mip level that the layout
-uses (backend.job.level_file); preview.png while the fit runs; and once it is done render.png and metrics.json.
+uses (backend.job.level_file); preview.png while the fit runs; and once it is done render.png and metrics.json. That of
+a clip has a folder render/ of frames, metrics.png too, and while it is fitted progress/ alone.
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,19 @@ from .images import save_png
 from .job import LEVEL_PADDING, Layout, level_file
 from .templates import Template, Templates, load_templates, padded
 
-_OWN = ("layout.npz", "layout.json", "templates", "levels", "render.png", "preview.png", "metrics.json")
+PROGRESS = "progress"
+"""Folder of what a clip's fit has found so far, until it is done."""
+
+_OWN: tuple[str, ...] = (
+    "layout.npz",
+    "layout.json",
+    "templates",
+    "levels",
+    "preview.png",
+    "metrics.json",
+    "metrics.png",
+)
+_OWN += ("render.png", "render", PROGRESS)
 _HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -76,6 +90,12 @@ class ResultFolder:
         write_json(self.path / "metrics.json", metrics)
         for name in self._levels - self._used:
             (self.path / name).unlink(missing_ok=True)
+
+    def finish_clip(self, frames: Iterable[tuple[int, Tensor]], measured: Callable[[], dict[str, Any]]) -> None:
+        """Adds render/ of frames (number and image [3 or 4, H, W]) and metrics.json; measured is called after them."""
+        for number, image in frames:
+            save_png(self.path / "render" / f"{number:04d}.png", image)
+        write_json(self.path / "metrics.json", measured())
 
     def _is_ours(self) -> bool:
         """Whether the folder that was written is still in its place."""

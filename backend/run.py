@@ -52,6 +52,11 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     if control.cancelled:
         emit(Done("", cancelled=True))
         return
+    if job.clip is not None:
+        from .run_clip import run_clip
+
+        run_clip(job, job.clip, out, emit, control)
+        return
     templates = load_templates(job.templates)
     folder = ResultFolder(out, templates)
     target, weight = load_pictures(job)
@@ -215,14 +220,15 @@ class _Reporter:
     def _picture(self, layout: Layout, image: Tensor) -> Tensor:
         """The layout's image [3, H, W], or straight [4, H, W] where its canvas is transparent; not too large."""
         if not layout.transparent:
-            return _shrunk(image)
+            return shrunk(image)
         options = {"engine": self._settings.engine, "threads": self._settings.threads}
         straight = render_layout(layout, self._templates, transparent=True, **options)  # type: ignore[arg-type]
-        small = _shrunk(torch.cat([straight[:3] * straight[3:], straight[3:]]))
+        small = shrunk(torch.cat([straight[:3] * straight[3:], straight[3:]]))
         return torch.cat([small[:3] / small[3:].clamp_min(1e-6), small[3:]])
 
 
-def _shrunk(image: Tensor) -> Tensor:
+def shrunk(image: Tensor) -> Tensor:
+    """An image [C, H, W], no larger than a preview."""
     height, width = image.shape[1:]
     factor = PREVIEW_SIZE / max(height, width)
     if factor >= 1.0:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -112,7 +112,12 @@ def fit_goal(
         return _descend(descent, clock, settings, observer, control or Control())
 
 
-def goal_of(target: Tensor, planes: dict[str, Tensor | None], settings: Settings, loss: Loss | None) -> Goal:
+def goal_of(
+    target: Tensor,  # [3, H, W]
+    planes: Mapping[str, Tensor | None],  # [H, W] "mask", "importance", "hidden part"
+    settings: Settings,
+    loss: Loss | None = None,
+) -> Goal:
     """Of what fit was given, once it is checked."""
     weight = planes["mask"]
     if settings.transparent and weight is not None:

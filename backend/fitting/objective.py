@@ -93,6 +93,13 @@ class Goal:
             raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
         return weight
 
+    @property
+    def counts(self) -> bool:
+        """Whether any of it does."""
+        if self.weight is None:
+            return self.hidden is None or bool((self.hidden < 1).any())
+        return bool((self.weight if self.hidden is None else self.weight * (1.0 - self.hidden)).any())
+
     def to(self, device: torch.device) -> Goal:
         return self._mapped(lambda planes: planes.to(device))
 

@@ -60,14 +60,14 @@ def fit_regions(
     """
     control = control or Control()
     whole = torch.ones_like(target[0]) if weight is None else weight
-    parts = _parts(regions, whole, settings.transparent)
-    counts = _counts(regions, [part.seen for part in parts], settings.count)
+    parts = parts_of(regions, whole, settings.transparent)
+    counts = counts_of(regions, [part.seen for part in parts], settings.count)
     union = shown(regions, weight)
     done: list[Layout] = []
     loss, steps, seconds = 0.0, 0, 0.0
     for number, (region, part, count) in enumerate(zip(regions, parts, counts, strict=True)):
         stamps = region.stamps or tuple(range(len(templates)))
-        own = _settings_of(region, settings, count)
+        own = settings_of(region, settings, count)
         merge = _Merge(templates, stamps, number, list(done))
         watch = None if observer is None else _Watch(observer, merge, number, len(regions), own)
         chosen = Templates([templates.items[index] for index in stamps])
@@ -93,7 +93,11 @@ def shown(regions: Sequence[Region], weight: Tensor | None) -> Tensor:
 
 def merged(layouts: list[Layout], templates: Templates) -> Layout:
     """Layouts of one canvas over each other, the first in front, whose stamps are those of `templates` already."""
-    first = layouts[0]
+    return replace(stacked(layouts), templates=template_specs(templates))
+
+
+def stacked(layouts: list[Layout]) -> Layout:
+    """One layout of all primitives of several, those of the first one first; what they share is that of the first."""
     joined = {
         name: np.concatenate([getattr(layout, name) for layout in layouts], axis)
         for axis, names in (
@@ -102,11 +106,11 @@ def merged(layouts: list[Layout], templates: Templates) -> Layout:
         )
         for name in names
     }
-    return replace(first, templates=template_specs(templates), **joined)
+    return replace(layouts[0], depth=None, **joined)
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """What a region is to show, and what of it lies beneath those in front."""
 
     weight: Tensor  # [H, W] its pixels
@@ -117,8 +121,11 @@ class _Part:
         return self.weight * (1.0 - self.hidden)
 
 
-def _parts(regions: Sequence[Region], whole: Tensor, transparent: bool) -> list[_Part]:
-    """Of regions, the front one first, on a canvas of which `whole` [H, W] counts, or is its alpha if transparent."""
+def parts_of(regions: Sequence[Region], whole: Tensor, transparent: bool, *, strict: bool = True) -> list[Part]:
+    """Of regions, the front one first, on a canvas of which `whole` [H, W] counts, or is its alpha if transparent.
+
+    Raises UserError where a region shows nothing, if `strict`.
+    """
     open_ = torch.ones_like(whole)  # what the masks in front leave
     parts = []
     for region in regions:
@@ -129,23 +136,23 @@ def _parts(regions: Sequence[Region], whole: Tensor, transparent: bool) -> list[
             # What is in front is as transparent as the target already: behind it, more would be too much.
             rest = 1.0 - hidden
             weight = torch.where(rest > 0, weight * open_ / rest.clamp_min(1e-6), weight)
-        part = _Part(weight, hidden)
-        if float(weight.double().sum()) <= 0:
+        part = Part(weight, hidden)
+        if strict and float(weight.double().sum()) <= 0:
             raise UserError(f"The region {region.name} shows nothing: paint white what belongs to it")
-        if float(part.seen.double().sum()) <= 0:
+        if strict and float(part.seen.double().sum()) <= 0:
             raise UserError(f"The region {region.name} lies beneath others all over: move it further to the front")
         parts.append(part)
         open_ = open_ * (1.0 - region.mask)
     return parts
 
 
-def _settings_of(region: Region, settings: Settings, count: int) -> Settings:
+def settings_of(region: Region, settings: Settings, count: int) -> Settings:
     """The settings of a region's own fit, of `count` of the primitives."""
     own = replace(settings, count=count, time_limit=settings.time_limit * count / settings.count, **region.settings)
     return replace(own, containment=min(100.0, CONTAINMENT * own.containment))
 
 
-def _counts(regions: Sequence[Region], planes: list[Tensor], count: int) -> list[int]:
+def counts_of(regions: Sequence[Region], planes: list[Tensor], count: int) -> list[int]:
     """How many primitives each region gets: by shares, or where none is given by areas; one at least."""
     if count < len(regions):
         raise UserError(f"There are {len(regions)} regions, but only {count} primitives: ask for more")

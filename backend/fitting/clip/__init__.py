@@ -186,7 +186,9 @@ class _ClipFit:
             layout = start
             if layout is None:
                 own = replace(self._settings, preview_seconds=0.0)
-                layout = fit_goal(goal, self._templates, own, observer=self._stepped(begin), control=self._control).layout
+                layout = fit_goal(
+                    goal, self._templates, own, observer=self._stepped(begin), control=self._control
+                ).layout
             identities, pose = posed(layout, self.context)
         tracker = Tracker(self.context, identities, pose, goal)
         if saved is None and not self._control.cancelled:
@@ -213,6 +215,8 @@ class _ClipFit:
     def _seen(self, frame: int, tracker: Tracker) -> tuple[Tensor, float]:
         """The tracker's latest image [3, H, W], display-encoded, and its PSNR."""
         context = self.context
+        if not self._goals[frame].counts:
+            return self._goals[frame].target, 0.0
         judge = Judge(context.rasterizer, self._goals[frame].to(context.device), linear=context.linear)
         return judge(*tracker.drawn())
 
@@ -230,13 +234,13 @@ class _Part(Sequence[Goal]):
 
     goals: Sequence[Goal]
     first: int
-    count: int
+    length: int
 
     def __len__(self) -> int:
-        return self.count
+        return self.length
 
     def __getitem__(self, index: int) -> Goal:  # type: ignore[override]
-        if not 0 <= index < self.count:
+        if not 0 <= index < self.length:
             raise IndexError(index)
         return self.goals[self.first + index]
 

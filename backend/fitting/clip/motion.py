@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
-from ...flow import flow
+from ...flow import flow, warped
 
 WINDOW = 9
 """Side of the window in which the flow must explain the change, px."""
@@ -19,14 +18,14 @@ BETTER = 0.7
 def motion(before: Tensor, after: Tensor) -> Tensor:
     """The optical flow from one frame [3, H, W] to the next, 0 where it does not explain the change: [2, H, W] px."""
     field = flow(before, after)
-    height, width = field.shape[1:]
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    old, new = (frame.permute(1, 2, 0).contiguous().numpy() for frame in (before, after))
-    dx, dy = field.numpy()
-    found = cv2.remap(new, columns + dx, rows + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    left = cv2.blur(np.abs(found - old).mean(2), (WINDOW, WINDOW))
-    change = cv2.blur(np.abs(new - old).mean(2), (WINDOW, WINDOW))
-    return torch.where(torch.from_numpy(left < BETTER * change), field, 0.0)
+    left = _smooth(warped(after, field) - before)
+    change = _smooth(after - before)
+    return torch.where(left < BETTER * change, field, 0.0)
+
+
+def _smooth(difference: Tensor) -> Tensor:
+    """The mean of its amounts [3, H, W] in the window: [H, W]."""
+    return torch.from_numpy(cv2.blur(difference.abs().mean(0).numpy(), (WINDOW, WINDOW)))
 
 
 def sampled(field: Tensor, position: Tensor) -> Tensor:

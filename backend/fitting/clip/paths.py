@@ -76,7 +76,7 @@ class Paths:
     def at(self, points: Tensor, frame: int, who: Tensor | slice = slice(None)) -> Tensor:
         """Values [M, C] of primitives (index [M], or all) in a frame, of control points [K, C]."""
         base, weight = self.base[frame, who], self.weight[frame, who]
-        return sum(points[base + j] * weight[:, j : j + 1] for j in range(4))
+        return torch.stack([points[base + j] * weight[:, j : j + 1] for j in range(4)]).sum(0)
 
     def add(self, total: Tensor, values: Tensor, frame: int, who: Tensor | slice = slice(None)) -> None:
         """The transposed: adds to total [K, C] what values [M, C] in a frame are to their control points."""

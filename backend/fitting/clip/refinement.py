@@ -1,4 +1,4 @@
-"""All frames of a shot together: descent on the control points of smooth paths, a round through the frames at a time."""
+"""All frames of a shot together: descent on the control points of smooth paths, a round of all frames at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...engines import Placement
 from ..limits import ROTATION
 from ..objective import Goal
 from ..optimizer import Optimizer
@@ -75,10 +74,12 @@ class Refinement:
             self._add_stiffness(free)
         return True
 
-    def _add_frame(self, frame: int, number: int, free: Tensor, error: Tensor | None) -> Tensor:
+    def _add_frame(self, frame: int, number: int, free: Tensor, error: Tensor | None) -> Tensor | None:
         """error: that of the frame before in this round, [3, H, W] as composited. Returns this one's."""
         context, who = self.context, self._seen[frame]
         goal, factor = self.goals[frame].to(context.device), 1.0
+        if not goal.counts:
+            return error
         generator = context.generator(-1 - number)  # the same noise in all frames, so that it does not flicker
         aim = goal
         if error is not None and not goal.transparent:

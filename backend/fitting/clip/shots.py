@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +24,8 @@ class CutFinder:
 
     def __init__(self, threshold: float) -> None:
         """threshold: correlation below which there is a cut, from 0 = never to 1."""
-        self._threshold, self._before = threshold, None
+        self._threshold = threshold
+        self._before: NDArray[np.float64] | None = None
 
     def is_cut(self, frame: Tensor) -> bool:
         """Whether a shot begins with this frame [3, H, W], display-encoded; False for the first."""

@@ -143,7 +143,7 @@ class Tracker:
             pose.params[:, :2] += moves.masked_fill(fixed[:, None], 0.0)
         self._target = goal.target
         self.poses.append(pose)
-        if bool(changed.any()):
+        if bool(changed.any()) and goal.counts:
             FrameDescent(self, goal.to(context.device), changed).run()
         self.error = self._error_of(goal)
 
@@ -257,7 +257,7 @@ class FrameDescent:
         )
 
     def run(self) -> None:
-        steps, context = self._context.clip.iterations, self._context
+        steps = self._context.clip.iterations
         searches = {int(share * steps) for share in SEARCHES} if self._relocates else set()
         for step in range(steps):
             drawn, fade = self._drawn()

@@ -1,0 +1,146 @@
+"""Clips of several regions: the clip of one after the other, laid over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...clip import Clip
+from ...control import Control
+from ...job import Layout, Settings
+from ...templates import Templates
+from ..objective import Goal
+from ..primitives import template_specs
+from ..regions import Part, Region, counts_of, parts_of, settings_of, stacked
+from . import ClipResult, ClipSnapshot, Journal, Observer, fit_clip
+
+
+@dataclass(frozen=True)
+class MovingRegion:
+    """A part of the canvas that may be another in each frame; see fitting.regions.Region."""
+
+    name: str
+    masks: Sequence[Tensor]  # [H, W] uint8 of each frame
+    stamps: tuple[int, ...] = ()
+    share: float = 0.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def at(self, frame: int) -> Region:
+        return Region(self.name, self.masks[frame].float() / 255.0, self.stamps, self.share, self.settings)
+
+
+def fit_clip_regions(
+    goals: Sequence[Goal],  # of all regions together; see fit_clip
+    regions: Sequence[MovingRegion],  # the front one first
+    templates: Templates,
+    settings: Settings,
+    clip: Clip,
+    *,
+    frames: Sequence[int],
+    fps: float,
+    observer: Observer | None = None,
+    control: Control | None = None,
+    journal: Journal | None = None,
+) -> ClipResult:
+    """Fits settings.count primitives, shared out to the regions, each to what of the target its region shows.
+
+    The primitives are shared out by the first frame, in which every region must show something. Raises UserError as
+    fit_clip and fit_regions do.
+    """
+    control = control or Control()
+    first = _parts(goals[0], regions, 0, settings)
+    counts = counts_of([region.at(0) for region in regions], [part.seen for part in first], settings.count)
+    done: list[ClipResult] = []
+    for number, (region, count) in enumerate(zip(regions, counts, strict=True)):
+        stamps = region.stamps or tuple(range(len(templates)))
+        chosen = Templates([templates.items[index] for index in stamps])
+        own = settings_of(region.at(0), settings, count)
+        result = fit_clip(
+            _RegionGoals(goals, regions, number, settings),
+            chosen,
+            own,
+            clip,
+            frames=frames,
+            fps=fps,
+            observer=_watch(observer, number, len(regions)),
+            control=control,
+            journal=None if journal is None else _Chapter(journal, number),
+        )
+        done.append(replace(result, layout=_placed(result.layout, stamps, number, templates)))
+        if control.cancelled:
+            break
+    shots = sorted({shot for result in done for shot in result.shots})
+    length = min(len(result.layout.frames) for result in done)
+    layouts = [result.layout.only(range(length)) for result in done]
+    return ClipResult(_merged(layouts), shots, control.cancelled, sum(result.seconds for result in done))
+
+
+@dataclass(frozen=True)
+class _RegionGoals(Sequence[Goal]):
+    goals: Sequence[Goal]
+    regions: Sequence[MovingRegion]
+    number: int
+    settings: Settings
+
+    def __len__(self) -> int:
+        return len(self.goals)
+
+    def __getitem__(self, index: int) -> Goal:  # type: ignore[override]
+        goal = self.goals[index]
+        part = _parts(goal, self.regions, index, self.settings)[self.number]
+        return replace(goal, weight=part.weight, hidden=part.hidden)
+
+
+def _parts(goal: Goal, regions: Sequence[MovingRegion], frame: int, settings: Settings) -> list[Part]:
+    whole = torch.ones_like(goal.target[0]) if goal.weight is None else goal.weight
+    # In the first frame each must show something; later it may be hidden for a while.
+    return parts_of([region.at(frame) for region in regions], whole, settings.transparent, strict=frame == 0)
+
+
+@dataclass(frozen=True)
+class _Chapter:
+    """A region's part of a journal."""
+
+    journal: Journal
+    number: int
+
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        return self.journal.load(f"{name}_region_{self.number}")
+
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        self.journal.save(f"{name}_region_{self.number}", tensors)
+
+
+def _watch(observer: Observer | None, number: int, regions: int) -> Observer | None:
+    """Tells the observer of all about the clip of one region."""
+    if observer is None:
+        return None
+
+    def watch(snapshot: ClipSnapshot) -> None:
+        step, total = number * snapshot.total + snapshot.step, regions * snapshot.total
+        left = snapshot.seconds_left * (regions - number)
+        observer(replace(snapshot, step=step, total=total, seconds_left=left))
+
+    return watch
+
+
+def _placed(layout: Layout, stamps: tuple[int, ...], number: int, templates: Templates) -> Layout:
+    """A region's layout with its number, and with stamps as all regions count them."""
+    template = np.array(stamps, np.int32)[layout.template]
+    region = np.full_like(layout.region, number)
+    return replace(layout, template=template, region=region, templates=template_specs(templates))
+
+
+def _merged(layouts: list[Layout]) -> Layout:
+    """Layouts over each other, the first in front."""
+    depths, behind = [], 0
+    for layout in layouts:
+        assert layout.depth is not None
+        depths.append(layout.depth + behind)
+        behind += int(layout.depth.max(initial=0)) + 1
+    return replace(stacked(layouts), depth=np.concatenate(depths, 1))

@@ -1,0 +1,63 @@
+"""What a long fit has found so far, as files, so that one that was interrupted goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .files import UserError, written_aside
+from .job import Job
+
+
+class FolderJournal:
+    """Named tensors in a folder. Each record is whole or not there."""
+
+    def __init__(self, folder: Path, job: Job) -> None:
+        """What the folder holds of another job, or of another target, is removed. Raises UserError as save() does."""
+        self._folder = folder
+        identity, seal = _identity(job), folder / "job"
+        if not seal.exists() or seal.read_text(encoding="utf-8") != identity:
+            shutil.rmtree(folder, ignore_errors=True)
+            with written_aside(seal) as aside:
+                aside.write_text(identity, encoding="utf-8")
+
+    @property
+    def frames(self) -> int:
+        """How many frames were found."""
+        return len(list(self._folder.glob("frame_*.npz")))
+
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        """None where there is no such record, or one that cannot be read."""
+        try:
+            with np.load(self._folder / f"{name}.npz", allow_pickle=False) as archive:
+                return {key: torch.from_numpy(values) for key, values in archive.items()}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        """Raises UserError where the folder cannot be written to or the disk is full."""
+        with written_aside(self._folder / f"{name}.npz") as aside:
+            np.savez(aside, **{key: values.cpu().numpy() for key, values in tensors.items()})
+
+
+def _identity(job: Job) -> str:
+    """Differs for jobs whose results differ."""
+    settings = {**asdict(job), "settings": {**asdict(job.settings), "threads": 0, "preview_seconds": 0.0}}
+    files = [job.target, job.mask, job.start, job.importance]
+    files += [region.mask for region in job.regions] + [spec.file for spec in job.templates]
+    stamps = []
+    for name in filter(None, files):
+        try:
+            status = Path(name).stat()
+        except OSError as error:
+            raise UserError(f"{name} cannot be read ({error.strerror}): choose a file that exists") from error
+        stamps.append([name, status.st_size, status.st_mtime_ns])
+    return hashlib.sha256(json.dumps([settings, stamps], sort_keys=True).encode()).hexdigest()
