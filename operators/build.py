@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..backend.job import Layout, UserError
+from .keyframes import key_planes
 from .planes import build_planes
 from .session import NOTICE
 from .stage import make_scene
@@ -18,18 +19,19 @@ from .target import target_name
 MAX_PLANES = 50_000
 """Objects take 30 KB of memory and 0.1 ms each; Blender would stand still for minutes with a million."""
 
+TOLERANCE = 0.25
+"""By how much what keys leave out may be off, px."""
+
 MIN_SIDE = 4
 """Blender's own limit of a render's resolution, px."""
 
 
-def build_scene(folder: Path, name: str, samples: int) -> bpy.types.Scene:
+def build_scene(folder: Path, name: str, samples: int, tolerance: float = TOLERANCE) -> bpy.types.Scene:
     """Builds the layout of a folder as a new scene. name: what the artist will call it.
 
     Raises UserError, with the file as it was, where the layout cannot be built or Cycles is disabled.
     """
     layout = Layout.load(folder)
-    if len(layout.frames) != 1:
-        raise UserError(f"{folder} holds {len(layout.frames)} frames, but only a still picture can be built")
     if layout.count > MAX_PLANES:
         raise UserError(
             f"The layout of {folder} has {layout.count:,} stamps, more than the {MAX_PLANES:,} planes that Blender can "
@@ -45,7 +47,9 @@ def build_scene(folder: Path, name: str, samples: int) -> bpy.types.Scene:
     with _wholly_or_not_at_all():
         stamps = load_stamps(layout.templates)
         collection = bpy.data.collections.new(name)
-        build_planes(layout, folder, collection)
+        planes = build_planes(layout, folder, collection)
+        if len(layout.frames) > 1:
+            key_planes(layout, planes, name, tolerance)
     scene = make_scene(layout, f"DiffBMP {name}", samples)
     scene.collection.children.link(collection)
     store_layout(layout, stamps, scene)
@@ -53,7 +57,8 @@ def build_scene(folder: Path, name: str, samples: int) -> bpy.types.Scene:
 
 
 def _made() -> set[bpy.types.ID]:
-    return {*bpy.data.images, *bpy.data.materials, *bpy.data.meshes, *bpy.data.collections}
+    kinds = (bpy.data.images, bpy.data.materials, bpy.data.meshes, bpy.data.collections, bpy.data.actions)
+    return {item for kind in kinds for item in kind}
 
 
 @contextmanager

@@ -28,6 +28,17 @@ def set_still_image(settings: bpy.types.ImageFormatSettings, alpha: bool = False
     settings.color_depth = "8"
 
 
+def channelbag_of(action: bpy.types.Action, owner: bpy.types.Object) -> bpy.types.ActionChannelbag:
+    """Where the F-curves of an object are in an action: those of a slot of its own, which it is given."""
+    slot = action.slots.new(id_type="OBJECT", name=owner.name)
+    layer = action.layers[0] if action.layers else action.layers.new("Layer")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    owner.animation_data_create()
+    owner.animation_data.action = action
+    owner.animation_data.action_slot = slot
+    return strip.channelbag(slot, ensure=True)
+
+
 def picture_socket(scene: bpy.types.Scene) -> bpy.types.NodeSocket:
     """The socket of a new, else empty compositor that takes what a render of the scene is to show.
 

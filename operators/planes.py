@@ -23,13 +23,13 @@ Level = tuple[int, int, int]  # template, level along u, level along v
 
 
 @dataclass
-class _Transforms:
-    """What the objects get, a row per primitive."""
+class Transforms:
+    """What the objects get: in each frame, a row per primitive."""
 
-    location: NDArray[np.float64]  # [N, 3]
-    scale: NDArray[np.float64]  # [N, 2]
-    rotation: NDArray[np.float64]  # [N] about z
-    color: NDArray[np.float64]  # [N, 4] with the opacity, in the numbers that are composited
+    location: NDArray[np.float64]  # [F, N, 3]
+    scale: NDArray[np.float64]  # [F, N, 2]
+    rotation: NDArray[np.float64]  # [F, N] about z
+    color: NDArray[np.float64]  # [F, N, 4] with the opacity, in the numbers that are composited
 
 
 def build_planes(layout: Layout, folder: Path, collection: bpy.types.Collection) -> list[bpy.types.Object]:
@@ -46,14 +46,9 @@ def build_planes(layout: Layout, folder: Path, collection: bpy.types.Collection)
         groups[t] = bpy.data.collections.new(f"{collection.name} {layout.templates[t].name}")
         collection.children.link(groups[t])
     digits = len(str(layout.count))
-    transforms = _transforms(layout)
-    rows = zip(
-        transforms.location.tolist(),
-        transforms.scale.tolist(),
-        transforms.rotation.tolist(),
-        transforms.color.tolist(),
-        strict=True,
-    )
+    first = transforms(layout.only([0]))
+    parts = (first.location, first.scale, first.rotation, first.color)
+    rows = zip(*(values[0].tolist() for values in parts), strict=True)
     planes = []
     for index, (location, scale, rotation, color) in enumerate(rows):
         template = numbers[index]
@@ -67,20 +62,25 @@ def build_planes(layout: Layout, folder: Path, collection: bpy.types.Collection)
     return planes
 
 
-def _transforms(layout: Layout) -> _Transforms:
-    count = layout.count
-    x, y = layout.x[0].astype(np.float64), layout.y[0].astype(np.float64)
-    scale, root = layout.scale[0].astype(np.float64), np.sqrt(layout.aspect[0].astype(np.float64))
-    location = np.empty((count, 3))
-    location[:, 0] = (x - layout.width / 2) * UNIT
-    location[:, 1] = (layout.height / 2 - y) * UNIT
-    location[:, 2] = np.arange(count)[::-1] * SPACING
+def transforms(layout: Layout) -> Transforms:
+    """Of all frames of a layout."""
+    x, y = layout.x.astype(np.float64), layout.y.astype(np.float64)
+    scale, root = layout.scale.astype(np.float64), np.sqrt(layout.aspect.astype(np.float64))
+    location = np.stack([(x - layout.width / 2) * UNIT, (layout.height / 2 - y) * UNIT, heights(layout)], 2)
     flip = np.where(layout.mirror, -1.0, 1.0)
-    axes = np.stack([flip * scale * root, scale / root], 1) * UNIT
-    color = to_space(layout.color[0].astype(np.float64), layout.space)
-    opacity = layout.opacity[0].astype(np.float64)
+    axes = np.stack([flip * scale * root, scale / root], 2) * UNIT
+    color = to_space(layout.color.astype(np.float64), layout.space)
+    opacity = layout.opacity.astype(np.float64)[..., None]
     # y points down on the canvas and up here, so that a turn changes its sign.
-    return _Transforms(location, axes, -layout.rotation[0].astype(np.float64), np.column_stack([color, opacity]))
+    return Transforms(location, axes, -layout.rotation.astype(np.float64), np.concatenate([color, opacity], 2))
+
+
+def heights(layout: Layout) -> NDArray[np.float64]:
+    """The z of each primitive in each frame: [F, N], from 0 for the last layer."""
+    if layout.depth is None:
+        return np.broadcast_to(np.arange(layout.count)[::-1] * SPACING, layout.x.shape)
+    layers, place = np.unique(layout.depth, return_inverse=True)
+    return (len(layers) - 1 - place.reshape(layout.depth.shape)) * SPACING
 
 
 def _make_meshes(layout: Layout, folder: Path, levels: list[Level]) -> dict[Level, bpy.types.Mesh]:

@@ -8,7 +8,7 @@ from ..backend.job import Layout
 from .colors import to_space
 from .compat import disable_texture_cache, set_still_image
 from .materials import make_world
-from .planes import SPACING, UNIT
+from .planes import UNIT, heights
 
 DISTANCE = 10.0
 """From the front layer to the camera, about."""
@@ -34,7 +34,7 @@ def make_scene(layout: Layout, name: str, samples: int) -> bpy.types.Scene:
 
 
 def _add_camera(scene: bpy.types.Scene, layout: Layout, name: str) -> None:
-    height = layout.count * SPACING + DISTANCE
+    height = float(heights(layout).max(initial=0.0)) + DISTANCE
     data = bpy.data.cameras.new(name)
     data.type = "ORTHO"
     data.ortho_scale = max(layout.width, layout.height) * UNIT
@@ -54,6 +54,8 @@ def _set_render(scene: bpy.types.Scene, layout: Layout) -> None:
     render.resolution_percentage = 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     render.fps, render.fps_base = max(1, round(layout.fps)), max(1, round(layout.fps)) / layout.fps
+    scene.frame_start, scene.frame_end = layout.frames[0], layout.frames[-1]
+    scene.frame_set(layout.frames[0])
     render.film_transparent = layout.transparent
     render.dither_intensity = 0.0
     render.use_compositing = render.use_sequencer = False
