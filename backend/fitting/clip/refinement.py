@@ -20,6 +20,7 @@ from .tracking import Identities, Pose, front_first, steadied
 RATE = 0.6  # factor on all steps of the recipe, in the first round ...
 LAST_RATE = 0.06  # ... and in the last, by a cosine
 MOMENTUM = 0.8
+ROT = 1e-3
 
 FULL_CHANGE = 0.02
 """Mean change of the target beneath a primitive, of 1, from which on its path has a knot in every frame."""
@@ -102,6 +103,7 @@ class Refinement:
         unit[:, :2] = free[:, 2:3]
         unit[:, 2] = free[:, 2]
         weight = STIFFNESS * self.context.clip.smoothness * (1.0 - self._pace)[:, None].square() / unit.square()
+        weight[:, 4] += ROT
         self._gradient += self._paths.unbent(weight * self._paths.bent(free))
 
     def _begins(self) -> Tensor:
