@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     build,
     capture,
+    clips,
     limits,
     look,
     optimize,
@@ -17,7 +18,21 @@ from . import (
     verify,
 )
 
-_PARTS = (limits, look, target, regions, stamps, properties, capture, stamp_list, thumbnails, verify, optimize, build)
+_PARTS = (
+    limits,
+    look,
+    target,
+    clips,
+    regions,
+    stamps,
+    properties,
+    capture,
+    stamp_list,
+    thumbnails,
+    verify,
+    optimize,
+    build,
+)
 
 
 def register() -> None:

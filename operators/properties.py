@@ -12,6 +12,7 @@ from bpy.props import (
 )
 
 from ..backend.job import MAX_COUNT, MAX_SIZE, PRESETS, Settings
+from .clips import DIFFBMP_PG_clip
 from .limits import DIFFBMP_PG_limits
 from .look import DIFFBMP_PG_look
 from .regions import DIFFBMP_PG_regions
@@ -141,6 +142,7 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
 
 class DIFFBMP_PG_scene(bpy.types.PropertyGroup):
     target: PointerProperty(type=DIFFBMP_PG_target)
+    clip: PointerProperty(type=DIFFBMP_PG_clip)
     stamps: PointerProperty(type=DIFFBMP_PG_stamps)
     regions: PointerProperty(type=DIFFBMP_PG_regions)
     limits: PointerProperty(type=DIFFBMP_PG_limits)

@@ -151,7 +151,7 @@ def _draw_run(layout: bpy.types.UILayout, run: Run) -> None:
     done, text, quality = 0.0, "Starting ...", " "  # a line without text: what is below must not jump
     if progress:
         done = progress.step / max(1, progress.total)
-        text = f"{progress.step} / {progress.total}, {describe_seconds(progress.seconds_left)} left"
+        text = f"{progress.step:,} / {progress.total:,}, {describe_seconds(progress.seconds_left)} left"
         quality = describe_quality(progress)
     if run.state == "cancelling":
         text = "Cancelling ..."
