@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from . import (
+    animate,
     build,
     capture,
     clips,
     limits,
     look,
     optimize,
+    output,
     properties,
     regions,
     stamp_list,
@@ -25,6 +27,8 @@ _PARTS = (
     clips,
     regions,
     stamps,
+    animate,
+    output,
     properties,
     capture,
     stamp_list,
