@@ -134,6 +134,7 @@ def _rendered(scene: bpy.types.Scene, folder: Path) -> Footage:
         raise UserError(f"The clip ends at frame {last}, before it starts at {first}: swap them")
     frames = range(first, last + 1, settings.step)
     size = scene.diffbmp.fit.size
+    pictures: Iterator[ByteArray]
     if target.source == "SCENE":
         pictures = render_frames(target.scene, target.camera, size, target.transparent, frames)
     else:
@@ -178,18 +179,18 @@ def _written(
     scene: bpy.types.Scene, folder: Path, pictures: Iterator[ByteArray], moments: dict[int, int], clip: Clip
 ) -> Footage:
     (folder / "target").mkdir()
-    shape, seen = (0, 0), False
+    height, width, seen = 0, 0, False
     with closing(counted(pictures, len(moments))) as shown:
         for number, picture in zip(moments, shown, strict=True):
             rgba = cropped(picture, scene)
             write_png(folder / "target" / frame_name(number), rgba)
-            shape, seen = rgba.shape[:2], seen or bool(rgba[..., 3].any())
+            height, width = rgba.shape[:2]
+            seen = seen or bool(rgba[..., 3].any())
     if not seen:
         raise UserError(
             f"The target {target_name(scene)} is fully transparent in all of its {len(moments)} frames: choose another"
         )
     fill_gaps(folder / "target")
-    height, width = shape
     return Footage("target", clip, width, height, moments, folder / "target")
 
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import bpy
 import numpy as np
@@ -39,7 +40,7 @@ def write_moving_mask(
         frames = image_frames(source.image)
         if source.source == "image" and not source.invert:
             return str(frames.path)
-        channel = "alpha" if source.source == "alpha" else "brightness"
+        channel: Literal["brightness", "alpha"] = "alpha" if source.source == "alpha" else "brightness"
         read = frames.read(list(target.moments), target.clip.fps)
         pictures = (inverted(source, channel_of(rgba, channel)) for rgba in read)
     (folder / "masks" / name).mkdir(parents=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def render_frames(
     size: int,
     transparent: bool,
     frames: Iterable[int] | None = None,
-) -> Iterator[ByteArray]:
+) -> Generator[ByteArray, None, None]:
     """A scene's own renders, one a frame: [h, w, 4], the longer side `size` px, straight alpha, display-encoded.
 
     camera: who sees it, None = the scene's own. frames: None = the one that it shows. Between two of them, and until

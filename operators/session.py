@@ -5,7 +5,7 @@ It is kept here and not in the scene, because it must neither be undone nor save
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from time import sleep
 from typing import Any, Protocol
@@ -121,7 +121,7 @@ class Watching:
             self.slot.clear()
 
 
-def counted(items: Iterable[Any], total: int) -> Iterator[Any]:
+def counted(items: Iterable[Any], total: int) -> Generator[Any, None, None]:
     """The items, while Blender's pointer shows how many of them there were yet."""
     manager = bpy.context.window_manager
     manager.progress_begin(0, total)
