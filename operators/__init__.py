@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from . import (
+    animate,
     build,
     capture,
+    clips,
     limits,
     look,
     optimize,
+    output,
     properties,
     regions,
     stamp_list,
@@ -17,7 +20,23 @@ from . import (
     verify,
 )
 
-_PARTS = (limits, look, target, regions, stamps, properties, capture, stamp_list, thumbnails, verify, optimize, build)
+_PARTS = (
+    limits,
+    look,
+    target,
+    clips,
+    regions,
+    stamps,
+    animate,
+    output,
+    properties,
+    capture,
+    stamp_list,
+    thumbnails,
+    verify,
+    optimize,
+    build,
+)
 
 
 def register() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.job import Job, Limits, RegionSpec, TemplateSpec, UserError
+from ..backend.job import Clip, Job, Limits, RegionSpec, TemplateSpec, UserError
 from .folders import file_name
+from .footage import Footage, write_footage
 from .images import ByteArray, write_png
-from .regions import RegionMask, write_regions
+from .regions import RegionMask, need_pictures, write_regions
 from .settings import (
     color_mode,
     fit_settings,
@@ -24,7 +25,7 @@ from .settings import (
 )
 from .stamp_pixels import StampReader
 from .stamps import refresh, stamps_of
-from .target import importance_pixels, target_pixels
+from .target import importance_pixels, moves, target_pixels
 from .thumbnails import THUMBNAILS
 
 
@@ -36,11 +37,10 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
     """
     wanted, left_out = fit_settings(scene), unused_settings(scene)
     refresh(scene.diffbmp.stamps)
-    target = target_pixels(scene)
-    width, height = _canvas(target, wanted.size)
-    importance = importance_pixels(scene, width, height) if takes_steering(scene) else None
     try:
-        target_file = _write_picture(target, folder, "target")
+        target, target_file, clip = _target(scene, folder)
+        width, height = _canvas(target, wanted.size)
+        importance = importance_pixels(scene, width, height) if takes_steering(scene) else None
         importance_file = "" if importance is None else _write_picture(importance, folder, "importance")
         mask, masks = write_regions(scene, folder, width, height, target)
         # Compressing pictures takes the most time, and frees Blender's own thread meanwhile.
@@ -50,7 +50,8 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
             if not regions:
                 stamps.add(None, "", stamp_limits(scene))
             stamps.finish()
-        Job(target_file, stamps.specs, wanted, mask=mask, importance=importance_file, regions=regions).save(folder)
+        job = Job(target_file, stamps.specs, wanted, mask, importance_file, regions=regions, clip=clip)
+        job.save(folder)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written to ({error.strerror}): see that there is space and permission"
@@ -138,9 +139,21 @@ def _region(mask: RegionMask, stamps: _Stamps) -> RegionSpec:
     return RegionSpec(mask.name, mask.file, indices, round(region.share, 6), region_settings(region))
 
 
-def _canvas(target: ByteArray, size: int) -> tuple[int, int]:
+def _target(scene: bpy.types.Scene, folder: Path) -> tuple[ByteArray | Footage, str, Clip | None]:
+    """The target, its path in the job, and how it moves, None = not at all."""
+    if moves(scene):
+        footage = write_footage(scene, folder, need_pictures(scene))
+        return footage, footage.file, footage.clip
+    pixels = target_pixels(scene)
+    return pixels, _write_picture(pixels, folder, "target"), None
+
+
+def _canvas(target: ByteArray | Footage, size: int) -> tuple[int, int]:
     """Width and height of the canvas on which a target is fitted, px."""
-    height, width = target.shape[:2]
+    if isinstance(target, Footage):
+        width, height = target.width, target.height
+    else:
+        height, width = target.shape[:2]
     factor = size / max(height, width)
     return max(1, round(width * factor)), max(1, round(height * factor))
 

@@ -37,6 +37,20 @@ def channelbag_of(action: bpy.types.Action, owner: bpy.types.Object) -> bpy.type
     owner.animation_data.action = action
     owner.animation_data.action_slot = slot
     return strip.channelbag(slot, ensure=True)
+def set_movie(render: bpy.types.RenderSettings, container: str, codec: str, alpha: bool = False) -> None:
+    """Output as a movie without sound, in the best quality that the codec has but for larger files without a gain."""
+    if hasattr(render.image_settings, "media_type"):
+        render.image_settings.media_type = "VIDEO"
+    else:
+        render.image_settings.file_format = "FFMPEG"
+    coding = render.ffmpeg
+    coding.format, coding.codec, coding.audio_codec = container, codec, "NONE"
+    if codec == "H264":
+        coding.constant_rate_factor, coding.ffmpeg_preset = "PERC_LOSSLESS", "GOOD"
+    elif codec == "PRORES":
+        coding.ffmpeg_prores_profile = "4444"  # of which alone alpha can be chosen
+    render.image_settings.color_mode = "RGBA" if alpha else "RGB"
+    render.image_settings.color_depth = "8"
 
 
 def picture_socket(scene: bpy.types.Scene) -> bpy.types.NodeSocket:

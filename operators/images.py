@@ -71,6 +71,13 @@ def write_png(path: Path, rgba: ByteArray) -> None:
             file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
 
 
+def write_grey(path: Path, grey: ByteArray) -> None:
+    """Writes [h, w] as a grey PNG. Raises OSError where it cannot be written."""
+    rgba = np.full((*grey.shape, 4), 255, np.uint8)
+    rgba[..., :3] = grey[..., None]
+    write_png(path, rgba)
+
+
 def _where_missing(image: bpy.types.Image) -> str:
     if image.source != "FILE" or image.packed_file:
         return ""

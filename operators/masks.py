@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -31,13 +31,17 @@ def mask_pixels(mask: bpy.types.Mask, width: int, height: int, frame: int) -> By
 
     Raises UserError where nothing of it lies on the canvas, or where Blender cannot render now.
     """
-    factor = _samples(width, height)
-    with _keeps_images(), _at_frame(frame), _mask_scene(mask, width * factor, height * factor) as scene:
-        picture = _rendered(scene)[..., 0]
-    pixels = np.rint(picture.reshape(height, factor, width, factor).mean((1, 3))).astype(np.uint8)
+    pixels = _drawn(mask, width, height, frame)
     if not pixels.any():
         raise UserError(f"The mask {mask.name} is empty in frame {frame}: draw a closed spline that lies on the canvas")
     return pixels
+
+
+def _drawn(mask: bpy.types.Mask, width: int, height: int, frame: int) -> ByteArray:
+    factor = _samples(width, height)
+    with _keeps_images(), _at_frame(frame), _mask_scene(mask, width * factor, height * factor) as scene:
+        picture = _rendered(scene)[..., 0]
+    return np.rint(picture.reshape(height, factor, width, factor).mean((1, 3))).astype(np.uint8)
 
 
 def image_mask(image: bpy.types.Image, channel: Literal["brightness", "alpha"]) -> ByteArray:
@@ -45,7 +49,11 @@ def image_mask(image: bpy.types.Image, channel: Literal["brightness", "alpha"]) 
 
     Raises UserError as read_image does.
     """
-    rgba = read_image(image)
+    return channel_of(read_image(image), channel)
+
+
+def channel_of(rgba: ByteArray, channel: Literal["brightness", "alpha"]) -> ByteArray:
+    """[h, w] of a picture [h, w, 4], as image_mask says."""
     if channel == "alpha":
         return np.ascontiguousarray(rgba[..., 3])
     brightness = rgba[..., :3] @ np.array(_LUMA, np.float32)
@@ -62,16 +70,34 @@ def source_pixels(
 
     Raises UserError that names what is missing or cannot be used, and where nothing is inside.
     """
-    pixels = _plain_pixels(source, scene, width, height, target)
-    if source.invert and source.source != "none":
-        pixels = np.uint8(255) - pixels
+    pixels = inverted(source, _plain_pixels(source, scene, width, height, target, mask_pixels))
     if not pixels.any():
-        raise UserError("Nothing lies inside it: choose something else, or turn Invert over")
+        raise UserError(NOTHING_INSIDE)
     return pixels
 
 
-def _plain_pixels(
+NOTHING_INSIDE = "Nothing lies inside it: choose something else, or turn Invert over"
+
+
+def shown_pixels(
     source: bpy.types.PropertyGroup, scene: bpy.types.Scene, width: int, height: int, target: ByteArray
+) -> ByteArray:
+    """As source_pixels, of the frame that the scene shows; where nothing is inside, all is 0."""
+    return inverted(source, _plain_pixels(source, scene, width, height, target, _drawn))
+
+
+def inverted(source: bpy.types.PropertyGroup, pixels: ByteArray) -> ByteArray:
+    """Pixels of a DIFFBMP_PG_mask_source with inside and outside exchanged, if it asks for that."""
+    return np.uint8(255) - pixels if source.invert and source.source != "none" else pixels
+
+
+def _plain_pixels(
+    source: bpy.types.PropertyGroup,
+    scene: bpy.types.Scene,
+    width: int,
+    height: int,
+    target: ByteArray,
+    draw: Callable[[bpy.types.Mask, int, int, int], ByteArray],
 ) -> ByteArray:
     if source.source == "none":
         return np.full((height, width), 255, np.uint8)
@@ -80,7 +106,7 @@ def _plain_pixels(
     if source.source in ("image", "alpha"):
         return image_mask(_chosen(source, "image"), "alpha" if source.source == "alpha" else "brightness")
     if source.source == "mask":
-        return mask_pixels(_chosen(source, "mask"), width, height, scene.frame_current)
+        return draw(_chosen(source, "mask"), width, height, scene.frame_current)
     return render_silhouette(_objects(source), _camera(source, scene), width, height)
 
 

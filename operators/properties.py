@@ -12,8 +12,11 @@ from bpy.props import (
 )
 
 from ..backend.job import MAX_COUNT, MAX_SIZE, PRESETS, Settings
+from .animate import DIFFBMP_PG_animate
+from .clips import DIFFBMP_PG_clip
 from .limits import DIFFBMP_PG_limits
 from .look import DIFFBMP_PG_look
+from .output import DIFFBMP_PG_output
 from .regions import DIFFBMP_PG_regions
 from .stamps import DIFFBMP_PG_stamps
 from .target import DIFFBMP_PG_target
@@ -141,6 +144,7 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
 
 class DIFFBMP_PG_scene(bpy.types.PropertyGroup):
     target: PointerProperty(type=DIFFBMP_PG_target)
+    clip: PointerProperty(type=DIFFBMP_PG_clip)
     stamps: PointerProperty(type=DIFFBMP_PG_stamps)
     regions: PointerProperty(type=DIFFBMP_PG_regions)
     limits: PointerProperty(type=DIFFBMP_PG_limits)
@@ -148,6 +152,8 @@ class DIFFBMP_PG_scene(bpy.types.PropertyGroup):
     fit: PointerProperty(type=DIFFBMP_PG_fit)
     backend: PointerProperty(type=DIFFBMP_PG_backend)
     build: PointerProperty(type=DIFFBMP_PG_build)
+    animate: PointerProperty(type=DIFFBMP_PG_animate)
+    output: PointerProperty(type=DIFFBMP_PG_output)
 
 
 _CLASSES = (

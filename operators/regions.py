@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-import numpy as np
 from bpy.props import (
     BoolProperty,
     CollectionProperty,
@@ -18,10 +17,12 @@ from bpy.props import (
 
 from ..backend.job import UserError
 from .folders import file_name
-from .images import ByteArray, write_png
+from .footage import Footage
+from .images import ByteArray, write_grey
 from .limits import DIFFBMP_PG_limits
 from .look import DIFFBMP_PG_look
 from .masks import source_pixels
+from .moving_masks import needs_pictures, write_moving_mask
 
 _SOURCES = (
     ("none", "Everything", "The whole canvas", "SELECT_SET", 0),
@@ -133,39 +134,46 @@ def active_region(scene: bpy.types.Scene) -> bpy.types.PropertyGroup | None:
 
 
 def write_regions(
-    scene: bpy.types.Scene, folder: Path, width: int, height: int, target: ByteArray
+    scene: bpy.types.Scene, folder: Path, width: int, height: int, target: ByteArray | Footage
 ) -> tuple[str, list[RegionMask]]:
     """Writes the masks of the canvas and of the used regions as grey PNGs into the job's folder.
 
-    width, height: of the canvas, px. target: [h, w, 4], for its alpha. Returns the file of the canvas's mask ("" = the
-    whole canvas) and the regions, the front one first.
+    width, height: of the canvas, px. target: [h, w, 4], for its alpha, or one that moves: then masks may be folders of
+    pictures, or movies. Returns the file of the canvas's mask ("" = the whole canvas) and the regions, the front one
+    first.
 
     Raises UserError, which names the region and what is missing, and OSError where the folder cannot be written to.
     """
 
-    def pixels(source: bpy.types.PropertyGroup, what: str) -> ByteArray:
+    def write(source: bpy.types.PropertyGroup, name: str, what: str) -> str:
         try:
-            return source_pixels(source, scene, width, height, target)
+            if isinstance(target, Footage):
+                return write_moving_mask(source, scene, folder, name, (width, height), target)
+            return _write_mask(folder, name, source_pixels(source, scene, width, height, target))
         except UserError as error:
             raise UserError(f"{what}: {error.message[:1].lower()}{error.message[1:]}") from error
 
     regions = scene.diffbmp.regions
     overall = ""
     if regions.overall.source != "none":
-        overall = _write_mask(folder, "canvas", pixels(regions.overall, "The mask of the canvas"))
+        overall = write(regions.overall, "canvas", "The mask of the canvas")
     written = []
     for number, region in enumerate(region for region in regions.entries if region.use):
-        grey = pixels(region.area, f"The region {region.name}")
-        file = _write_mask(folder, f"{number:03d}_{file_name(region.name)}", grey)
+        file = write(region.area, f"{number:03d}_{file_name(region.name)}", f"The region {region.name}")
         written.append(RegionMask(region.name, file, region))
     return overall, written
 
 
+def need_pictures(scene: bpy.types.Scene) -> bool:
+    """Whether a mask of a scene is the alpha of its target."""
+    regions = scene.diffbmp.regions
+    areas = (region.area for region in regions.entries if region.use)
+    return any(needs_pictures(source) for source in (regions.overall, *areas))
+
+
 def _write_mask(folder: Path, name: str, grey: ByteArray) -> str:
     (folder / "masks").mkdir(exist_ok=True)
-    rgba = np.full((*grey.shape, 4), 255, np.uint8)
-    rgba[..., :3] = grey[..., None]
-    write_png(folder / "masks" / f"{name}.png", rgba)
+    write_grey(folder / "masks" / f"{name}.png", grey)
     return f"masks/{name}.png"
 
 

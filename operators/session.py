@@ -5,6 +5,7 @@ It is kept here and not in the scene, because it must neither be undone nor save
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from time import sleep
 from typing import Any, Protocol
@@ -118,6 +119,18 @@ class Watching:
             return self.finish(task)
         finally:
             self.slot.clear()
+
+
+def counted(items: Iterable[Any], total: int) -> Generator[Any, None, None]:
+    """The items, while Blender's pointer shows how many of them there were yet."""
+    manager = bpy.context.window_manager
+    manager.progress_begin(0, total)
+    try:
+        for number, item in enumerate(items, 1):
+            manager.progress_update(number)
+            yield item
+    finally:
+        manager.progress_end()
 
 
 def redraw() -> None:

@@ -32,7 +32,7 @@ def fit_settings(scene: bpy.types.Scene) -> Settings:
         count=fit.count,
         size=fit.size,
         iterations=fit.steps,
-        time_limit=_number(fit.time_limit),
+        time_limit=number(fit.time_limit),
         seed=fit.seed,
         recipe=fit.recipe,
         space=fit.space,
@@ -79,7 +79,7 @@ def own_limits(limits: bpy.types.PropertyGroup) -> Limits:
 
 def color_mode(stamps: bpy.types.PropertyGroup) -> tuple[Literal["tint", "mix", "multiply"], float]:
     """How own colors enter, and how much of them: of all stamps, or of one."""
-    return ("mix", 1.0) if stamps.mode == "original" else (stamps.mode, _number(stamps.blend))
+    return ("mix", 1.0) if stamps.mode == "original" else (stamps.mode, number(stamps.blend))
 
 
 def lacks_colors(scene: bpy.types.Scene) -> bool:
@@ -107,15 +107,15 @@ def unused_settings(scene: bpy.types.Scene) -> str:
 def _limits(limits: bpy.types.PropertyGroup) -> Limits:
     values: dict[str, Any] = {}
     if not limits.free_rotation:
-        values["rotation_range"] = (_number(limits.rotation_min), _number(limits.rotation_max))
+        values["rotation_range"] = (number(limits.rotation_min), number(limits.rotation_max))
     if limits.opaque:
         values["opacity_range"] = (1.0, 1.0)
     else:
-        values["opacity_range"] = (_number(limits.opacity_min), _number(limits.opacity_max))
+        values["opacity_range"] = (number(limits.opacity_min), number(limits.opacity_max))
     return Limits(
-        stretch=_number(limits.stretch),
+        stretch=number(limits.stretch),
         mirror=limits.mirror,
-        size_range=(_number(limits.size_min / 100), _number(limits.size_max / 100)),
+        size_range=(number(limits.size_min / 100), number(limits.size_max / 100)),
         most=limits.most,
         **values,
     )
@@ -129,7 +129,7 @@ def _steering(scene: bpy.types.Scene) -> dict[str, Any]:
 def _look(look: bpy.types.PropertyGroup) -> dict[str, Any]:
     return {
         "losses": _losses(look),
-        "spacing": _number(look.spacing / 100),
+        "spacing": number(look.spacing / 100),
         "order": look.order,
         "palette_size": look.palette_size if look.palette == "target" else 0,
         "palette": [_color(item.color) for item in look.colors] if look.palette == "given" else [],
@@ -139,7 +139,7 @@ def _look(look: bpy.types.PropertyGroup) -> dict[str, Any]:
 def _losses(look: bpy.types.PropertyGroup) -> dict[str, float]:
     """Weights by name; none where the recipe's own loss is all that is wanted."""
     preferred = {
-        loss: _number(weight * getattr(look, name))
+        loss: number(weight * getattr(look, name))
         for name, (loss, weight) in _PREFERENCES.items()
         if getattr(look, name) > 0
     }
@@ -150,9 +150,9 @@ def _losses(look: bpy.types.PropertyGroup) -> dict[str, float]:
 
 def _color(values: bpy.types.bpy_prop_array) -> Color:
     red, green, blue = values
-    return _number(red), _number(green), _number(blue)
+    return number(red), number(green), number(blue)
 
 
-def _number(value: float) -> float:
+def number(value: float) -> float:
     """The number as it was set: Blender keeps single precision, which adds digits."""
     return round(value, 6)

@@ -81,6 +81,50 @@ def render_objects(
         return _rendered(scene, frame_of(scene, objects, view), size, samples)
 
 
+def render_motion(
+    objects: Sequence[bpy.types.Object], frames: Sequence[int], size: int, samples: int = 16
+) -> Iterator[ByteArray]:
+    """Objects together in each of several frames, seen as render_objects sees them in the first, by a camera at rest.
+
+    It frames all that they show in any of the frames. size: of the longer side, px. Yields [h, w, 4], alike in size.
+    Raises UserError where they show nothing in some frame, or cannot be rendered.
+    """
+    shown = bpy.context.scene  # its frame is the one that is rendered
+    with _shown_again(shown), studio(objects) as scene:
+        scene.frame_set(frames[0])
+        if not _has_material(scene):
+            scene.view_layers[0].material_override = plain_material()
+        _light(scene, "EVEN", None)
+        seen = frame_of(scene, objects, "AUTO")
+        for frame in frames[1:]:
+            scene.frame_set(frame)
+            seen = _joined(seen, frame_of(scene, objects, "AUTO", seen.rotation))
+        for frame in frames:
+            shown.frame_set(frame)
+            yield _rendered(scene, seen, size, samples)
+
+
+@contextmanager
+def _shown_again(scene: bpy.types.Scene) -> Iterator[None]:
+    """Has a scene and its objects be as in the frame that it shows, after they were in others."""
+    frame, part = scene.frame_current, scene.frame_subframe
+    try:
+        yield
+    finally:
+        scene.frame_set(frame, subframe=part)
+
+
+def _joined(first: Frame, second: Frame) -> Frame:
+    """The least frame that holds two of the same rotation."""
+    turned, corners = first.rotation.transposed(), []
+    for frame in (first, second):
+        middle, half = turned @ frame.center, Vector((frame.width, frame.height, frame.depth)) / 2
+        corners += [middle - half, middle + half]
+    low, high = np.min(corners, axis=0), np.max(corners, axis=0)
+    width, height, depth = (float(value) for value in high - low)
+    return Frame(first.rotation, first.rotation @ Vector((low + high) / 2), width, height, depth)
+
+
 def _has_material(scene: bpy.types.Scene) -> bool:
     """Whether anything that a studio's scene shows has a material, what is instanced included."""
     scene.view_layers[0].update()
@@ -135,8 +179,12 @@ def render_text(
 
 @contextmanager
 def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
-    """A scene with these objects alone, set to render them free of noise; it is gone afterwards, with its camera."""
+    """A scene with these objects alone, as they are in the frame that is shown, set to render them free of noise.
+
+    It is gone afterwards, with its camera.
+    """
     scene = bpy.data.scenes.new("DiffBMP studio")
+    scene.frame_current = bpy.context.scene.frame_current
     hidden = {
         item: (item.hide_render, item.hide_viewport) for item in objects if item.hide_render or item.hide_viewport
     }
@@ -171,12 +219,18 @@ def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
 _PLAIN = "DiffBMP studio white"
 
 
-def frame_of(scene: bpy.types.Scene, objects: Sequence[bpy.types.Object], view: str) -> Frame:
-    """The tight frame of all that a studio's scene shows. Raises UserError where that is nothing."""
+def frame_of(
+    scene: bpy.types.Scene, objects: Sequence[bpy.types.Object], view: str, rotation: Matrix | None = None
+) -> Frame:
+    """The tight frame of all that a studio's scene shows. Raises UserError where that is nothing.
+
+    rotation: of the camera, 3 x 3; None = by the view.
+    """
     scene.view_layers[0].update()
     depsgraph = scene.view_layers[0].depsgraph
     points = _points(depsgraph)
-    rotation = _rotation(points, objects, depsgraph) if view == "AUTO" and len(points) else _turned(view)
+    if rotation is None:
+        rotation = _rotation(points, objects, depsgraph) if view == "AUTO" and len(points) else _turned(view)
     local = points @ np.array(rotation)  # the camera's axes are the columns
     if not len(local) or not np.isfinite(local).all() or not np.ptp(local, axis=0)[:2].max() > 0:
         names = ", ".join(item.name for item in objects[:3])

@@ -1,20 +1,20 @@
 # mypy: disable-error-code="valid-type"
 """The target, as Scene.diffbmp.target: an image, the render of a scene, or the shape of an object."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import closing
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 
 from ..backend.job import UserError
-from .compat import set_still_image
 from .images import ByteArray, read_image
+from .scene_frames import render_frames
 from .silhouettes import render_vertex_colors
 from .stamp_sources import short_name
 from .studio import render_objects, was_deleted
+
+MOVING = ("MOVIE", "SEQUENCE")
+"""Sources of images that have frames."""
 
 SHAPE_SAMPLES = 64
 """To a pixel of an object's shape."""
@@ -51,6 +51,11 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
     )
     object: PointerProperty(
         type=bpy.types.Object, name="Object", description="The text or other object whose shape is the target"
+    )
+    moving: BoolProperty(
+        name="Animation",
+        description="The target is a clip: the stamps are fitted in each of its frames, and move with it",
+        default=False,
     )
     aspect: EnumProperty(items=_ASPECTS, default="TARGET", name="Crop", description="What is used of the target")
     aspect_x: FloatProperty(
@@ -111,15 +116,27 @@ def target_pixels(scene: bpy.types.Scene) -> ByteArray:
     if missing:
         raise UserError(f"There is no target: {missing[0].lower()}{missing[1:]}")
     if target.source == "SCENE":
-        rgba = _render(target.scene, target.camera, scene.diffbmp.fit.size, target.transparent)
+        rgba = _render(scene)
     elif target.source == "OBJECT":
         rgba = render_objects([target.object], scene.diffbmp.fit.size, source=scene, samples=SHAPE_SAMPLES)
     else:
+        if target.image.source in MOVING:
+            raise UserError(
+                f"The image {target.image.name} is a {target.image.source.lower()}, but a still picture is needed: "
+                "turn on the target's Animation, or save a picture and open it"
+            )
         rgba = read_image(target.image)
-    rgba = _cropped(rgba, scene)
+    rgba = cropped(rgba, scene)
     if not rgba[..., 3].any():
         raise UserError(f"The target {target_name(scene)} is fully transparent: choose another {target.source.lower()}")
     return rgba
+
+
+def _render(scene: bpy.types.Scene) -> ByteArray:
+    """The scene that is the target, in the frame that it shows: [h, w, 4]."""
+    target = scene.diffbmp.target
+    with closing(render_frames(target.scene, target.camera, scene.diffbmp.fit.size, target.transparent)) as pictures:
+        return next(pictures)
 
 
 def importance_pixels(scene: bpy.types.Scene, width: int, height: int) -> ByteArray | None:
@@ -135,7 +152,7 @@ def importance_pixels(scene: bpy.types.Scene, width: int, height: int) -> ByteAr
         return render_vertex_colors(
             target.importance_object, width, height, attribute=target.importance_layer, camera=camera
         )
-    return _cropped(read_image(target.importance), scene) if target.importance else None
+    return cropped(read_image(target.importance), scene) if target.importance else None
 
 
 def lacks_target(scene: bpy.types.Scene) -> str:
@@ -154,6 +171,17 @@ def lacks_target(scene: bpy.types.Scene) -> str:
     return "" if target.image else "Choose a target image"
 
 
+def can_move(scene: bpy.types.Scene) -> bool:
+    """Whether the target that a scene asks for has frames."""
+    target = scene.diffbmp.target
+    return target.source != "IMAGE" or (target.image is not None and target.image.source in MOVING)
+
+
+def moves(scene: bpy.types.Scene) -> bool:
+    """Whether the stamps are to move with the scene's target."""
+    return bool(scene.diffbmp.target.moving) and can_move(scene)
+
+
 def target_name(scene: bpy.types.Scene) -> str:
     """What the target is called; "" if there is none."""
     target = scene.diffbmp.target
@@ -165,8 +193,8 @@ def _camera(target: bpy.types.PropertyGroup) -> bpy.types.Object | None:
     return target.camera or target.scene.camera
 
 
-def _cropped(rgba: ByteArray, scene: bpy.types.Scene) -> ByteArray:
-    """The largest part of a picture [h, w, 4] that has the shape asked for, where the focus is."""
+def cropped(rgba: ByteArray, scene: bpy.types.Scene) -> ByteArray:
+    """The largest part of a picture [h, w, 4] that has the shape asked for by a scene's target, where the focus is."""
     target, render = scene.diffbmp.target, scene.render
     if target.aspect == "TARGET":
         return rgba
@@ -178,60 +206,6 @@ def _cropped(rgba: ByteArray, scene: bpy.types.Scene) -> ByteArray:
     cut_width, cut_height = min(width, max(1, round(height * aspect))), min(height, max(1, round(width / aspect)))
     left, top = round((width - cut_width) * target.focus_x), round((height - cut_height) * target.focus_y)
     return rgba[top : top + cut_height, left : left + cut_width]
-
-
-def _render(scene: bpy.types.Scene, camera: bpy.types.Object | None, size: int, transparent: bool) -> ByteArray:
-    """A scene's own render, its longer side `size` px. Raises UserError where it yields no picture."""
-    with tempfile.TemporaryDirectory() as folder, _rendering(scene, camera, size, transparent):
-        path = Path(folder) / "target.png"
-        scene.render.filepath = str(path)
-        try:
-            bpy.ops.render.render(write_still=True, scene=scene.name)
-        except RuntimeError as error:
-            raise UserError(f"The scene {scene.name} could not be rendered: {error}") from error
-        if not path.is_file():
-            raise UserError(f"The scene {scene.name} could not be rendered: try to render it by itself")
-        image = bpy.data.images.load(str(path))
-        try:
-            return read_image(image)
-        finally:
-            bpy.data.images.remove(image)
-
-
-_RENDER = (
-    *("filepath", "resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y"),
-    *("use_border", "film_transparent", "use_file_extension", "use_overwrite", "use_placeholder", "use_multiview"),
-)
-_OUTPUT = ("media_type", "file_format", "color_mode", "color_depth", "compression")
-
-
-@contextmanager
-def _rendering(scene: bpy.types.Scene, camera: bpy.types.Object | None, size: int, transparent: bool) -> Iterator[None]:
-    """A scene set to render a still picture of square pixels; afterwards it is as it was."""
-    render, output = scene.render, scene.render.image_settings
-    before = {name: getattr(render, name) for name in _RENDER}
-    format_before = {name: getattr(output, name) for name in _OUTPUT if hasattr(output, name)}
-    own_camera = scene.camera
-    width = render.resolution_x * render.pixel_aspect_x
-    height = render.resolution_y * render.pixel_aspect_y
-    factor = size / max(width, height)
-    try:
-        render.resolution_x, render.resolution_y = (max(4, round(side * factor)) for side in (width, height))
-        render.resolution_percentage = 100
-        render.pixel_aspect_x = render.pixel_aspect_y = 1.0
-        render.use_border = render.use_multiview = render.use_placeholder = False
-        render.use_overwrite = render.use_file_extension = True
-        render.film_transparent = render.film_transparent or transparent
-        set_still_image(output, alpha=True)
-        if camera is not None:
-            scene.camera = camera
-        yield
-    finally:
-        scene.camera = own_camera
-        for name, value in before.items():
-            setattr(render, name, value)
-        for name, value in format_before.items():
-            setattr(output, name, value)
 
 
 def register() -> None:

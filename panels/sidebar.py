@@ -14,6 +14,7 @@ from ..operators.storage import KEY
 from .base import Sidebar, settings_layout, steering_layout
 from .limits import draw_limits
 from .look import draw_look
+from .output import draw_animate, draw_output
 from .target import draw_importance
 from .text import draw_sentence
 
@@ -113,6 +114,8 @@ class DIFFBMP_PT_result(Sidebar, bpy.types.Panel):
         if settings.scene:
             show = layout.operator("diffbmp.show_scene", text=f"Show {settings.scene.name}", icon="SCENE_DATA")
             show.name = settings.scene.name
+            draw_output(layout, settings.scene)
+        draw_animate(layout, context.scene.diffbmp.animate)
 
 
 class DIFFBMP_PT_built(Sidebar, bpy.types.Panel):
@@ -131,6 +134,7 @@ class DIFFBMP_PT_built(Sidebar, bpy.types.Panel):
             if source.diffbmp.build.scene == context.scene:
                 back = layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK")
                 back.name = source.name
+        draw_output(layout, context.scene)
         if NOTICE.text:
             draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", context.region.width)
 
@@ -151,7 +155,7 @@ def _draw_run(layout: bpy.types.UILayout, run: Run) -> None:
     done, text, quality = 0.0, "Starting ...", " "  # a line without text: what is below must not jump
     if progress:
         done = progress.step / max(1, progress.total)
-        text = f"{progress.step} / {progress.total}, {describe_seconds(progress.seconds_left)} left"
+        text = f"{progress.step:,} / {progress.total:,}, {describe_seconds(progress.seconds_left)} left"
         quality = describe_quality(progress)
     if run.state == "cancelling":
         text = "Cancelling ..."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..operators.target import can_move, moves
 from .base import Sidebar, settings_layout
 
 
@@ -27,6 +28,8 @@ class DIFFBMP_PT_target(Sidebar, bpy.types.Panel):
             row = layout.row(align=True)
             for source, icon in (("VIEWPORT", "VIEW3D"), ("RENDER", "RENDER_RESULT"), ("VIEWER", "NODE_COMPOSITING")):
                 row.operator("diffbmp.capture_target", text=source.title(), icon=icon).source = source
+        if can_move(context.scene):
+            _draw_clip(layout, target, settings.clip)
         layout.prop(target, "aspect")
         if target.aspect == "CUSTOM":
             column = layout.column(align=True)
@@ -42,6 +45,38 @@ class DIFFBMP_PT_target(Sidebar, bpy.types.Panel):
         row.prop(settings.fit, "background")
 
 
+class DIFFBMP_PT_animation(Sidebar, bpy.types.Panel):
+    bl_label = "Animation"
+    bl_parent_id = "DIFFBMP_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+    bl_order = 45
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return moves(context.scene)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        clip = context.scene.diffbmp.clip
+        layout = settings_layout(self.layout)
+        for names in (("iterations", "refinement"), ("smoothness", "knots", "flow", "fade"), ("still", "cut")):
+            column = layout.column()
+            for name in names:
+                column.prop(clip, name)
+
+
+def _draw_clip(layout: bpy.types.UILayout, target: bpy.types.PropertyGroup, clip: bpy.types.PropertyGroup) -> None:
+    """Draws whether the target is fitted as a clip, and which part of it."""
+    layout.prop(target, "moving")
+    if not target.moving:
+        return
+    column = layout.column(align=True)
+    for name in ("start", "end", "step"):
+        column.prop(clip, name)
+    column = layout.column()
+    column.prop(clip, "scene_start")
+    column.prop(clip, "fps")
+
+
 def draw_importance(layout: bpy.types.UILayout, target: bpy.types.PropertyGroup) -> None:
     """Draws what says where likeness matters most."""
     layout.prop(target, "importance_source")
@@ -52,9 +87,14 @@ def draw_importance(layout: bpy.types.UILayout, target: bpy.types.PropertyGroup)
         layout.template_ID(target, "importance", new="image.new", open="image.open", text=" ")
 
 
+_CLASSES = (DIFFBMP_PT_target, DIFFBMP_PT_animation)
+
+
 def register() -> None:
-    bpy.utils.register_class(DIFFBMP_PT_target)
+    for item in _CLASSES:
+        bpy.utils.register_class(item)
 
 
 def unregister() -> None:
-    bpy.utils.unregister_class(DIFFBMP_PT_target)
+    for item in reversed(_CLASSES):
+        bpy.utils.unregister_class(item)
