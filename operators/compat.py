@@ -37,6 +37,8 @@ def channelbag_of(action: bpy.types.Action, owner: bpy.types.Object) -> bpy.type
     owner.animation_data.action = action
     owner.animation_data.action_slot = slot
     return strip.channelbag(slot, ensure=True)
+
+
 def set_movie(render: bpy.types.RenderSettings, container: str, codec: str, alpha: bool = False) -> None:
     """Output as a movie without sound, in the best quality that the codec has but for larger files without a gain."""
     if hasattr(render.image_settings, "media_type"):

@@ -77,7 +77,13 @@ class _Channel:
         for row in (number > 1).nonzero()[0].tolist():
             at = np.flatnonzero(keys[row])
             held = self._held(row, at)
-            _write(bag(row).fcurves.new(self.path, index=self.index), times[at], self.values[row, at], slopes[row, at], held)
+            _write(
+                bag(row).fcurves.new(self.path, index=self.index),
+                times[at],
+                self.values[row, at],
+                slopes[row, at],
+                held,
+            )
         return int(number[number > 1].sum())
 
     def _held(self, row: int, at: NDArray[np.int64]) -> BoolArray:
@@ -127,9 +133,7 @@ def _hidden(layout: Layout) -> BoolArray:
     return unseen & ~fades_in
 
 
-def _write(
-    curve: bpy.types.FCurve, times: FloatArray, values: FloatArray, slopes: FloatArray, held: BoolArray
-) -> None:
+def _write(curve: bpy.types.FCurve, times: FloatArray, values: FloatArray, slopes: FloatArray, held: BoolArray) -> None:
     """Keys with the handles of the cubics between them: a third of the way, so that time runs evenly along them."""
     points = curve.keyframe_points
     points.add(len(times))

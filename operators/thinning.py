@@ -75,7 +75,9 @@ def _exceeding(
     inside = moves & ~keys & np.isfinite(tolerance)
     rows, columns = inside.nonzero()
     p, q = before[rows, columns], after[rows, columns]
-    curve = cubic(times[p], values[rows, p], slopes[rows, p], times[q], values[rows, q], slopes[rows, q], times[columns])
+    curve = cubic(
+        times[p], values[rows, p], slopes[rows, p], times[q], values[rows, q], slopes[rows, q], times[columns]
+    )
     error = np.abs(curve - values[rows, columns]) / np.maximum(tolerance[rows, columns], _EXACT)
     wrong = error > 1.0
     rows, columns, p, error = rows[wrong], columns[wrong], p[wrong], error[wrong]
