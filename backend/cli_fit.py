@@ -83,7 +83,7 @@ def _add_pictures(group: argparse._ArgumentGroup) -> None:
     add("--mask", type=Path, metavar="M.png", help="white: the target counts; black: nothing is placed")
     text = "a part of the canvas (white) and its stamps, or those of --templates; may be repeated, the front one first"
     add("--region", type=Path, nargs="+", action="append", metavar=("M.png", "FILE"), help=text)
-    text = "how much paint where it is to stay clear weighs (1; regions: twice that)"
+    text = "how much paint where it is to stay clear weighs (1; regions: twice that, 100 at most)"
     add("--containment", type=float, metavar="W", help=text)
     add("--importance", type=Path, metavar="W.png", help="white: errors weigh more than where it is black")
     add("--start", type=Path, metavar="DIR", help="a layout to continue from")
@@ -115,7 +115,7 @@ def _add_usage(group: argparse._ArgumentGroup) -> None:
 def _add_colors(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--background", type=_color, metavar="RRGGBB", help="colour of the canvas (ffffff)")
     text = "nothing is behind the stamps: the picture has the target's transparency"
-    group.add_argument("--transparent", action="store_const", const=True, help=text)
+    group.add_argument("--transparent", action=argparse.BooleanOptionalAction, default=None, help=text)
     palette = group.add_mutually_exclusive_group()
     text = "the only colours that are used"
     palette.add_argument("--palette", type=_colors, metavar="RRGGBB,RRGGBB", help=text)

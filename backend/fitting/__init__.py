@@ -89,6 +89,8 @@ def fit(
     for name, plane in planes.items():
         if plane is not None:
             planes[name] = _checked_plane(name, plane, target)
+    if hidden is not None and bool((hidden > 1).any()):
+        raise UserError("The hidden part has values above 1, but it is a share of each pixel: scale it down")
     if importance is not None and bool((importance == 0).any()):
         raise UserError("The importance is 0 in places: leave those out by the mask")
     goal = goal_of(target.cpu().float().contiguous(), planes, settings, loss)
@@ -119,9 +121,11 @@ def goal_of(
     loss: Loss | None = None,
 ) -> Goal:
     """Of what fit was given, once it is checked."""
-    weight = planes["mask"]
+    weight, hidden, straight = planes["mask"], planes["hidden part"], None
+    if weight is None and hidden is not None:
+        weight = torch.ones_like(hidden)
     if settings.transparent and weight is not None:
-        weight = weight.clamp_max(1.0)
+        weight, straight = weight.clamp_max(1.0), target
         target = composited(target, weight, torch.tensor(settings.background), settings.space)
     return Goal(
         target,
@@ -131,8 +135,9 @@ def goal_of(
         settings.losses,
         loss,
         settings.containment,
-        planes["hidden part"],
+        hidden,
         settings.transparent,
+        straight,
     )
 
 

@@ -51,7 +51,7 @@ class DefaultDescent:
         self._capacities = capacities(templates, count, settings.usage)
         self._separation = settings.spacing * max(self._height, self._width)  # px
         check_spacing(self._separation, count, self._height, self._width)
-        palette = palette_of(settings, goal.target, None if goal.weight is None else goal.weights, self._generator)
+        palette = palette_of(settings, goal.colors, goal.seen, self._generator)
         primitives = self._started(goal, limits, start)
         self._spacing = math.sqrt(self._height * self._width / count)
         self._rule = recipe.adam_rule(self._spacing, settings.iterations)

@@ -40,7 +40,7 @@ def initialize(
     shrink = math.ceil(max(height, width) / min(LARGEST_RASTER, FINEST_SPACING * math.sqrt(count)))
     raster = shrunk(goal.target, shrink)
     density = contrast_density(raster, count, recipe)
-    for plane in (None if goal.weight is None else goal.weights, goal.importance):
+    for plane in (goal.seen, goal.importance):
         if plane is not None:
             density = density * shrunk(plane[None], shrink)[0]
     density = _normalized(density)

@@ -82,6 +82,17 @@ class Goal:
     containment: float = 1.0  # weight of what is to stay clear, relative to what counts most
     hidden: Tensor | None = None  # [H, W] share that something in front covers: it neither counts nor must stay clear
     transparent: bool = False  # the weight is also the alpha that the result is to have
+    straight: Tensor | None = None  # [3, H, W] the target's own colours, where it is transparent
+
+    @property
+    def colors(self) -> Tensor:
+        """The target's own colours [3, H, W], whatever is behind it."""
+        return self.target if self.straight is None else self.straight
+
+    @property
+    def seen(self) -> Tensor | None:
+        """What of the weight is seen: [H, W], None = everything alike; raises UserError where it is 0 all over."""
+        return None if self.weight is None else self.weights
 
     @property
     def weights(self) -> Tensor:
@@ -111,7 +122,8 @@ class Goal:
         """The same with another target and other planes; change takes and gives [C, H, W]."""
         planes = {name: getattr(self, name) for name in ("weight", "importance", "hidden")}
         planes = {name: None if plane is None else change(plane[None])[0] for name, plane in planes.items()}
-        return replace(self, target=change(self.target), **planes)
+        straight = None if self.straight is None else change(self.straight)
+        return replace(self, target=change(self.target), straight=straight, **planes)
 
 
 class Judge:
@@ -152,7 +164,8 @@ class _Open:
 
     def over_background(self, image: Tensor, canvas: Tensor) -> Tensor:
         """An image [3, H, W] that was drawn over a canvas, with the background in what of it is to be seen."""
-        return (image + self.share * (self._background - canvas)).clamp_min(0.0)
+        # Not cut off at 0: what covers too much must be told so on a dark background, too.
+        return image + self.share * (self._background - canvas)
 
 
 class Objective:
@@ -191,7 +204,8 @@ class Objective:
         scale = count / (3.0 * float(trained.double().sum()))
         # Clear pixels weigh as much as white ones while stamps are kept out of them, and nothing in the judgement.
         if self._open is not None:
-            trained = trained + goal.containment * float(trained.max()) * self._open.share
+            share = self._open.share if goal.hidden is None else self._open.share * (1.0 - goal.hidden)
+            trained = trained + goal.containment * float(trained.max()) * share
         self._combination = Combination(
             goal.losses,
             goal.target,

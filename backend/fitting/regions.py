@@ -13,12 +13,14 @@ from torch import Tensor
 from ..color import composited
 from ..control import Control
 from ..job import Layout, Settings, UserError
+from ..losses import check_losses
 from ..metrics import psnr
 from ..rendering import render_layout
 from ..templates import Templates
 from . import FitResult, Observer, Snapshot, fit
 from .primitives import template_specs
-from .usage import divided
+from .spacing import check_spacing
+from .usage import capacities, divided
 
 CONTAINMENT = 2.0
 """Paint outside of a region weighs so many times as much as that outside of a mask: it covers another region.
@@ -26,6 +28,10 @@ CONTAINMENT = 2.0
 Of 200 soft discs each in a disc, a star and a letter, 0.5 to 1.3 % of the alpha lies outside with 1, 0.4 to 1.0 % with
 2, 0.3 to 0.8 % with 4; what is inside loses 1.7 and 3.2 dB of PSNR. To begin with it only late in the fit is no better.
 """
+
+
+OPAQUE = 0.05
+"""Share that may still be seen through what lies in front and yet count as none: what is behind it may lie freely."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +59,18 @@ def fit_regions(
     """Fits settings.count primitives, shared out to the regions, each to what of the target its region shows.
 
     The layout's `region` says which one a primitive belongs to. A limit on how often a stamp is used holds in each
-    region. What is judged are all regions together. Where a region lies beneath others, it spends no primitives; its
-    own settings hold in place of those of all. A control that is cancelled leaves out those that have not begun.
+    region. What is judged are all regions together. Where a region lies beneath others, it spends no primitives (but by
+    the recipe paper); its own settings hold in place of those of all. A control that is cancelled leaves out those that
+    have not begun.
 
     Raises UserError as fit does, and where a region shows nothing.
     """
     control = control or Control()
+    weight = None if weight is None else weight.clamp_max(1.0)
     whole = torch.ones_like(target[0]) if weight is None else weight
     parts = parts_of(regions, whole, settings.transparent)
     counts = counts_of(regions, [part.seen for part in parts], settings.count)
+    check_regions(regions, templates, settings, counts, target.shape[1:])
     union = shown(regions, weight)
     done: list[Layout] = []
     loss, steps, seconds = 0.0, 0, 0.0
@@ -87,8 +96,30 @@ def fit_regions(
 
 def shown(regions: Sequence[Region], weight: Tensor | None) -> Tensor:
     """How much the pixels count to all regions together: [H, W]. weight [H, W]: None = all alike."""
-    union = torch.stack([region.mask for region in regions]).amax(0)
+    union = _covered(regions)[-1]
     return union if weight is None else union * weight
+
+
+def _covered(regions: Sequence[Region]) -> list[Tensor]:
+    """What each region and those in front of it cover together: planes [H, W]. Soft masks that touch leave no seam."""
+    masks = torch.stack([region.mask for region in regions])
+    return list(masks.cumsum(0).clamp_max(1.0))
+
+
+def check_regions(
+    regions: Sequence[Region], templates: Templates, settings: Settings, counts: Sequence[int], size: Sequence[int]
+) -> None:
+    """Raises UserError, with its name, for a region whose settings cannot be met. size: of the canvas, px."""
+    for region, count in zip(regions, counts, strict=True):
+        own = settings_of(region, settings, count)
+        stamps = region.stamps or range(len(templates))
+        try:
+            check_losses(own.losses)
+            check_spacing(own.spacing * max(size), count, *size)
+            capacities(Templates([templates.items[index] for index in stamps]), count, own.usage)
+        except UserError as error:
+            message = f"The region {region.name} asks for what cannot be. {error.message}"
+            raise UserError(message, error.action) from error
 
 
 def merged(layouts: list[Layout], templates: Templates) -> Layout:
@@ -126,29 +157,41 @@ def parts_of(regions: Sequence[Region], whole: Tensor, transparent: bool, *, str
 
     Raises UserError where a region shows nothing, if `strict`.
     """
-    open_ = torch.ones_like(whole)  # what the masks in front leave
+    before = torch.zeros_like(whole)  # what those in front cover
     parts = []
-    for region in regions:
-        if region.mask.shape != whole.shape:
-            raise UserError(f"The mask of the region {region.name} has not the target's size")
-        weight, hidden = region.mask * whole, (1.0 - open_) * whole
+    for region, covered in zip(regions, _covered_checked(regions, whole), strict=True):
+        weight, hidden = region.mask * whole, before
         if transparent:
             # What is in front is as transparent as the target already: behind it, more would be too much.
+            hidden = before * whole
             rest = 1.0 - hidden
-            weight = torch.where(rest > 0, weight * open_ / rest.clamp_min(1e-6), weight)
+            weight = torch.where(rest > OPAQUE, (covered - before) * whole / rest.clamp_min(OPAQUE), weight)
         part = Part(weight, hidden)
         if strict and float(weight.double().sum()) <= 0:
             raise UserError(f"The region {region.name} shows nothing: paint white what belongs to it")
         if strict and float(part.seen.double().sum()) <= 0:
             raise UserError(f"The region {region.name} lies beneath others all over: move it further to the front")
         parts.append(part)
-        open_ = open_ * (1.0 - region.mask)
+        before = covered
     return parts
+
+
+def _covered_checked(regions: Sequence[Region], whole: Tensor) -> list[Tensor]:
+    for region in regions:
+        if region.mask.shape != whole.shape:
+            raise UserError(f"The mask of the region {region.name} has not the target's size")
+    return _covered(regions)
 
 
 def settings_of(region: Region, settings: Settings, count: int) -> Settings:
     """The settings of a region's own fit, of `count` of the primitives."""
-    own = replace(settings, count=count, time_limit=settings.time_limit * count / settings.count, **region.settings)
+    chosen = dict(region.settings)
+    # Of the two ways to a palette, the region's own holds.
+    if chosen.get("palette"):
+        chosen.setdefault("palette_size", 0)
+    elif chosen.get("palette_size"):
+        chosen.setdefault("palette", [])
+    own = replace(settings, count=count, time_limit=settings.time_limit * count / settings.count, **chosen)
     return replace(own, containment=min(100.0, CONTAINMENT * own.containment))
 
 

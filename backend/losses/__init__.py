@@ -142,11 +142,16 @@ class Combination:
         return total
 
 
-def _chosen(losses: Mapping[str, float], otherwise: str) -> dict[str, float]:
-    """Those whose weight is not 0, among them at least one of the image."""
+def check_losses(losses: Mapping[str, float]) -> None:
+    """Raises UserError for names that are none of LOSSES."""
     for name in losses:
         if name not in LOSSES:
             raise UserError(f"There is no loss {name!r}: choose from {', '.join(LOSSES)}")
+
+
+def _chosen(losses: Mapping[str, float], otherwise: str) -> dict[str, float]:
+    """Those whose weight is not 0, among them at least one of the image."""
+    check_losses(losses)
     chosen = {name: factor for name, factor in losses.items() if factor > 0}
     if any(LOSSES[name].of != "primitives" for name in chosen):
         return chosen

@@ -100,7 +100,7 @@ def test_wrong_places(stamp: Path, target: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_wrong_jobs(tmp_path: Path, stamp: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "job.json cannot be read" in complaint(capsys, "fit", tmp_path, "--out", tmp_path / "out")
+    assert "There is no stamp" in complaint(capsys, "fit", tmp_path, "--out", tmp_path / "out")
     (tmp_path / "job.json").write_text('{"schema": 1, "target": "a.png", "templates": [{"file": "b.png"}], "cuont": 3}')
     assert "unknown key 'cuont'" in complaint(capsys, "fit", tmp_path, "--out", tmp_path / "out")
     message = complaint(capsys, "fit", tmp_path, "--out", tmp_path / "out", "--templates", stamp)

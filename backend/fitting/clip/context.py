@@ -45,8 +45,7 @@ class Context:
         rasterizer = make_rasterizer(settings.engine, templates, height, width, **options)  # type: ignore[arg-type]
         device = rasterizer.torch_device
         generator = torch.Generator().manual_seed(settings.seed)
-        weights = None if goal.weight is None else goal.weights
-        palette = palette_of(settings, goal.target, weights, generator)
+        palette = palette_of(settings, goal.colors, goal.seen, generator)
         contrast = OPEN_CONTRAST if settings.transparent else 1.0
         return cls(
             templates,
