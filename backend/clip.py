@@ -26,8 +26,8 @@ class Clip:
     step: int = 1
     fps: float = 0.0  # frames a second; 0 = the target's own. A movie of another rate is resampled
     scene_start: int = 1  # the scene's frame that shows the first one
-    iterations: int = 60  # of each frame after the first of a shot
-    refinement: int = 40  # rounds over all frames in which the paths are made smooth; 0 = none
+    iterations: int = 40  # of each frame after the first of a shot
+    refinement: int = 60  # rounds over all frames in which the paths are made smooth; 0 = none
     knots: int = 16  # frames from knot to knot of a path, at most: there are more where the target changes much
     smoothness: float = 1.0  # how strongly a primitive is kept from changing between frames; 0 = not at all
     flow: bool = True  # primitives are carried along by the target's optical flow

@@ -17,8 +17,8 @@ from .thinning import thinned
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-LEVELS_PER_PIXEL = 8.0
-"""By how many 8-bit levels a colour or an opacity may be off for each pixel that a place may: 2 at 0.25 px."""
+LEVELS_PER_PIXEL = 16.0
+"""By how many 8-bit levels a colour or an opacity may be off for each pixel that a place may: 4 at 0.25 px."""
 
 
 def key_planes(layout: Layout, planes: list[bpy.types.Object], name: str, tolerance: float) -> int:

@@ -149,7 +149,8 @@ class _ClipFit:
         if len(shot.poses) > 1 and self._clip.refinement > 0 and not self._control.cancelled:
             shot.identities.level = self._levels(shot)
             goals = _Part(self._goals, begin, len(shot.poses))
-            refinement = Refinement(self.context, shot.identities, shot.poses, goals)
+            pinned = begin == 0 and start is not None
+            refinement = Refinement(self.context, shot.identities, shot.poses, goals, pinned)
             shot.poses = refinement.run(lambda frame: self._goes_on(begin + frame, STEP_SHARE))
         if not self._control.cancelled:
             self._save(name, shot.packed())

@@ -8,6 +8,7 @@ limits which hold for these hold for all of the path.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -99,44 +100,43 @@ class Paths:
         result[1:] += inner[:-1]
         return result
 
-    def fitted(self, values: list[Tensor], stiffness: float = 1e-3, rounds: int = 40) -> Tensor:
-        """Control points [K, C] whose paths are nearest to values [N, C] of each frame, by least squares."""
-        right = values[0].new_zeros(self.size, values[0].shape[1])
-        diagonal = right.new_zeros(self.size, 1)
-        points = right.clone()
+    def fitted(self, values: Sequence[Tensor], stiffness: float = 1e-3) -> Tensor:
+        """Control points [K, C] whose paths are nearest to values [N, C] of each frame, by least squares.
+
+        stiffness: weight of the bends. Solved by conjugate gradients, of each column alone.
+        """
+        right, share = values[0].new_zeros(self.size, values[0].shape[1]), values[0].new_zeros(self.size, 1)
         for frame, value in enumerate(values):
             self.add(right, value, frame)
-            for j in range(4):
-                w = self.weight[frame, :, j : j + 1]
-                diagonal.index_add_(0, self.base[frame] + j, w * w.sum(1, keepdim=True))
-        share = right.new_zeros(self.size, 1)
-        for frame in range(len(values)):
-            self.add(share, torch.ones_like(values[0][:, :1]), frame)
-        # Begins with the mean of what each control point is nearest to.
+            self.add(share, torch.ones_like(value[:, :1]), frame)
+        # Begins with the mean of what each control point is near to; one that the frames leave free stays there.
         points = right / share.clamp_min(1e-6)
 
         def applied(x: Tensor) -> Tensor:
-            y = stiffness * self.unbent(self.bent(x))
+            result = _RIDGE * x + stiffness * self.unbent(self.bent(x))
             for frame in range(len(values)):
-                self.add(y, self.at(x, frame), frame)
-            return y
+                self.add(result, self.at(x, frame), frame)
+            return result
 
-        # Conjugate gradients, of each column alone.
-        residual = right - applied(points)
-        scale = 1.0 / (diagonal + 6.0 * stiffness)
-        z = residual * scale
-        direction, dot = z.clone(), (residual * z).sum(0)
-        for _ in range(rounds):
+        residual = right + _RIDGE * points - applied(points)
+        direction, dot = residual.clone(), residual.square().sum(0)
+        enough = _ACCURACY * dot
+        for _ in range(_ROUNDS):
+            open_ = dot > enough
             image = applied(direction)
-            step = dot / (direction * image).sum(0).clamp_min(1e-20)
-            points += step * direction
-            residual -= step * image
-            z = residual * scale
-            after = (residual * z).sum(0)
-            direction = z + after / dot.clamp_min(1e-20) * direction
+            step = torch.where(open_, dot / (direction * image).sum(0).clamp_min(_TINY), 0.0)
+            points = points + step * direction
+            residual = residual - step * image
+            after = torch.where(open_, residual.square().sum(0), dot)
+            direction = residual + after / dot.clamp_min(_TINY) * direction
             dot = after
         return points
 
+
+_RIDGE = 1e-5
+"""Weight of the distance from where the solution begins."""
+
+_ROUNDS, _ACCURACY, _TINY = 60, 1e-12, 1e-30
 
 _TICKS = 840
 """Of a clock between two knots: a number that the usual rates divide."""

@@ -20,13 +20,18 @@ from .tracking import Identities, Pose, front_first, steadied
 RATE = 0.6  # factor on all steps of the recipe, in the first round ...
 LAST_RATE = 0.06  # ... and in the last, by a cosine
 MOMENTUM = 0.8
-ROT = 1e-3
 
 FULL_CHANGE = 0.02
 """Mean change of the target beneath a primitive, of 1, from which on its path has a knot in every frame."""
 
 STIFFNESS = 1e-4
 """Weight of the bends of slow paths: squared second differences of control points, lengths relative to the scale."""
+
+TURNING = 1e-3
+"""Weight of the bends of rotations, in radians: round stamps would turn aimlessly, and each turn needs keys."""
+
+PINNED = 2.0
+"""Knots after which a path is free of its first pose, where that stays as it is."""
 
 Watch = Callable[[int], bool]
 """Called after each frame with its number from 0; says whether to go on."""
@@ -40,6 +45,7 @@ class Refinement:
     identities: Identities
     poses: list[Pose]
     goals: Sequence[Goal]  # of the same frames, on the CPU
+    pinned: bool = False  # the first pose stays as it is
 
     def run(self, watch: Watch) -> list[Pose]:
         """The poses on smooth paths; as far as it came where the watch says so."""
@@ -59,7 +65,25 @@ class Refinement:
             wave = 0.5 * (1.0 + math.cos(math.pi * progress))
             self._optimizer.step(self._gradient, LAST_RATE + (RATE - LAST_RATE) * wave)
         free = self._optimizer.variables.free
-        return [replace(pose, params=self._paths.at(free, f).cpu()) for f, pose in enumerate(self.poses)]
+        fixed = self.identities.locked[:, None] | self.context.fixed_columns
+        smooth = [self._paths.at(free, frame).cpu() for frame in range(len(self.poses))]
+        if self.pinned:
+            self._pin(smooth)
+        return [
+            replace(pose, params=torch.where(fixed, pose.params, params))
+            for pose, params in zip(self.poses, smooth, strict=True)
+        ]
+
+    def _pin(self, smooth: list[Tensor]) -> None:
+        """Bends paths [N, 9] of all frames to their first pose, less and less over the first knots."""
+        off = self._unwound()[0] - smooth[0]
+        first = ~self._begins()[1:].cumsum(0).bool()  # still the appearances of the first frame
+        share = (1.0 - self._rates().cumsum(0) / PINNED).clamp_min(0.0)
+        bounds = self.context.bounds(self.identities.template.to(self.context.device))
+        smooth[0] = self.poses[0].params
+        for frame in range(1, len(smooth)):
+            bent = smooth[frame] + (share[frame] * first[frame - 1])[:, None] * off
+            smooth[frame] = bounds.clamp(bent.to(self.context.device)).cpu()
 
     def _round(self, number: int, watch: Watch) -> bool:
         """Adds up the gradient of all frames. Every other round goes from the last to the first one."""
@@ -103,7 +127,7 @@ class Refinement:
         unit[:, :2] = free[:, 2:3]
         unit[:, 2] = free[:, 2]
         weight = STIFFNESS * self.context.clip.smoothness * (1.0 - self._pace)[:, None].square() / unit.square()
-        weight[:, 4] += ROT
+        weight[:, ROTATION] += TURNING * self.context.clip.smoothness
         self._gradient += self._paths.unbent(weight * self._paths.bent(free))
 
     def _begins(self) -> Tensor:
