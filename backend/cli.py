@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from . import cli_animate
 from .bench import add_options as add_bench_options
 from .cli_fit import ENGINE_NAMES, add_options, engine_name, job_of
 from .control import Control, termination_calls
@@ -46,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("layout", type=Path, metavar="DIR", help="folder that fit wrote")
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="x.png or x.json")
     export.set_defaults(run=_export)
+    animated = commands.add_parser("animate", help="make a clip of still layouts")
+    cli_animate.add_options(animated)
+    animated.set_defaults(run=cli_animate.animate)
+    merge = commands.add_parser("merge", help="join parts of a clip that share a frame")
+    cli_animate.add_merge_options(merge)
+    merge.set_defaults(run=cli_animate.merge)
     doctor = commands.add_parser("doctor", help="list the engines and compare each with the reference")
     doctor.add_argument("--json", action="store_true", help="write JSON")
     doctor.set_defaults(run=_doctor)

@@ -147,9 +147,13 @@ class _ClipFit:
         tracker = self._tracked(begin, start)
         shot = Shot(begin, tracker.identities, tracker.finished())
         if len(shot.poses) > 1 and self._clip.refinement > 0 and not self._control.cancelled:
-            shot.identities.level = self._levels(shot)
-            goals = _Part(self._goals, begin, len(shot.poses))
             pinned = begin == 0 and start is not None
+            levels = self._levels(shot)
+            if start is not None and pinned:
+                # Those of the part before hold here, too.
+                levels[: start.count] = shot.identities.level[: start.count]
+            shot.identities.level = levels
+            goals = _Part(self._goals, begin, len(shot.poses))
             refinement = Refinement(self.context, shot.identities, shot.poses, goals, pinned)
             shot.poses = refinement.run(lambda frame: self._goes_on(begin + frame, STEP_SHARE))
         if not self._control.cancelled:

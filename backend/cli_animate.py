@@ -1,0 +1,78 @@
+"""The command line's `animate` and `merge`: clips made of layouts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .easings import EASINGS
+from .files import UserError, check_range
+
+GROWTHS = ("back", "random", "left", "center")
+MAX_FRAMES = 100_000
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Of `animate`, which has a command for each kind."""
+    kinds = parser.add_subparsers(required=True, metavar="KIND", dest="kind")
+    move = kinds.add_parser("transition", help="stamps move from one layout to the next")
+    move.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="folders that fit wrote, two or more")
+    grow = kinds.add_parser("growth", help="a picture appears stamp by stamp")
+    grow.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit wrote")
+    grow.add_argument("--order", choices=GROWTHS, default="back", help="which stamps appear first (back)")
+    grow.add_argument(
+        "--overlap", type=float, default=0.25, metavar="S", help="share of the time that one takes (0.25)"
+    )
+    for kind in (move, grow):
+        add = kind.add_argument
+        add("--out", type=Path, required=True, metavar="DIR", help="folder for the clip's layout")
+        add("--frames", type=int, default=48, metavar="N", help="of each way, or of the growth (48)")
+        add("--hold", type=int, default=12, metavar="N", help="frames in which a picture stands still (12)")
+        add("--easing", choices=EASINGS, default="smooth", help="how a motion begins and ends (smooth)")
+        add("--fps", type=float, default=24.0, metavar="N", help="frames a second (24)")
+        add("--render", action="store_true", help="draw the frames, too")
+
+
+def animate(args: argparse.Namespace) -> int:
+    """Raises UserError for layouts that do not go together."""
+    check_range("--frames", args.frames, 2, MAX_FRAMES)
+    check_range("--hold", args.hold, 0, MAX_FRAMES)
+    check_range("--fps", args.fps, 1e-3, 1e4)
+    from .animations import growth, transition
+    from .rendering import render_layout
+    from .results import ResultFolder, load_result
+
+    results = [load_result(folder) for folder in args.layouts]
+    templates = results[0][1]
+    options = {"frames": args.frames, "hold": args.hold, "easing": args.easing, "fps": args.fps}
+    if args.kind == "growth":
+        check_range("--overlap", args.overlap, 0.0, 1.0)
+        layout = growth(results[0][0], order=args.order, overlap=args.overlap, **options)
+    else:
+        if len(results) < 2:
+            raise UserError("A transition needs two layouts at least: name another one")
+        layout = transition([one for one, _ in results], templates, **options)
+    folder = ResultFolder(args.out, templates)
+    folder.save(layout)
+    if args.render:
+        opaque = slice(None) if layout.transparent else slice(3)
+        numbered = enumerate(layout.frames)
+        pictures = (
+            (number, render_layout(layout, templates, frame=index, transparent=layout.transparent)[opaque])
+            for index, number in numbered
+        )
+        folder.finish_clip(pictures, lambda: {"count": layout.count})
+    return 0
+
+
+def add_merge_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="parts of a clip, in the order of time")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the whole clip's layout")
+
+
+def merge(args: argparse.Namespace) -> int:
+    """Raises UserError for parts that do not go together."""
+    from .merging import merge_folders
+
+    merge_folders(args.layouts, args.out)
+    return 0
