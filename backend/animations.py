@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,7 +63,8 @@ def growth(
 ) -> Layout:
     """A clip in which the stamps of a still layout appear, one after the other.
 
-    order: "back", "random", "left" or "center"; overlap: share of the time in which a stamp grows; hold: frames in which all is there.
+    order: "back", "random", "left" or "center". overlap: share of the time in which a stamp grows. hold: frames in
+    which all is there.
     """
     layout = _first(layout)
     count = layout.count
@@ -186,7 +188,7 @@ def _clip(
 def _tracks(layouts: list[Layout]) -> Index:
     """Which primitive of each layout is the same: [N, L], -1 = there is none."""
     tracks = np.arange(layouts[0].count)[:, None]
-    for before, after in zip(layouts, layouts[1:], strict=False):
+    for before, after in itertools.pairwise(layouts):
         counterpart = _matched(before, after)  # [N of before], -1 = none
         last = tracks[:, -1]
         column = np.where(last >= 0, counterpart[last], -1)

@@ -20,9 +20,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     grow = kinds.add_parser("growth", help="a picture appears stamp by stamp")
     grow.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit wrote")
     grow.add_argument("--order", choices=GROWTHS, default="back", help="which stamps appear first (back)")
-    grow.add_argument(
-        "--overlap", type=float, default=0.25, metavar="S", help="share of the time that one takes (0.25)"
-    )
+    text = "share of the time that one takes (0.25)"
+    grow.add_argument("--overlap", type=float, default=0.25, metavar="S", help=text)
     for kind in (move, grow):
         add = kind.add_argument
         add("--out", type=Path, required=True, metavar="DIR", help="folder for the clip's layout")

@@ -41,7 +41,9 @@ def capture(context: bpy.types.Context, source: str) -> bpy.types.Image:
     image.filepath_raw = ""
     for packed in image.packed_files:
         packed.filepath = f"//{image.name}"
-    for old in [old for old in bpy.data.images if old.get(_KEY) == source]:
+    old = bpy.data.images.get(source.title())
+    # One that was copied, painted on, renamed or is to be kept is the artist's.
+    if old is not None and old.get(_KEY) == source and not (old.is_dirty or old.use_fake_user or old.library):
         old.user_remap(image)
         bpy.data.images.remove(old)
     image.name, image[_KEY] = source.title(), source

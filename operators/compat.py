@@ -71,6 +71,13 @@ def picture_socket(scene: bpy.types.Scene) -> bpy.types.NodeSocket:
     return tree.nodes.new("NodeGroupOutput").inputs["Image"]
 
 
+def compositor_of(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+    """A scene's compositing nodes, None where it has none."""
+    if bpy.app.version < (5, 0):
+        return scene.node_tree
+    return scene.compositing_node_group
+
+
 def remove_scene(scene: bpy.types.Scene) -> None:
     """Removes a scene and, since Blender 5.0 where it is a datablock of its own, its compositor."""
     tree = getattr(scene, "compositing_node_group", None)

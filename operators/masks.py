@@ -16,6 +16,8 @@ from ..backend.job import UserError
 from .compat import picture_socket, remove_scene, set_still_image
 from .images import ByteArray, read_image
 from .silhouettes import render_silhouette
+from .studio import UNSEEN, was_deleted
+from .target import cropped, uncropped_size
 
 LEAST_SIDE = 4
 """The least resolution that Blender renders, px."""
@@ -107,7 +109,9 @@ def _plain_pixels(
         return image_mask(_chosen(source, "image"), "alpha" if source.source == "alpha" else "brightness")
     if source.source == "mask":
         return draw(_chosen(source, "mask"), width, height, scene.frame_current)
-    return render_silhouette(_objects(source), _camera(source, scene), width, height)
+    # Seen as the target is: all of the frame, and then the same part of it.
+    size = uncropped_size(scene, width, height)
+    return cropped(render_silhouette(_objects(source), _camera(source, scene), *size), scene, size != (width, height))
 
 
 def _chosen(source: bpy.types.PropertyGroup, name: str) -> bpy.types.ID:
@@ -121,16 +125,19 @@ def _chosen(source: bpy.types.PropertyGroup, name: str) -> bpy.types.ID:
 def _objects(source: bpy.types.PropertyGroup) -> list[bpy.types.Object]:
     chosen = _chosen(source, source.source)
     if source.source == "collection":
-        if not chosen.all_objects:
+        objects = [item for item in chosen.all_objects if item.type not in UNSEEN]
+        if not objects:
             raise UserError(f"The collection {chosen.name} holds no object: choose another")
-        return list(chosen.all_objects)
-    if not chosen.users_scene:  # deleted, but kept in the file because the setting still names it
-        raise UserError(f"The object {chosen.name} is in no scene any more: choose another")
+        return objects
+    if was_deleted(chosen):
+        raise UserError(f"The object {chosen.name} was deleted: choose another")
     return [chosen]
 
 
 def _camera(source: bpy.types.PropertyGroup, scene: bpy.types.Scene) -> bpy.types.Object:
     camera = source.camera or scene.camera
+    if camera is not None and was_deleted(camera):
+        raise UserError(f"The camera {camera.name} was deleted: choose another")
     if camera is None:
         raise UserError("There is no camera that sees its silhouette: choose one, or give the scene one")
     return camera

@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 
 from ..backend.job import UserError
-from .compat import remove_scene, set_still_image
+from .compat import compositor_of, remove_scene, set_still_image
 from .images import ByteArray, read_image
 
 OUTPUT = ("media_type", "file_format", "color_mode", "color_depth", "compression", "quality", "exr_codec")
@@ -108,6 +108,8 @@ def _rendering(scene: bpy.types.Scene, camera: bpy.types.Object | None, size: in
     """A scene set to render still pictures of square pixels; afterwards it is as it was."""
     render = scene.render
     own_camera, start, end = scene.camera, scene.frame_start, scene.frame_end
+    markers = {marker: marker.camera for marker in scene.timeline_markers if marker.camera and camera}
+    outputs = [node for node in _file_outputs(compositor_of(scene), set()) if not node.mute]
     width = render.resolution_x * render.pixel_aspect_x
     height = render.resolution_y * render.pixel_aspect_y
     factor = size / max(width, height)
@@ -122,10 +124,30 @@ def _rendering(scene: bpy.types.Scene, camera: bpy.types.Object | None, size: in
             set_still_image(render.image_settings, alpha=True)
             if camera is not None:
                 scene.camera = camera
+            # A marker would change the camera, and the nodes would write over the artist's files.
+            for marker in markers:
+                marker.camera = None
+            for node in outputs:
+                node.mute = True
             yield
         finally:
+            for marker, bound in markers.items():
+                marker.camera = bound
+            for node in outputs:
+                node.mute = False
             scene.camera = own_camera
             scene.frame_start, scene.frame_end = start, end
+
+
+def _file_outputs(tree: bpy.types.NodeTree | None, seen: set[bpy.types.NodeTree]) -> Iterator[bpy.types.Node]:
+    if tree is None or tree in seen:
+        return
+    seen.add(tree)
+    for node in tree.nodes:
+        if node.type == "OUTPUT_FILE":
+            yield node
+        elif node.type == "GROUP":
+            yield from _file_outputs(node.node_tree, seen)
 
 
 @contextmanager

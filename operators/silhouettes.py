@@ -59,7 +59,8 @@ def render_vertex_colors(
 
 def _look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
     """Has a studio's scene be seen by another camera than its own, wherever that is."""
-    scene.collection.objects.link(camera)
+    if camera.name not in scene.collection.objects:
+        scene.collection.objects.link(camera)
     scene.camera = camera
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..backend.job import UserError
 from .images import ByteArray, read_image
+from .stamp_sources import missing_texture
 from .studio import render_collection, render_objects, render_text, was_deleted
 
 OFFSET = 0.5 / 255.0
@@ -31,6 +32,13 @@ class StampReader:
         is_gone = stamp.object is not None and was_deleted(stamp.object)
         if is_gone or not (stamp.text or stamp.image or stamp.collection or stamp.object):
             raise UserError(f"What the stamp {stamp.name} showed was deleted: remove it from the list of stamps")
+        rendered = stamp.collection.all_objects if stamp.collection else [stamp.object] if stamp.object else []
+        missing = "" if stamp.text or stamp.image else missing_texture(rendered)
+        if missing:
+            raise UserError(f"The stamp {stamp.name} uses the image {missing}, whose file is missing: find or pack it")
+        edited = next((item for item in rendered if item.mode == "EDIT"), None)
+        if edited is not None and edited.type == "MESH":
+            raise UserError(f"The object {edited.name} is in Edit Mode, where it cannot be rendered: leave that first")
         if stamp.text:
             rgba = render_text(stamp.text, self._resolution, style=stamp.object, font=stamp.font)
         elif stamp.image:

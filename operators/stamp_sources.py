@@ -107,7 +107,7 @@ def _images(item: bpy.types.Object) -> list[Source]:
     found: dict[Source, None] = {}
     for number, slot in enumerate(item.material_slots):
         if slot.material and slot.material.node_tree:
-            images = list(dict.fromkeys(_node_images(slot.material.node_tree, set())))
+            images = list(dict.fromkeys(node_images(slot.material.node_tree, set())))
             # Beside a picture, an image that is data is a normal map or the like.
             pictures = [image for image in images if not image.colorspace_settings.is_data]
             crop = _shown(item, number)
@@ -115,7 +115,19 @@ def _images(item: bpy.types.Object) -> list[Source]:
     return list(found)
 
 
-def _node_images(tree: bpy.types.NodeTree, seen: set[bpy.types.NodeTree]) -> Iterator[bpy.types.Image]:
+def missing_texture(objects: Iterable[bpy.types.Object]) -> str:
+    """The name of an image whose file is missing, of the materials of some objects; "" where there is none."""
+    for item in objects:
+        for slot in item.material_slots:
+            if slot.material and slot.material.node_tree:
+                for image in node_images(slot.material.node_tree, set()):
+                    if image.source == "FILE" and not image.packed_file and 0 in image.size:
+                        return str(image.name)
+    return ""
+
+
+def node_images(tree: bpy.types.NodeTree, seen: set[bpy.types.NodeTree]) -> Iterator[bpy.types.Image]:
+    """The images of a material's texture nodes, also inside of groups. seen: groups that are not looked at again."""
     if tree in seen:
         return
     seen.add(tree)
@@ -123,7 +135,7 @@ def _node_images(tree: bpy.types.NodeTree, seen: set[bpy.types.NodeTree]) -> Ite
         if node.type == "TEX_IMAGE" and node.image:
             yield node.image
         elif node.type == "GROUP" and node.node_tree:
-            yield from _node_images(node.node_tree, seen)
+            yield from node_images(node.node_tree, seen)
 
 
 def _shown(item: bpy.types.Object, slot: int) -> Crop:

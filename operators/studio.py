@@ -52,6 +52,10 @@ class Frame:
     depth: float
 
 
+UNSEEN = ("CAMERA", "LIGHT")
+"""Types of objects that show nothing themselves."""
+
+
 def was_deleted(item: bpy.types.Object) -> bool:
     """Whether an object is in the file only because a setting names it."""
     return not item.users_collection
@@ -142,7 +146,7 @@ def render_collection(
     samples: int = 16,
 ) -> ByteArray:
     """All objects of a collection together. See render_objects."""
-    objects = [item for item in collection.all_objects if item.type not in ("CAMERA", "LIGHT")]
+    objects = [item for item in collection.all_objects if item.type not in UNSEEN]
     if not objects:
         raise UserError(f"The collection {collection.name} is empty: nothing of it can be rendered")
     return render_objects(objects, size, view=view, lighting=lighting, source=source, samples=samples)

@@ -146,12 +146,15 @@ def importance_pixels(scene: bpy.types.Scene, width: int, height: int) -> ByteAr
     """
     target = scene.diffbmp.target
     if target.importance_source == "VERTEX":
-        if target.importance_object is None:
+        painted = target.importance_object
+        if painted is None:
             return None
+        if was_deleted(painted):
+            raise UserError(f"The painted object {painted.name} was deleted: choose another")
         camera = _camera(target) if target.source == "SCENE" else None
-        return render_vertex_colors(
-            target.importance_object, width, height, attribute=target.importance_layer, camera=camera
-        )
+        size = uncropped_size(scene, width, height)
+        colors = render_vertex_colors(painted, *size, attribute=target.importance_layer, camera=camera)
+        return cropped(colors, scene, size != (width, height))
     return cropped(read_image(target.importance), scene) if target.importance else None
 
 
@@ -161,6 +164,8 @@ def lacks_target(scene: bpy.types.Scene) -> str:
     if target.source == "SCENE":
         if target.scene is None:
             return "Choose a scene to render"
+        if target.camera is not None and was_deleted(target.camera):
+            return f"The camera {target.camera.name} was deleted: choose another"
         if _camera(target) is None:
             return f"Give the scene {target.scene.name} a camera, or choose one"
         return ""
@@ -193,10 +198,25 @@ def _camera(target: bpy.types.PropertyGroup) -> bpy.types.Object | None:
     return target.camera or target.scene.camera
 
 
-def cropped(rgba: ByteArray, scene: bpy.types.Scene) -> ByteArray:
-    """The largest part of a picture [h, w, 4] that has the shape asked for by a scene's target, where the focus is."""
+def uncropped_size(scene: bpy.types.Scene, width: int, height: int) -> tuple[int, int]:
+    """The size of the whole picture of which a canvas of this size is the part that cropped() leaves, px.
+
+    That of a target which is another scene's render; the canvas itself for any other target.
+    """
+    target = scene.diffbmp.target
+    if target.source != "SCENE" or target.aspect == "TARGET" or target.scene is None:
+        return width, height
+    render = target.scene.render
+    whole = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    if whole > width / height:
+        return max(width, round(height * whole)), height
+    return width, max(height, round(width / whole))
+
+
+def cropped(rgba: ByteArray, scene: bpy.types.Scene, needed: bool = True) -> ByteArray:
+    """The largest part of a picture [h, w, ...] of the shape asked for by a scene's target, where the focus is."""
     target, render = scene.diffbmp.target, scene.render
-    if target.aspect == "TARGET":
+    if target.aspect == "TARGET" or not needed:
         return rgba
     if target.aspect == "FRAME":
         aspect = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)

@@ -37,7 +37,7 @@ NEAR_LEVELS = 1
 REACH = 5
 """Side of the square around what has changed in which new primitives are tried, px."""
 
-STEADINESS = 0.35
+STEADINESS = 0.25
 """Weight of the change of the error between frames, relative to that of the error."""
 
 _LEAST_FADE = 1e-6
