@@ -7,6 +7,7 @@ from . import (
     build,
     capture,
     clips,
+    editable,
     limits,
     look,
     optimize,
@@ -36,6 +37,7 @@ _PARTS = (
     verify,
     optimize,
     build,
+    editable,
 )
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.job import Layout, UserError
-from .keyframes import key_planes
-from .planes import build_planes
+from ..backend.job import Layout, UserError, check_choice
+from .instances import build_instances, dense_object
+from .keyframes import TOLERANCE, key_planes
+from .planes import build_planes, make_meshes
 from .session import NOTICE
 from .stage import make_scene
 from .storage import KEY, load_stamps, store_layout
@@ -19,23 +20,60 @@ from .target import target_name
 MAX_PLANES = 50_000
 """Objects take 30 KB of memory and 0.1 ms each; Blender would stand still for minutes with a million."""
 
-TOLERANCE = 0.25
-"""By how much what keys leave out may be off, px."""
+MAX_SAMPLES = 50_000_000
+"""Instances take 100 bytes of memory for each primitive and frame."""
+
+FORMS = ("AUTO", "PLANES", "DENSE")
+
+STILL_PLANES, CLIP_PLANES = 2000, 1000
+"""Up to how many primitives AUTO makes planes: more take long to select, and long to play."""
 
 MIN_SIDE = 4
 """Blender's own limit of a render's resolution, px."""
 
 
-def build_scene(folder: Path, name: str, samples: int, tolerance: float = TOLERANCE) -> bpy.types.Scene:
+def build_scene(
+    folder: Path, name: str, samples: int, form: str = "AUTO", tolerance: float = TOLERANCE
+) -> bpy.types.Scene:
     """Builds the layout of a folder as a new scene. name: what the artist will call it.
 
+    form: PLANES = an object for each stamp, with F-curves where there are several frames; DENSE = one object that shows
+    all of them as instances; AUTO = planes where they are few enough. tolerance: of the F-curves, px, see key_planes().
     Raises UserError, with the file as it was, where the layout cannot be built or Cycles is disabled.
     """
     layout = Layout.load(folder)
-    if layout.count > MAX_PLANES:
+    check_choice("form", form, FORMS)
+    if form == "AUTO":
+        few = layout.count <= (STILL_PLANES if len(layout.frames) == 1 else CLIP_PLANES)
+        form = "PLANES" if few else "DENSE"
+    _check(layout, folder, form)
+    with _wholly_or_not_at_all():
+        stamps = load_stamps(layout.templates)
+        collection = bpy.data.collections.new(name)
+        meshes = make_meshes(layout, folder)
+        if form == "DENSE":
+            build_instances(layout, meshes, collection)
+        else:
+            rows = range(layout.count)
+            planes = build_planes(layout, meshes, collection, rows)
+            if len(layout.frames) > 1:
+                key_planes(layout, planes, rows, name, tolerance)
+    scene = make_scene(layout, f"DiffBMP {name}", samples)
+    scene.collection.children.link(collection)
+    store_layout(layout, stamps, scene)
+    return scene
+
+
+def _check(layout: Layout, folder: Path, form: str) -> None:
+    if form == "PLANES" and layout.count > MAX_PLANES:
         raise UserError(
             f"The layout of {folder} has {layout.count:,} stamps, more than the {MAX_PLANES:,} planes that Blender can "
-            "bear: optimize fewer, or render the layout with the backend's command line"
+            "bear: build instances, or optimize fewer"
+        )
+    if layout.opacity.size > MAX_SAMPLES:
+        raise UserError(
+            f"The layout of {folder} has {layout.count:,} stamps in {len(layout.frames):,} frames, more than the "
+            f"{MAX_SAMPLES:,} in all that Blender can bear: optimize fewer, or a part of the frames"
         )
     if min(layout.width, layout.height) < MIN_SIDE:
         raise UserError(
@@ -44,20 +82,11 @@ def build_scene(folder: Path, name: str, samples: int, tolerance: float = TOLERA
         )
     if not hasattr(bpy.context.scene, "cycles"):
         raise UserError("Cycles is disabled: enable the add-on Cycles Render Engine in the preferences")
-    with _wholly_or_not_at_all():
-        stamps = load_stamps(layout.templates)
-        collection = bpy.data.collections.new(name)
-        planes = build_planes(layout, folder, collection)
-        if len(layout.frames) > 1:
-            key_planes(layout, planes, name, tolerance)
-    scene = make_scene(layout, f"DiffBMP {name}", samples)
-    scene.collection.children.link(collection)
-    store_layout(layout, stamps, scene)
-    return scene
 
 
 def _made() -> set[bpy.types.ID]:
-    kinds = (bpy.data.images, bpy.data.materials, bpy.data.meshes, bpy.data.collections, bpy.data.actions)
+    data = bpy.data
+    kinds = (data.images, data.materials, data.meshes, data.objects, data.collections, data.actions, data.node_groups)
     return {item for kind in kinds for item in kind}
 
 
@@ -75,7 +104,7 @@ def _wholly_or_not_at_all() -> Iterator[None]:
 class DIFFBMP_OT_build(bpy.types.Operator):
     bl_idname = "diffbmp.build"
     bl_label = "Build"
-    bl_description = "Make the layout into planes, one per stamp, in a scene of their own"
+    bl_description = "Show the layout in a scene of its own: as planes, one per stamp, or as instances"
     bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
 
     @classmethod
@@ -96,13 +125,15 @@ class DIFFBMP_OT_build(bpy.types.Operator):
         settings = context.scene.diffbmp
         folder = Path(bpy.path.abspath(settings.build.layout))
         try:
-            scene = build_scene(folder, target_name(context.scene) or folder.name, settings.build.samples)
+            name = target_name(context.scene) or folder.name
+            scene = build_scene(folder, name, settings.build.samples, settings.build.form, settings.build.tolerance)
         except UserError as error:
             NOTICE.tell(error.message, is_error=True)
             self.report({"ERROR"}, error.message)
             return {"CANCELLED"}
         settings.build.scene = scene
-        message = f"Built {len(scene.collection.all_objects) - 1:,} planes in the scene {scene.name}"
+        kind = "instances" if dense_object(scene) else "planes"
+        message = f"Built {len(scene[KEY]['template']):,} {kind} in the scene {scene.name}"
         NOTICE.tell(message)
         self.report({"INFO"}, message)
         return {"FINISHED"}

@@ -28,9 +28,9 @@ def set_still_image(settings: bpy.types.ImageFormatSettings, alpha: bool = False
     settings.color_depth = "8"
 
 
-def channelbag_of(action: bpy.types.Action, owner: bpy.types.Object) -> bpy.types.ActionChannelbag:
-    """Where the F-curves of an object are in an action: those of a slot of its own, which it is given."""
-    slot = action.slots.new(id_type="OBJECT", name=owner.name)
+def channelbag_of(action: bpy.types.Action, owner: bpy.types.ID) -> bpy.types.ActionChannelbag:
+    """Where the F-curves of an object or node tree are in an action: those of a slot of its own, which it is given."""
+    slot = action.slots.new(id_type=owner.id_type, name=owner.name)
     layer = action.layers[0] if action.layers else action.layers.new("Layer")
     strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
     owner.animation_data_create()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -17,20 +18,25 @@ from .thinning import thinned
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+TOLERANCE = 0.25
+"""By how much what keys leave out may be off unless it is said, px."""
+
 LEVELS_PER_PIXEL = 16.0
 """By how many 8-bit levels a colour or an opacity may be off for each pixel that a place may: 4 at 0.25 px."""
 
 
-def key_planes(layout: Layout, planes: list[bpy.types.Object], name: str, tolerance: float) -> int:
-    """Animates planes as the layout's frames say. Returns the number of keys.
+def key_planes(layout: Layout, planes: list[bpy.types.Object], rows: Sequence[int], name: str, tolerance: float) -> int:
+    """Animates the planes of some primitives as the layout's frames say. Returns the number of keys.
 
+    rows: whose planes they are: the primitives' numbers from 0. name: of the action.
     tolerance: how far a key may be left out, px: a place, an edge by its scale, a corner by its rotation may be so much
     off where there is none, and colours and opacities LEVELS_PER_PIXEL levels for each; 0 = keys in every frame.
 
     All planes share one action, in which each has a slot of its own: the action editor shows what is selected, and the
     file is not filled with thousands of actions.
     """
-    channels = _channels(layout, transforms(layout), tolerance)
+    cut, seen = cuts(layout), layout.opacity[:, rows] > 0
+    channels = _channels(transforms(layout).of(rows), seen, cut, tolerance)
     times = np.array(layout.frames, np.float64)
     action = bpy.data.actions.new(name)
     bags: dict[int, bpy.types.ActionChannelbag] = {}
@@ -43,11 +49,11 @@ def key_planes(layout: Layout, planes: list[bpy.types.Object], name: str, tolera
 
     for channel in channels:
         count += channel.write(times, planes, bag)
-    hidden = _hidden(layout)
+    hidden = _hidden(seen, cut)
     for row in hidden.any(0).nonzero()[0].tolist():
         changes = np.flatnonzero(np.diff(hidden[:, row], prepend=~hidden[0, row]))
         for path in ("hide_render", "hide_viewport"):
-            _write_steps(bag(row).fcurves.new(path), times[changes], hidden[changes, row].astype(np.float64))
+            write_steps(bag(row).fcurves.new(path), times[changes], hidden[changes, row].astype(np.float64))
         count += 2 * len(changes)
     return count
 
@@ -74,38 +80,47 @@ class _Channel:
         # What is seen but once need not be in the first frame what it is then.
         for row in (number == 1).nonzero()[0].tolist():
             getattr(planes[row], self.path)[self.index] = self.values[row, keys[row].argmax()]
+        keys[number < 2] = False
+        points = self._points(times, keys, slopes)
+        end = 0
         for row in (number > 1).nonzero()[0].tolist():
-            at = np.flatnonzero(keys[row])
-            held = self._held(row, at)
-            _write(
-                bag(row).fcurves.new(self.path, index=self.index),
-                times[at],
-                self.values[row, at],
-                slopes[row, at],
-                held,
-            )
-        return int(number[number > 1].sum())
+            begin, end = end, end + int(number[row])
+            _write(bag(row).fcurves.new(self.path, index=self.index).keyframe_points, points, slice(begin, end))
+        return end
 
-    def _held(self, row: int, at: NDArray[np.int64]) -> BoolArray:
-        """After which keys the value is held: where a run ends before the next one, [K]."""
-        breaks = self.steps[row] | ~np.isfinite(self.tolerance[row])
-        total = breaks.cumsum()
-        held = np.ones(len(at), np.bool_)
-        held[:-1] = total[at[1:]] > total[at[:-1]]
-        return held
+    def _points(self, times: FloatArray, keys: BoolArray, slopes: FloatArray) -> dict[str, NDArray[Any]]:
+        """All keys of all curves, with the handles of the cubics between them: a third of the way to the next one, so
+        that time runs evenly along them. By Blender's names of their properties, a row per key."""
+        rows, at = keys.nonzero()
+        time, value, slope = times[at], self.values[rows, at], slopes[rows, at]
+        third = np.diff(time, append=0.0) / 3.0
+        last = np.diff(rows, append=-1) != 0
+        first = np.roll(last, 1)
+        left = np.where(first, third, np.roll(third, 1))
+        right = np.where(last, left, third)
+        # Held after a key where a run ends before the next one.
+        runs = (self.steps | ~np.isfinite(self.tolerance)).cumsum(1)[rows, at]
+        held = last | (np.diff(runs, append=0) != 0)
+        return {
+            "co": np.stack([time, value], 1),
+            "handle_left": np.stack([time - left, value - left * slope], 1),
+            "handle_right": np.stack([time + right, value + right * slope], 1),
+            "handle_left_type": np.full(len(at), _enum("handle_left_type", "FREE"), np.int32),
+            "handle_right_type": np.full(len(at), _enum("handle_right_type", "FREE"), np.int32),
+            "interpolation": _interpolations(held, "BEZIER"),
+        }
 
 
-def _channels(layout: Layout, moves: Transforms, tolerance: float) -> list[_Channel]:
-    hidden, cuts = _hidden(layout), _cuts(layout)
-    seen = layout.opacity > 0
+def _channels(moves: Transforms, seen: BoolArray, cut: BoolArray, tolerance: float) -> list[_Channel]:
+    hidden = _hidden(seen, cut)
     jumps = np.zeros_like(seen)
     # Where a primitive has gone elsewhere: it is unseen there already, and held where it was until then.
     jumps[1:] = seen[:-1] & ~seen[1:]
-    jumps |= cuts[:, None]
+    jumps |= cut[:, None]
     pixels = np.where(hidden, np.inf, tolerance if tolerance > 0 else 0.0)
     levels = np.where(hidden, np.inf, tolerance * LEVELS_PER_PIXEL / 255.0)
     reach = np.linalg.norm(moves.scale, axis=2) / UNIT  # [F, N] px
-    fades = np.broadcast_to(cuts[:, None], seen.shape)
+    fades = np.broadcast_to(cut[:, None], seen.shape)
     length = pixels * UNIT
     parts = [("location", i, moves.location[..., i], length, jumps) for i in (0, 1)]
     parts.append(("location", 2, moves.location[..., 2], np.where(hidden, np.inf, 0.0), jumps))
@@ -116,44 +131,40 @@ def _channels(layout: Layout, moves: Transforms, tolerance: float) -> list[_Chan
     return [_Channel(path, i, *(np.ascontiguousarray(plane.T) for plane in planes)) for path, i, *planes in parts]
 
 
-def _cuts(layout: Layout) -> BoolArray:
+def cuts(layout: Layout) -> BoolArray:
     """Before which frames there is a cut: no primitive is seen on both sides. [F]"""
     seen = layout.opacity > 0
-    cuts = np.zeros(len(seen), np.bool_)
-    cuts[1:] = ~(seen[1:] & seen[:-1]).any(1)
-    return cuts
+    cut = np.zeros(len(seen), np.bool_)
+    cut[1:] = ~(seen[1:] & seen[:-1]).any(1)
+    return cut
 
 
-def _hidden(layout: Layout) -> BoolArray:
+def _hidden(seen: BoolArray, cut: BoolArray) -> BoolArray:
     """From which frames to the next a primitive is not seen at all: [F, N]."""
-    unseen = layout.opacity == 0
-    fades_in = np.zeros_like(unseen)
-    fades_in[:-1] = ~unseen[1:] & ~_cuts(layout)[1:, None]
+    fades_in = np.zeros_like(seen)
+    fades_in[:-1] = seen[1:] & ~cut[1:, None]
     # A single unseen frame is the end of one fade and the beginning of another.
-    return unseen & ~fades_in
+    return ~seen & ~fades_in
 
 
-def _write(curve: bpy.types.FCurve, times: FloatArray, values: FloatArray, slopes: FloatArray, held: BoolArray) -> None:
-    """Keys with the handles of the cubics between them: a third of the way, so that time runs evenly along them."""
-    points = curve.keyframe_points
-    points.add(len(times))
-    third = np.diff(times) / 3.0
-    left, right = np.append(third[:1], third), np.append(third, third[-1:])
-    points.foreach_set("co", np.stack([times, values], 1).ravel())
-    points.foreach_set("handle_left", np.stack([times - left, values - left * slopes], 1).ravel())
-    points.foreach_set("handle_right", np.stack([times + right, values + right * slopes], 1).ravel())
-    free = np.full(len(times), _enum("handle_left_type", "FREE"), np.int32)
-    points.foreach_set("handle_left_type", free)
-    points.foreach_set("handle_right_type", free)
-    kinds = np.where(held, _enum("interpolation", "CONSTANT"), _enum("interpolation", "BEZIER"))
-    points.foreach_set("interpolation", kinds.astype(np.int32))
+def _write(points: bpy.types.FCurveKeyframePoints, values: dict[str, NDArray[Any]], which: slice) -> None:
+    points.add(which.stop - which.start)
+    for name, rows in values.items():
+        points.foreach_set(name, rows[which].ravel())
 
 
-def _write_steps(curve: bpy.types.FCurve, times: FloatArray, values: FloatArray) -> None:
+def write_steps(curve: bpy.types.FCurve, times: FloatArray, values: FloatArray, held: BoolArray | None = None) -> None:
+    """Keys [K] of a curve that stays as it is until the next, or runs straight to it. held: which do; None = all."""
     points = curve.keyframe_points
     points.add(len(times))
     points.foreach_set("co", np.stack([times, values], 1).ravel())
-    points.foreach_set("interpolation", np.full(len(times), _enum("interpolation", "CONSTANT"), np.int32))
+    constant = np.ones(len(times), np.bool_) if held is None else held
+    points.foreach_set("interpolation", _interpolations(constant, "LINEAR"))
+    curve.update()
+
+
+def _interpolations(held: BoolArray, other: str) -> NDArray[np.int32]:
+    return np.where(held, _enum("interpolation", "CONSTANT"), _enum("interpolation", other)).astype(np.int32)
 
 
 def _enum(name: str, item: str) -> int:

@@ -1,6 +1,6 @@
 """One material per stamp and mip level: emission, seen through the stamp's alpha.
 
-Colour and opacity come from each object's own colour, so that all planes of a stamp share the material.
+Colour and opacity come from each object's or instance's own colour, so that all planes of a stamp share the material.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import bpy
 
 from ..backend.job import TemplateSpec, UserError
 from .compat import empty_node_tree
+
+COLOR = "color"
+"""Name of the attribute of instances in which their colour and opacity stand: as that of the property of objects."""
 
 
 def load_level(path: Path, name: str, space: str) -> bpy.types.Image:
@@ -43,7 +46,7 @@ def load_packed(path: Path, name: str, color_space: str) -> bpy.types.Image:
 
 
 def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Material:
-    """A material that shows the image in the object's colour (see backend.job for the modes) and opacity."""
+    """A material that shows the image in the colour (see backend.job for the modes) and opacity of what has it."""
     material = bpy.data.materials.new(name)
     material.surface_render_method = "BLENDED"  # EEVEE: whole planes in order, without noise
     material.cycles.emission_sampling = "NONE"  # the planes light nothing
@@ -54,7 +57,9 @@ def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy
     texture.image = image
     texture.interpolation = "Linear"
     texture.extension = "EXTEND"
-    info = _add(nodes, "ShaderNodeObjectInfo", -500, -250)
+    info = _add(nodes, "ShaderNodeAttribute", -500, -250)
+    # Of an instance its own attribute, and of an object, which has none, its property of that name.
+    info.attribute_type, info.attribute_name = "INSTANCER", COLOR
     alpha = _add(nodes, "ShaderNodeMath", -150, -200)
     alpha.operation = "MULTIPLY"
     link(texture.outputs["Alpha"], alpha.inputs[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,27 +32,35 @@ class Transforms:
     rotation: NDArray[np.float64]  # [F, N] about z
     color: NDArray[np.float64]  # [F, N, 4] with the opacity, in the numbers that are composited
 
+    def of(self, rows: Sequence[int]) -> Transforms:
+        """Those of some primitives."""
+        parts = (self.location, self.scale, self.rotation, self.color)
+        return Transforms(*(part[:, rows] for part in parts))
 
-def build_planes(layout: Layout, folder: Path, collection: bpy.types.Collection) -> list[bpy.types.Object]:
-    """Makes the planes of a layout in a collection, in the layout's order. folder: that of the layout, with its levels.
 
-    The canvas lies around the origin, its y pointing up; the last layer lies at z = 0.
-    Raises UserError where a level's picture is missing or unreadable.
-    """
+def levels_of(layout: Layout) -> list[Level]:
+    """Which level's picture each primitive shows, [N]."""
     numbers = layout.template.tolist()
-    levels = [(t, u, v) for t, (u, v) in zip(numbers, layout.level.tolist(), strict=True)]
-    meshes = _make_meshes(layout, folder, sorted(set(levels)))
-    groups = {}
-    for t in sorted(set(numbers)):
-        groups[t] = bpy.data.collections.new(f"{collection.name} {layout.templates[t].name}")
-        collection.children.link(groups[t])
+    return [(t, u, v) for t, (u, v) in zip(numbers, layout.level.tolist(), strict=True)]
+
+
+def build_planes(
+    layout: Layout, meshes: dict[Level, bpy.types.Mesh], collection: bpy.types.Collection, rows: Sequence[int]
+) -> list[bpy.types.Object]:
+    """Makes the planes of some primitives of a layout in a collection, as they are in its first frame.
+
+    meshes: see make_meshes(). rows: numbers of the primitives from 0, in which order the planes come back.
+    The canvas lies around the origin, its y pointing up; the last layer lies at z = 0.
+    """
+    levels = levels_of(layout)
+    groups = {t: _group(f"{collection.name} {layout.templates[t].name}", collection) for t in _used(levels, rows)}
     digits = len(str(layout.count))
-    first = transforms(layout.only([0]))
+    first = transforms(layout, [0])
     parts = (first.location, first.scale, first.rotation, first.color)
-    rows = zip(*(values[0].tolist() for values in parts), strict=True)
+    values = zip(*(part[0, rows].tolist() for part in parts), strict=True)
     planes = []
-    for index, (location, scale, rotation, color) in enumerate(rows):
-        template = numbers[index]
+    for index, (location, scale, rotation, color) in zip(rows, values, strict=True):
+        template = levels[index][0]
         plane = bpy.data.objects.new(f"{layout.templates[template].name}_{index + 1:0{digits}d}", meshes[levels[index]])
         plane.location = location
         plane.scale = (*scale, 1.0)
@@ -62,11 +71,27 @@ def build_planes(layout: Layout, folder: Path, collection: bpy.types.Collection)
     return planes
 
 
-def transforms(layout: Layout) -> Transforms:
-    """Of all frames of a layout."""
+def _used(levels: list[Level], rows: Sequence[int]) -> list[int]:
+    return sorted({levels[index][0] for index in rows})
+
+
+def _group(name: str, parent: bpy.types.Collection) -> bpy.types.Collection:
+    """The collection of this name in another; a new one where there is none."""
+    group = parent.children.get(name)
+    if group is None:
+        group = bpy.data.collections.new(name)
+        parent.children.link(group)
+    return group
+
+
+def transforms(layout: Layout, frames: Sequence[int] | None = None) -> Transforms:
+    """Of these frames of a layout, by their numbers from 0; of all by default."""
+    z = heights(layout)
+    if frames is not None:
+        layout, z = layout.only(frames), z[list(frames)]
     x, y = layout.x.astype(np.float64), layout.y.astype(np.float64)
     scale, root = layout.scale.astype(np.float64), np.sqrt(layout.aspect.astype(np.float64))
-    location = np.stack([(x - layout.width / 2) * UNIT, (layout.height / 2 - y) * UNIT, heights(layout)], 2)
+    location = np.stack([(x - layout.width / 2) * UNIT, (layout.height / 2 - y) * UNIT, z], 2)
     flip = np.where(layout.mirror, -1.0, 1.0)
     axes = np.stack([flip * scale * root, scale / root], 2) * UNIT
     color = to_space(layout.color.astype(np.float64), layout.space)
@@ -83,9 +108,13 @@ def heights(layout: Layout) -> NDArray[np.float64]:
     return (len(layers) - 1 - place.reshape(layout.depth.shape)) * SPACING
 
 
-def _make_meshes(layout: Layout, folder: Path, levels: list[Level]) -> dict[Level, bpy.types.Mesh]:
+def make_meshes(layout: Layout, folder: Path) -> dict[Level, bpy.types.Mesh]:
+    """A rectangle with its material for each level that is used, in their order. folder: the layout's, with its levels.
+
+    Raises UserError where a level's picture is missing or unreadable.
+    """
     meshes = {}
-    for key in levels:
+    for key in sorted(set(levels_of(layout))):
         stamp = layout.templates[key[0]]
         name = f"{stamp.name} {key[1]}x{key[2]}"
         image = load_level(folder / level_file(*key), name, layout.space)

@@ -14,6 +14,7 @@ from bpy.props import (
 from ..backend.job import MAX_COUNT, MAX_SIZE, PRESETS, Settings
 from .animate import DIFFBMP_PG_animate
 from .clips import DIFFBMP_PG_clip
+from .keyframes import TOLERANCE
 from .limits import DIFFBMP_PG_limits
 from .look import DIFFBMP_PG_look
 from .output import DIFFBMP_PG_output
@@ -126,6 +127,13 @@ class DIFFBMP_PG_backend(bpy.types.PropertyGroup):
     )
 
 
+_FORMS = (
+    ("AUTO", "Automatic", "Planes, unless there are so many stamps that Blender would be slow"),
+    ("PLANES", "Planes", "An object for each stamp, which can be selected, moved and keyed"),
+    ("DENSE", "Instances", "All stamps in one object: fast, however many there are. Any can be made planes later"),
+)
+
+
 class DIFFBMP_PG_build(bpy.types.PropertyGroup):
     layout: StringProperty(
         name="Layout",
@@ -138,6 +146,15 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
         default=16,
         min=1,
         soft_max=256,
+    )
+    form: EnumProperty(items=_FORMS, default="AUTO", name="Stamps As", description="What the stamps become")
+    tolerance: FloatProperty(
+        name="Key Tolerance",
+        description="How far off a plane that moves may be where keys are left out; 0 = keys in every frame",
+        subtype="PIXEL",
+        default=TOLERANCE,
+        min=0.0,
+        soft_max=5.0,
     )
     scene: PointerProperty(type=bpy.types.Scene, name="Result", description="The scene that was built last")
 

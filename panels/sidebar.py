@@ -7,6 +7,7 @@ import bpy
 from ..backend.job import UserError
 from ..operators.environment import backend_python
 from ..operators.folders import ADD_ON
+from ..operators.instances import dense_object
 from ..operators.optimize import RUN, describe_quality, describe_seconds
 from ..operators.run import Run
 from ..operators.session import NOTICE
@@ -109,6 +110,10 @@ class DIFFBMP_PT_result(Sidebar, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(settings, "layout")
+        layout.prop(settings, "form")
+        column = layout.column()
+        column.active = settings.form != "DENSE"
+        column.prop(settings, "tolerance")
         layout.prop(settings, "samples")
         layout.operator("diffbmp.build", icon="OUTLINER_COLLECTION")
         if settings.scene:
@@ -129,7 +134,9 @@ class DIFFBMP_PT_built(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.label(text=f"{len(context.scene[KEY]['template']):,} planes, the first in front")
+        layout.label(text=f"{len(context.scene[KEY]['template']):,} stamps, the first in front")
+        if dense_object(context.scene):
+            layout.operator("diffbmp.make_editable", icon="MESH_PLANE")
         for source in bpy.data.scenes:
             if source.diffbmp.build.scene == context.scene:
                 back = layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK")

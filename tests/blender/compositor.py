@@ -12,13 +12,17 @@ Array = NDArray[Any]
 Level = tuple[int, int, int]
 
 
-def composite(layout: Layout, bitmaps: dict[Level, Array], side: int = 1) -> Array:
-    """[H, W, 3] display-encoded. bitmaps: uint8 [h, w, 4] by template and levels. side x side samples a pixel."""
+def composite(layout: Layout, bitmaps: dict[Level, Array], side: int = 1, frame: int = 0) -> Array:
+    """[H, W, 3] display-encoded. bitmaps: uint8 [h, w, 4] by template and levels. side x side samples a pixel.
+
+    frame: its number from 0.
+    """
+    layout = layout.only([frame])
     rows, columns = np.mgrid[: layout.height * side, : layout.width * side]
     x, y = (columns + 0.5) / side, (rows + 0.5) / side
     image = np.empty((*x.shape, 3))
     image[:] = _to_space(np.array(layout.background), layout.space)
-    for index in reversed(range(layout.count)):
+    for index in layout.order(0)[::-1].tolist():
         color, alpha = _sample(layout, bitmaps, index, x, y)
         image += alpha[..., None] * (color - image)
     image = image.reshape(layout.height, side, layout.width, side, 3).mean((1, 3))

@@ -193,16 +193,6 @@ def test_two_thousand_planes_take_less_than_two_seconds(tmp_path: Path) -> None:
     assert planes_of(scene)[-1].name.endswith("_2000")
 
 
-def test_several_frames_are_refused(layout_folder: Path) -> None:
-    layout = Layout.load(layout_folder)
-    for name in ("x", "y", "scale", "aspect", "rotation", "opacity", "color"):
-        setattr(layout, name, np.repeat(getattr(layout, name), 2, 0))
-    layout.frames = [1, 2]
-    layout.save(layout_folder)
-    with pytest.raises(UserError, match="holds 2 frames, but only a still picture can be built"):
-        build_scene(layout_folder, "film", samples=1)
-
-
 def test_a_canvas_too_narrow_for_blender_is_refused(tmp_path: Path) -> None:
     write_layout(tmp_path / "layout", *random_layout(5, width=40, height=3))
     with pytest.raises(UserError, match="has 40 x 3 pixels, but Blender renders at least 4 a side"):

@@ -1,0 +1,213 @@
+"""The Geometry Nodes that show a frame of a cache mesh, or what lies between two, as instances."""
+
+from __future__ import annotations
+
+import bpy
+
+from .materials import COLOR
+
+PRIMITIVE = "primitive"
+"""Attribute of a point: the number, from 0, of the primitive that it shows."""
+
+STAMP = "stamp"
+"""Attribute of a point: the number of the object that is shown, in the collection of stamps."""
+
+SHAPE, TINT, OPACITY = "shape", "tint", "opacity"
+"""Attributes of the cache. shape: scale along u and v, and the angle. tint: the colour as composited."""
+
+TIME = "Frame"
+"""The node whose value is the number, from 0, of the layout's frame that is shown; between two it may be a fraction."""
+
+_NEARLY = 1e-3
+"""Of a frame: between keys an F-curve only comes that near to a whole number, and must not show the frame before."""
+
+
+def make_tree(
+    name: str, cache: bpy.types.Object, stamps: bpy.types.Collection, frames: int, count: int
+) -> bpy.types.NodeTree:
+    """Nodes that show `count` primitives. cache: an object with frames x count vertices, frame after frame."""
+    return _Builder(bpy.data.node_groups.new(name, "GeometryNodeTree"), cache, frames, count).build(stamps)
+
+
+class _Builder:
+    """Makes nodes from left to right, in columns."""
+
+    def __init__(self, tree: bpy.types.NodeTree, cache: bpy.types.Object, frames: int, count: int) -> None:
+        self.tree, self.frames, self.count = tree, frames, count
+        self._column, self._row = 0, 0
+        self.cache = self.add("GeometryNodeObjectInfo", label="Cache")
+        self.cache.inputs["Object"].default_value = cache
+
+    def build(self, stamps: bpy.types.Collection) -> bpy.types.NodeTree:
+        """Makes all of it."""
+        tree = self.tree
+        tree.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
+        tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+        points = self.add("NodeGroupInput").outputs[0]
+        first, second, share = self.samples()
+        self.next()
+        opacities = self.both(OPACITY, "FLOAT", first, second)
+        opacity = self.mixed("FLOAT", share, *opacities)
+        # Into a frame in which it is not seen, a primitive fades where it is: there it may be elsewhere already.
+        seen = self.math("GREATER_THAN", opacities[1], 0.0)
+        moves = self.math("MULTIPLY", share, seen)
+        place, shape, tint = (
+            self.mixed("VECTOR", moves, *self.both(name, "FLOAT_VECTOR", first, second)) for name in ("", SHAPE, TINT)
+        )
+        self.next()
+        points = self.placed(points, place, self.colored(tint, opacity))
+        output = self.add("NodeGroupOutput")
+        visible = self.math("GREATER_THAN", opacity, 0.0)
+        tree.links.new(self.instanced(points, shape, visible, stamps), output.inputs[0])
+        return tree
+
+    def samples(self) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket, bpy.types.NodeSocket]:
+        """Where a point's samples of two frames stand in the cache, and the share of the second."""
+        time = self.add("ShaderNodeValue", label="Frame of the layout")
+        time.name = TIME
+        time.outputs[0].default_value = 0.0
+        self.next()
+        nearly = self.math("ADD", time.outputs[0], _NEARLY)
+        whole = self.add("FunctionNodeFloatToInt")
+        whole.rounding_mode = "FLOOR"
+        self.link(nearly, whole.inputs[0])
+        last = self.frames - 1
+        first = self.integer("MINIMUM", self.integer("MAXIMUM", whole.outputs[0], 0), last)
+        second = self.integer("MINIMUM", self.integer("ADD", first, 1), last)
+        share = self.math("SUBTRACT", time.outputs[0], first)
+        share.node.use_clamp = True
+        primitive = self.attribute(PRIMITIVE, "INT")
+        self.next()
+        positions = (
+            self.integer("ADD", self.integer("MULTIPLY", frame, self.count), primitive) for frame in (first, second)
+        )
+        return (*positions, share)
+
+    def both(
+        self, name: str, kind: str, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket
+    ) -> list[bpy.types.NodeSocket]:
+        """An attribute of the cache, "" = the position, at two of its vertices."""
+        values = self.attribute(name, kind) if name else self.add("GeometryNodeInputPosition").outputs[0]
+        found = []
+        for index in (first, second):
+            sample = self.add("GeometryNodeSampleIndex")
+            sample.data_type, sample.domain, sample.clamp = kind, "POINT", False
+            self.link(self.cache.outputs["Geometry"], sample.inputs["Geometry"])
+            self.link(values, sample.inputs["Value"])
+            self.link(index, sample.inputs["Index"])
+            found.append(sample.outputs[0])
+        return found
+
+    def mixed(
+        self, kind: str, share: bpy.types.NodeSocket, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket
+    ) -> bpy.types.NodeSocket:
+        mix = self.add("ShaderNodeMix")
+        mix.data_type = kind
+        # The node has sockets of one name for each type of data.
+        at, out = (2, 0) if kind == "FLOAT" else (4, 1)
+        for socket, target in zip((share, first, second), (0, at, at + 1), strict=True):
+            self.link(socket, mix.inputs[target])
+        return mix.outputs[out]
+
+    def colored(self, tint: bpy.types.NodeSocket, opacity: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+        parts, color = self.add("ShaderNodeSeparateXYZ"), self.add("FunctionNodeCombineColor")
+        self.link(tint, parts.inputs[0])
+        for index in range(3):
+            self.link(parts.outputs[index], color.inputs[index])
+        self.link(opacity, color.inputs["Alpha"])
+        return color.outputs[0]
+
+    def placed(
+        self, points: bpy.types.NodeSocket, place: bpy.types.NodeSocket, color: bpy.types.NodeSocket
+    ) -> bpy.types.NodeSocket:
+        """Points where the primitives are, with what the material asks for."""
+        move = self.add("GeometryNodeSetPosition")
+        self.link(points, move.inputs["Geometry"])
+        self.link(place, move.inputs["Position"])
+        # So that motion blur knows an instance again when others have come or gone.
+        known = self.add("GeometryNodeSetID")
+        self.link(move.outputs[0], known.inputs["Geometry"])
+        self.link(self.attribute(PRIMITIVE, "INT"), known.inputs["ID"])
+        store = self.add("GeometryNodeStoreNamedAttribute")
+        store.data_type, store.domain = "FLOAT_COLOR", "POINT"
+        store.inputs["Name"].default_value = COLOR
+        self.link(known.outputs[0], store.inputs["Geometry"])
+        self.link(color, store.inputs["Value"])
+        return store.outputs[0]
+
+    def instanced(
+        self,
+        points: bpy.types.NodeSocket,
+        shape: bpy.types.NodeSocket,
+        visible: bpy.types.NodeSocket,
+        stamps: bpy.types.Collection,
+    ) -> bpy.types.NodeSocket:
+        parts, angle, scale = (
+            self.add(kind) for kind in ("ShaderNodeSeparateXYZ", "ShaderNodeCombineXYZ", "ShaderNodeCombineXYZ")
+        )
+        self.link(shape, parts.inputs[0])
+        for index in range(2):
+            self.link(parts.outputs[index], scale.inputs[index])
+        scale.inputs[2].default_value = 1.0
+        self.link(parts.outputs[2], angle.inputs[2])
+        turn = self.add("FunctionNodeEulerToRotation")
+        self.link(angle.outputs[0], turn.inputs[0])
+        source = self.add("GeometryNodeCollectionInfo", label="Stamps")
+        source.name = "Stamps"
+        source.inputs["Collection"].default_value = stamps
+        source.inputs["Separate Children"].default_value = source.inputs["Reset Children"].default_value = True
+        self.next()
+        instance = self.add("GeometryNodeInstanceOnPoints")
+        instance.inputs["Pick Instance"].default_value = True
+        for socket, name in (
+            (points, "Points"),
+            (visible, "Selection"),
+            (source.outputs[0], "Instance"),
+            (self.attribute(STAMP, "INT"), "Instance Index"),
+            (turn.outputs[0], "Rotation"),
+            (scale.outputs[0], "Scale"),
+        ):
+            self.link(socket, instance.inputs[name])
+        return instance.outputs[0]
+
+    def attribute(self, name: str, kind: str) -> bpy.types.NodeSocket:
+        node = self.add("GeometryNodeInputNamedAttribute")
+        node.data_type = kind
+        node.inputs["Name"].default_value = name
+        return node.outputs["Attribute"]
+
+    def math(
+        self, operation: str, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket | float
+    ) -> bpy.types.NodeSocket:
+        return self._operation("ShaderNodeMath", operation, first, second)
+
+    def integer(
+        self, operation: str, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket | int
+    ) -> bpy.types.NodeSocket:
+        return self._operation("FunctionNodeIntegerMath", operation, first, second)
+
+    def _operation(
+        self, kind: str, operation: str, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket | float
+    ) -> bpy.types.NodeSocket:
+        node = self.add(kind)
+        node.operation = operation
+        self.link(first, node.inputs[0])
+        if isinstance(second, bpy.types.NodeSocket):
+            self.link(second, node.inputs[1])
+        else:
+            node.inputs[1].default_value = second
+        return node.outputs[0]
+
+    def link(self, source: bpy.types.NodeSocket, target: bpy.types.NodeSocket) -> None:
+        self.tree.links.new(source, target)
+
+    def next(self) -> None:
+        """Goes on in a new column."""
+        self._column, self._row = self._column + 1, 0
+
+    def add(self, kind: str, label: str = "") -> bpy.types.Node:
+        node = self.tree.nodes.new(kind)
+        node.label = label
+        node.location = (240 * self._column, -190 * self._row)
+        self._row += 1
+        return node

@@ -1,0 +1,128 @@
+"""The dense form: all primitives as instances on the points of one object, with all frames in one cache mesh.
+
+It costs some milliseconds a frame and 48 bytes per primitive and frame, where planes cost 25 us and a kilobyte of keys.
+"""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..backend.job import Layout
+from .compat import channelbag_of
+from .instance_nodes import OPACITY, PRIMITIVE, SHAPE, STAMP, TIME, TINT, make_tree
+from .keyframes import cuts, write_steps
+from .planes import Level, Transforms, levels_of, transforms
+
+
+def build_instances(
+    layout: Layout, meshes: dict[Level, bpy.types.Mesh], collection: bpy.types.Collection
+) -> bpy.types.Object:
+    """Makes one object in a collection that shows all primitives of a layout in all of its frames.
+
+    meshes: see planes.make_meshes(). The object has a point per primitive, which lies where it is first seen.
+    """
+    name = collection.name
+    moves = transforms(layout)
+    tree = make_tree(f"{name} stamps", _cache(f"{name} cache", moves), _stamps(name, meshes), *layout.opacity.shape)
+    _key_time(tree, layout)
+    first = (layout.opacity > 0).argmax(0)  # [N]
+    kinds = {level: number for number, level in enumerate(meshes)}
+    rows = np.arange(layout.count)
+    places = moves.location[first, rows]
+    mesh = bpy.data.meshes.new(name)
+    _fill(mesh, places, rows, [kinds[level] for level in levels_of(layout)])
+    shown = bpy.data.objects.new(name, mesh)
+    shown.modifiers.new("DiffBMP", "NODES").node_group = tree
+    collection.objects.link(shown)
+    return shown
+
+
+def dense_object(scene: bpy.types.Scene) -> bpy.types.Object | None:
+    """The object of a scene that shows a layout as instances, None where there is none."""
+    # Not among all objects, of which there may be very many: planes lie in collections of their own.
+    found = (item for child in scene.collection.children for item in child.objects if item.type == "MESH")
+    return next((item for item in found if PRIMITIVE in item.data.attributes), None)
+
+
+def primitives_of(shown: bpy.types.Object) -> NDArray[np.int32]:
+    """Numbers from 0 of the primitives that a dense object shows, a row per point."""
+    numbers = np.empty(len(shown.data.vertices), np.int32)
+    shown.data.attributes[PRIMITIVE].data.foreach_get("value", numbers)
+    return numbers
+
+
+def remove_points(shown: bpy.types.Object, gone: ArrayLike) -> None:
+    """Takes points away from a dense object, which must not be in Edit Mode. gone: bool, a row per point."""
+    mesh = shown.data
+    places = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.vertices.foreach_get("co", places.ravel())
+    stamps = np.empty(len(mesh.vertices), np.int32)
+    mesh.attributes[STAMP].data.foreach_get("value", stamps)
+    numbers, kept = primitives_of(shown), ~np.asarray(gone)
+    mesh.clear_geometry()
+    _fill(mesh, places[kept], numbers[kept], stamps[kept])
+
+
+def stamp_meshes(shown: bpy.types.Object, layout: Layout) -> dict[Level, bpy.types.Mesh]:
+    """The meshes that a dense object shows, by level: those of planes, too."""
+    levels = sorted(set(levels_of(layout)))
+    tree = shown.modifiers["DiffBMP"].node_group
+    stamps = sorted(tree.nodes["Stamps"].inputs["Collection"].default_value.objects, key=lambda item: item.name)
+    return {level: stamp.data for level, stamp in zip(levels, stamps, strict=True)}
+
+
+def _fill(mesh: bpy.types.Mesh, places: ArrayLike, primitives: ArrayLike, stamps: ArrayLike) -> None:
+    places = np.asarray(places, np.float32)
+    mesh.vertices.add(len(places))
+    mesh.vertices.foreach_set("co", places.ravel())
+    for name, values in ((PRIMITIVE, primitives), (STAMP, stamps)):
+        if name not in mesh.attributes:
+            mesh.attributes.new(name, "INT", "POINT")
+        mesh.attributes[name].data.foreach_set("value", np.asarray(values, np.int32))
+    mesh.update()
+
+
+def _stamps(name: str, meshes: dict[Level, bpy.types.Mesh]) -> bpy.types.Collection:
+    """One object per level, in a collection that no scene shows. Instances are picked in the order of the names."""
+    stamps = bpy.data.collections.new(f"{name} stamps")
+    digits = len(str(len(meshes)))
+    for number, mesh in enumerate(meshes.values()):
+        stamps.objects.link(bpy.data.objects.new(f"{number:0{digits}d} {mesh.name}", mesh))
+    return stamps
+
+
+def _cache(name: str, moves: Transforms) -> bpy.types.Object:
+    """An object that no scene shows, with a vertex per frame and primitive, frame after frame."""
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(moves.rotation.size)
+    mesh.vertices.foreach_set("co", moves.location.astype(np.float32).ravel())
+    shape = np.concatenate([moves.scale, moves.rotation[..., None]], 2)
+    for attribute, kind, key, values in (
+        (SHAPE, "FLOAT_VECTOR", "vector", shape),
+        (TINT, "FLOAT_VECTOR", "vector", moves.color[..., :3]),
+        (OPACITY, "FLOAT", "value", moves.color[..., 3]),
+    ):
+        mesh.attributes.new(attribute, kind, "POINT").data.foreach_set(key, values.astype(np.float32).ravel())
+    return bpy.data.objects.new(name, mesh)
+
+
+def _key_time(tree: bpy.types.NodeTree, layout: Layout) -> None:
+    """Which of the layout's frames is shown when, as an F-curve, by which an artist can change the speed.
+
+    It steps at cuts, so that two shots are never mixed, and runs straight between them.
+    """
+    times, cut = np.array(layout.frames, np.float64), cuts(layout)
+    if len(times) == 1:
+        return
+    keys = np.ones(len(times), np.bool_)
+    # Where it runs on at the same speed there need be no key.
+    keys[1:-1] = np.diff(times, 2) != 0
+    keys |= cut
+    keys[:-1] |= cut[1:]
+    held = np.append(cut[1:], False)
+    at = np.flatnonzero(keys)
+    action = bpy.data.actions.new(tree.name)
+    path = f'nodes["{TIME}"].outputs[0].default_value'
+    write_steps(channelbag_of(action, tree).fcurves.new(path), times[at], at.astype(np.float64), held[at])
