@@ -76,7 +76,7 @@ def growth(
     size = np.maximum(eased(easing, t), _LEAST_SIZE)
     seen = np.minimum(1.0, 3.0 * t)
     names = ("x", "y", "aspect", "rotation", "color")
-    still = {name: np.repeat(getattr(layout, name), len(time), 0) for name in names}
+    still: dict[str, Any] = {name: np.repeat(getattr(layout, name), len(time), 0) for name in names}
     return replace(
         layout,
         **still,
@@ -179,8 +179,9 @@ def _clip(
         name: np.exp((np.log([still.values[name] for still in stills]) * here).sum(0) / here.sum(0))
         for name in ("scale", "aspect")
     }
-    sizes = (torch.from_numpy(mean[name]).float() for name in ("scale", "aspect"))
-    arrays["level"] = templates.choose_levels(torch.from_numpy(arrays["template"]).long(), *sizes, BIAS).numpy()
+    template = torch.from_numpy(arrays["template"]).long()
+    scale, aspect = (torch.from_numpy(mean[name]).float() for name in ("scale", "aspect"))
+    arrays["level"] = templates.choose_levels(template, scale, aspect, BIAS).numpy()
     depth = np.stack([np.round(_DEPTH_STEPS * depth) for _, depth in poses])
     return replace(layouts[0], **arrays, depth=depth, frames=list(range(1, len(poses) + 1)), fps=fps)
 
@@ -203,7 +204,7 @@ def _matched(before: Layout, after: Layout) -> Index:
     """The counterpart of each primitive: [N], -1 = none."""
     counterpart = np.full(before.count, -1)
     kinds = [2 * layout.template.astype(np.int64) + layout.mirror for layout in (before, after)]
-    for kind in np.intersect1d(*kinds):
+    for kind in np.intersect1d(kinds[0], kinds[1]):
         ours, theirs = (np.flatnonzero(kinds[side] == kind) for side in (0, 1))
         mine, near = _nearest(before, after, ours, theirs)
         counterpart[ours[mine]] = theirs[near]
@@ -227,7 +228,7 @@ def _nearest(before: Layout, after: Layout, ours: Index, theirs: Index) -> tuple
         torch.from_numpy(np.column_stack([layout.x[0][rows], layout.y[0][rows], layout.scale[0][rows]]))
         for layout, rows in ((before, ours), (after, theirs))
     ]
-    distance = torch.cdist(*points)
+    distance = torch.cdist(points[0], points[1])
     forth, back = distance.min(1), distance.min(0).indices
     mutual = (back[forth.indices] == torch.arange(len(ours))) & (forth.values <= points[0][:, 2])
     mine = mutual.nonzero()[:, 0]

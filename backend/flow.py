@@ -22,8 +22,8 @@ def flow(before: Tensor, after: Tensor) -> Tensor:
     if min(height, width) < SMALLEST:
         return torch.zeros(2, height, width)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    field = search.calc(_grey(before), _grey(after), None)
-    return torch.from_numpy(field).permute(2, 0, 1).contiguous()
+    field = search.calc(_grey(before), _grey(after), np.zeros((height, width, 2), np.float32))
+    return torch.from_numpy(np.asarray(field, np.float32)).permute(2, 0, 1).contiguous()
 
 
 def warped(image: Tensor, field: Tensor) -> Tensor:

@@ -266,7 +266,10 @@ def _decoded(path: Path, container: av.container.InputContainer, stream: av.Vide
     number = 0
     try:
         for number, frame in enumerate(container.decode(stream), 1):
-            seconds = float(frame.time) if frame.time is not None else (number - 1) / float(_rate(stream))
+            if frame.pts is None or frame.time_base is None:
+                seconds = (number - 1) / float(_rate(stream))
+            else:
+                seconds = float(frame.pts * frame.time_base)
             first = seconds if first is None else first
             yield seconds - first, _upright(frame)
     except FFmpegError as error:

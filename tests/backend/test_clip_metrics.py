@@ -78,8 +78,8 @@ def test_cuts_are_left_out() -> None:
 
 
 def test_jitter_is_of_those_that_are_seen_and_lie_still() -> None:
-    x = [[10, 30, 50], [11, 30, 50], [10, 30, 90]]
-    opacity = [[1, 1, 1], [1, 1, 1], [1, 1, 0]]
+    x = [[10.0, 30.0, 50.0], [11.0, 30.0, 50.0], [10.0, 30.0, 90.0]]
+    opacity = [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
     static: list[Tensor | None] = [None, torch.ones(48, 64, dtype=torch.bool), torch.ones(48, 64, dtype=torch.bool)]
     found = jitter(layout_of(x, opacity), static)
     # One bends by 2 px in x, one not at all, the third is gone: the mean square of four coordinates is 1.

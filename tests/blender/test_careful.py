@@ -66,7 +66,9 @@ def test_what_is_painted_and_what_is_seen_lie_where_the_cropped_target_shows_the
         corner.color = (1, 1, 1, 1)
     blue.data.color_attributes.active_color = colors
     target.importance_source, target.importance_object = "VERTEX", blue
-    painted = importance_pixels(scene, width, height)[..., 3] > 128
+    colors_seen = importance_pixels(scene, width, height)
+    assert colors_seen is not None
+    painted = colors_seen[..., 3] > 128
     assert np.abs(painted.sum(1) - there.sum(1)).max() <= 1  # uncropped, it would lie 6 columns further
     bpy.ops.diffbmp.add_region()
     source = scene.diffbmp.regions.entries[0].area
