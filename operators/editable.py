@@ -89,11 +89,14 @@ class DIFFBMP_OT_make_editable(bpy.types.Operator):
         shown = dense_object(context.scene)
         assert shown is not None  # says poll
         editing = shown.mode == "EDIT"
+        if editing:  # in which a mesh's points cannot be read
+            bpy.ops.object.mode_set(mode="OBJECT")
         try:
-            rows: NDArray[Any] | None = numbers_in(self.stamps) if self.stamps.strip() else None
-            if editing:
-                rows = _selected(shown) if rows is None else rows
-                bpy.ops.object.mode_set(mode="OBJECT")
+            rows: NDArray[Any] | None = None
+            if self.stamps.strip():
+                rows = numbers_in(self.stamps)
+            elif editing:
+                rows = _selected(shown)
             planes = make_editable(context.scene, rows, self.tolerance)
         except UserError as error:
             self.report({"ERROR"}, error.message)
@@ -106,7 +109,6 @@ class DIFFBMP_OT_make_editable(bpy.types.Operator):
 
 
 def _selected(shown: bpy.types.Object) -> NDArray[np.int32]:
-    shown.update_from_editmode()
     chosen = np.empty(len(shown.data.vertices), np.bool_)
     shown.data.vertices.foreach_get("select", chosen)
     return primitives_of(shown)[chosen]

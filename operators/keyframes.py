@@ -121,13 +121,17 @@ def _channels(moves: Transforms, seen: BoolArray, cut: BoolArray, tolerance: flo
     levels = np.where(hidden, np.inf, tolerance * LEVELS_PER_PIXEL / 255.0)
     reach = np.linalg.norm(moves.scale, axis=2) / UNIT  # [F, N] px
     fades = np.broadcast_to(cut[:, None], seen.shape)
+    # The end of a fade counts, though nothing is seen from there on.
+    ends = np.zeros_like(seen)
+    ends[1:] = seen[:-1] & ~seen[1:] & ~cut[1:, None]
+    opacities = np.where(ends, tolerance * LEVELS_PER_PIXEL / 255.0, levels)
     length = pixels * UNIT
     parts = [("location", i, moves.location[..., i], length, jumps) for i in (0, 1)]
     parts.append(("location", 2, moves.location[..., 2], np.where(hidden, np.inf, 0.0), jumps))
     parts += [("scale", i, moves.scale[..., i], length, jumps) for i in (0, 1)]
     parts.append(("rotation_euler", 2, moves.rotation, pixels / np.maximum(reach, 1e-6), jumps))
     parts += [("color", i, moves.color[..., i], levels, jumps) for i in range(3)]
-    parts.append(("color", 3, moves.color[..., 3], levels, fades))
+    parts.append(("color", 3, moves.color[..., 3], opacities, fades))
     return [_Channel(path, i, *(np.ascontiguousarray(plane.T) for plane in planes)) for path, i, *planes in parts]
 
 
