@@ -138,7 +138,8 @@ def describe_progress(run: Run) -> str:
 def describe_quality(progress: Progress) -> str:
     """The loss, and the latest preview's PSNR where there was a preview."""
     quality = f", {progress.psnr:.1f} dB" if progress.psnr > 0 else ""
-    return f"loss {progress.loss:.4g}{quality}"
+    what = f"loss {progress.loss:.4g}" if progress.frame is None else f"frame {progress.frame}"
+    return what + quality
 
 
 def describe_seconds(seconds: float) -> str:
