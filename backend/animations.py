@@ -1,9 +1,9 @@
-"""Clips made of still layouts: from one to the next, and a picture that appears stamp by stamp."""
+"""Clips made of still layouts: from one to the next, a picture that appears stamp by stamp, the course of a fit."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ BIAS = 1.0
 
 _LEAST_SIZE = 1e-3  # of what grows, at first
 _MOST_DISTANCES = 8192  # primitives of a stamp between which all distances are looked at
+_OF_ALL_FRAMES = ("template", "region", "mirror", "locked")
 _DEPTH_STEPS = 64  # of a place in the order: primitives change places one after the other
 
 
@@ -43,11 +44,23 @@ def transition(
     """
     _check(layouts)
     layouts = [_first(layout) for layout in layouts]
-    tracks = _tracks(layouts)
-    times = _times(len(layouts), frames, hold, easing)
-    stills = [_Still.of(layout, tracks[:, number]) for number, layout in enumerate(layouts)]
-    poses = [_between(stills, leg, share) for leg, share in times]
-    return _clip(layouts, stills, tracks, poses, templates, fps)
+    return _clip(layouts, _tracks(layouts, far=True), _times(len(layouts), frames, hold, easing), templates, fps)
+
+
+def course(layouts: list[Layout], templates: Templates) -> Layout:
+    """A clip whose frames are states of one fit, in their order.
+
+    A primitive is the one of the same stamp that lies nearest in the next state, if they are each other's nearest and
+    overlap; others come and go.
+    """
+    return _clip(layouts, _tracks(layouts, far=False), _times(len(layouts), 1, 0, "linear"), templates, layouts[0].fps)
+
+
+def retimed(clip: Layout, *, frames: int, hold: int = 0, easing: str = "linear", fps: float = 24.0) -> Layout:
+    """A clip in another length: each frame is the nearest of the clip's. hold: for which the last one stands still."""
+    share = np.append(eased(easing, np.linspace(0.0, 1.0, frames)), np.ones(hold))
+    index = np.round(share * (len(clip.frames) - 1)).astype(int).clip(0, len(clip.frames) - 1)
+    return replace(clip.only(index.tolist()), frames=list(range(1, len(index) + 1)), fps=fps)
 
 
 def growth(
@@ -113,84 +126,67 @@ def _times(count: int, frames: int, hold: int, easing: str) -> list[tuple[int, f
     return times
 
 
-@dataclass
-class _Still:
-    """A layout's values in the order of the tracks."""
-
-    values: dict[str, FloatArray]  # [N] or [N, 3]
-    here: NDArray[np.bool_]  # [N]
-    depth: FloatArray  # [N]
-
-    @classmethod
-    def of(cls, layout: Layout, rows: Index) -> _Still:
-        """rows: [N] the primitive of each track, -1 = none."""
-        names = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
-        values = {name: getattr(layout, name)[0][rows].astype(np.float64) for name in names}
-        values["opacity"] = np.where(rows >= 0, values["opacity"], 0.0)
-        place = np.empty(layout.count)
-        place[layout.order(0)] = np.arange(layout.count)
-        return cls(values, rows >= 0, place[rows])
-
-
-def _between(stills: list[_Still], leg: int, share: float) -> tuple[dict[str, FloatArray], FloatArray]:
-    """The values and the depths on the way from a layout to the next."""
-    if len(stills) == 1:
-        return stills[0].values, stills[0].depth
-    a, b = stills[leg], stills[leg + 1]
-    inner = min(max(share, 0.0), 1.0)
-    values = {}
-    for name, start in a.values.items():
-        # What is in one of them only stays where it is, and fades.
-        end = _where(b.here, b.values[name], start)
-        start = _where(a.here, start, end)
-        if name in ("scale", "aspect"):
-            values[name] = np.exp((1.0 - share) * np.log(start) + share * np.log(end))
-        elif name == "rotation":
-            turn = end - start
-            values[name] = start + share * (turn - 2.0 * np.pi * np.round(turn / (2.0 * np.pi)))
-        elif name in ("x", "y"):
-            values[name] = (1.0 - share) * start + share * end
-        else:
-            values[name] = (1.0 - inner) * start + inner * end
-    values["opacity"] = (1.0 - inner) * a.values["opacity"] + inner * b.values["opacity"]
-    depth = (1.0 - inner) * _where(a.here, a.depth, b.depth) + inner * _where(b.here, b.depth, a.depth)
-    return values, depth
-
-
-def _where(condition: NDArray[np.bool_], yes: FloatArray, no: FloatArray) -> FloatArray:
-    return np.where(condition.reshape(-1, *[1] * (yes.ndim - 1)), yes, no)
-
-
 def _clip(
     layouts: list[Layout],
-    stills: list[_Still],
     tracks: Index,  # [N, L]
-    poses: list[tuple[dict[str, FloatArray], FloatArray]],
+    times: list[tuple[int, float]],
     templates: Templates,
     fps: float,
 ) -> Layout:
-    arrays: dict[str, Any] = {name: np.stack([values[name] for values, _ in poses]) for name in poses[0][0]}
-    owner = (tracks >= 0).argmax(1)
-    for name in ("template", "region", "mirror", "locked"):
-        planes = [getattr(layout, name)[tracks[:, number]] for number, layout in enumerate(layouts)]
-        arrays[name] = np.choose(owner, planes)
-    here = (tracks >= 0).T
-    mean = {
-        name: np.exp((np.log([still.values[name] for still in stills]) * here).sum(0) / here.sum(0))
-        for name in ("scale", "aspect")
-    }
+    # Before a primitive is there, and after, it is as where it is, but unseen. None comes back.
+    here = tracks.T >= 0  # [L, N]
+    begin, end = here.argmax(0), len(layouts) - 1 - here[::-1].argmax(0)
+    nearest = np.arange(len(layouts))[:, None].clip(begin, end)
+    every = np.arange(len(tracks))
+    index = np.cumsum([0, *(layout.count for layout in layouts[:-1])])[nearest] + tracks[every, nearest]
+    names = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
+    values = {name: _joined(layouts, name)[index].astype(np.float64) for name in names}  # [L, N] or [L, N, 3]
+    values["opacity"] *= here
+    place = np.concatenate([np.argsort(layout.order(0)) for layout in layouts])
+    values["depth"] = _DEPTH_STEPS * place[index].astype(np.float64)
+
+    poses = [_between(values, leg, share) for leg, share in times]
+    arrays: dict[str, Any] = {name: np.stack([pose[name] for pose in poses]) for name in values}
+    arrays["depth"] = np.round(arrays["depth"])
+    for name in _OF_ALL_FRAMES:
+        arrays[name] = _joined(layouts, name)[index[begin, every]]
+    mean = {name: np.exp((np.log(values[name]) * here).sum(0) / here.sum(0)) for name in ("scale", "aspect")}
     template = torch.from_numpy(arrays["template"]).long()
     scale, aspect = (torch.from_numpy(mean[name]).float() for name in ("scale", "aspect"))
     arrays["level"] = templates.choose_levels(template, scale, aspect, BIAS).numpy()
-    depth = np.stack([np.round(_DEPTH_STEPS * depth) for _, depth in poses])
-    return replace(layouts[0], **arrays, depth=depth, frames=list(range(1, len(poses) + 1)), fps=fps)
+    return replace(layouts[0], **arrays, frames=list(range(1, len(poses) + 1)), fps=fps)
 
 
-def _tracks(layouts: list[Layout]) -> Index:
-    """Which primitive of each layout is the same: [N, L], -1 = there is none."""
+def _joined(layouts: list[Layout], name: str) -> NDArray[Any]:
+    """What the layouts have by this name for each primitive, one after the other: [sum of N] or [sum of N, 3]."""
+    planes = [getattr(layout, name) for layout in layouts]
+    return np.concatenate([plane if name in _OF_ALL_FRAMES else plane[0] for plane in planes])
+
+
+def _between(values: dict[str, FloatArray], leg: int, share: float) -> dict[str, FloatArray]:
+    """The values [L, N] or [L, N, 3] on the way from a layout to the next: [N] or [N, 3]."""
+    if share == 0.0:
+        return {name: plane[leg] for name, plane in values.items()}
+    inner = min(max(share, 0.0), 1.0)
+    result = {}
+    for name, plane in values.items():
+        start, end = plane[leg], plane[leg + 1]
+        if name in ("scale", "aspect"):
+            result[name] = np.exp((1.0 - share) * np.log(start) + share * np.log(end))
+        elif name == "rotation":
+            turn = end - start
+            result[name] = start + share * (turn - 2.0 * np.pi * np.round(turn / (2.0 * np.pi)))
+        else:
+            way = share if name in ("x", "y") else inner
+            result[name] = (1.0 - way) * start + way * end
+    return result
+
+
+def _tracks(layouts: list[Layout], *, far: bool) -> Index:
+    """Which primitive of each layout is the same: [N, L], -1 = there is none. far: also one that lies elsewhere."""
     tracks = np.arange(layouts[0].count)[:, None]
     for before, after in itertools.pairwise(layouts):
-        counterpart = _matched(before, after)  # [N of before], -1 = none
+        counterpart = _matched(before, after, far)  # [N of before], -1 = none
         last = tracks[:, -1]
         column = np.where(last >= 0, counterpart[last], -1)
         new = np.setdiff1d(np.arange(after.count), counterpart)
@@ -200,17 +196,22 @@ def _tracks(layouts: list[Layout]) -> Index:
     return tracks
 
 
-def _matched(before: Layout, after: Layout) -> Index:
+def _matched(before: Layout, after: Layout, far: bool) -> Index:
     """The counterpart of each primitive: [N], -1 = none."""
     counterpart = np.full(before.count, -1)
     kinds = [2 * layout.template.astype(np.int64) + layout.mirror for layout in (before, after)]
     for kind in np.intersect1d(kinds[0], kinds[1]):
         ours, theirs = (np.flatnonzero(kinds[side] == kind) for side in (0, 1))
+        if not far and max(len(ours), len(theirs)) > _MOST_DISTANCES:
+            # New ones are laid in front, so those at the back correspond.
+            least = min(len(ours), len(theirs))
+            counterpart[ours[-least:]] = theirs[-least:]
+            continue
         mine, near = _nearest(before, after, ours, theirs)
         counterpart[ours[mine]] = theirs[near]
         rest = [np.delete(ours, mine), np.delete(theirs, near)]
         count = min(map(len, rest))
-        if count:
+        if count and far:
             # As many of each, spread evenly along the curve.
             picked = []
             for layout, rows in zip((before, after), rest, strict=True):

@@ -22,10 +22,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     grow.add_argument("--order", choices=GROWTHS, default="back", help="which stamps appear first (back)")
     text = "share of the time that one takes (0.25)"
     grow.add_argument("--overlap", type=float, default=0.25, metavar="S", help=text)
-    for kind in (move, grow):
+    fitted = kinds.add_parser("recording", help="the course of a fit that was made with --record")
+    fitted.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit --record wrote")
+    for kind in (move, grow, fitted):
         add = kind.add_argument
         add("--out", type=Path, required=True, metavar="DIR", help="folder for the clip's layout")
-        add("--frames", type=int, default=48, metavar="N", help="of each way, or of the growth (48)")
+        add("--frames", type=int, default=48, metavar="N", help="of each way, of the growth or of the course (48)")
         add("--hold", type=int, default=12, metavar="N", help="frames in which a picture stands still (12)")
         add("--easing", choices=EASINGS, default="smooth", help="how a motion begins and ends (smooth)")
         add("--fps", type=float, default=24.0, metavar="N", help="frames a second (24)")
@@ -37,9 +39,9 @@ def animate(args: argparse.Namespace) -> int:
     check_range("--frames", args.frames, 2, MAX_FRAMES)
     check_range("--hold", args.hold, 0, MAX_FRAMES)
     check_range("--fps", args.fps, 1e-3, 1e4)
-    from .animations import growth, transition
+    from .animations import growth, retimed, transition
     from .rendering import render_layout
-    from .results import ResultFolder, load_result
+    from .results import ResultFolder, load_recording, load_result
 
     results = [load_result(folder) for folder in args.layouts]
     templates = results[0][1]
@@ -47,6 +49,8 @@ def animate(args: argparse.Namespace) -> int:
     if args.kind == "growth":
         check_range("--overlap", args.overlap, 0.0, 1.0)
         layout = growth(results[0][0], order=args.order, overlap=args.overlap, **options)
+    elif args.kind == "recording":
+        layout = retimed(load_recording(args.layouts[0]), **options)
     else:
         if len(results) < 2:
             raise UserError("A transition needs two layouts at least: name another one")

@@ -76,6 +76,8 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     add("--engine", type=engine_name, metavar="NAME", help=f"what computes: {ENGINE_NAMES} ({standard.engine})")
     add("--space", choices=SPACES, help=f"in which the stamps are composited ({standard.space})")
     add("--threads", type=int, metavar="N", help="0 = one per core (0)")
+    text = "pictures of the fit's course that are kept, for animate recording (0)"
+    add("--record", dest="recording", type=int, metavar="N", help=text)
 
 
 def _add_pictures(group: argparse._ArgumentGroup) -> None:

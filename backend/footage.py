@@ -47,6 +47,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
 DEFAULT_FPS = 24.0
 """Of pictures without a time of their own."""
 
+EVEN = 2
+"""Both sides of a clip's canvas are multiples of it, as common codecs need them."""
+
 HIGH_DEFINITION = 720
 """Lines from which on a movie that does not say so has the colours of BT.709 and not of BT.601."""
 
@@ -105,7 +108,7 @@ class Footage:
         self._file = tempfile.TemporaryFile(prefix="diffbmp-")  # noqa: SIM115  closed by close()
         try:
             for number, picture in read_frames(path, clip):
-                self._add(path, number, scaled(picture, size))
+                self._add(path, number, scaled(picture, size, EVEN))
             self._file.flush()
         except OSError as error:
             self._file.close()

@@ -57,10 +57,10 @@ def load_target(path: Path, size: int) -> tuple[Tensor, Tensor]:
     return planes[:3].contiguous(), planes[3].contiguous()
 
 
-def scaled(rgba: Image.Image, size: int) -> Image.Image:
-    """An RGBA picture scaled so that its longer side has `size` px; a side has one pixel at least."""
-    factor = size / max(rgba.size)
-    return _resized(rgba, max(1, round(rgba.width * factor)), max(1, round(rgba.height * factor)))
+def scaled(rgba: Image.Image, size: int, multiple: int = 1) -> Image.Image:
+    """An RGBA picture scaled so that its longer side has `size` px; each side is a `multiple` of pixels, not 0."""
+    factor = size / max(rgba.size) / multiple
+    return _resized(rgba, *(multiple * max(1, round(side * factor)) for side in rgba.size))
 
 
 def load_grey(path: Path, height: int, width: int) -> Tensor:

@@ -35,6 +35,7 @@ from .settings import (  # noqa: F401  the add-on takes all of it from here
     ENGINES,
     LOCKABLE,
     MAX_COUNT,
+    MAX_RECORDING,
     MAX_SIZE,
     MAX_STRETCH,
     MODES,

@@ -22,6 +22,9 @@ from .images import save_png
 from .job import LEVEL_PADDING, Layout, level_file
 from .templates import Template, Templates, load_templates, padded
 
+RECORDING = "recording"
+"""Folder of the fit's course, where that was asked for: a layout of many frames, whose stamps are the result's."""
+
 PROGRESS = "progress"
 """Folder of what a clip's fit has found so far, until it is done."""
 
@@ -34,7 +37,7 @@ _OWN: tuple[str, ...] = (
     "metrics.json",
     "metrics.png",
 )
-_OWN += ("render.png", "render", PROGRESS)
+_OWN += ("render.png", "render", RECORDING, PROGRESS)
 _HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -82,6 +85,11 @@ class ResultFolder:
         save_png(path, image)
         return path
 
+    def record(self, course: Layout) -> None:
+        """Adds recording/, after the first save; its stamps are those of the folder."""
+        specs = [replace(spec, file=f"../{file}") for spec, file in zip(course.templates, self._files, strict=True)]
+        replace(course, templates=specs).save(self.path / RECORDING)
+
     def finish(self, render: Tensor, metrics: dict[str, Any]) -> None:
         """Adds render.png of an image [3 or 4, H, W] and metrics.json, drops the levels that only checkpoints used."""
         if self._latest is not None and not self._is_ours():
@@ -117,6 +125,13 @@ def load_result(folder: Path) -> tuple[Layout, Templates]:
     if (layout.level < 0).any() or (layout.level > last).any():
         raise UserError(f"The layout in {folder} uses a mip level that its stamps do not have: fit it again")
     return layout, templates
+
+
+def load_recording(folder: Path) -> Layout:
+    """The course of the fit whose result is in the folder. Raises UserError where it was not recorded."""
+    if not (folder / RECORDING / "layout.json").is_file():
+        raise UserError(f"{folder} holds no recording: fit it again with --record 100 (in Blender: Advanced, Record)")
+    return Layout.load(folder / RECORDING)
 
 
 def _used_levels(layout: Layout) -> list[tuple[int, int, int]]:

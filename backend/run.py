@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from .animations import course
 from .color import composited
 from .control import Control
 from .engines import make_rasterizer
@@ -73,6 +74,8 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     if regions:
         weight = shown(regions, weight)
     folder.save(result.layout)
+    if observer.recorded:
+        folder.record(course([*observer.recorded, result.layout], templates))
     emit(Log("Measuring the result"))
     render, metrics = judge(result, target, weight, templates, settings, control)
     metrics["seconds"] = {"total": round(time.perf_counter() - begin, 3), "fit": round(result.seconds, 3)}
@@ -198,9 +201,12 @@ class _Reporter:
         self._templates, self._settings = templates, settings
         self._preview = ""
         self._next_event = self._next_checkpoint = 0.0
+        self.recorded: list[Layout] = []
 
     def __call__(self, snapshot: Snapshot) -> None:
         begin = time.perf_counter()
+        if snapshot.current is not None:
+            self.recorded.append(snapshot.current)
         due = begin >= self._next_event or snapshot.step == snapshot.total
         if snapshot.layout is not None and snapshot.image is not None and begin >= self._next_checkpoint:
             self._folder.save(snapshot.layout)

@@ -18,6 +18,7 @@ from .color import composited
 from .control import Control
 from .engines import make_rasterizer
 from .engines.choice import choose_engine
+from .files import UserError
 from .fitting import goal_of
 from .fitting.clip import ClipResult, ClipSnapshot, fit_clip
 from .fitting.clip.regions import MovingRegion, fit_clip_regions
@@ -43,6 +44,8 @@ def run_clip(job: Job, clip: Clip, out: Path, emit: Emit, control: Control) -> N
     names no folder. Raises UserError for whatever the user can mend.
     """
     begin = time.perf_counter()
+    if job.settings.recording:
+        raise UserError("A moving target is fitted frame by frame, which makes no recording: leave that out")
     templates = load_templates(job.templates)
     folder = ResultFolder(out, templates)
     with ExitStack() as stack:

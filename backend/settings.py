@@ -29,6 +29,7 @@ MAX_COUNT = 1_000_000
 MAX_SIZE = 8192
 """Longest side of a canvas, px."""
 MAX_STRETCH = 50.0
+MAX_RECORDING = 10_000
 LEAST_WEIGHT = 1e-6
 """Of a loss, unless it is 0: weights are divided by each other."""
 
@@ -122,6 +123,7 @@ class Settings:
     locked: list[str] = field(default_factory=list)  # of LOCKABLE: what stays as it is at the start, for all primitives
     threads: int = 0  # 0 = one per core
     preview_seconds: float = 1.0  # time between previews; 0 = none
+    recording: int = 0  # pictures of the fit's course that are kept; 0 = none
 
     def __post_init__(self) -> None:
         check_range("count", self.count, 1, MAX_COUNT)
@@ -139,6 +141,7 @@ class Settings:
         check_range("containment", self.containment, 0.01, 100.0)
         check_range("threads", self.threads, 0, 1024)
         check_range("preview_seconds", self.preview_seconds, 0.0, 86400.0)
+        check_range("recording", self.recording, 0, MAX_RECORDING)
         for name in self.locked:
             check_choice("locked", name, LOCKABLE)
         for name, weight in self.losses.items():

@@ -16,6 +16,7 @@ from .worker import last_line, start_process
 _KINDS = (
     ("growth", "Growth", "The picture appears stamp by stamp"),
     ("transition", "Transition", "The stamps move from this picture to another"),
+    ("recording", "Recording", "How the fit found the picture: set Record, in the panel Advanced, before Optimize"),
 )
 _EASINGS = (
     ("linear", "Linear", "At the same speed all the time"),
@@ -51,6 +52,8 @@ class DIFFBMP_PG_animate(bpy.types.PropertyGroup):
     )
     easing: EnumProperty(items=_EASINGS, default="smooth", name="Easing", description="How the motion begins and ends")
     order: EnumProperty(items=_ORDERS, default="back", name="Order", description="Which stamps appear first")
+    source: StringProperty(name="Still Layout", description="What the latest animation was made of", subtype="DIR_PATH")
+    made: StringProperty(name="Latest Animation", description="Folder of its layout", subtype="DIR_PATH")
 
 
 class Making:
@@ -87,16 +90,18 @@ def animate_arguments(scene: bpy.types.Scene, out: Path) -> list[str]:
     Raises UserError where a layout is missing.
     """
     settings = scene.diffbmp.animate
-    layouts = [
-        _layout(scene.diffbmp.build.layout, "There is no layout yet: optimize first, or choose a layout's folder")
-    ]
+    layouts = [_layout(_still(scene), "There is no layout yet: optimize first, or choose a layout's folder")]
     if settings.kind == "transition":
         layouts.append(_layout(settings.other, "Choose the folder of the layout that the stamps move to"))
-        more = ["--hold", str(settings.hold)]
-    else:
-        more = ["--order", settings.order]
+    more = ["--order", settings.order] if settings.kind == "growth" else ["--hold", str(settings.hold)]
     numbers = ["--frames", str(settings.frames), "--easing", settings.easing, *more]
     return ["animate", settings.kind, *map(str, layouts), "--out", str(out), *numbers]
+
+
+def _still(scene: bpy.types.Scene) -> str:
+    """The scene's layout; where that is the latest animation itself, what it was made of."""
+    chosen, settings = scene.diffbmp.build.layout, scene.diffbmp.animate
+    return settings.source if chosen and chosen == settings.made else chosen
 
 
 def _layout(path: str, missing: str) -> Path:
@@ -146,7 +151,9 @@ class DIFFBMP_OT_animate(Watching, bpy.types.Operator):
         except UserError as error:
             return self._fail(error)
         if scene:
-            scene.diffbmp.build.layout = str(task.out)
+            settings = scene.diffbmp.animate
+            settings.source, settings.made = _still(scene), str(task.out)
+            scene.diffbmp.build.layout = settings.made
         message = "The animation is ready: build it"
         NOTICE.tell(message)
         self.report({"INFO"}, message)

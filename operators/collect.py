@@ -154,8 +154,9 @@ def _canvas(target: ByteArray | Footage, size: int) -> tuple[int, int]:
         width, height = target.width, target.height
     else:
         height, width = target.shape[:2]
-    factor = size / max(height, width)
-    return max(1, round(width * factor)), max(1, round(height * factor))
+    multiple = 2 if isinstance(target, Footage) else 1
+    factor = size / max(height, width) / multiple
+    return multiple * max(1, round(width * factor)), multiple * max(1, round(height * factor))
 
 
 def _write_picture(rgba: ByteArray, folder: Path, name: str) -> str:

@@ -11,7 +11,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..backend.job import MAX_COUNT, MAX_SIZE, PRESETS, Settings
+from ..backend.job import MAX_COUNT, MAX_RECORDING, MAX_SIZE, PRESETS, Settings
 from .animate import DIFFBMP_PG_animate
 from .clips import DIFFBMP_PG_clip
 from .keyframes import TOLERANCE
@@ -92,6 +92,15 @@ class DIFFBMP_PG_fit(bpy.types.PropertyGroup):
         soft_max=600.0,
         step=100,
         precision=1,
+    )
+    recording: IntProperty(
+        name="Record",
+        description="Pictures of the fit's course that are kept, for the animation Recording in the panel Result; "
+        "0 = none",
+        default=_DEFAULTS.recording,
+        min=0,
+        max=MAX_RECORDING,
+        soft_max=250,
     )
     recipe: EnumProperty(
         items=_RECIPES, default=_DEFAULTS.recipe, name="Recipe", description="The way in which the stamps are fitted"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import bpy
 
 from ..backend.job import Color, Limits, Settings, UserError
+from .target import moves
 
 _MATCHES = {"color": "mse", "crisp": "l1", "brightness": "gray_mse"}
 """The loss of the image, by what the user wants to be matched."""
@@ -38,6 +39,7 @@ def fit_settings(scene: bpy.types.Scene) -> Settings:
         space=fit.space,
         background=_color(fit.background),
         transparent=scene.diffbmp.target.transparent,
+        recording=0 if moves(scene) else fit.recording,
         engine=backend.engine,
         threads=backend.threads,
     )

@@ -25,9 +25,10 @@ def draw_animate(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     box.row().prop(settings, "kind", expand=True)
     if settings.kind == "transition":
         box.prop(settings, "other")
-        box.prop(settings, "hold")
-    else:
+    if settings.kind == "growth":
         box.prop(settings, "order")
+    else:
+        box.prop(settings, "hold")
     box.prop(settings, "frames")
     box.prop(settings, "easing")
     box.operator("diffbmp.animate", icon="ANIM")

@@ -12,6 +12,7 @@ from ..operators.optimize import RUN, describe_quality, describe_seconds
 from ..operators.run import Run
 from ..operators.session import NOTICE
 from ..operators.storage import KEY
+from ..operators.target import moves
 from .base import Sidebar, settings_layout, steering_layout
 from .limits import draw_limits
 from .look import draw_look
@@ -95,6 +96,8 @@ class DIFFBMP_PT_advanced(Sidebar, bpy.types.Panel):
         layout.enabled = RUN.task is None
         for name in ("space", "recipe", "seed", "time_limit"):
             layout.prop(settings.fit, name)
+        if not moves(context.scene):
+            layout.prop(settings.fit, "recording")
         layout.prop(settings.backend, "engine")
         layout.prop(settings.backend, "threads")
 

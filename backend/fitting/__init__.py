@@ -31,7 +31,11 @@ READ_EVERY = 8
 
 @dataclass
 class Snapshot:
-    """The state after `step` of `total` steps. image and layout: the best so far, only when a preview is due."""
+    """The state after `step` of `total` steps.
+
+    image and layout: the best so far, only when a preview is due. current: as it is, only when settings.recording asks
+    for it.
+    """
 
     step: int
     total: int
@@ -40,6 +44,7 @@ class Snapshot:
     seconds_left: float
     image: Tensor | None = None  # [3, H, W] display-encoded
     layout: Layout | None = None
+    current: Layout | None = None
 
 
 @dataclass
@@ -303,6 +308,7 @@ class _Reporter:
         self._descent, self._clock, self._settings, self._observer = descent, clock, settings, observer
         self._next_preview = time.perf_counter()
         self._psnr = 0.0
+        self._recorded = 0  # pictures of the recording that are done
 
     def report(self, step: int, progress: float, record: _Record) -> None:
         if self._observer is None:
@@ -321,4 +327,14 @@ class _Reporter:
             end = time.perf_counter()
             # Those that take long come less often: at least half of the time is the fit's.
             self._next_preview = end + max(self._settings.preview_seconds, end - begin)
+        if self._records(progress):
+            snapshot.current = self._descent.layout(self._descent.finished(self._descent.primitives))
         self._observer(snapshot)
+
+    def _records(self, progress: float) -> bool:
+        """Whether the next picture of the recording is due; they lie densely at first, when most happens."""
+        last = self._settings.recording - 1  # which is the result
+        if self._recorded >= last or progress < (self._recorded / last) ** 2:
+            return False
+        self._recorded = int(last * math.sqrt(progress)) + 1
+        return True

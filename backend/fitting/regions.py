@@ -72,6 +72,8 @@ def fit_regions(
     counts = counts_of(regions, [part.seen for part in parts], settings.count)
     check_regions(regions, templates, settings, counts, target.shape[1:])
     union = shown(regions, weight)
+    # Each region is recorded for its part of the time.
+    settings = replace(settings, recording=-(-settings.recording // len(regions)))
     done: list[Layout] = []
     loss, steps, seconds = 0.0, 0, 0.0
     for number, (region, part, count) in enumerate(zip(regions, parts, counts, strict=True)):
@@ -249,4 +251,6 @@ class _Watch:
             told.image = render_layout(
                 told.layout, self.merge.templates, engine=self.settings.engine, threads=self.settings.threads
             )[:3]
+        if snapshot.current is not None:
+            told.current = self.merge(snapshot.current)
         self.observer(told)

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from backend.__main__ import main
-from backend.animations import growth, transition
+from backend.animations import course, growth, retimed, transition
 from backend.easings import EASINGS, eased
-from backend.fitting import fit
+from backend.fitting import Snapshot, fit
 from backend.images import save_png
 from backend.job import Layout, Settings, UserError
 from backend.merging import merged
@@ -157,3 +157,55 @@ def test_a_movie_is_fitted_by_the_command_line(tmp_path: Path) -> None:
     assert load_result(out)[0].frames == [-3, -2]
     frames[0].save(tmp_path / "still.png")
     assert main(["fit", str(tmp_path / "still.png"), *command[2:], "--step", "2"]) != 0
+
+
+def test_a_course_shows_each_state_as_it_was() -> None:
+    states: list[Layout] = []
+    settings = replace(SETTINGS, recording=6)
+
+    def keep(snapshot: Snapshot) -> None:
+        if snapshot.current is not None:
+            states.append(snapshot.current)
+
+    result = fit(scene(1, 1), discs(), settings, observer=keep).layout
+    assert len(states) == 5
+    clip = course([*states, result], discs())
+    assert len(clip.frames) == 6
+    for frame, state in enumerate([*states, result]):
+        # But for mip levels, of which each primitive has one for all.
+        assert (picture(clip, frame) - picture(state)).abs().mean() < 0.01
+        assert (clip.opacity[frame] > 0).sum() == (state.opacity > 0).sum()
+    # Most primitives are followed, and what is unseen stays where it is.
+    assert clip.count < 2 * 30
+    unseen = clip.opacity == 0
+    assert (np.diff(clip.x, axis=0)[unseen[1:] & unseen[:-1]] == 0).all()
+    longer = retimed(clip, frames=11, hold=2)
+    assert longer.frames == list(range(1, 14))
+    assert torch.equal(picture(longer, 12), picture(clip, 5))
+
+
+@pytest.mark.parametrize("recording", [1, 2, 50])
+def test_a_recording_has_no_more_pictures_than_steps(recording: int) -> None:
+    kept = []
+    settings = replace(SETTINGS, recording=recording, iterations=4)
+    fit(scene(1, 1), discs(), settings, observer=lambda snapshot: kept.append(snapshot.current))
+    assert sum(state is not None for state in kept) == min(recording - 1, 5)
+
+
+def test_a_fit_is_recorded_and_animated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (32, 24), "teal").save(tmp_path / "target.png")
+    Image.new("RGBA", (8, 8), "white").save(tmp_path / "stamp.png")
+    stamps, out = ["--templates", str(tmp_path / "stamp.png")], str(tmp_path / "out")
+    fitted = ["fit", str(tmp_path / "target.png"), *stamps, "--size", "32", "--count", "5", "--iterations", "6"]
+    small = ["--out", str(tmp_path / "clip"), "--frames", "8", "--hold", "0", "--render"]
+    assert main([*fitted, "--out", out]) == 0
+    assert main(["animate", "recording", out, *small]) == 2
+    assert "--record" in capsys.readouterr().err
+    assert main([*fitted, "--out", out, "--record", "4"]) == 0
+    assert main(["animate", "recording", out, *small]) == 0
+    assert len(list((tmp_path / "clip" / "render").iterdir())) == 8
+    layout, _ = load_result(tmp_path / "clip")
+    assert layout.frames == list(range(1, 9))
+    # The folder can be written to again.
+    assert main([*fitted, "--out", out]) == 0
+    assert not (tmp_path / "out" / "recording").exists()

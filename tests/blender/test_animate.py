@@ -48,6 +48,10 @@ def test_what_the_backend_is_told(tmp_path: Path) -> None:
     told = animate_arguments(scene, out)
     assert told[:6] == ["animate", "transition", first, second, "--out", str(out)]
     assert told[6:] == ["--frames", "30", "--easing", "in-out", "--hold", "5"]
+    settings.kind = "recording"
+    told = animate_arguments(scene, out)
+    assert told[:5] == ["animate", "recording", first, "--out", str(out)]
+    assert told[-2:] == ["--hold", "5"]
 
 
 def test_the_animation_is_what_is_built_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +61,8 @@ def test_the_animation_is_what_is_built_next(tmp_path: Path, monkeypatch: pytest
     layout = Path(scene.diffbmp.build.layout)
     assert (layout / "layout.json").read_text().startswith(f"animate growth {tmp_path / 'first'} --out {layout}")
     assert NOTICE.text == "The animation is ready: build it"
+    # Another one is made of the same picture, not of the animation.
+    assert animate_arguments(scene, tmp_path)[2] == str(tmp_path / "first")
 
 
 def test_what_the_backend_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

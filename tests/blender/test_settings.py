@@ -37,6 +37,7 @@ def set_everything(scene: bpy.types.Scene) -> None:
     for color in ((0.2, 0.4, 0.6), (1, 0, 0)):
         look.colors.add().color = color
     scene.diffbmp.fit.time_limit = 12.5
+    scene.diffbmp.fit.recording = 60
 
 
 def test_the_defaults_are_the_backends() -> None:
@@ -69,6 +70,7 @@ def test_the_job_holds_what_was_set(tmp_path: Path) -> None:
         usage="shares",
         spacing=0.013,
         order="small_front",
+        recording=60,
     )
     assert job.importance == ""
 
@@ -201,7 +203,7 @@ def test_the_published_recipe_gets_nothing_that_it_does_not_know(tmp_path: Path)
     (sentence,) = write_job(scene, tmp_path)
     assert sentence.startswith("What is set of the stamps' limits and the look, because the recipe Published")
     job = Job.load(tmp_path)
-    assert job.settings == Settings(count=20, size=48, iterations=10, recipe="paper", time_limit=12.5)
+    assert job.settings == Settings(count=20, size=48, iterations=10, recipe="paper", time_limit=12.5, recording=60)
     assert [spec.limits for spec in job.templates] == [Limits()]
     assert job.importance == ""
 
