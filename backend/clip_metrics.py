@@ -86,8 +86,8 @@ class ClipMeter:
 def jitter(layout: Layout, static: list[Tensor | None]) -> dict[str, float | None]:
     """Root mean square of the second differences of positions over three frames in all of which a primitive is seen.
 
-    jitter: of all, px; jitter_static: of those whose bounding square lies in static pixels in both changes. static: of
-    each frame, see ClipMeter; a shot's first frame has none.
+    jitter: of all, px; jitter_static: of those whose bounding squares lie in pixels that are static in the changes on
+    both sides. static: of each frame, see ClipMeter; a shot's first frame has none.
     """
     position = np.stack([layout.x, layout.y], 2).astype(np.float64)
     seen = layout.opacity > 0
@@ -99,7 +99,11 @@ def jitter(layout: Layout, static: list[Tensor | None]) -> dict[str, float | Non
         bend = np.square(position[frame + 1] - 2.0 * position[frame] + position[frame - 1]).sum(1)
         present = seen[frame - 1] & seen[frame] & seen[frame + 1]
         everywhere.append(bend[present])
-        still.append(bend[present & _within(layout, frame, (before & after).numpy())])
+        # Neither what comes to rest there nor what departs from there.
+        planes = (before.numpy(), (before & after).numpy(), after.numpy())
+        for where, plane in zip((frame - 1, frame, frame + 1), planes, strict=True):
+            present = present & _within(layout, where, plane)
+        still.append(bend[present])
     return {"jitter": _root_of(everywhere), "jitter_static": _root_of(still)}
 
 

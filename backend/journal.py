@@ -53,11 +53,14 @@ def _identity(job: Job) -> str:
     settings = {**asdict(job), "settings": {**asdict(job.settings), "threads": 0, "preview_seconds": 0.0}}
     files = [job.target, job.mask, job.start, job.importance]
     files += [region.mask for region in job.regions] + [spec.file for spec in job.templates]
-    stamps = []
-    for name in filter(None, files):
-        try:
-            status = Path(name).stat()
-        except OSError as error:
-            raise UserError(f"{name} cannot be read ({error.strerror}): choose a file that exists") from error
-        stamps.append([name, status.st_size, status.st_mtime_ns])
+    stamps = [stamp for name in filter(None, files) for stamp in _stamps(Path(name))]
     return hashlib.sha256(json.dumps([settings, stamps], sort_keys=True).encode()).hexdigest()
+
+
+def _stamps(path: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of a file, or of all in a folder."""
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): choose a file that exists") from error

@@ -156,16 +156,31 @@ class DIFFBMP_OT_show_scene(bpy.types.Operator):
 
 
 def show_scene(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
-    """Shows a scene in the context's window; one that was built, through its camera and with its materials."""
+    """Shows a scene in the context's window; one that was built, through its camera and with its materials.
+
+    Back in another scene, the views are as they were.
+    """
+    leaves_own = KEY not in context.window.scene
     context.window.scene = scene
-    if KEY not in scene:
-        return
     for area in context.window.screen.areas:
         if area.type == "VIEW_3D":
-            space = area.spaces.active
-            space.region_3d.view_perspective = "CAMERA"
-            space.shading.type = "MATERIAL"
-            space.shading.use_scene_world = True
+            _set_view(area.spaces.active, KEY in scene, leaves_own)
+
+
+_VIEWS: dict[int, tuple[str, str]] = {}
+"""The perspective and the shading of the views that show a scene that was built, as they were before."""
+
+
+def _set_view(space: bpy.types.SpaceView3D, is_built: bool, leaves_own: bool) -> None:
+    view, shading = space.region_3d, space.shading
+    key = space.as_pointer()
+    if is_built:
+        if leaves_own:
+            _VIEWS[key] = (view.view_perspective, shading.type)
+        view.view_perspective, shading.type = "CAMERA", "MATERIAL"
+        shading.use_scene_world = True
+    elif key in _VIEWS:
+        view.view_perspective, shading.type = _VIEWS.pop(key)
 
 
 _CLASSES = (DIFFBMP_OT_build, DIFFBMP_OT_show_scene)

@@ -98,7 +98,9 @@ class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
         failed = task.state == "failed"
         message = task.message or "Done"
         if task.state == "done" and task.progress:
-            message = f"Done after {task.progress.step} steps: {describe_quality(task.progress)}"
+            moves = task.progress.frame is not None
+            quality = f"{task.progress.psnr:.1f} dB" if moves else describe_quality(task.progress)
+            message = f"Done after {task.progress.step} steps: {quality}"
         if task.has_layout and scene:
             scene.diffbmp.build.layout = str(task.out)
         elif task.has_layout:

@@ -212,6 +212,7 @@ class DIFFBMP_OT_render_animation(Watching, bpy.types.Operator):
         try:
             scene = self._chosen(context)
             settings = scene.diffbmp.output
+            NOTICE.tell("")
             return self.watch(context, Rendering(scene, settings.path, settings.kind))
         except UserError as error:
             return self._fail(error)

@@ -22,7 +22,7 @@ def draw_output(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
 def draw_animate(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
     """Draws what makes an animation of a still layout."""
     box = layout.box()
-    box.row().prop(settings, "kind", expand=True)
+    box.prop(settings, "kind")
     if settings.kind == "transition":
         box.prop(settings, "other")
     if settings.kind == "growth":

@@ -28,7 +28,7 @@ LAST_RATE = 0.3  # ... and at its last
 SEARCHES = (0.2, 0.4, 0.6)
 """Shares of a frame's steps after which primitives may go elsewhere."""
 
-PLACES = 0.1
+PLACES = 0.15
 """Of the primitives, at most as many may go elsewhere at a time."""
 
 NEAR_LEVELS = 1
