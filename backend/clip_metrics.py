@@ -24,8 +24,8 @@ class ClipMeter:
     """Takes the frames of a clip one after the other. Images are [3, H, W], display-encoded."""
 
     smooth: bool = True  # whether SSIM and the warping error are measured, which take the most time
-    _psnr: list[float] = field(default_factory=list)
-    _ssim: list[float] = field(default_factory=list)
+    _psnr: list[float | None] = field(default_factory=list)  # None where nothing counts
+    _ssim: list[float | None] = field(default_factory=list)
     _difference: list[float | None] = field(default_factory=list)  # mean squares; None at the beginning of a shot
     _flicker: list[float | None] = field(default_factory=list)
     _warping: list[float | None] = field(default_factory=list)
@@ -36,9 +36,10 @@ class ClipMeter:
 
     def add(self, image: Tensor, target: Tensor, weight: Tensor | None = None, *, cut: bool = False) -> None:
         """The next frame. weight: [H, W], how much a pixel counts. cut: a shot begins with it."""
-        self._psnr.append(psnr(image, target, weight))
+        counts = weight is None or bool(weight.any())
+        self._psnr.append(psnr(image, target, weight) if counts else None)
         if self.smooth:
-            self._ssim.append(ssim(image, target, weight))
+            self._ssim.append(ssim(image, target, weight) if counts else None)
         last = None if cut else self._last
         self._last = image, target
         if last is None:
@@ -74,8 +75,8 @@ class ClipMeter:
         result["warping_error"] = _average(self._warping)
         result["target_warping_error"] = _average(self._targets_warping)
         result["frames"] = {
-            "psnr": [round(value, 3) for value in self._psnr],
-            "ssim": [round(value, 5) for value in self._ssim],
+            "psnr": [None if value is None else round(value, 3) for value in self._psnr],
+            "ssim": [None if value is None else round(value, 5) for value in self._ssim],
             "difference_error": [_rounded_root(value) for value in self._difference],
             "flicker": [_rounded_root(value) for value in self._flicker],
             "warping_error": [None if value is None else round(value, 7) for value in self._warping],

@@ -105,6 +105,11 @@ class Goal:
         return weight
 
     @property
+    def blank(self) -> bool:
+        """Whether all of it is to stay clear."""
+        return self.weight is not None and not bool((self.weight > 0).any())
+
+    @property
     def counts(self) -> bool:
         """Whether any of it does."""
         if self.weight is None:

@@ -206,6 +206,24 @@ def test_masks_may_change_and_be_black_for_a_while() -> None:
     alpha = render_layout(layout, discs(), frame=6, transparent=True, engine="cpu")[3]
     assert alpha[:, :40].mean() > 0.8
     assert alpha[:, 52:].mean() < 0.2
+    assert not layout.opacity[3:5].any()
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize("shown", [[2, 3, 4], [0, 1], [1, 4], [3]])
+def test_where_all_is_to_stay_clear_nothing_is_seen(transparent: bool, shown: list[int]) -> None:
+    settings = replace(SETTINGS, transparent=transparent, count=10)
+    masks = [torch.full((HEIGHT, WIDTH), float(frame in shown)) for frame in range(5)]
+    result = fitted([scene(frame) for frame in range(5)], settings=settings, masks=masks)
+    seen = (result.layout.opacity > 0).sum(1)
+    assert [bool(count) for count in seen] == [frame in shown for frame in range(5)]
+    assert len(result.layout.frames) == 5
+    assert all(shot in shown for shot in result.shots)
+
+
+def test_a_clip_that_never_counts_is_refused() -> None:
+    with pytest.raises(UserError, match="in all frames"):
+        fitted(masks=[torch.zeros(HEIGHT, WIDTH)] * FRAMES)
 
 
 def test_regions_move_too() -> None:

@@ -78,19 +78,22 @@ def fit_clip(
     """Finds how settings.count primitives move so that together they look like the target in every frame.
 
     The layout has more primitives than that: each shot has its own, and where one leaves its place for a better one,
-    both are seen in turn. settings.iterations are those of a shot's first frame.
+    both are seen in turn. settings.iterations are those of a shot's first frame. In a frame that is to stay clear all
+    over, nothing is seen: a shot ends before it.
     start is a layout whose last frame is the first one here; its primitives go on and keep their identities.
     A control that is cancelled ends the fit with the frames that there are.
 
     Raises UserError for settings that are for still pictures only, and as fit does.
     """
     _check(settings)
-    if start is not None:
-        settings = replace(settings, count=max(1, int((start.opacity[-1] > 0).sum())))
+    # Where nothing was to be seen, nothing goes on.
+    seen = 0 if start is None else int((start.opacity[-1] > 0).sum())
+    if seen:
+        settings = replace(settings, count=seen)
     with torch.no_grad(), torch_threads(1):
         fit = _ClipFit(goals, templates, settings, clip, observer, control or Control(), journal)
-        shots = fit.run(start)
-        layout = assembled(shots, fit.context, list(frames), fps)
+        shots = fit.run(start if seen else None)
+        layout = assembled(shots, fit.context, list(frames)[: fit.done], fps)
         return ClipResult(layout, [shot.first for shot in shots], fit.cancelled, fit.seconds)
 
 
@@ -101,6 +104,13 @@ def _check(settings: Settings) -> None:
         raise UserError("Stamps that move cannot be kept in the order of their sizes: set the order to free")
     if settings.spacing > 0:
         raise UserError("Stamps that move cannot be kept apart: set the spacing to 0")
+
+
+def _first_seen(goals: Sequence[Goal]) -> Goal:
+    goal = next((goal for goal in goals if not goal.blank), None)
+    if goal is None:
+        raise UserError("The target is transparent or masked out in all frames: nothing is left to be shown")
+    return goal
 
 
 class _ClipFit:
@@ -116,7 +126,9 @@ class _ClipFit:
     ) -> None:
         self._goals, self._templates, self._settings, self._clip = goals, templates, settings, clip
         self._control, self._journal = control, journal
-        self.context = Context.of(goals[0], templates, settings, clip)
+        self.context = Context.of(_first_seen(goals), templates, settings, clip)
+        self.done = 0
+        """Frames."""
         self._progress = _Progress(len(goals), settings, clip, observer)
 
     @property
@@ -130,10 +142,13 @@ class _ClipFit:
 
     def run(self, start: Layout | None) -> list[Shot]:
         shots: list[Shot] = []
-        begin = 0
-        while begin < len(self._goals) and not (shots and self.cancelled):
-            shots.append(self._shot(begin, start if begin == 0 else None))
-            begin += len(shots[-1].poses)
+        while self.done < len(self._goals) and not (shots and self.cancelled):
+            if self._goals[self.done].blank:
+                self.done += 1
+                self._progress.passed(1)
+                continue
+            shots.append(self._shot(self.done, start if self.done == 0 else None))
+            self.done += len(shots[-1].poses)
         return shots
 
     def _shot(self, begin: int, start: Layout | None) -> Shot:
@@ -168,7 +183,7 @@ class _ClipFit:
         tracker = self._first(begin, goal, start)
         for frame in range(begin + 1, len(self._goals)):
             goal = self._goals[frame]
-            if self._control.cancelled or finder.is_cut(goal.target):
+            if self._control.cancelled or goal.blank or finder.is_cut(goal.target):
                 break
             name = f"frame_{frame:06d}"
             saved = self._load(name)

@@ -53,12 +53,11 @@ def posed(layout: Layout, context: Context) -> tuple[Identities, Pose]:
 
 
 def assembled(shots: list[Shot], context: Context, frames: list[int], fps: float) -> Layout:
-    """One layout of all shots, whose primitives are not seen in the others. frames: of the scene; the first ones count.
+    """One layout of all shots, whose primitives are not seen in the others. frames: of the scene.
 
     Its templates' files are left empty: they are the caller's to fill in.
     """
-    total = sum(len(shot.poses) for shot in shots)
-    settings = context.settings
+    total, settings = len(frames), context.settings
     params, depth = [], []
     for shot in shots:
         values = torch.stack([pose.params for pose in shot.poses])
@@ -91,6 +90,6 @@ def assembled(shots: list[Shot], context: Context, frames: list[int], fps: float
         background=settings.background,
         transparent=settings.transparent,
         fps=fps,
-        frames=frames[:total],
+        frames=frames,
         depth=torch.cat(depth, 1).numpy(),
     )
