@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from time import monotonic
@@ -13,6 +12,7 @@ from ..backend.job import UserError
 from .environment import backend_call, preferences
 from .folders import user_folder
 from .session import Slot, Watching
+from .verdict import verdict_of
 from .worker import last_line, start_process
 
 TIMEOUT_SECONDS = 120.0
@@ -48,20 +48,7 @@ class Check:
         """Once it is not active: whether the backend works, and a sentence that says so."""
         if self._late:
             return False, f"The backend did not answer within {TIMEOUT_SECONDS:.0f} s"
-        try:
-            engines = json.loads(self._output)["engines"]
-        except (ValueError, KeyError, TypeError):
-            reason = last_line(self._log) or f"exit code {self._process.returncode}"
-            return False, f"The backend does not work: {reason}"
-        wrong = [engine["name"] for engine in engines if not engine["works"] and engine["image_error"] is not None]
-        if wrong:
-            return False, f"The engine {', '.join(wrong)} differs from the reference: choose another one"
-        usable = [engine for engine in engines if engine["works"] and engine["name"] != "reference"]
-        missing = [f"{engine['name']} does not run ({engine['cause']})" for engine in engines if not engine["works"]]
-        if not usable:
-            return False, f"The backend is slow: {'; '.join(missing)}"
-        found = "; ".join([", ".join(f"{engine['name']} on {engine['device']}" for engine in usable), *missing])
-        return True, f"The backend works: {found}"
+        return verdict_of(self._output, last_line(self._log) or f"exit code {self._process.returncode}")
 
     def _read(self) -> None:
         self._output, _ = self._process.communicate()

@@ -26,22 +26,35 @@ def backend_command(python: str, cache: Path, *arguments: str) -> list[str]:
     return [python, "-E", "-s", "-X", f"pycache_prefix={cache}", "-m", "backend", *arguments]
 
 
+NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""Flag of new processes, without which Windows opens a console window."""
+
+_FOREIGN = ("PYTHON", "PIP_", "UV_", "CONDA", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_")
+_KEPT = ("PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY")
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's variables without those by which other software would change what a Python does.
+
+    Those of proxies and certificates stay.
+    """
+    return {name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_FOREIGN)}
+
+
 def start_process(command: list[str], log: Path) -> subprocess.Popen[str]:
     """Starts a command in the add-on's folder, its stderr in the file `log`. Raises UserError where it cannot start."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     try:
         with open(log, "wb") as errors:
             return subprocess.Popen(
                 command,
                 cwd=ADD_ON_FOLDER,
-                env=environment,
+                env=clean_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 encoding="utf-8",
                 errors="replace",
-                # Without it Windows opens a console window.
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                creationflags=NO_WINDOW,
             )
     except OSError as error:
         raise UserError(
