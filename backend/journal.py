@@ -49,18 +49,28 @@ class FolderJournal:
 
 
 def _identity(job: Job) -> str:
-    """Differs for jobs whose results differ."""
-    settings = {**asdict(job), "settings": {**asdict(job.settings), "threads": 0, "preview_seconds": 0.0}}
+    """Differs for jobs whose results differ; the same wherever their files lie."""
+    named = asdict(job)
+    named["settings"] |= {"threads": 0, "preview_seconds": 0.0}
     files = [job.target, job.mask, job.start, job.importance]
     files += [region.mask for region in job.regions] + [spec.file for spec in job.templates]
-    stamps = [stamp for name in filter(None, files) for stamp in _stamps(Path(name))]
-    return hashlib.sha256(json.dumps([settings, stamps], sort_keys=True).encode()).hexdigest()
+    for part in (named, *named["regions"], *named["templates"]):
+        for key in ("target", "mask", "start", "importance", "file"):
+            if key in part:
+                part[key] = Path(part[key]).name
+    contents = [content for name in filter(None, files) for content in _contents(Path(name))]
+    return hashlib.sha256(json.dumps([named, contents], sort_keys=True).encode()).hexdigest()
 
 
-def _stamps(path: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of a file, or of all in a folder."""
+def _contents(path: Path) -> list[tuple[str, str]]:
+    """Name and digest of a file, or of all in a folder."""
     try:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+        return [(file.name, _digest(file)) for file in files]
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): choose a file that exists") from error
+
+
+def _digest(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 from .control import Control, termination_calls
 from .files import UserError
 from .job import Command, Error, Event, Job, Log, encode_event
+
+IDLE_SECONDS = 600.0
+"""Without a job for so long, the process ends and gives back its memory."""
 
 GRACE_SECONDS = 0.8
 """From the end of stdin to the end of the process, whatever it computes: the folder holds a checkpoint at all times."""
@@ -62,13 +66,18 @@ class Worker:
             self._send(Error(f"{sys.executable} has no {error.name}: install the backend's packages", "install"))
             return 2
         self._send(Log("Ready"))
-        while (request := self._queue.get()) is not None:
+        while (request := self._next()) is not None:
             try:
                 run_job(Job.load(request.job), request.out, self._send, request.control)
             except UserError as error:
                 self._send(Error(error.message, error.action))
             self._requests.remove(request)
         return 0
+
+    def _next(self) -> _Request | None:
+        with suppress(Empty):
+            return self._queue.get(timeout=IDLE_SECONDS)
+        return None
 
     def listen(self, lines: FileIO) -> None:
         """Obeys commands until the lines end or one of them is `quit`."""

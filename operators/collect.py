@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,9 +29,25 @@ from .stamps import refresh, stamps_of
 from .target import importance_pixels, moves, target_pixels
 from .thumbnails import THUMBNAILS
 
+WAIT_SECONDS = 0.01
+"""For a picture that is being written, at a time."""
+
 
 def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
-    """Writes the scene's job into the folder. Returns a sentence about each thing that had to be left out.
+    """All steps of job_steps at once. Returns what they return."""
+    steps = job_steps(scene, folder)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def job_steps(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list[str]]:
+    """Writes the scene's job into the folder, in steps of which each says what comes next.
+
+    Between them Blender may be used, as long as the scene's settings stay as they are and nothing is undone. Returns a
+    sentence about each thing that had to be left out.
 
     Raises UserError where the target or all stamps cannot be used, a setting makes no sense, or the folder cannot be
     written to.
@@ -38,7 +55,9 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
     wanted, left_out = fit_settings(scene), unused_settings(scene)
     refresh(scene.diffbmp.stamps)
     try:
+        yield "Reading the target"
         target, target_file, clip = _target(scene, folder)
+        yield "Reading the masks"
         width, height = _canvas(target, wanted.size)
         importance = importance_pixels(scene, width, height) if takes_steering(scene) else None
         importance_file = "" if importance is None else _write_picture(importance, folder, "importance")
@@ -46,10 +65,12 @@ def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
         # Compressing pictures takes the most time, and frees Blender's own thread meanwhile.
         with ThreadPoolExecutor() as writers:
             stamps = _Stamps(scene, folder, writers)
-            regions = [_region(region, stamps) for region in masks]
-            if not regions:
-                stamps.add(None, "", stamp_limits(scene))
-            stamps.finish()
+            regions = []
+            for part in masks:
+                regions.append((yield from _region(part, stamps)))
+            if not masks:
+                yield from stamps.add(None, "", stamp_limits(scene))
+            yield from stamps.finish()
         job = Job(target_file, stamps.specs, wanted, mask, importance_file, regions=regions, clip=clip)
         job.save(folder)
     except OSError as error:
@@ -71,7 +92,7 @@ class _Stamps:
         self._writers, self._writing = writers, list[Future[None]]()
         (folder / "templates").mkdir()
 
-    def add(self, group: bpy.types.Collection | None, region: str, limits: Limits) -> list[int]:
+    def add(self, group: bpy.types.Collection | None, region: str, limits: Limits) -> Generator[str, None, list[int]]:
         """Adds the stamps that a region uses, and returns their indices. limits: of stamps that have none of their own.
 
         Raises UserError where none can be used.
@@ -85,15 +106,22 @@ class _Stamps:
         if not used:
             raise UserError("There are no stamps: choose a collection, or add images, objects or a text")
         before = len(self.problems)
-        indices = [self._index(spec) for stamp in used if (spec := self._spec(stamp, limits))]
+        indices = []
+        for number, stamp in enumerate(used, 1):
+            yield f"Reading stamp {number} of {len(used)}"
+            if spec := self._spec(stamp, limits):
+                indices.append(self._index(spec))
         if not indices:
             reasons = self.problems[before:] or self.problems
             raise UserError(f"No stamp can be used: {'; '.join(reasons)}")
         return indices
 
-    def finish(self) -> None:
-        """Waits until all files are written. Raises OSError where one cannot be."""
+    def finish(self) -> Generator[str, None, None]:
+        """Until all files are written. Raises OSError where one cannot be."""
         for writing in self._writing:
+            while not writing.done():
+                yield "Writing the stamps"
+                wait([writing], WAIT_SECONDS)
             writing.result()
 
     def _spec(self, stamp: bpy.types.PropertyGroup, limits: Limits) -> TemplateSpec | None:
@@ -132,10 +160,10 @@ class _Stamps:
         return self.specs.index(spec)
 
 
-def _region(mask: RegionMask, stamps: _Stamps) -> RegionSpec:
+def _region(mask: RegionMask, stamps: _Stamps) -> Generator[str, None, RegionSpec]:
     region = mask.region
     limits = region_limits(region) or stamp_limits(region.id_data)
-    indices = stamps.add(region.stamps, mask.name, limits)
+    indices = yield from stamps.add(region.stamps, mask.name, limits)
     return RegionSpec(mask.name, mask.file, indices, round(region.share, 6), region_settings(region))
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 from time import monotonic
 
 import bpy
 
 from ..backend.job import Progress, UserError
-from .collect import write_job
+from . import recover
+from .collect import job_steps
 from .environment import backend_call, backend_python
-from .folders import new_job_folder
+from .folders import new_job_folder, user_folder
+from .preview import PREVIEW
 from .run import Run
 from .session import NOTICE, Slot, Watching, redraw
 from .settings import lacks_colors
 from .stamps import has_stamps
 from .target import lacks_target, target_name
-from .worker import Worker
+from .warm import WARM
 
 PRINT_SECONDS = 1.0
 
@@ -25,20 +27,19 @@ RUN = Slot()
 """The optimization of this session: one at a time, because it takes all of the machine."""
 
 
-def start_run(scene: bpy.types.Scene) -> tuple[Run, list[str]]:
-    """Writes the scene's job and gives it to a new worker. Returns the run and a sentence about each thing left out.
+def start_run(scene: bpy.types.Scene) -> Run:
+    """Begins to write the scene's job, which the worker then gets: it starts meanwhile, or is warm.
 
-    Raises UserError as write_job and Worker do.
+    Raises UserError where that cannot start.
     """
-    command = backend_call("worker")
-    folder = new_job_folder(target_name(scene))
+    worker = WARM.take(backend_call("worker"), user_folder("logs") / f"worker-{os.getpid()}.log")
     try:
-        left_out = write_job(scene, folder)
-        worker = Worker(command, folder / "worker.log")
-    except BaseException:  # half a job is of no use, and may be what fills the disk
-        shutil.rmtree(folder, ignore_errors=True)
+        folder = new_job_folder(target_name(scene))
+    except UserError:
+        WARM.keep(worker)
         raise
-    return Run(worker, folder, folder / "result"), left_out
+    recover.begin(scene, folder)
+    return Run(worker, folder, folder / "result", job_steps(scene, folder))
 
 
 def why_not_optimize(scene: bpy.types.Scene) -> str:
@@ -76,15 +77,23 @@ class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            run, left_out = start_run(context.scene)
+            NOTICE.tell("")
+            run = start_run(context.scene)
+            if bpy.app.background:
+                self._collect(run)
         except UserError as error:
             NOTICE.tell(error.message, is_error=True)
             self.report({"ERROR"}, error.message)
             return {"CANCELLED"}
-        NOTICE.tell(f"Left out: {'; '.join(left_out)}" if left_out else "")
-        for sentence in left_out:
-            self.report({"WARNING"}, f"Left out: {sentence}")
+        _listen_for_undo(True)
         return self.watch(context, run)
+
+    def _collect(self, run: Run) -> None:
+        try:
+            run.collect()
+        finally:
+            if run.state == "failed":
+                _give_back(run)
 
     def show(self, task: Run) -> None:
         if monotonic() < self._next_line:
@@ -93,7 +102,16 @@ class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
         sys.stdout.write(f"DiffBMP: {describe_progress(task)}\n")
         sys.stdout.flush()
 
+    def look(self, task: Run) -> None:
+        if task.progress:
+            PREVIEW.show(task.progress.preview)
+
     def finish(self, task: Run) -> set[str]:
+        _listen_for_undo(False)
+        recover.end(task.job)
+        _give_back(task)
+        for sentence in task.left_out:
+            self.report({"WARNING"}, f"Left out: {sentence}")
         scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self.slot.scene), None)
         failed = task.state == "failed"
         message = task.message or "Done"
@@ -105,9 +123,29 @@ class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
             scene.diffbmp.build.layout = str(task.out)
         elif task.has_layout:
             message += f" - its scene was deleted: the layout lies in {task.out}"
-        NOTICE.tell(message, is_error=failed)
+        left_out = f". Left out: {'; '.join(task.left_out)}" if task.left_out else ""
+        NOTICE.tell(message + left_out, is_error=failed)
         self.report({"ERROR" if failed else "INFO"}, message)
         return {"FINISHED"} if task.has_layout else {"CANCELLED"}
+
+
+class DIFFBMP_OT_pause(bpy.types.Operator):
+    bl_idname = "diffbmp.pause"
+    bl_label = "Pause"
+    bl_description = "Let the optimization rest, or go on; the machine is free for other work meanwhile"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if RUN.task is None or RUN.task.state not in ("running", "paused"):
+            cls.poll_message_set("No optimization is running")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        run = RUN.task
+        run.resume() if run.state == "paused" else run.pause()
+        redraw()
+        return {"FINISHED"}
 
 
 class DIFFBMP_OT_cancel(bpy.types.Operator):
@@ -132,7 +170,7 @@ def describe_progress(run: Run) -> str:
     """One line: step, loss, PSNR, time left."""
     progress = run.progress
     if progress is None:
-        return "Starting"
+        return run.doing if run.state == "collecting" else "Starting"
     left = f", {describe_seconds(progress.seconds_left)} left" if progress.step < progress.total else ""
     return f"Step {progress.step} of {progress.total}, {describe_quality(progress)}{left}"
 
@@ -151,7 +189,29 @@ def describe_seconds(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-_CLASSES = (DIFFBMP_OT_optimize, DIFFBMP_OT_cancel)
+def _give_back(run: Run) -> None:
+    """Lets the run's worker wait for the next one, or ends it."""
+    if run.reusable:
+        WARM.keep(run.worker)
+    else:
+        run.worker.close()
+
+
+def _stop_collecting(*_: object) -> None:
+    """Undo and redo make all settings anew: what is still being read is of the past."""
+    if RUN.task is not None and RUN.task.state == "collecting":
+        RUN.task.cancel()
+
+
+def _listen_for_undo(listen: bool) -> None:
+    for handlers in (bpy.app.handlers.undo_pre, bpy.app.handlers.redo_pre):
+        if _stop_collecting in handlers:
+            handlers.remove(_stop_collecting)
+        if listen:
+            handlers.append(_stop_collecting)
+
+
+_CLASSES = (DIFFBMP_OT_optimize, DIFFBMP_OT_pause, DIFFBMP_OT_cancel)
 
 
 def register() -> None:
@@ -161,5 +221,7 @@ def register() -> None:
 
 def unregister() -> None:
     RUN.clear()
+    WARM.clear()
+    _listen_for_undo(False)
     for item in reversed(_CLASSES):
         bpy.utils.unregister_class(item)

@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+from collections.abc import Generator
 from pathlib import Path
 from time import monotonic
 
-from ..backend.job import Command, Done, Error, Event, Progress
+from ..backend.job import Command, Done, Error, Event, Progress, UserError
 from .worker import Worker, last_line
 
-CANCEL_SECONDS = 10.0
-"""How long a worker may take to hand over its best layout after a cancel, before it is killed."""
+CANCEL_SECONDS = 0.9
+"""How long a worker may take to hand over its best layout after a cancel, before it is killed: its folder holds one."""
 
+COLLECT_SECONDS = 0.03
+"""How long the steps before the fit may take at a time, while Blender waits."""
 
 START_SECONDS = 300.0
 """How long a worker may be silent at its start: PyTorch comes from a slow disk, and past a virus scanner."""
 
 
-class Run:
-    """A job that a worker is on. state: "running", "cancelling", then "done", "cancelled" or "failed".
+Steps = Generator[str, None, list[str]]
+"""What writes a job: each step says what comes next, and at last there is a sentence about each thing left out."""
 
-    message: one sentence for the user, "" while all is well. action: see UserError.
+
+class Run:
+    """A job that is written, and that a worker then is on.
+
+    state: "collecting", "running", "paused", "cancelling", then "done", "cancelled" or "failed". doing: what is done
+    before the fit. left_out: a sentence about each thing that could not be used. message: one sentence for the user,
+    "" while all is well. action: see UserError.
     """
 
-    def __init__(self, worker: Worker, job: Path, out: Path) -> None:
-        """Gives the worker the job folder; the layout comes into the folder `out`."""
-        self.worker = worker
-        self.out = out
-        self.state = "running"
-        self.message = ""
-        self.action = ""
+    def __init__(self, worker: Worker, job: Path, out: Path, steps: Steps | None = None) -> None:
+        """Gives the worker the job folder, once the steps have written it; the layout comes into the folder `out`."""
+        self.worker, self.job, self.out = worker, job, out
+        self.state, self.doing = "collecting", "Starting"
+        self.message = self.action = ""
+        self.left_out: list[str] = []
         self.progress: Progress | None = None
+        self._steps = steps
         self._heard = False
-        self._give_up = float("inf")
+        self._killed = False
+        self._deadline = float("inf")  # of a cancel
         self._start_by = monotonic() + START_SECONDS
-        worker.send(Command("fit", str(job), str(out)))
+        if steps is None:
+            self._begin()
 
     @property
     def active(self) -> bool:
-        return self.state in ("running", "cancelling")
+        return self.state in ("collecting", "running", "paused", "cancelling")
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the worker can go on with another job."""
+        return not self.active and not self._killed and self.worker.exit_code is None
 
     @property
     def has_layout(self) -> bool:
@@ -46,7 +63,77 @@ class Run:
         return (self.out / "layout.json").is_file() and (self.out / "layout.npz").is_file()
 
     def update(self) -> bool:
-        """Takes in what the worker has said. Returns whether anything is new. Never waits."""
+        """Does some of the steps, or takes in what the worker has said. Returns whether anything is new."""
+        if self.state == "collecting":
+            self._listen()
+            return self._collect(COLLECT_SECONDS) if self.state == "collecting" else True
+        return self._listen()
+
+    def collect(self) -> None:
+        """Does all of the steps now. Raises UserError as they do; then nothing is left of the job."""
+        self._collect(float("inf"))
+        if self.state == "failed":
+            raise UserError(self.message, self.action)
+
+    def pause(self) -> None:
+        if self.state == "running":
+            self.state = "paused"
+            self.worker.send(Command("pause"))
+
+    def resume(self) -> None:
+        if self.state == "paused":
+            self.state = "running"
+            self.worker.send(Command("continue"))
+
+    def cancel(self) -> None:
+        """Asks for an early end, which keeps the best layout so far. The state becomes "cancelled" soon after."""
+        if self.state == "collecting":
+            self._drop()
+            self._end_cancelled()
+        if self.state not in ("running", "paused"):
+            return
+        self.state = "cancelling"
+        self.worker.send(Command("cancel"))
+        self._deadline = monotonic() + CANCEL_SECONDS
+
+    def stop(self) -> None:
+        """Ends the worker within a second, whatever it is doing."""
+        if self.state == "collecting":
+            self._drop()
+        self._killed = True
+        self.worker.stop()
+        if self.active:
+            self._end_cancelled()
+
+    def _begin(self) -> None:
+        self._steps = None
+        self.state = "running"
+        self.worker.send(Command("fit", str(self.job), str(self.out)))
+
+    def _collect(self, seconds: float) -> bool:
+        assert self._steps is not None
+        end = monotonic() + seconds
+        try:
+            while monotonic() < end:
+                self.doing = next(self._steps)
+        except StopIteration as finished:
+            self.left_out = finished.value
+            self._begin()
+        except UserError as error:
+            self._fail(error.message, error.action)
+        except BaseException:  # half a job is of no use, and may be what fills the disk
+            self._drop()
+            raise
+        return True
+
+    def _drop(self) -> None:
+        """Ends the steps; nothing is left of the job."""
+        if self._steps is not None:
+            self._steps.close()
+            self._steps = None
+        shutil.rmtree(self.job, ignore_errors=True)
+
+    def _listen(self) -> bool:
         events = self.worker.poll()
         for event in events:
             if self.active:
@@ -54,26 +141,11 @@ class Run:
         if self.active and self.worker.exit_code is not None:
             self._take_end(self.worker.exit_code)
             return True
-        if self.active and (monotonic() > self._give_up or (not self._heard and monotonic() > self._start_by)):
+        late = self.state == "cancelling" and monotonic() > self._deadline
+        if self.active and (late or (not self._heard and monotonic() > self._start_by)):
+            self._killed = True
             self.worker.kill()
         return bool(events)
-
-    def cancel(self) -> None:
-        """Asks for an early end, which keeps the best layout so far. The state becomes "cancelled" soon after."""
-        if self.state != "running":
-            return
-        self.state = "cancelling"
-        self.worker.send(Command("cancel"))
-        if self.progress is None:
-            # Nothing to keep yet, and a worker that is still starting would be slow to hear.
-            self.worker.kill()
-        self._give_up = monotonic() + CANCEL_SECONDS
-
-    def stop(self) -> None:
-        """Ends the worker within a second, whatever it is doing."""
-        self.worker.stop()
-        if self.active:
-            self._end_cancelled()
 
     def _take(self, event: Event) -> None:
         self._heard = True
@@ -86,7 +158,6 @@ class Run:
                 self._end_cancelled()
             else:
                 self.state = "done"
-            self.worker.close()
 
     def _take_end(self, exit_code: int) -> None:
         if self.state == "cancelling":
@@ -110,12 +181,13 @@ class Run:
         self.message = f"Cancelled: {kept}"
 
     def _fail(self, message: str, action: str) -> None:
+        if self._steps is not None:
+            self._drop()
         self.state = "failed"
         self.action = action
         self.message = message
         if self.has_layout:
             self.message += " - the best layout so far is kept and can be built"
-        self.worker.close()
 
 
 def _describe_exit(code: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import bpy
 
-TIMER_SECONDS = 0.2
+TIMER_SECONDS = 0.05
 
 
 class Task(Protocol):
@@ -78,6 +78,9 @@ class Watching:
     def show(self, task: Any) -> None:
         """Something is new; called in background mode only."""
 
+    def look(self, task: Any) -> None:
+        """Something is new; called where there is a window only."""
+
     def watch(self, context: bpy.types.Context, task: Any) -> set[str]:
         """Begins to watch; what execute() returns."""
         self.slot.task, self.slot.scene = task, context.scene.session_uid
@@ -95,6 +98,7 @@ class Watching:
             return {"CANCELLED"}
         if event.type == "TIMER":
             if task.update():
+                self.look(task)
                 redraw()
             if not task.active:
                 return self._end(task)
@@ -137,5 +141,5 @@ def redraw() -> None:
     """Has the sidebars and the preferences drawn again."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "PREFERENCES"):
+            if area.type in ("VIEW_3D", "PREFERENCES", "IMAGE_EDITOR"):
                 area.tag_redraw()

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..backend.job import UserError
-from ..operators.environment import backend_python
-from ..operators.folders import ADD_ON
 from ..operators.instances import dense_object
-from ..operators.optimize import RUN, describe_quality, describe_seconds
-from ..operators.run import Run
+from ..operators.optimize import RUN
 from ..operators.session import NOTICE
 from ..operators.storage import KEY
 from ..operators.target import moves
@@ -17,6 +13,7 @@ from .base import Sidebar, settings_layout, steering_layout
 from .limits import draw_limits
 from .look import draw_look
 from .output import draw_animate, draw_output
+from .progress import draw_run, draw_start
 from .target import draw_importance
 from .text import draw_sentence
 
@@ -44,9 +41,9 @@ class DIFFBMP_PT_optimize(Sidebar, bpy.types.Panel):
         for name in ("count", "size", "preset", "steps"):
             column.prop(settings.fit, name)
         if RUN.task is None:
-            _draw_start(layout, context)
+            draw_start(layout, context)
         else:
-            _draw_run(layout, RUN.task)
+            draw_run(layout, RUN.task)
         if NOTICE.text:
             draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", context.region.width)
 
@@ -147,33 +144,6 @@ class DIFFBMP_PT_built(Sidebar, bpy.types.Panel):
         draw_output(layout, context.scene)
         if NOTICE.text:
             draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", context.region.width)
-
-
-def _draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    try:
-        backend_python()
-    except UserError as error:
-        draw_sentence(layout, error.message, "ERROR", context.region.width)
-        layout.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = ADD_ON
-    row = layout.row()
-    row.scale_y = 1.5
-    row.operator("diffbmp.optimize", icon="PLAY")
-
-
-def _draw_run(layout: bpy.types.UILayout, run: Run) -> None:
-    progress = run.progress
-    done, text, quality = 0.0, "Starting ...", " "  # a line without text: what is below must not jump
-    if progress:
-        done = progress.step / max(1, progress.total)
-        text = f"{progress.step:,} / {progress.total:,}, {describe_seconds(progress.seconds_left)} left"
-        quality = describe_quality(progress)
-    if run.state == "cancelling":
-        text = "Cancelling ..."
-    layout.progress(factor=done, text=text)
-    layout.label(text=quality)
-    row = layout.row()
-    row.scale_y = 1.5
-    row.operator("diffbmp.cancel", icon="CANCEL")
 
 
 _CLASSES = (

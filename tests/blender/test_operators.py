@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bpy
@@ -19,6 +19,7 @@ from diffbmp.operators import collect, environment, folders, optimize
 from diffbmp.operators.build import build_scene
 from diffbmp.operators.optimize import RUN, describe_seconds, why_not_optimize
 from diffbmp.operators.session import NOTICE
+from diffbmp.operators.warm import WARM
 
 from tests.blender.layouts import random_layout, write_layout
 from tests.blender.scenes import make_scene
@@ -29,7 +30,7 @@ Pretend = Callable[[str], None]
 
 
 @pytest.fixture
-def pretend(monkeypatch: pytest.MonkeyPatch) -> Pretend:
+def pretend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretend]:
     """Has the stand-in take the backend's place, with a behaviour of its own."""
 
     def pretend(behaviour: str) -> None:
@@ -37,7 +38,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Pretend:
         monkeypatch.setattr(optimize, "backend_call", lambda *arguments: command)
         monkeypatch.setattr(optimize, "backend_python", lambda: sys.executable)
 
-    return pretend
+    yield pretend
+    WARM.clear()
 
 
 def when_there_is_a_layout(act: Callable[[], object]) -> threading.Thread:
@@ -187,7 +189,7 @@ def test_a_job_that_cannot_be_written_leaves_nothing(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(collect, "write_png", fill_the_disk)
     with pytest.raises(UserError, match=r"cannot be written to \(No space left on device\): see that there is space"):
-        optimize.start_run(scene)
+        optimize.start_run(scene).collect()
     assert set(jobs.iterdir()) == before
 
 
@@ -234,7 +236,8 @@ def test_settings_are_saved_with_the_file(tmp_path: Path) -> None:
 
 def test_disabling_the_add_on_cancels_what_runs(pretend: Pretend) -> None:
     pretend("slow")
-    run, _ = optimize.start_run(make_scene())
+    run = optimize.start_run(make_scene())
+    run.collect()
     RUN.task = run
     process = run.worker.process_id
     diffbmp.unregister()

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from diffbmp.backend.job import Log, UserError
 from diffbmp.operators import run as run_module
 from diffbmp.operators.run import Run
+from diffbmp.operators.warm import WarmWorker
 from diffbmp.operators.worker import ADD_ON_FOLDER, Worker, backend_command, last_line
 
 FAKE = Path(__file__).with_name("fake_worker.py")
@@ -61,7 +62,7 @@ def test_a_run_reports_progress_and_its_layout(start: Start) -> None:
     assert (run.progress.step, run.progress.total) == (100, 100)
     assert run.has_layout
     assert run.message == ""
-    follow(run, lambda: not is_alive(run.worker.process_id), 5.0)  # it is let go by itself
+    assert run.reusable
 
 
 def test_update_never_waits(start: Start) -> None:
@@ -85,13 +86,97 @@ def test_cancel_keeps_the_best_layout(start: Start) -> None:
     assert run.message == "Cancelled: the best layout so far is kept and can be built"
 
 
-def test_cancel_before_anything_is_done(start: Start) -> None:
+def test_a_run_rests_and_goes_on(start: Start) -> None:
     run = start("slow")
+    run.resume()
+    follow(run, lambda: run.progress is not None)
+    run.pause()
+    assert (run.state, run.active) == ("paused", True)
+    run.resume()
+    assert run.state == "running"
+    run.pause()
+    run.cancel()
+    follow(run, lambda: not run.active, 1.0)
+    assert run.state == "cancelled"
+    assert run.reusable
+
+
+def steps_of(count: int, fails: bool = False) -> Generator[str, None, list[str]]:
+    for number in range(count):
+        yield f"step {number}"
+        time.sleep(0.005)
+    if fails:
+        raise UserError("The stamp is gone: choose another")
+    return ["one was left out"]
+
+
+def test_the_job_is_written_some_steps_at_a_time(tmp_path: Path) -> None:
+    worker = Worker([sys.executable, str(FAKE), "finish"], tmp_path / "log")
+    (tmp_path / "job").mkdir()
+    run = Run(worker, tmp_path / "job", tmp_path / "result", steps_of(30))
+    longest = 0.0
+    while run.state == "collecting":
+        begin = time.monotonic()
+        assert run.update()
+        longest = max(longest, time.monotonic() - begin)
+    assert 0.02 < longest < 0.05 + 0.05  # COLLECT_SECONDS and the last step, with room for a busy machine
+    assert run.doing == "step 29"
+    follow(run, lambda: not run.active)
+    assert (run.state, run.left_out) == ("done", ["one was left out"])
+    worker.stop()
+
+
+@pytest.mark.parametrize("ending", ["cancel", "stop", "error", "no-torch"])
+def test_a_job_that_is_not_written_to_its_end_leaves_nothing(tmp_path: Path, ending: str) -> None:
+    behaviour = ending if ending == "no-torch" else "finish"
+    worker = Worker([sys.executable, str(FAKE), behaviour], tmp_path / "log")
+    (tmp_path / "job").mkdir()
+    run = Run(worker, tmp_path / "job", tmp_path / "result", steps_of(12 if ending == "error" else 9999, True))
+    run.update()
+    if ending == "cancel":
+        run.cancel()
+        assert run.message == "Cancelled: there is no layout yet"
+    elif ending == "stop":
+        run.stop()
+    follow(run, lambda: not run.active)
+    assert run.state == ("failed" if ending in ("error", "no-torch") else "cancelled")
+    assert not (tmp_path / "job").exists()
+    assert run.reusable == (ending in ("cancel", "error"))
+    worker.stop()
+
+
+def test_a_warm_worker_is_used_again(tmp_path: Path) -> None:
+    warm, command = WarmWorker(), [sys.executable, str(FAKE), "finish"]
+    worker = warm.take(command, tmp_path / "log")
+    run = Run(worker, tmp_path, tmp_path / "one")
+    follow(run, lambda: not run.active)
+    warm.keep(worker)
+    assert warm.take(command, tmp_path / "log") is worker
+    run = Run(worker, tmp_path, tmp_path / "two")
+    follow(run, lambda: not run.active)
+    assert (run.state, run.out) == ("done", tmp_path / "two")
+    warm.keep(worker)
+    other = warm.take([*command[:2], "slow"], tmp_path / "log")
+    assert other is not worker
+    warm.keep(other)
+    other.kill()
+    while other.exit_code is None:
+        other.poll()
+    fresh = warm.take([*command[:2], "slow"], tmp_path / "log")
+    assert fresh is not other
+    warm.keep(fresh)
+    warm.clear()
+    assert not is_alive(fresh.process_id)
+
+
+def test_cancel_before_anything_is_done(start: Start) -> None:
+    run = start("silent")
     begin = time.monotonic()
     run.cancel()
     follow(run, lambda: not run.active)
-    assert time.monotonic() - begin < 1.0
+    assert time.monotonic() - begin < 1.2
     assert run.message == "Cancelled: there is no layout yet"
+    assert not run.reusable
 
 
 def test_a_worker_that_does_not_hear_cancel_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

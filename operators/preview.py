@@ -1,0 +1,92 @@
+"""The picture of the running optimization: as an icon of the panel, and as an image for any Image Editor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import bpy.utils.previews
+
+NAME = "DiffBMP Preview"
+
+
+class Preview:
+    """What the latest preview file shows. Nothing of it is saved with the .blend."""
+
+    def __init__(self) -> None:
+        self._icons: bpy.utils.previews.ImagePreviewCollection | None = None
+        self._latest: tuple[str, int] = ("", 0)
+
+    @property
+    def icon(self) -> int:
+        """0 while there is none."""
+        return int(self._icons[NAME].icon_id) if self._icons is not None and NAME in self._icons else 0
+
+    def show(self, path: str) -> None:
+        """Takes in the file at the path if it is new; "" = there is none."""
+        try:
+            latest = (path, Path(path).stat().st_mtime_ns) if path else ("", 0)
+        except OSError:  # it is just being replaced
+            return
+        if not path or latest == self._latest:
+            return
+        self._latest = latest
+        if self._icons is None:
+            self._icons = bpy.utils.previews.new()
+        self._icons.clear()
+        self._icons.load(NAME, path, "IMAGE", force_reload=True)
+        image = bpy.data.images.get(NAME)
+        if image is not None:
+            image.filepath = path
+            image.reload()
+
+    def image(self) -> bpy.types.Image | None:
+        """The image datablock, made where there is none yet; None before the first preview."""
+        if not self._latest[0]:
+            return None
+        image = bpy.data.images.get(NAME)
+        if image is None:
+            image = bpy.data.images.load(self._latest[0])
+            image.name = NAME
+        return image
+
+    def clear(self) -> None:
+        if self._icons is not None:
+            bpy.utils.previews.remove(self._icons)
+        self._icons, self._latest = None, ("", 0)
+
+
+PREVIEW = Preview()
+
+
+class DIFFBMP_OT_show_preview(bpy.types.Operator):
+    bl_idname = "diffbmp.show_preview"
+    bl_label = "Show Preview"
+    bl_description = "Show the optimization's picture in an Image Editor, where it changes as it is found"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not PREVIEW.icon:
+            cls.poll_message_set("There is no preview yet")
+        return bool(PREVIEW.icon)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        image = PREVIEW.image()
+        if image is None:
+            return {"CANCELLED"}
+        area = next((area for area in context.window.screen.areas if area.type == "IMAGE_EDITOR"), None)
+        if area is None:
+            bpy.ops.wm.window_new()
+            area = context.window_manager.windows[-1].screen.areas[0]
+            area.type = "IMAGE_EDITOR"
+        area.spaces.active.image = image
+        return {"FINISHED"}
+
+
+def register() -> None:
+    bpy.utils.register_class(DIFFBMP_OT_show_preview)
+
+
+def unregister() -> None:
+    PREVIEW.clear()
+    bpy.utils.unregister_class(DIFFBMP_OT_show_preview)

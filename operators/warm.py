@@ -1,0 +1,45 @@
+"""The backend's process between the runs of this session: what it has imported and set up is used again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .worker import Worker
+
+
+class WarmWorker:
+    """At most one worker that waits for a job. After a while without one it ends by itself."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+        self._command: list[str] = []
+
+    def take(self, command: list[str], log: Path) -> Worker:
+        """The one that waits, if this command has started it and it still lives; else a new one.
+
+        Raises UserError where that cannot start.
+        """
+        worker, self._worker = self._worker, None
+        if worker is not None and command == self._command:
+            worker.poll()
+            if worker.exit_code is None:
+                return worker
+        if worker is not None:
+            worker.close()
+        self._command = command
+        return Worker(command, log)
+
+    def keep(self, worker: Worker) -> None:
+        """Lets the worker, which take() has given, wait for the next job."""
+        if self._worker is not None and self._worker is not worker:
+            self._worker.close()
+        self._worker = worker
+
+    def clear(self) -> None:
+        """Ends the one that waits, within a second."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.stop()
+
+
+WARM = WarmWorker()
