@@ -89,6 +89,8 @@ def _add_pictures(group: argparse._ArgumentGroup) -> None:
     add("--containment", type=float, metavar="W", help=text)
     add("--importance", type=Path, metavar="W.png", help="white: errors weigh more than where it is black")
     add("--start", type=Path, metavar="DIR", help="a layout to continue from")
+    text = "primitives that are added to those of --start, which go where they help most (0)"
+    add("--add", dest="added", type=int, metavar="N", help=text)
 
 
 def _add_stamps(group: argparse._ArgumentGroup) -> None:

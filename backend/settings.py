@@ -121,6 +121,7 @@ class Settings:
     order: str = "free"  # or "small_front", "large_front": which sizes lie in front
     containment: float = 1.0  # how much paint where it is to stay clear weighs, relative to errors that weigh most
     locked: list[str] = field(default_factory=list)  # of LOCKABLE: what stays as it is at the start, for all primitives
+    added: int = 0  # primitives beside those of the layout that the fit continues from
     threads: int = 0  # 0 = one per core
     preview_seconds: float = 1.0  # time between previews; 0 = none
     recording: int = 0  # pictures of the fit's course that are kept; 0 = none
@@ -141,6 +142,7 @@ class Settings:
         check_range("containment", self.containment, 0.01, 100.0)
         check_range("threads", self.threads, 0, 1024)
         check_range("preview_seconds", self.preview_seconds, 0.0, 86400.0)
+        check_range("added", self.added, 0, MAX_COUNT)
         check_range("recording", self.recording, 0, MAX_RECORDING)
         for name in self.locked:
             check_choice("locked", name, LOCKABLE)

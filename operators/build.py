@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
 
 from ..backend.job import Layout, UserError, check_choice
+from .clips import MAX_FRAME
 from .instances import build_instances, dense_object
 from .keyframes import TOLERANCE, key_planes
 from .planes import build_planes, make_meshes
 from .session import NOTICE
 from .stage import make_scene
-from .storage import KEY, load_stamps, store_layout
+from .storage import KEY, load_stamps, store_layout, wholly_or_not_at_all
 from .target import target_name
 
 MAX_PLANES = 50_000
@@ -27,6 +26,9 @@ FORMS = ("AUTO", "PLANES", "DENSE")
 
 STILL_PLANES, CLIP_PLANES = 2000, 1500
 """Up to how many primitives AUTO makes planes. In a clip each takes 20 us a frame: more would not play in real time."""
+
+FEW_SAMPLES = 300_000
+"""Primitives times frames, up to which AUTO makes planes: their keys take up to a kilobyte for each ten of it."""
 
 MIN_SIDE = 4
 """Blender's own limit of a render's resolution, px."""
@@ -45,9 +47,10 @@ def build_scene(
     check_choice("form", form, FORMS)
     if form == "AUTO":
         few = layout.count <= (STILL_PLANES if len(layout.frames) == 1 else CLIP_PLANES)
+        few = few and layout.opacity.size <= FEW_SAMPLES
         form = "PLANES" if few else "DENSE"
     _check(layout, folder, form)
-    with _wholly_or_not_at_all():
+    with wholly_or_not_at_all():
         stamps = load_stamps(layout.templates)
         collection = bpy.data.collections.new(name)
         meshes = make_meshes(layout, folder)
@@ -75,6 +78,11 @@ def _check(layout: Layout, folder: Path, form: str) -> None:
             f"The layout of {folder} has {layout.count:,} stamps in {len(layout.frames):,} frames, more than the "
             f"{MAX_SAMPLES:,} in all that Blender can bear: optimize fewer, or a part of the frames"
         )
+    if layout.frames[0] < 0 or layout.frames[-1] > MAX_FRAME:
+        raise UserError(
+            f"The layout of {folder} lies in the frames {layout.frames[0]:,} to {layout.frames[-1]:,}, but Blender's "
+            f"go from 0 to {MAX_FRAME:,}: fit it with another Place at Frame"
+        )
     if min(layout.width, layout.height) < MIN_SIDE:
         raise UserError(
             f"The canvas of {folder} has {layout.width} x {layout.height} pixels, but Blender renders at least "
@@ -82,23 +90,6 @@ def _check(layout: Layout, folder: Path, form: str) -> None:
         )
     if not hasattr(bpy.context.scene, "cycles"):
         raise UserError("Cycles is disabled: enable the add-on Cycles Render Engine in the preferences")
-
-
-def _made() -> set[bpy.types.ID]:
-    data = bpy.data
-    kinds = (data.images, data.materials, data.meshes, data.objects, data.collections, data.actions, data.node_groups)
-    return {item for kind in kinds for item in kind}
-
-
-@contextmanager
-def _wholly_or_not_at_all() -> Iterator[None]:
-    """Where the layout turns out not to be usable, what was made of it so far is removed."""
-    before = _made()
-    try:
-        yield
-    except BaseException:
-        bpy.data.batch_remove(_made() - before)
-        raise
 
 
 class DIFFBMP_OT_build(bpy.types.Operator):

@@ -41,7 +41,7 @@ class DIFFBMP_PG_clip(bpy.types.PropertyGroup):
         name="Place at Frame",
         description="Frame of the built scene that shows the first frame",
         default=_DEFAULTS.scene_start,
-        min=-MAX_FRAME,
+        min=0,
         max=MAX_FRAME,
     )
     fps: FloatProperty(

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..backend.job import UserError
 from .instances import dense_object, primitives_of, remove_points, stamp_meshes
 from .keyframes import TOLERANCE, key_planes
-from .planes import build_planes
-from .storage import stored_layout
+from .planes import build_planes, levels_of
+from .storage import KEY, stored_layout, wholly_or_not_at_all
 
 
 def make_editable(
@@ -34,10 +34,14 @@ def make_editable(
     chosen = np.sort(there[gone]).tolist()
     if not chosen:
         raise UserError("None of these stamps is an instance: choose points of the object that shows them")
-    collection = shown.users_collection[0]
-    planes = build_planes(layout, stamp_meshes(shown, layout), collection, chosen)
-    if len(layout.frames) > 1:
-        key_planes(layout, planes, chosen, collection.name, tolerance)
+    collection, meshes = shown.users_collection[0], stamp_meshes(shown)
+    levels = levels_of(layout)
+    if any(levels[row] not in meshes for row in chosen):
+        raise UserError(f"Some stamps of {shown.name} were taken away: undo that, or build the layout again")
+    with wholly_or_not_at_all():
+        planes = build_planes(layout, meshes, collection, chosen)
+        if len(layout.frames) > 1:
+            key_planes(layout, planes, chosen, collection.name, tolerance)
     remove_points(shown, gone)
     return planes
 
@@ -75,10 +79,17 @@ class DIFFBMP_OT_make_editable(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if dense_object(context.scene) is None:
-            cls.poll_message_set("This scene shows no stamps as instances")
-            return False
-        return True
+        shown = dense_object(context.scene)
+        reason = ""
+        if shown is None:
+            reason = "This scene shows no stamps as instances"
+        elif KEY not in context.scene:
+            reason = "This scene has no layout: append the scene that was built, not its collection"
+        elif not shown.data.vertices and shown.mode != "EDIT":
+            reason = "All stamps are planes already"
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if context.mode == "EDIT_MESH":

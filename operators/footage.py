@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import bpy
 
 from ..backend.job import Clip, UserError
 from .clips import clip_of
-from .images import ByteArray, read_image, write_png
+from .images import ByteArray, read_file, write_png
 from .scene_frames import movie_frames, movie_rate, render_frames
 from .session import counted
 from .studio import render_motion
 from .target import SHAPE_SAMPLES, cropped, lacks_target, target_name
+
+Pictures = Generator[ByteArray, None, None]
+
+MOVIES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".ogv", ".flv")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
+"""Files that the backend is known to read as Blender does."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,7 @@ class Footage:
     width: int
     height: int
     moments: dict[int, int]
+    offset: int = 0  # what the target's own number of a frame is more, where its frames were numbered anew
     folder: Path | None = None  # of its pictures; None = they were not written
 
     def pixels(self, number: int) -> ByteArray:
@@ -51,7 +59,15 @@ class ImageFrames:
     width: int
     height: int
     fps: float  # its own; 0 = it has none
-    read: Callable[[Iterable[int], float], Iterator[ByteArray]]  # by number, at a rate, 0 = its own
+    read: Callable[[Iterable[int], float], Pictures]  # by number, at a rate, 0 = its own
+    gap: int = 0  # the number in a file's name at which a sequence breaks off, though it goes on later; 0 = none
+
+    @property
+    def by_path(self) -> bool:
+        """Whether the backend can read them itself."""
+        if self.fps:
+            return self.path.suffix.lower() in MOVIES
+        return self.path.suffix.lower() in PICTURES and self.path.stem[-1:].isdigit()
 
 
 def write_footage(scene: bpy.types.Scene, folder: Path, as_pictures: bool) -> Footage:
@@ -68,7 +84,8 @@ def write_footage(scene: bpy.types.Scene, folder: Path, as_pictures: bool) -> Fo
     if target.source != "IMAGE":
         return _rendered(scene, folder)
     frames = image_frames(target.image)
-    return _read(scene, frames, folder) if as_pictures or target.aspect != "TARGET" else _named(scene, frames)
+    named = frames.by_path and not as_pictures and target.aspect == "TARGET"
+    return _named(scene, frames) if named else _read(scene, frames, folder)
 
 
 def image_frames(image: bpy.types.Image) -> ImageFrames:
@@ -79,9 +96,10 @@ def image_frames(image: bpy.types.Image) -> ImageFrames:
     if not path.is_file():
         raise UserError(f"The image {image.name} has no frames: {path} does not exist")
     if image.source == "SEQUENCE":
-        files = _numbered(path)
+        files, gap = _numbered(path)
         height, width = read_file(path).shape[:2]
-        return ImageFrames(path, len(files), width, height, 0.0, lambda numbers, fps: _pictures(path, files, numbers))
+        read = partial(_pictures, path, files)
+        return ImageFrames(path, len(files), width, height, 0.0, lambda numbers, fps: read(numbers), gap)
     width, height = image.size
     if not width or not height:
         raise UserError(f"{path} cannot be read as a movie: convert it to another format")
@@ -113,18 +131,6 @@ def fill_gaps(folder: Path) -> None:
             shutil.copyfile(shown, path)
 
 
-def read_file(path: Path) -> ByteArray:
-    """A picture's pixels: [h, w, 4]. Raises UserError where it is none."""
-    try:
-        image = bpy.data.images.load(str(path))
-    except RuntimeError as error:
-        raise UserError(f"{path} cannot be read as a picture: {error}") from error
-    try:
-        return read_image(image)
-    finally:
-        bpy.data.images.remove(image)
-
-
 def _rendered(scene: bpy.types.Scene, folder: Path) -> Footage:
     """Of a scene or an object, over the scene's frames."""
     target, settings = scene.diffbmp.target, scene.diffbmp.clip
@@ -134,7 +140,7 @@ def _rendered(scene: bpy.types.Scene, folder: Path) -> Footage:
         raise UserError(f"The clip ends at frame {last}, before it starts at {first}: swap them")
     frames = range(first, last + 1, settings.step)
     size = scene.diffbmp.fit.size
-    pictures: Iterator[ByteArray]
+    pictures: Pictures
     if target.source == "SCENE":
         pictures = render_frames(target.scene, target.camera, size, target.transparent, frames)
     else:
@@ -147,7 +153,8 @@ def _rendered(scene: bpy.types.Scene, folder: Path) -> Footage:
 def _named(scene: bpy.types.Scene, frames: ImageFrames) -> Footage:
     """By its path alone: the backend reads it."""
     settings = scene.diffbmp.clip
-    fps = settings.fps or (0.0 if frames.fps else scene.render.fps / scene.render.fps_base)
+    # Stated in any case: of movies whose frames come at uneven times, others would make another rate.
+    fps = settings.fps or frames.fps or scene.render.fps / scene.render.fps_base
     clip = clip_of(scene, settings.start or 1, settings.end, fps)
     return Footage(str(frames.path), clip, frames.width, frames.height, _moments(scene, frames, clip.start))
 
@@ -159,28 +166,33 @@ def _read(scene: bpy.types.Scene, frames: ImageFrames, folder: Path) -> Footage:
     moments = _moments(scene, frames, first)
     clip = clip_of(scene, 1, 0, settings.fps or frames.fps or scene.render.fps / scene.render.fps_base)
     pictures = frames.read(list(moments), settings.fps)
-    return _written(scene, folder, pictures, {number - first + 1: at for number, at in moments.items()}, clip)
+    renumbered = {number - first + 1: at for number, at in moments.items()}
+    return replace(_written(scene, folder, pictures, renumbered, clip), offset=first - 1)
 
 
 def _moments(scene: bpy.types.Scene, frames: ImageFrames, first: int) -> dict[int, int]:
     settings = scene.diffbmp.clip
     resampled = settings.fps and frames.fps
     count = max(1, round(frames.count * settings.fps / frames.fps)) if resampled else frames.count
-    last = settings.end or count
-    if last > count or first > last:
+    last = settings.end or max(first, count)
+    if frames.gap and last >= count and not settings.end:
         raise UserError(
-            f"The target {target_name(scene)} has {count} frames, but {first} to {last} are asked for: "
+            f"The sequence of {frames.path} has no picture {frames.gap}: render it, or set the animation's End to "
+            f"{count} at most"
+        )
+    if last > count or first > last:
+        asked = f"frame {first} is" if first == last else f"{first} to {last} are"
+        raise UserError(
+            f"The target {target_name(scene)} has {count} frames, but {asked} asked for: "
             "set the animation's Start and End"
         )
     return {number: settings.scene_start + number - first for number in range(first, last + 1, settings.step)}
 
 
-def _written(
-    scene: bpy.types.Scene, folder: Path, pictures: Iterator[ByteArray], moments: dict[int, int], clip: Clip
-) -> Footage:
+def _written(scene: bpy.types.Scene, folder: Path, pictures: Pictures, moments: dict[int, int], clip: Clip) -> Footage:
     (folder / "target").mkdir()
     height, width, seen = 0, 0, False
-    with closing(counted(pictures, len(moments))) as shown:
+    with closing(pictures), closing(counted(pictures, len(moments))) as shown:
         for number, picture in zip(moments, shown, strict=True):
             rgba = cropped(picture, scene)
             write_png(folder / "target" / frame_name(number), rgba)
@@ -191,26 +203,26 @@ def _written(
             f"The target {target_name(scene)} is fully transparent in all of its {len(moments)} frames: choose another"
         )
     fill_gaps(folder / "target")
-    return Footage("target", clip, width, height, moments, folder / "target")
+    return Footage("target", clip, width, height, moments, folder=folder / "target")
 
 
-def _numbered(path: Path) -> list[Path]:
-    """The pictures of a sequence from one of them on. Raises UserError where one is missing in between."""
-    match = re.fullmatch(r"(.*?)(\d+)(\D*)", path.name)
+def _numbered(path: Path) -> tuple[list[Path], int]:
+    """The pictures of a sequence from one of them on, up to the first number that is missing; and that, 0 = none is."""
+    match = re.fullmatch(r"(.*?)(\d+)(\D*)", path.stem)
     if match is None:
         raise UserError(f"The picture {path} has no number in its name: choose the first of a numbered sequence")
     before, number, after = match.groups()
-    pattern = re.compile(rf"{re.escape(before)}(\d+){re.escape(after)}")
+    pattern = re.compile(rf"{re.escape(before)}(\d+){re.escape(after + path.suffix)}")
     found = {int(match[1]): item for item in path.parent.iterdir() if (match := pattern.fullmatch(item.name))}
     first = int(number)
-    wanted = range(first, max(found) + 1)
-    missing = next((n for n in wanted if n not in found), None)
-    if missing is not None:
-        raise UserError(f"The sequence of {path} has no picture {missing}: render it, or end the clip before it")
-    return [found[n] for n in wanted]
+    files: list[Path] = []
+    while first + len(files) in found:
+        files.append(found[first + len(files)])
+    end = first + len(files)
+    return files, end if end <= max(found) else 0
 
 
-def _pictures(path: Path, files: Sequence[Path], numbers: Iterable[int]) -> Iterator[ByteArray]:
+def _pictures(path: Path, files: Sequence[Path], numbers: Iterable[int]) -> Pictures:
     for number in numbers:
         if number > len(files):
             raise UserError(f"The sequence of {path} has {len(files)} pictures, but number {number} is needed")

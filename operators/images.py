@@ -58,6 +58,18 @@ def read_image(image: bpy.types.Image) -> ByteArray:
     return np.rint(pixels, out=pixels).astype(np.uint8)
 
 
+def read_file(path: Path) -> ByteArray:
+    """A picture's pixels: [h, w, 4], as read_image gives them. Raises UserError where it is none."""
+    try:
+        image = bpy.data.images.load(str(path))
+    except RuntimeError as error:
+        raise UserError(f"{path} cannot be read as a picture: {error}") from error
+    try:
+        return read_image(image)
+    finally:
+        bpy.data.images.remove(image)
+
+
 def write_png(path: Path, rgba: ByteArray) -> None:
     """Writes [h, w, 4] as an 8-bit PNG. Not through Blender, which would premultiply or manage its colours."""
     height, width = rgba.shape[:2]

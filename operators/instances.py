@@ -9,11 +9,11 @@ import bpy
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..backend.job import Layout
+from ..backend.job import Layout, UserError
 from .compat import channelbag_of
 from .instance_nodes import OPACITY, PRIMITIVE, SHAPE, STAMP, TIME, TINT, make_tree
 from .keyframes import cuts, write_steps
-from .planes import Level, Transforms, levels_of, transforms
+from .planes import LEVEL, Level, Transforms, levels_of, transforms
 
 
 def build_instances(
@@ -65,12 +65,18 @@ def remove_points(shown: bpy.types.Object, gone: ArrayLike) -> None:
     _fill(mesh, places[kept], numbers[kept], stamps[kept])
 
 
-def stamp_meshes(shown: bpy.types.Object, layout: Layout) -> dict[Level, bpy.types.Mesh]:
-    """The meshes that a dense object shows, by level: those of planes, too."""
-    levels = sorted(set(levels_of(layout)))
-    tree = shown.modifiers["DiffBMP"].node_group
-    stamps = sorted(tree.nodes["Stamps"].inputs["Collection"].default_value.objects, key=lambda item: item.name)
-    return {level: stamp.data for level, stamp in zip(levels, stamps, strict=True)}
+def stamp_meshes(shown: bpy.types.Object) -> dict[Level, bpy.types.Mesh]:
+    """The meshes that a dense object shows, by level: those of planes, too.
+
+    Raises UserError where its nodes or its stamps are no longer those that were built.
+    """
+    groups = (modifier.node_group for modifier in shown.modifiers if modifier.type == "NODES")
+    nodes = (group.nodes.get("Stamps") for group in groups if group)
+    stamps = next((node.inputs["Collection"].default_value for node in nodes if node), None)
+    if stamps is None:
+        raise UserError(f"The nodes of {shown.name} no longer show its stamps: undo that, or build the layout again")
+    meshes = (item.data for item in stamps.objects if item.type == "MESH")
+    return {tuple(mesh[LEVEL].to_list()): mesh for mesh in meshes if LEVEL in mesh}
 
 
 def _fill(mesh: bpy.types.Mesh, places: ArrayLike, primitives: ArrayLike, stamps: ArrayLike) -> None:

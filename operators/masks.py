@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..backend.job import UserError
 from .compat import picture_socket, remove_scene, set_still_image
-from .images import ByteArray, read_image
+from .images import ByteArray, read_file, read_image
 from .silhouettes import render_silhouette
 from .studio import UNSEEN, was_deleted
 from .target import cropped, uncropped_size
@@ -210,8 +210,4 @@ def _rendered(scene: bpy.types.Scene) -> NDArray[np.uint8]:
             raise UserError(f"Blender cannot render now: end what it is doing and try again ({error})") from error
         if not path.is_file():
             raise UserError(f"Blender's temporary folder {folder} cannot be written to: see that there is space")
-        image = bpy.data.images.load(str(path))
-        try:
-            return read_image(image)
-        finally:
-            bpy.data.images.remove(image)
+        return read_file(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
@@ -12,8 +11,8 @@ import bpy
 import numpy as np
 
 from ..backend.job import UserError
-from .footage import Footage, fill_gaps, frame_name, image_frames
-from .images import ByteArray, write_grey
+from .footage import Footage, Pictures, fill_gaps, frame_name, image_frames
+from .images import write_grey
 from .masks import NOTHING_INSIDE, channel_of, inverted, shown_pixels
 from .scene_frames import shown_frame_kept
 from .session import counted
@@ -38,10 +37,12 @@ def write_moving_mask(
     pictures = _of_scene(source, scene, canvas, target)
     if source.source in ("image", "alpha") and source.image is not None and source.image.source in MOVING:
         frames = image_frames(source.image)
-        if source.source == "image" and not source.invert:
+        as_it_is = source.source == "image" and not source.invert and target.offset == 0
+        # Of a sequence, the first picture alone would be a mask that does not move.
+        if as_it_is and frames.fps and frames.by_path:
             return str(frames.path)
         channel: Literal["brightness", "alpha"] = "alpha" if source.source == "alpha" else "brightness"
-        read = frames.read(list(target.moments), target.clip.fps)
+        read = frames.read([number + target.offset for number in target.moments], target.clip.fps)
         pictures = (inverted(source, channel_of(rgba, channel)) for rgba in read)
     (folder / "masks" / name).mkdir(parents=True)
     return _written(pictures, target, folder, name)
@@ -54,20 +55,22 @@ def needs_pictures(source: bpy.types.PropertyGroup) -> bool:
 
 def _of_scene(
     source: bpy.types.PropertyGroup, scene: bpy.types.Scene, canvas: tuple[int, int], target: Footage
-) -> Iterator[ByteArray]:
+) -> Pictures:
     """What the source is in each frame of the scene, which shows its own frame again at the end."""
-    with shown_frame_kept(scene):
+    window = bpy.context.scene  # whose frame is that of silhouettes
+    with shown_frame_kept(scene), shown_frame_kept(window):
         for number, moment in target.moments.items():
-            if scene.frame_current != moment or scene.frame_subframe:
-                scene.frame_set(moment)
+            for stepped in {scene, window}:
+                if stepped.frame_current != moment or stepped.frame_subframe:
+                    stepped.frame_set(moment)
             rgba = target.pixels(number) if needs_pictures(source) else _NO_PICTURE
             yield shown_pixels(source, scene, *canvas, rgba)
 
 
-def _written(pictures: Iterator[ByteArray], target: Footage, folder: Path, name: str) -> str:
+def _written(pictures: Pictures, target: Footage, folder: Path, name: str) -> str:
     frames = folder / "masks" / name
     first, moves, inside = np.empty(0, np.uint8), False, False
-    with closing(counted(pictures, len(target.moments))) as shown:
+    with closing(pictures), closing(counted(pictures, len(target.moments))) as shown:
         for number, grey in zip(target.moments, shown, strict=True):
             first = first if first.size else grey
             moves = moves or not np.array_equal(first, grey)

@@ -12,7 +12,7 @@ from bpy.props import EnumProperty, StringProperty
 from ..backend.job import UserError
 from .compat import set_movie, set_still_image
 from .folders import file_name
-from .scene_frames import settings_kept
+from .scene_frames import literal, settings_kept
 from .session import NOTICE, Slot, Watching
 
 _KINDS = (
@@ -86,10 +86,10 @@ def set_output(scene: bpy.types.Scene, path: str, kind: str) -> Path:
     if kind in _MOVIES:
         _, container, codec = _MOVIES[kind]
         set_movie(render, container, codec, alpha=render.film_transparent)
-        render.filepath = str(written)
+        render.filepath = literal(written)
     else:
         set_still_image(render.image_settings, alpha=render.film_transparent)
-        render.filepath = str(written / "####")
+        render.filepath = literal(written / "####")
     return written
 
 
@@ -100,13 +100,17 @@ def output_path(scene: bpy.types.Scene, path: str, kind: str) -> Path:
     """
     if path.startswith("//") and not bpy.data.filepath:
         raise UserError("The output lies beside the .blend, which was never saved: save it, or choose another place")
+    if not path:
+        raise UserError("There is no output: choose the movie's file, or a folder")
     place = Path(bpy.path.abspath(path)).absolute()
+    in_folder = path.endswith(("/", "\\")) or place.is_dir()
     if kind not in _MOVIES:
-        return place
+        return place / file_name(scene.name) if in_folder else place
     suffix = _MOVIES[kind][0]
-    if path.endswith(("/", "\\")) or place.is_dir():
+    if in_folder:
         return place / f"{file_name(scene.name)}{suffix}"
-    return place if place.suffix.lower() == suffix else place.with_name(place.name + suffix)
+    # Blender writes it in small letters.
+    return place.with_suffix(suffix) if place.suffix.lower() == suffix else place.with_name(place.name + suffix)
 
 
 def check_output(scene: bpy.types.Scene, written: Path, before: tuple[int, int] | None) -> None:
@@ -143,9 +147,14 @@ def _check_picture(scene: bpy.types.Scene, kind: str) -> None:
         raise UserError(
             f"{name} holds no transparency, but the scene {scene.name} is transparent: choose another format"
         )
+    if scene.camera is None:
+        raise UserError(f"The scene {scene.name} has no camera: add one, or build the layout again")
     width, height = (
         int(side * render.resolution_percentage / 100) for side in (render.resolution_x, render.resolution_y)
     )
+    if render.use_border and render.use_crop_to_border:
+        width = int(render.border_max_x * width) - int(render.border_min_x * width)
+        height = int(render.border_max_y * height) - int(render.border_min_y * height)
     if kind in _NEED_EVEN and (width % 2 or height % 2):
         raise UserError(
             f"{name} needs an even width and height, but the scene {scene.name} has {width} x {height} pixels: "
@@ -167,12 +176,17 @@ class Rendering:
 
     def __init__(self, scene: bpy.types.Scene, path: str, kind: str) -> None:
         self.scene = scene
+        self.cancelled = False
         self._kept = ExitStack()
         self._kept.enter_context(output_kept(scene))
         try:
             self.written = set_output(scene, path, kind)
             self.before = _state(self.written)
+            bpy.app.handlers.render_cancel.append(self._cancel)
             bpy.ops.render.render("INVOKE_DEFAULT", animation=True, scene=scene.name)
+        except RuntimeError as error:
+            self.stop()
+            raise UserError(f"The scene {scene.name} could not be rendered: {error}") from error
         except BaseException:
             self.stop()
             raise
@@ -186,8 +200,13 @@ class Rendering:
 
     def stop(self) -> None:
         """Gives the scene its own settings again."""
+        if self._cancel in bpy.app.handlers.render_cancel:
+            bpy.app.handlers.render_cancel.remove(self._cancel)
         with suppress(ReferenceError):  # the scene was removed meanwhile
             self._kept.close()
+
+    def _cancel(self, *_: object) -> None:
+        self.cancelled = True
 
 
 class DIFFBMP_OT_render_animation(Watching, bpy.types.Operator):
@@ -228,6 +247,8 @@ class DIFFBMP_OT_render_animation(Watching, bpy.types.Operator):
 
     def finish(self, task: Rendering) -> set[str]:
         task.stop()
+        if task.cancelled:
+            return self._fail(UserError(f"The rendering was cancelled: {task.written} is not whole"))
         try:
             check_output(task.scene, task.written, task.before)
         except ReferenceError:

@@ -20,6 +20,9 @@ UNIT = 0.01
 SPACING = 1e-3
 """Distance from layer to layer: a ten-thousandth of it would still do for Cycles at this camera's distance."""
 
+LEVEL = "diffbmp_level"
+"""Custom property of the planes' meshes: a Level."""
+
 Level = tuple[int, int, int]  # template, level along u, level along v
 
 
@@ -119,6 +122,7 @@ def make_meshes(layout: Layout, folder: Path) -> dict[Level, bpy.types.Mesh]:
         name = f"{stamp.name} {key[1]}x{key[2]}"
         image = load_level(folder / level_file(*key), name, layout.space)
         meshes[key] = _make_mesh(image, stamp)
+        meshes[key][LEVEL] = key
         meshes[key].materials.append(make_material(name, image, stamp))
     return meshes
 

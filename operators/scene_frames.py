@@ -11,7 +11,7 @@ import bpy
 
 from ..backend.job import UserError
 from .compat import compositor_of, remove_scene, set_still_image
-from .images import ByteArray, read_image
+from .images import ByteArray, read_file
 
 OUTPUT = ("media_type", "file_format", "color_mode", "color_depth", "compression", "quality", "exr_codec")
 """What of a render's image settings is restored, in this order."""
@@ -40,7 +40,7 @@ def render_frames(
             yield _render_frame(scene, frame, f"scene {scene.name}")
 
 
-def movie_frames(path: Path, numbers: Iterable[int], fps: float = 0.0) -> Iterator[ByteArray]:
+def movie_frames(path: Path, numbers: Iterable[int], fps: float = 0.0) -> Generator[ByteArray, None, None]:
     """Frames of a movie by their numbers from 1: [h, w, 4], straight alpha, display-encoded.
 
     fps: the rate at which they are numbered, 0 = the movie's own. Raises UserError where Blender cannot read it.
@@ -84,11 +84,16 @@ def settings_kept(scene: bpy.types.Scene, *names: str) -> Iterator[None]:
             setattr(output, name, value)
 
 
+def literal(path: Path) -> str:
+    """A path as Blender's output settings take it, which replace what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def _render_frame(scene: bpy.types.Scene, frame: int, what: str) -> ByteArray:
     """One frame: as an animation, because a still would show the frame of the scene in the window."""
     scene.frame_start = scene.frame_end = frame  # each moves the other along
     with tempfile.TemporaryDirectory() as folder:
-        scene.render.filepath = str(Path(folder) / "####")
+        scene.render.filepath = literal(Path(folder) / "####")
         try:
             bpy.ops.render.render(animation=True, scene=scene.name)
         except RuntimeError as error:
@@ -96,11 +101,7 @@ def _render_frame(scene: bpy.types.Scene, frame: int, what: str) -> ByteArray:
         path = next(Path(folder).iterdir(), None)
         if path is None:
             raise UserError(f"Frame {frame} of the {what} could not be rendered: try to render it by itself")
-        image = bpy.data.images.load(str(path))
-        try:
-            return read_image(image)
-        finally:
-            bpy.data.images.remove(image)
+        return read_file(path)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -51,3 +53,20 @@ def stored_layout(scene: bpy.types.Scene) -> Layout | None:
     for name, shape in json.loads(stored["shapes"]).items():
         values[name] = np.array(stored[name]).reshape(shape)
     return Layout(**values)
+
+
+def _made() -> set[bpy.types.ID]:
+    data = bpy.data
+    kinds = (data.images, data.materials, data.meshes, data.objects, data.collections, data.actions, data.node_groups)
+    return {item for kind in kinds for item in kind}
+
+
+@contextmanager
+def wholly_or_not_at_all() -> Iterator[None]:
+    """Where something turns out not to be usable, what was made so far within is removed."""
+    before = _made()
+    try:
+        yield
+    except BaseException:
+        bpy.data.batch_remove(_made() - before)
+        raise

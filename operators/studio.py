@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..backend.job import UserError
 from .compat import empty_node_tree, set_still_image
-from .images import ByteArray, read_image
+from .images import ByteArray, read_file
 
 VIEWS = ("AUTO", "FRONT", "BACK", "LEFT", "RIGHT", "TOP", "BOTTOM")
 LIGHTINGS = ("EVEN", "SCENE")
@@ -87,25 +87,39 @@ def render_objects(
 
 def render_motion(
     objects: Sequence[bpy.types.Object], frames: Sequence[int], size: int, samples: int = 16
-) -> Iterator[ByteArray]:
+) -> Generator[ByteArray, None, None]:
     """Objects together in each of several frames, seen as render_objects sees them in the first, by a camera at rest.
 
     It frames all that they show in any of the frames. size: of the longer side, px. Yields [h, w, 4], alike in size.
-    Raises UserError where they show nothing in some frame, or cannot be rendered.
+    Raises UserError where they show nothing in any frame, or cannot be rendered.
     """
     shown = bpy.context.scene  # its frame is the one that is rendered
     with _shown_again(shown), studio(objects) as scene:
-        scene.frame_set(frames[0])
+        seen, nothing = _seen_in(scene, objects, frames)
+        if seen is None:
+            raise nothing
         if not _has_material(scene):
             scene.view_layers[0].material_override = plain_material()
         _light(scene, "EVEN", None)
-        seen = frame_of(scene, objects, "AUTO")
-        for frame in frames[1:]:
-            scene.frame_set(frame)
-            seen = _joined(seen, frame_of(scene, objects, "AUTO", seen.rotation))
         for frame in frames:
             shown.frame_set(frame)
             yield _rendered(scene, seen, size, samples)
+
+
+def _seen_in(
+    scene: bpy.types.Scene, objects: Sequence[bpy.types.Object], frames: Sequence[int]
+) -> tuple[Frame | None, UserError]:
+    """What frames the objects in all frames in which they show something; None where they never do, and why."""
+    seen, nothing = None, UserError("There are no frames to be rendered: set the animation's Start and End")
+    for frame in frames:
+        scene.frame_set(frame)
+        try:
+            own = frame_of(scene, objects, "AUTO", seen.rotation if seen else None)
+        except UserError as error:
+            nothing = error
+            continue
+        seen = own if seen is None else _joined(seen, own)
+    return seen, nothing
 
 
 @contextmanager
@@ -318,11 +332,7 @@ def render_scene(scene: bpy.types.Scene, width: int, height: int, samples: int) 
             raise UserError(f"Blender could not render a stamp: {error}") from error
         if not path.is_file():
             raise UserError("Blender could not render a stamp: see its console")
-        image = bpy.data.images.load(str(path))
-        try:
-            return read_image(image)
-        finally:
-            bpy.data.images.remove(image)
+        return read_file(path)
 
 
 def _set_render(scene: bpy.types.Scene) -> None:

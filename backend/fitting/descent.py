@@ -42,12 +42,13 @@ class DefaultDescent:
 
     def __init__(self, goal: Goal, templates: Templates, settings: Settings, start: Layout | None) -> None:
         self._templates, self._settings = templates, settings
-        self._recipe = recipe = DEFAULT if start is None else DEFAULT.continued()
+        total = settings.count if start is None else start.count + settings.added
+        self._recipe = recipe = DEFAULT if start is None else DEFAULT.continued(added=settings.added > 0)
         self._height, self._width = goal.target.shape[1:]
         self._linear = settings.space == "linear"
         self._generator = torch.Generator().manual_seed(settings.seed)
         limits = StampLimits(templates, self._height, self._width, recipe.least_scale)
-        self._count = count = settings.count if start is None else start.count
+        self._count = count = total
         self._capacities = capacities(templates, count, settings.usage)
         self._separation = settings.spacing * max(self._height, self._width)  # px
         check_spacing(self._separation, count, self._height, self._width)
@@ -67,6 +68,7 @@ class DefaultDescent:
         columns = locked_columns(settings.locked)
         self._frozen = (primitives.locked[:, None] | columns).to(device)
         self._movable = ~(primitives.locked | columns[:2].any())
+        self._replaceable = int((~primitives.kept).sum())
         self._ordered = (~primitives.locked).nonzero()[:, 0].to(device)
         self._optimizer = Optimizer(
             self._primitives.params,
@@ -90,11 +92,20 @@ class DefaultDescent:
     def _started(self, goal: Goal, limits: StampLimits, start: Layout | None) -> Primitives:
         """What the fit begins with, on the CPU."""
         if start is None:
-            template = assign(self._capacities, self._count, self._generator)
-            return initialize(goal, self._templates, template, limits, self._recipe, self._generator)
+            return self._fresh(goal, limits, self._capacities, self._count)
         primitives = Primitives.from_layout(start, self._templates, self._height, self._width)
         check_usage(primitives.template, self._templates)
-        return primitives
+        if self._settings.added == 0:
+            return primitives
+        used = primitives.template.bincount(minlength=len(self._templates))
+        added = self._fresh(goal, limits, (self._capacities - used).clamp_min(0), self._settings.added)
+        # Not seen yet: at the first relocation they go where they help most.
+        added.params[:, 5] = 0.0
+        return added.before(primitives)
+
+    def _fresh(self, goal: Goal, limits: StampLimits, capacity: Tensor, count: int) -> Primitives:
+        template = assign(capacity, count, self._generator)
+        return initialize(goal, self._templates, template, limits, self._recipe, self._generator)
 
     def evaluate(self, step: int, progress: float) -> Tensor:
         recipe, optimizer = self._recipe, self._optimizer
@@ -230,10 +241,10 @@ class DefaultDescent:
 
     def _relocate(self, scores: Scores, progress: float) -> None:
         recipe, primitives = self._recipe, self._primitives
-        places = int(recipe.relocated * (1.0 - progress) * len(primitives.template))
+        places = min(self._replaceable, int(recipe.relocated * (1.0 - progress) * len(primitives.template)))
         if places == 0:
             return
-        removal, leaving = scores.removal.masked_fill(primitives.locked, math.inf).sort(stable=True)
+        removal, leaving = scores.removal.masked_fill(primitives.locked | primitives.kept, math.inf).sort(stable=True)
         removal, leaving = removal[:places], leaving[:places]
         found = self._stage.search.find(scores, places, self._bias)
         found = found[found.best(recipe.climbers * places)]

@@ -21,16 +21,17 @@ class Primitives:
     mirror: Tensor  # [N] bool
     locked: Tensor  # [N] bool
     region: Tensor  # [N] int32
+    kept: Tensor  # [N] bool: none takes its place
 
     @classmethod
     def new(cls, params: Tensor, template: Tensor) -> Primitives:
         """Neither mirrored nor locked, all of region 0."""
         no = torch.zeros_like(template, dtype=torch.bool)
-        return cls(params, template, no, no.clone(), torch.zeros_like(template, dtype=torch.int32))
+        return cls(params, template, no, no.clone(), torch.zeros_like(template, dtype=torch.int32), no.clone())
 
     @classmethod
     def from_layout(cls, layout: Layout, templates: Templates, height: int, width: int) -> Primitives:
-        """A layout's first frame, scaled to a canvas of height x width px where it was made for another.
+        """A layout's first frame, to be kept, scaled to a canvas of height x width px where it was made for another.
 
         Raises UserError if it has no primitives, or uses more templates than there are.
         """
@@ -44,7 +45,12 @@ class Primitives:
         params[:, :3] *= torch.tensor([factor_x, factor_y, (factor_x * factor_y) ** 0.5])
         order = layout.order(0)
         locked, region = torch.from_numpy(layout.locked[order]), torch.from_numpy(layout.region[order])
-        return cls(params, placement.template, placement.mirror, locked, region)
+        kept = torch.ones_like(locked)
+        return cls(params, placement.template, placement.mirror, locked, region, kept)
+
+    def before(self, others: Primitives) -> Primitives:
+        """All of these in front of the others."""
+        return Primitives(**{name: torch.cat([own, getattr(others, name)]) for name, own in vars(self).items()})
 
     def to(self, device: torch.device) -> Primitives:
         return Primitives(**{name: tensor.to(device) for name, tensor in vars(self).items()})
@@ -52,7 +58,7 @@ class Primitives:
     def rearranged(self, order: Tensor, template: Tensor, mirror: Tensor) -> Primitives:
         """New ones with these templates [K] and mirrors [K] in front of those at `order` (index), without params."""
         fresh = Primitives.new(self.params[:0], template)
-        names = ("locked", "region")
+        names = ("locked", "region", "kept")
         both = {name: torch.cat([getattr(fresh, name), getattr(self, name)[order]]) for name in names}
         return Primitives(
             self.params[:0],

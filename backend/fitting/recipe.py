@@ -89,10 +89,10 @@ class Recipe:
     margin: float = 2.0  # px that a centre may leave the canvas by
     logit_limit: float = 6.0  # opacity 0.0025 to 0.9975: beyond it the gradient fades
 
-    def continued(self) -> Recipe:
-        """The recipe for improving a layout instead of making one."""
+    def continued(self, added: bool = False) -> Recipe:
+        """The recipe for improving a layout instead of making one. added: some primitives are new, and may relocate."""
         return replace(
-            self, first_bias=self.bias, full_rate=self.continued_rate, relocated=0.0, working_spacing=math.inf
+            self, first_bias=self.bias, full_rate=self.continued_rate, relocated=float(added), working_spacing=math.inf
         )
 
     def momentum_in(self, iterations: int) -> float:

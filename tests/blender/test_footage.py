@@ -96,7 +96,7 @@ def test_a_movie_is_handed_over_by_its_path(tmp_path: Path) -> None:
     job = job_of(scene, tmp_path / "job")
     assert job.target == str(movie)
     assert job.clip is not None
-    assert (job.clip.start, job.clip.end, job.clip.step, job.clip.scene_start, job.clip.fps) == (2, 5, 3, 101, 0.0)
+    assert (job.clip.start, job.clip.end, job.clip.step, job.clip.scene_start, job.clip.fps) == (2, 5, 3, 101, 10.0)
     assert (job.clip.iterations, job.clip.smoothness, job.clip.flow) == (7, 0.3, True)
     assert not (tmp_path / "job" / "target").exists()
 
@@ -322,3 +322,42 @@ def test_output_settings_are_untouched(tmp_path: Path) -> None:
     job_of(scene, tmp_path / "job")
     assert stage.render.image_settings.file_format == "PNG"
     assert stage.render.image_settings.color_mode == "RGB"
+
+
+def numbered(folder: Path, greys: list[int], name: str = "m_{:04d}.png") -> Path:
+    """The first of a sequence of pictures that are grey all over."""
+    folder.mkdir()
+    for number, grey in enumerate(greys, 1):
+        write_png(folder / name.format(number), np.full((6, 8, 4), (grey, grey, grey, 255), np.uint8))
+    return folder / name.format(1)
+
+
+@pytest.mark.parametrize("aspect", ["TARGET", "CUSTOM"])
+def test_masks_that_are_sequences_keep_step_with_the_target(tmp_path: Path, aspect: str) -> None:
+    greys = [40, 80, 120, 160, 200, 240]
+    scene = moving_scene(numbered(tmp_path / "target", greys), "SEQUENCE")
+    scene.diffbmp.clip.start, scene.diffbmp.target.aspect = 3, aspect
+    overall = scene.diffbmp.regions.overall
+    overall.source, overall.image = "image", bpy.data.images.load(str(numbered(tmp_path / "mask", greys)))
+    overall.image.source = "SEQUENCE"
+    job = job_of(scene, tmp_path / "job")
+    found = [int(picture[0, 0, 0]) for picture in pictures(job.mask).values()]
+    first = 1 if aspect == "CUSTOM" else 3
+    assert found[first - 1 :] == [120, 160, 200, 240]
+
+
+def test_sequences_that_the_backend_cannot_number_are_written_for_it(tmp_path: Path) -> None:
+    scene = moving_scene(numbered(tmp_path / "target", [40, 80, 120], "shot_{:04d}_beauty.png"), "SEQUENCE")
+    job = job_of(scene, tmp_path / "job")
+    assert job.target == str(tmp_path / "job" / "target")
+    assert len(pictures(job.target)) == 3
+
+
+def test_a_sequence_with_a_gap_ends_before_it_if_asked_to(tmp_path: Path) -> None:
+    first = numbered(tmp_path / "target", [40, 80, 120])
+    (tmp_path / "target" / "m_0009.png").write_bytes(first.read_bytes())
+    scene = moving_scene(first, "SEQUENCE")
+    with pytest.raises(UserError, match="has no picture 4: render it, or set the animation's End to 3 at most"):
+        job_of(scene, tmp_path / "job")
+    scene.diffbmp.clip.end = 3
+    assert job_of(scene, tmp_path / "again").clip.end == 3

@@ -108,9 +108,13 @@ def test_settings_are_kept_on_demand(tmp_path: Path) -> None:
 
 def test_paths(tmp_path: Path) -> None:
     scene = make_animation()
-    for path, name in (("a", "a.mp4"), ("a.mp4", "a.mp4"), ("a.MP4", "a.MP4"), ("a.b", "a.b.mp4"), ("", "Stage.mp4")):
+    for path, name in (("a", "a.mp4"), ("a.mp4", "a.mp4"), ("a.MP4", "a.mp4"), ("a.b", "a.b.mp4"), ("{x}", "{x}.mp4")):
         assert output_path(scene, f"{tmp_path}/{path}", "MP4") == tmp_path / name
-    assert output_path(scene, f"{tmp_path}/a/", "PNG") == tmp_path / "a"
+    assert output_path(scene, f"{tmp_path}/a/", "PNG") == tmp_path / "a" / "Stage"
+    assert output_path(scene, f"{tmp_path}/a", "PNG") == tmp_path / "a"
+    assert output_path(scene, f"{tmp_path}/", "MP4") == tmp_path / "Stage.mp4"
+    with pytest.raises(UserError, match="There is no output"):
+        output_path(scene, "", "MP4")
     with pytest.raises(UserError, match="which was never saved: save it, or choose another place"):
         output_path(scene, "//a.mp4", "MP4")
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
@@ -140,7 +144,7 @@ def test_what_cannot_be_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"old\.mkv was not written: see that there is space"):
         check_output(scene, tmp_path / "old.mkv", (found.st_mtime_ns, found.st_size))
     scene.camera = None
-    with pytest.raises(UserError, match="The scene Stage could not be rendered to"):
+    with pytest.raises(UserError, match="The scene Stage has no camera: add one"):
         render_animation(scene, str(tmp_path / "film"), "LOSSLESS")
     assert output_settings(scene) == before
 
