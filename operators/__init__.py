@@ -7,6 +7,7 @@ from . import (
     build,
     capture,
     clips,
+    continue_fit,
     editable,
     install,
     limits,
@@ -17,6 +18,7 @@ from . import (
     properties,
     recover,
     regions,
+    result,
     stamp_list,
     stamps,
     target,
@@ -43,6 +45,8 @@ _PARTS = (
     recover,
     optimize,
     build,
+    result,
+    continue_fit,
     editable,
 )
 

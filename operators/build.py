@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -10,7 +11,7 @@ from ..backend.job import Layout, UserError, check_choice
 from .clips import MAX_FRAME
 from .instances import build_instances, dense_object
 from .keyframes import TOLERANCE, key_planes
-from .planes import build_planes, make_meshes
+from .planes import Level, build_planes, make_meshes
 from .session import NOTICE
 from .stage import make_scene
 from .storage import KEY, load_stamps, store_layout, wholly_or_not_at_all
@@ -34,62 +35,85 @@ MIN_SIDE = 4
 """Blender's own limit of a render's resolution, px."""
 
 
-def build_scene(
-    folder: Path, name: str, samples: int, form: str = "AUTO", tolerance: float = TOLERANCE
-) -> bpy.types.Scene:
+@dataclass(frozen=True)
+class Form:
+    """How a layout is built. form: PLANES = an object for each stamp, with F-curves where there are several frames;
+    DENSE = one object that shows all of them as instances; AUTO = planes where they are few enough. tolerance: of the
+    F-curves, px, see key_planes(). spread: of the layers, see transforms()."""
+
+    form: str = "AUTO"
+    tolerance: float = TOLERANCE
+    spread: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice("form", self.form, FORMS)
+
+    def of(self, layout: Layout) -> str:
+        """PLANES or DENSE."""
+        if self.form != "AUTO":
+            return self.form
+        few = layout.count <= (STILL_PLANES if len(layout.frames) == 1 else CLIP_PLANES)
+        return "PLANES" if few and layout.opacity.size <= FEW_SAMPLES else "DENSE"
+
+
+def build_scene(folder: Path, name: str, samples: int, form: Form | None = None) -> bpy.types.Scene:
     """Builds the layout of a folder as a new scene. name: what the artist will call it.
 
-    form: PLANES = an object for each stamp, with F-curves where there are several frames; DENSE = one object that shows
-    all of them as instances; AUTO = planes where they are few enough. tolerance: of the F-curves, px, see key_planes().
     Raises UserError, with the file as it was, where the layout cannot be built or Cycles is disabled.
     """
-    layout = Layout.load(folder)
-    check_choice("form", form, FORMS)
-    if form == "AUTO":
-        few = layout.count <= (STILL_PLANES if len(layout.frames) == 1 else CLIP_PLANES)
-        few = few and layout.opacity.size <= FEW_SAMPLES
-        form = "PLANES" if few else "DENSE"
-    _check(layout, folder, form)
+    layout, form = Layout.load(folder), form or Form()
+    check_layout(layout, f"The layout of {folder}", form)
     with wholly_or_not_at_all():
         stamps = load_stamps(layout.templates)
-        collection = bpy.data.collections.new(name)
-        meshes = make_meshes(layout, folder)
-        if form == "DENSE":
-            build_instances(layout, meshes, collection)
-        else:
-            rows = range(layout.count)
-            planes = build_planes(layout, meshes, collection, rows)
-            if len(layout.frames) > 1:
-                key_planes(layout, planes, rows, name, tolerance)
-    scene = make_scene(layout, f"DiffBMP {name}", samples)
+        collection = build_layout(layout, make_meshes(layout, folder), name, form)
+    scene = make_scene(layout, f"DiffBMP {name}", samples, form.spread)
     scene.collection.children.link(collection)
-    store_layout(layout, stamps, scene)
+    store_layout(layout, stamps, scene, form.spread)
     return scene
 
 
-def _check(layout: Layout, folder: Path, form: str) -> None:
-    if form == "PLANES" and layout.count > MAX_PLANES:
+def build_layout(layout: Layout, meshes: dict[Level, bpy.types.Mesh], name: str, form: Form) -> bpy.types.Collection:
+    """A new collection that shows a layout, whose levels are these meshes."""
+    collection = bpy.data.collections.new(name)
+    if form.of(layout) == "DENSE":
+        build_instances(layout, meshes, collection, form.spread)
+        return collection
+    rows = range(layout.count)
+    planes = build_planes(layout, meshes, collection, rows, form.spread)
+    if len(layout.frames) > 1:
+        key_planes(layout, planes, rows, name, form.tolerance, form.spread)
+    return collection
+
+
+def check_layout(layout: Layout, what: str, form: Form) -> None:
+    """Raises UserError, which calls the layout `what`, where Blender cannot bear or show it."""
+    if form.of(layout) == "PLANES" and layout.count > MAX_PLANES:
         raise UserError(
-            f"The layout of {folder} has {layout.count:,} stamps, more than the {MAX_PLANES:,} planes that Blender can "
+            f"{what} has {layout.count:,} stamps, more than the {MAX_PLANES:,} planes that Blender can "
             "bear: build instances, or optimize fewer"
         )
     if layout.opacity.size > MAX_SAMPLES:
         raise UserError(
-            f"The layout of {folder} has {layout.count:,} stamps in {len(layout.frames):,} frames, more than the "
+            f"{what} has {layout.count:,} stamps in {len(layout.frames):,} frames, more than the "
             f"{MAX_SAMPLES:,} in all that Blender can bear: optimize fewer, or a part of the frames"
         )
     if layout.frames[0] < 0 or layout.frames[-1] > MAX_FRAME:
         raise UserError(
-            f"The layout of {folder} lies in the frames {layout.frames[0]:,} to {layout.frames[-1]:,}, but Blender's "
+            f"{what} lies in the frames {layout.frames[0]:,} to {layout.frames[-1]:,}, but Blender's "
             f"go from 0 to {MAX_FRAME:,}: fit it with another Place at Frame"
         )
     if min(layout.width, layout.height) < MIN_SIDE:
         raise UserError(
-            f"The canvas of {folder} has {layout.width} x {layout.height} pixels, but Blender renders at least "
+            f"{what} has a canvas of {layout.width} x {layout.height} pixels, but Blender renders at least "
             f"{MIN_SIDE} a side: optimize a larger size, or a target that is less narrow"
         )
     if not hasattr(bpy.context.scene, "cycles"):
         raise UserError("Cycles is disabled: enable the add-on Cycles Render Engine in the preferences")
+
+
+def form_of(settings: bpy.types.PropertyGroup) -> Form:
+    """What a DIFFBMP_PG_build asks for."""
+    return Form(settings.form, settings.tolerance, settings.spread)
 
 
 class DIFFBMP_OT_build(bpy.types.Operator):
@@ -117,7 +141,7 @@ class DIFFBMP_OT_build(bpy.types.Operator):
         folder = Path(bpy.path.abspath(settings.build.layout))
         try:
             name = target_name(context.scene) or folder.name
-            scene = build_scene(folder, name, settings.build.samples, settings.build.form, settings.build.tolerance)
+            scene = build_scene(folder, name, settings.build.samples, form_of(settings.build))
         except UserError as error:
             NOTICE.tell(error.message, is_error=True)
             self.report({"ERROR"}, error.message)

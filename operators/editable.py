@@ -15,7 +15,7 @@ from ..backend.job import UserError
 from .instances import dense_object, primitives_of, remove_points, stamp_meshes
 from .keyframes import TOLERANCE, key_planes
 from .planes import build_planes, levels_of
-from .storage import KEY, stored_layout, wholly_or_not_at_all
+from .storage import KEY, SPREAD, stored_layout, wholly_or_not_at_all
 
 
 def make_editable(
@@ -39,9 +39,10 @@ def make_editable(
     if any(levels[row] not in meshes for row in chosen):
         raise UserError(f"Some stamps of {shown.name} were taken away: undo that, or build the layout again")
     with wholly_or_not_at_all():
-        planes = build_planes(layout, meshes, collection, chosen)
+        spread = scene.get(SPREAD, 0.0)
+        planes = build_planes(layout, meshes, collection, chosen, spread)
         if len(layout.frames) > 1:
-            key_planes(layout, planes, chosen, collection.name, tolerance)
+            key_planes(layout, planes, chosen, collection.name, tolerance, spread)
     remove_points(shown, gone)
     return planes
 

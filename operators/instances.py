@@ -17,14 +17,15 @@ from .planes import LEVEL, Level, Transforms, levels_of, transforms
 
 
 def build_instances(
-    layout: Layout, meshes: dict[Level, bpy.types.Mesh], collection: bpy.types.Collection
+    layout: Layout, meshes: dict[Level, bpy.types.Mesh], collection: bpy.types.Collection, spread: float = 0.0
 ) -> bpy.types.Object:
     """Makes one object in a collection that shows all primitives of a layout in all of its frames.
 
-    meshes: see planes.make_meshes(). The object has a point per primitive, which lies where it is first seen.
+    meshes: see planes.make_meshes(). spread: see planes.transforms(). The object has a point per primitive, which lies
+    where it is first seen.
     """
     name = collection.name
-    moves = transforms(layout)
+    moves = transforms(layout, spread=spread)
     tree = make_tree(f"{name} stamps", _cache(f"{name} cache", moves), _stamps(name, meshes), *layout.opacity.shape)
     _key_time(tree, layout)
     first = (layout.opacity > 0).argmax(0)  # [N]

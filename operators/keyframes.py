@@ -25,10 +25,17 @@ LEVELS_PER_PIXEL = 16.0
 """By how many 8-bit levels a colour or an opacity may be off for each pixel that a place may: 4 at 0.25 px."""
 
 
-def key_planes(layout: Layout, planes: list[bpy.types.Object], rows: Sequence[int], name: str, tolerance: float) -> int:
+def key_planes(
+    layout: Layout,
+    planes: list[bpy.types.Object],
+    rows: Sequence[int],
+    name: str,
+    tolerance: float,
+    spread: float = 0.0,
+) -> int:
     """Animates the planes of some primitives as the layout's frames say. Returns the number of keys.
 
-    rows: whose planes they are: the primitives' numbers from 0. name: of the action.
+    rows: whose planes they are: the primitives' numbers from 0. name: of the action. spread: see transforms().
     tolerance: how far a key may be left out, px: a place, an edge by its scale, a corner by its rotation may be so much
     off where there is none, and colours and opacities LEVELS_PER_PIXEL levels for each; 0 = keys in every frame.
 
@@ -36,7 +43,7 @@ def key_planes(layout: Layout, planes: list[bpy.types.Object], rows: Sequence[in
     file is not filled with thousands of actions.
     """
     cut, seen = cuts(layout), layout.opacity[:, rows] > 0
-    channels = _channels(transforms(layout).of(rows), seen, cut, tolerance)
+    channels = _channels(transforms(layout, spread=spread).of(rows), seen, cut, tolerance)
     times = np.array(layout.frames, np.float64)
     action = bpy.data.actions.new(name)
     bags: dict[int, bpy.types.ActionChannelbag] = {}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -14,7 +17,7 @@ from .collect import job_steps
 from .environment import backend_call, backend_python
 from .folders import new_job_folder, user_folder
 from .preview import PREVIEW
-from .run import Run
+from .run import Run, Steps
 from .session import NOTICE, Slot, Watching, redraw
 from .settings import lacks_colors
 from .stamps import has_stamps
@@ -23,11 +26,13 @@ from .warm import WARM
 
 PRINT_SECONDS = 1.0
 
+Write = Callable[[bpy.types.Scene, Path], Steps]
+
 RUN = Slot()
 """The optimization of this session: one at a time, because it takes all of the machine."""
 
 
-def start_run(scene: bpy.types.Scene) -> Run:
+def start_run(scene: bpy.types.Scene, write: Write = job_steps) -> Run:
     """Begins to write the scene's job, which the worker then gets: it starts meanwhile, or is warm.
 
     Raises UserError where that cannot start.
@@ -39,7 +44,7 @@ def start_run(scene: bpy.types.Scene) -> Run:
         WARM.keep(worker)
         raise
     recover.begin(scene, folder)
-    return Run(worker, folder, folder / "result", job_steps(scene, folder))
+    return Run(worker, folder, folder / "result", write(scene, folder))
 
 
 def why_not_optimize(scene: bpy.types.Scene) -> str:
@@ -59,26 +64,29 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
     return ""
 
 
-class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
-    bl_idname = "diffbmp.optimize"
-    bl_label = "Optimize"
-    bl_description = "Find where the stamps must lie to be the target. Blender stays free for other work meanwhile"
-    bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
+class Optimizing(Watching):
+    """An operator that has the scene's job optimized."""
 
     slot = RUN
     _next_line = 0.0
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not_optimize(context.scene)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    if TYPE_CHECKING:
+
+        def report(self, kind: set[str], message: str) -> None:
+            """Blender's own."""
+
+    def steps(self, scene: bpy.types.Scene, folder: Path) -> Steps:
+        """What writes the job."""
+        return job_steps(scene, folder)
+
+    def take(self, scene: bpy.types.Scene, task: Run) -> None:
+        """The task has left a layout. Raises UserError where it is of no use."""
+        scene.diffbmp.build.layout = str(task.out)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             NOTICE.tell("")
-            run = start_run(context.scene)
+            run = start_run(context.scene, self.steps)
             if bpy.app.background:
                 self._collect(run)
         except UserError as error:
@@ -120,13 +128,30 @@ class DIFFBMP_OT_optimize(Watching, bpy.types.Operator):
             quality = f"{task.progress.psnr:.1f} dB" if moves else describe_quality(task.progress)
             message = f"Done after {task.progress.step} steps: {quality}"
         if task.has_layout and scene:
-            scene.diffbmp.build.layout = str(task.out)
+            try:
+                self.take(scene, task)
+            except UserError as error:
+                message, failed = error.message, True
         elif task.has_layout:
             message += f" - its scene was deleted: the layout lies in {task.out}"
         left_out = f". Left out: {'; '.join(task.left_out)}" if task.left_out else ""
         NOTICE.tell(message + left_out, is_error=failed)
         self.report({"ERROR" if failed else "INFO"}, message)
         return {"FINISHED"} if task.has_layout else {"CANCELLED"}
+
+
+class DIFFBMP_OT_optimize(Optimizing, bpy.types.Operator):
+    bl_idname = "diffbmp.optimize"
+    bl_label = "Optimize"
+    bl_description = "Find where the stamps must lie to be the target. Blender stays free for other work meanwhile"
+    bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = why_not_optimize(context.scene)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
 
 
 class DIFFBMP_OT_pause(bpy.types.Operator):

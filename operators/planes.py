@@ -23,6 +23,12 @@ SPACING = 1e-3
 LEVEL = "diffbmp_level"
 """Custom property of the planes' meshes: a Level."""
 
+ROW = "diffbmp_row"
+"""Custom property of planes: the number of their primitive in the stored layout, from 0."""
+
+LOCKED = "diffbmp_locked"
+"""Custom property of planes that a continued fit leaves as they are."""
+
 Level = tuple[int, int, int]  # template, level along u, level along v
 
 
@@ -48,17 +54,21 @@ def levels_of(layout: Layout) -> list[Level]:
 
 
 def build_planes(
-    layout: Layout, meshes: dict[Level, bpy.types.Mesh], collection: bpy.types.Collection, rows: Sequence[int]
+    layout: Layout,
+    meshes: dict[Level, bpy.types.Mesh],
+    collection: bpy.types.Collection,
+    rows: Sequence[int],
+    spread: float = 0.0,
 ) -> list[bpy.types.Object]:
     """Makes the planes of some primitives of a layout in a collection, as they are in its first frame.
 
     meshes: see make_meshes(). rows: numbers of the primitives from 0, in which order the planes come back.
-    The canvas lies around the origin, its y pointing up; the last layer lies at z = 0.
+    The canvas lies around the origin, its y pointing up; the last layer lies at z = 0. spread: see transforms().
     """
     levels = levels_of(layout)
     groups = {t: _group(f"{collection.name} {layout.templates[t].name}", collection) for t in _used(levels, rows)}
     digits = len(str(layout.count))
-    first = transforms(layout, [0])
+    first = transforms(layout, [0], spread)
     parts = (first.location, first.scale, first.rotation, first.color)
     values = zip(*(part[0, rows].tolist() for part in parts), strict=True)
     planes = []
@@ -69,6 +79,9 @@ def build_planes(
         plane.scale = (*scale, 1.0)
         plane.rotation_euler.z = rotation
         plane.color = color
+        plane[ROW] = index
+        if layout.locked[index]:
+            plane[LOCKED] = True
         groups[template].objects.link(plane)
         planes.append(plane)
     return planes
@@ -87,9 +100,15 @@ def _group(name: str, parent: bpy.types.Collection) -> bpy.types.Collection:
     return group
 
 
-def transforms(layout: Layout, frames: Sequence[int] | None = None) -> Transforms:
-    """Of these frames of a layout, by their numbers from 0; of all by default."""
+def transforms(layout: Layout, frames: Sequence[int] | None = None, spread: float = 0.0) -> Transforms:
+    """Of these frames of a layout, by their numbers from 0; of all by default.
+
+    spread: distance from the last layer to the front one, in longer sides of the canvas. Above 0 the layers lie apart,
+    each as much smaller as it is nearer to the camera at `camera_height`, which sees them as if they lay flat.
+    """
     z = heights(layout)
+    if spread > 0:
+        z = z * (spread * longer_side(layout) / max(float(z.max(initial=0.0)), SPACING))
     if frames is not None:
         layout, z = layout.only(frames), z[list(frames)]
     x, y = layout.x.astype(np.float64), layout.y.astype(np.float64)
@@ -97,10 +116,24 @@ def transforms(layout: Layout, frames: Sequence[int] | None = None) -> Transform
     location = np.stack([(x - layout.width / 2) * UNIT, (layout.height / 2 - y) * UNIT, z], 2)
     flip = np.where(layout.mirror, -1.0, 1.0)
     axes = np.stack([flip * scale * root, scale / root], 2) * UNIT
+    if spread > 0:
+        nearer = 1.0 - z / camera_height(layout, spread)
+        location[..., :2] *= nearer[..., None]
+        axes *= nearer[..., None]
     color = to_space(layout.color.astype(np.float64), layout.space)
     opacity = layout.opacity.astype(np.float64)[..., None]
     # y points down on the canvas and up here, so that a turn changes its sign.
     return Transforms(location, axes, -layout.rotation.astype(np.float64), np.concatenate([color, opacity], 2))
+
+
+def longer_side(layout: Layout) -> float:
+    """Of the canvas, in Blender units."""
+    return max(layout.width, layout.height) * UNIT
+
+
+def camera_height(layout: Layout, spread: float) -> float:
+    """Of the camera of layers that lie apart, above the last one: in front of all of them."""
+    return longer_side(layout) * (2.0 + spread)
 
 
 def heights(layout: Layout) -> NDArray[np.float64]:

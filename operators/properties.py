@@ -165,6 +165,24 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
         min=0.0,
         soft_max=5.0,
     )
+    spread: FloatProperty(
+        name="Depth",
+        description="Distance from the last layer to the front one, in longer sides of the canvas, for cameras that "
+        "move: the scene's own sees the same picture. 0 = all lie flat",
+        default=0.0,
+        min=0.0,
+        max=10.0,
+        soft_max=2.0,
+        step=5,
+    )
+    added: IntProperty(
+        name="Add Stamps",
+        description="Stamps that Continue adds to those of the scene, where they help most",
+        default=0,
+        min=0,
+        max=100_000,
+        soft_max=2000,
+    )
     scene: PointerProperty(type=bpy.types.Scene, name="Result", description="The scene that was built last")
 
 

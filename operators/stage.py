@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import bpy
 
 from ..backend.job import Layout
 from .colors import to_space
 from .compat import disable_texture_cache, set_still_image
 from .materials import make_world
-from .planes import UNIT, heights
+from .planes import camera_height, heights, longer_side
 
 DISTANCE = 10.0
 """From the front layer to the camera, about."""
@@ -17,15 +19,16 @@ LAYERS = 1024
 """Cycles' own limit of layers that a ray may pass."""
 
 
-def make_scene(layout: Layout, name: str, samples: int) -> bpy.types.Scene:
+def make_scene(layout: Layout, name: str, samples: int, spread: float = 0.0) -> bpy.types.Scene:
     """A new, empty scene whose picture is the layout's canvas: resolution, camera, background, colours, no noise.
 
-    samples: 1 equals the engine's native render, 16 and more its anti-aliased one.
+    samples: 1 equals the engine's native render, 16 and more its anti-aliased one. spread: see planes.transforms().
     """
     scene = bpy.data.scenes.new(name)
     red, green, blue = (float(c) for c in to_space(layout.background, layout.space))
     scene.world = make_world(name, (red, green, blue))
-    _add_camera(scene, layout, name)
+    _add_camera(scene, name)
+    set_camera(scene, layout, spread)
     _set_render(scene, layout)
     _set_cycles(scene, samples)
     scene.eevee.taa_render_samples = samples
@@ -33,18 +36,28 @@ def make_scene(layout: Layout, name: str, samples: int) -> bpy.types.Scene:
     return scene
 
 
-def _add_camera(scene: bpy.types.Scene, layout: Layout, name: str) -> None:
-    height = float(heights(layout).max(initial=0.0)) + DISTANCE
+def _add_camera(scene: bpy.types.Scene, name: str) -> None:
     data = bpy.data.cameras.new(name)
-    data.type = "ORTHO"
-    data.ortho_scale = max(layout.width, layout.height) * UNIT
-    data.clip_start = DISTANCE / 10
-    data.clip_end = height + 1.0
     data.passepartout_alpha = 0.95  # the canvas ends here, the stamps do not
     camera = bpy.data.objects.new(f"{name} camera", data)
-    camera.location.z = height
     scene.collection.objects.link(camera)
     scene.camera = camera
+
+
+def set_camera(scene: bpy.types.Scene, layout: Layout, spread: float = 0.0) -> None:
+    """Has the scene's camera see the layout's canvas, in perspective where the layers lie apart."""
+    data, height = scene.camera.data, float(heights(layout).max(initial=0.0)) + DISTANCE
+    if spread > 0:
+        height = camera_height(layout, spread)
+        data.type, data.sensor_fit = "PERSP", "AUTO"
+        data.angle = 2.0 * math.atan(longer_side(layout) / 2.0 / height)
+        data.clip_start = longer_side(layout) / 10
+    else:
+        data.type = "ORTHO"
+        data.ortho_scale = longer_side(layout)
+        data.clip_start = DISTANCE / 10
+    data.clip_end = height + 1.0
+    scene.camera.location, scene.camera.rotation_euler = (0.0, 0.0, height), (0.0, 0.0, 0.0)
 
 
 def _set_render(scene: bpy.types.Scene, layout: Layout) -> None:

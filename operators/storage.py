@@ -23,8 +23,13 @@ def load_stamps(specs: list[TemplateSpec]) -> list[bpy.types.Image]:
     return [load_packed(Path(spec.file), spec.name, "sRGB") for spec in specs]
 
 
-def store_layout(layout: Layout, stamps: list[bpy.types.Image], scene: bpy.types.Scene) -> None:
+SPREAD = "diffbmp_spread"
+"""Custom property of scenes that were built: see planes.transforms."""
+
+
+def store_layout(layout: Layout, stamps: list[bpy.types.Image], scene: bpy.types.Scene, spread: float = 0.0) -> None:
     """Keeps the layout in the scene, with its stamps."""
+    scene[SPREAD] = spread
     values = {field.name: getattr(layout, field.name) for field in fields(layout)}
     values["templates"] = [{**asdict(spec), "file": ""} for spec in layout.templates]
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}

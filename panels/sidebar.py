@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators.instances import dense_object
 from ..operators.optimize import RUN
 from ..operators.session import NOTICE
 from ..operators.storage import KEY
@@ -12,7 +11,6 @@ from ..operators.target import moves
 from .base import Sidebar, settings_layout, steering_layout
 from .limits import draw_limits
 from .look import draw_look
-from .output import draw_animate, draw_output
 from .progress import draw_run, draw_start
 from .target import draw_importance
 from .text import draw_sentence
@@ -99,61 +97,12 @@ class DIFFBMP_PT_advanced(Sidebar, bpy.types.Panel):
         layout.prop(settings.backend, "threads")
 
 
-class DIFFBMP_PT_result(Sidebar, bpy.types.Panel):
-    bl_label = "Result"
-    bl_parent_id = "DIFFBMP_PT_main"
-    bl_order = 70
-
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.diffbmp.build
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        layout.prop(settings, "layout")
-        layout.prop(settings, "form")
-        column = layout.column()
-        column.active = settings.form != "DENSE"
-        column.prop(settings, "tolerance")
-        layout.prop(settings, "samples")
-        layout.operator("diffbmp.build", icon="OUTLINER_COLLECTION")
-        if settings.scene:
-            show = layout.operator("diffbmp.show_scene", text=f"Show {settings.scene.name}", icon="SCENE_DATA")
-            show.name = settings.scene.name
-            draw_output(layout, settings.scene)
-        draw_animate(layout, context.scene.diffbmp.animate)
-
-
-class DIFFBMP_PT_built(Sidebar, bpy.types.Panel):
-    """In a scene that was built: what it is and where it came from."""
-
-    bl_label = "DiffBMP"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return KEY in context.scene
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.label(text=f"{len(context.scene[KEY]['template']):,} stamps, the first in front")
-        if dense_object(context.scene):
-            layout.operator("diffbmp.make_editable", icon="MESH_PLANE")
-        for source in bpy.data.scenes:
-            if source.diffbmp.build.scene == context.scene:
-                back = layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK")
-                back.name = source.name
-        draw_output(layout, context.scene)
-        if NOTICE.text:
-            draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", context.region.width)
-
-
 _CLASSES = (
     DIFFBMP_PT_main,
     DIFFBMP_PT_optimize,
     DIFFBMP_PT_limits,
     DIFFBMP_PT_look,
     DIFFBMP_PT_advanced,
-    DIFFBMP_PT_result,
-    DIFFBMP_PT_built,
 )
 
 

@@ -195,7 +195,7 @@ def test_two_thousand_planes_take_less_than_two_seconds(tmp_path: Path) -> None:
 
 def test_a_canvas_too_narrow_for_blender_is_refused(tmp_path: Path) -> None:
     write_layout(tmp_path / "layout", *random_layout(5, width=40, height=3))
-    with pytest.raises(UserError, match="has 40 x 3 pixels, but Blender renders at least 4 a side"):
+    with pytest.raises(UserError, match="has a canvas of 40 x 3 pixels, but Blender renders at least 4 a side"):
         build_scene(tmp_path / "layout", "narrow", samples=1)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from diffbmp.operators.build import build_scene
+from diffbmp.operators.build import Form, build_scene
 from diffbmp.operators.images import read_image
 
 from tests.blender.clip_layouts import clip_layout
@@ -34,7 +34,7 @@ def render_frames(scene: bpy.types.Scene, numbers: list[int], folder: Path) -> l
 def test_each_form_shows_the_engines_pictures(tmp_path: Path, form: str, tolerance: float, space: str) -> None:
     layout, bitmaps = clip_layout(30, FRAMES, cut=CUT, relocating=0.3, step=2, start=5, space=space, mode="mix")
     write_layout(tmp_path / "layout", layout, bitmaps)
-    scene = build_scene(tmp_path / "layout", "film", 1, form, tolerance)
+    scene = build_scene(tmp_path / "layout", "film", 1, Form(form, tolerance))
     chosen = [0, 3, 4, CUT - 1, CUT, FRAMES - 1]
     pictures = render_frames(scene, [layout.frames[index] for index in chosen], tmp_path)
     for index, picture in zip(chosen, pictures, strict=True):
@@ -47,7 +47,7 @@ def test_thinned_keys_cost_little_quality(tmp_path: Path) -> None:
     quality = {}
     truth = [composite(layout, bitmaps, frame=index) for index in (2, 9)]
     for tolerance in (0.0, 0.25):
-        scene = build_scene(tmp_path / "layout", "film", 1, "PLANES", tolerance)
+        scene = build_scene(tmp_path / "layout", "film", 1, Form("PLANES", tolerance))
         pictures = render_frames(scene, [layout.frames[index] for index in (2, 9)], tmp_path)
         quality[tolerance] = min(psnr(*pair) for pair in zip(pictures, truth, strict=True))
     assert quality[0.0] > 50.0

@@ -17,7 +17,11 @@ import numpy as np
 import pytest
 from diffbmp.backend.job import Layout, UserError
 from diffbmp.operators.environment import backend_python
+from diffbmp.operators.folders import user_folder
 from diffbmp.operators.images import read_image
+from diffbmp.operators.planes import LOCKED
+from diffbmp.operators.readback import planes_of, read_layout
+from diffbmp.operators.session import NOTICE
 from numpy.typing import NDArray
 
 from tests.blender.compositor import psnr
@@ -64,6 +68,34 @@ def test_from_the_scene_to_the_render(tmp_path: Path) -> None:
     scene.diffbmp.build.samples = 1
     assert render_difference(scene, tmp_path) > 55.0
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["count"] == 60
+
+
+def test_a_result_is_gone_on_with(tmp_path: Path) -> None:
+    scene = make_scene()
+    scene.diffbmp.fit.count, scene.diffbmp.fit.steps, scene.diffbmp.build.samples = 40, 30, 1
+    assert bpy.ops.diffbmp.optimize() == {"FINISHED"}
+    assert bpy.ops.diffbmp.build() == {"FINISHED"}
+    result = scene.diffbmp.build.scene
+    bpy.context.window.scene = result
+    planes = planes_of(result)
+    for plane in planes[:5]:
+        plane[LOCKED] = True
+    planes[0].location.x += 0.1
+    bpy.data.objects.remove(planes[6])
+    before = read_layout(result)
+    assert bpy.ops.diffbmp.continue_fit(added=15) == {"FINISHED"}, NOTICE.text
+    after = read_layout(result)
+    assert (before.count, after.count) == (39, 54)
+    assert len(planes_of(result)) == 54
+    for name in ("x", "y", "scale", "rotation", "opacity"):
+        assert np.array_equal(getattr(after, name)[0, after.locked], getattr(before, name)[0, before.locked])
+    # The layout that it is shows the same.
+    result.render.filepath = str(tmp_path / "render.png")
+    bpy.ops.render.render(write_still=True, scene=result.name)
+    shown = read_image(bpy.data.images.load(result.render.filepath)) / 255.0
+    folder = max(user_folder("jobs").iterdir(), key=lambda path: path.stat().st_mtime)
+    engine = read_image(bpy.data.images.load(str(folder / "result" / "render.png"))) / 255.0
+    assert psnr(shown, engine) > 55.0
 
 
 def test_stretched_and_mirrored_stamps_look_as_they_were_fitted(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 import pytest
 from diffbmp.backend.job import Layout, UserError
-from diffbmp.operators.build import CLIP_PLANES, STILL_PLANES, build_scene
+from diffbmp.operators.build import CLIP_PLANES, STILL_PLANES, Form, build_scene
 from diffbmp.operators.editable import make_editable, numbers_in
 from diffbmp.operators.instances import dense_object, primitives_of
 from diffbmp.operators.planes import transforms
@@ -77,7 +77,7 @@ def assert_same(found: dict[int, tuple[Array, Array]], wanted: dict[int, tuple[A
 
 def test_each_frame_is_the_layouts(film: tuple[Layout, Path, Any]) -> None:
     layout, folder, _ = film
-    scene = build_scene(folder, "film", 1, "DENSE")
+    scene = build_scene(folder, "film", 1, Form("DENSE"))
     for frame, number in enumerate(layout.frames):
         assert_same(instances_of(scene, number), expected(layout, frame))
     assert_same(instances_of(scene, -3), expected(layout, 0))
@@ -86,7 +86,7 @@ def test_each_frame_is_the_layouts(film: tuple[Layout, Path, Any]) -> None:
 
 def test_planes_play_alike(film: tuple[Layout, Path, Any]) -> None:
     layout, folder, _ = film
-    scene = build_scene(folder, "film", 1, "PLANES", 0.0)
+    scene = build_scene(folder, "film", 1, Form("PLANES", 0.0))
     bpy.context.window.scene = scene
     for frame, number in enumerate(layout.frames):
         scene.frame_set(number)
@@ -102,7 +102,7 @@ def test_planes_play_alike(film: tuple[Layout, Path, Any]) -> None:
 
 def test_between_frames_paths_run_on_but_not_across_cuts_and_jumps(film: tuple[Layout, Path, Any]) -> None:
     layout, folder, _ = film
-    scene = build_scene(folder, "film", 1, "DENSE")
+    scene = build_scene(folder, "film", 1, Form("DENSE"))
     moves = transforms(layout)
     for frame in range(11):
         found = instances_of(scene, layout.frames[frame] + 1.0)  # halfway: of two frames of the scene one is fitted
@@ -127,7 +127,7 @@ def test_frames_need_not_be_at_one_distance(tmp_path: Path) -> None:
     layout, bitmaps = clip_layout(5, 5)
     layout.frames = [1, 2, 5, 9, 10]
     write_layout(tmp_path / "layout", layout, bitmaps)
-    scene = build_scene(tmp_path / "layout", "film", 1, "DENSE")
+    scene = build_scene(tmp_path / "layout", "film", 1, Form("DENSE"))
     for frame, number in enumerate(layout.frames):
         assert_same(instances_of(scene, number), expected(layout, frame))
 
@@ -147,7 +147,7 @@ def test_two_thousand_instances_in_sixty_frames_take_less_than_a_third_of_a_seco
     write_layout(tmp_path / "layout", *clip_layout(2000, 60, width=512, height=512))
     # Of the processor: others may be using it.
     begin = time.process_time()
-    build_scene(tmp_path / "layout", "film", 1, "DENSE")
+    build_scene(tmp_path / "layout", "film", 1, Form("DENSE"))
     assert time.process_time() - begin < 0.3
 
 
@@ -157,13 +157,13 @@ def test_what_cannot_be_built_leaves_nothing_behind(film: tuple[Layout, Path, An
     before = census()
     for form in ("PLANES", "DENSE"):
         with pytest.raises(UserError, match="is missing"):
-            build_scene(folder, "film", 1, form)
+            build_scene(folder, "film", 1, Form(form))
     assert census() == before
 
 
 def test_some_are_made_planes_and_nothing_is_seen_of_it(film: tuple[Layout, Path, Any], tmp_path: Path) -> None:
     layout, folder, bitmaps = film
-    build_scene(folder, "film", 1, "DENSE")
+    build_scene(folder, "film", 1, Form("DENSE"))
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "film.blend"))
     for path in folder.rglob("*.*"):
         path.unlink()
@@ -192,7 +192,7 @@ def test_some_are_made_planes_and_nothing_is_seen_of_it(film: tuple[Layout, Path
 
 
 def test_the_stamps_to_make_planes_of_are_named_or_selected(film: tuple[Layout, Path, Any]) -> None:
-    scene = build_scene(film[1], "film", 1, "DENSE")
+    scene = build_scene(film[1], "film", 1, Form("DENSE"))
     bpy.context.window.scene = scene
     assert bpy.ops.diffbmp.make_editable(stamps="1-3, 9") == {"FINISHED"}
     shown = dense_object(scene)
@@ -212,7 +212,7 @@ def test_the_stamps_to_make_planes_of_are_named_or_selected(film: tuple[Layout, 
 
 
 def test_undo_makes_planes_instances_again(film: tuple[Layout, Path, Any]) -> None:
-    scene = build_scene(film[1], "film", 1, "DENSE")
+    scene = build_scene(film[1], "film", 1, Form("DENSE"))
     bpy.context.window.scene = scene
     bpy.ops.ed.undo_push(message="before")
     bpy.ops.diffbmp.make_editable(stamps="1-3")

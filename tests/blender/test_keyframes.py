@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import pytest
 from diffbmp.backend.job import Layout
-from diffbmp.operators.build import build_scene
+from diffbmp.operators.build import Form, build_scene
 from diffbmp.operators.keyframes import LEVELS_PER_PIXEL
 from diffbmp.operators.planes import UNIT, Transforms, transforms
 from diffbmp.operators.thinning import thinned
@@ -77,7 +77,7 @@ def errors(layout: Layout, planes: list[bpy.types.Object]) -> dict[str, Array]:
 @pytest.mark.parametrize("tolerance", [0.0, 0.25, 1.0])
 def test_planes_are_where_they_should_be_within_the_tolerance(film: tuple[Layout, Path], tolerance: float) -> None:
     layout, folder = film
-    off = errors(layout, planes_of(build_scene(folder, "film", 1, "PLANES", tolerance)))
+    off = errors(layout, planes_of(build_scene(folder, "film", 1, Form("PLANES", tolerance))))
     for path in ("location", "scale", "rotation_euler"):
         assert off[path].max() <= tolerance + 1e-3, path
     assert off["location"][:, 2].max() < 1e-3
@@ -86,7 +86,7 @@ def test_planes_are_where_they_should_be_within_the_tolerance(film: tuple[Layout
 
 def test_a_plane_is_shown_where_and_while_the_layout_says(film: tuple[Layout, Path]) -> None:
     layout, folder = film
-    planes = planes_of(build_scene(folder, "film", 1, "PLANES", 0.25))
+    planes = planes_of(build_scene(folder, "film", 1, Form("PLANES", 0.25)))
     for row, plane in enumerate(planes):
         for frame, number in enumerate(layout.frames):
             assert hidden(plane, number) == (layout.opacity[frame, row] == 0), (plane.name, number)
@@ -95,7 +95,7 @@ def test_a_plane_is_shown_where_and_while_the_layout_says(film: tuple[Layout, Pa
 def test_nothing_flashes_between_frames(film: tuple[Layout, Path]) -> None:
     """Where a plane is seen between two frames, it is between, or near, its places in them."""
     layout, folder = film
-    planes = planes_of(build_scene(folder, "film", 1, "PLANES", 0.25))
+    planes = planes_of(build_scene(folder, "film", 1, Form("PLANES", 0.25)))
     x = transforms(layout).location[..., 0] / UNIT
     for row, plane in enumerate(planes):
         for frame in range(len(layout.frames) - 1):
@@ -112,7 +112,7 @@ def test_nothing_flashes_between_frames(film: tuple[Layout, Path]) -> None:
 
 def test_what_never_changes_has_no_curve(film: tuple[Layout, Path]) -> None:
     layout, folder = film
-    planes = planes_of(build_scene(folder, "film", 1, "PLANES", 0.25))
+    planes = planes_of(build_scene(folder, "film", 1, Form("PLANES", 0.25)))
     still = (np.ptp(layout.x, 0) == 0).nonzero()[0]
     assert len(still)
     for row in still:
@@ -148,6 +148,6 @@ def test_two_thousand_planes_are_keyed_in_less_than_three_seconds(tmp_path: Path
     write_layout(tmp_path / "layout", layout, bitmaps)
     # Of the processor: others may be using it.
     begin = time.process_time()
-    scene = build_scene(tmp_path / "layout", "film", 1, "PLANES", 0.25)
+    scene = build_scene(tmp_path / "layout", "film", 1, Form("PLANES", 0.25))
     assert time.process_time() - begin < 3.5  # with half a second for the planes themselves
     assert keys_of(scene) < 0.25 * 9 * 60 * 2000

@@ -1,0 +1,118 @@
+"""The result in the sidebar: built from its layout, and worked with in its own scene."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..operators.instances import dense_object
+from ..operators.optimize import RUN
+from ..operators.result import source_of
+from ..operators.session import NOTICE
+from ..operators.storage import KEY
+from .base import Sidebar
+from .output import draw_animate, draw_output
+from .progress import draw_run
+from .text import draw_sentence
+
+
+class DIFFBMP_PT_result(Sidebar, bpy.types.Panel):
+    bl_label = "Result"
+    bl_parent_id = "DIFFBMP_PT_main"
+    bl_order = 70
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.diffbmp.build
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "layout")
+        _draw_form(layout, settings)
+        layout.operator("diffbmp.build", icon="OUTLINER_COLLECTION")
+        if settings.scene:
+            show = layout.operator("diffbmp.show_scene", text=f"Show {settings.scene.name}", icon="SCENE_DATA")
+            show.name = settings.scene.name
+            draw_output(layout, settings.scene)
+        draw_animate(layout, context.scene.diffbmp.animate)
+
+
+class Built(Sidebar):
+    """A panel of scenes that were built."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return KEY in context.scene
+
+
+class DIFFBMP_PT_built(Built, bpy.types.Panel):
+    """In a scene that was built: what it is and where it came from."""
+
+    bl_label = "DiffBMP"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, scene = self.layout, context.scene
+        layout.label(text=f"{len(scene[KEY]['template']):,} stamps, the first in front")
+        source = source_of(scene)
+        if source:
+            back = layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK")
+            back.name = source.name
+        draw_output(layout, scene)
+        layout.operator("diffbmp.remove_result", icon="TRASH")
+        if NOTICE.text:
+            draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", context.region.width)
+
+
+class DIFFBMP_PT_continue(Built, bpy.types.Panel):
+    bl_label = "Continue"
+    bl_parent_id = "DIFFBMP_PT_built"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        row = layout.row(align=True)
+        for action, text in (("LOCK", "Lock"), ("UNLOCK", "Unlock"), ("SELECT", "Select Locked")):
+            row.operator("diffbmp.lock", text=text).action = action
+        if RUN.task is not None:
+            draw_run(layout, RUN.task)
+            return
+        layout.prop(context.scene.diffbmp.build, "added")
+        row = layout.row()
+        row.scale_y = 1.5
+        row.operator("diffbmp.continue_fit", icon="PLAY")
+
+
+class DIFFBMP_PT_rebuild(Built, bpy.types.Panel):
+    bl_label = "Rebuild"
+    bl_parent_id = "DIFFBMP_PT_built"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        _draw_form(layout, context.scene.diffbmp.build)
+        layout.operator("diffbmp.rebuild", icon="FILE_REFRESH")
+        if dense_object(context.scene):
+            layout.operator("diffbmp.make_editable", icon="MESH_PLANE")
+
+
+def _draw_form(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    layout.prop(settings, "form")
+    column = layout.column()
+    column.active = settings.form != "DENSE"
+    column.prop(settings, "tolerance")
+    layout.prop(settings, "spread")
+    layout.prop(settings, "samples")
+
+
+_CLASSES = (DIFFBMP_PT_result, DIFFBMP_PT_built, DIFFBMP_PT_continue, DIFFBMP_PT_rebuild)
+
+
+def register() -> None:
+    for item in _CLASSES:
+        bpy.utils.register_class(item)
+
+
+def unregister() -> None:
+    for item in reversed(_CLASSES):
+        bpy.utils.unregister_class(item)
