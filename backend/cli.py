@@ -26,6 +26,11 @@ MAX_WIDTH = 16384
 def run(arguments: list[str] | None = None) -> int:
     """Runs a command line. Returns the exit status. Raises UserError for wrong arguments too."""
     args = _parser().parse_args(arguments)
+    if args.folder is not None:
+        try:
+            os.chdir(args.folder)
+        except OSError as error:
+            raise UserError(f"{args.folder} is no folder to work in ({error.strerror}): name another") from error
     return int(args.run(args))
 
 
@@ -36,6 +41,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m backend", description="Makes pictures of bitmap stamps.")
+    text = "what relative paths are relative to (where it runs)"
+    parser.add_argument("--folder", type=Path, metavar="DIR", help=text)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     fit = commands.add_parser("fit", help="find the layout of stamps that looks like a target")
     add_options(fit)

@@ -7,13 +7,16 @@ from . import (
     build,
     capture,
     clips,
+    command,
     continue_fit,
     editable,
     install,
     limits,
     look,
+    mend,
     optimize,
     output,
+    presets,
     preview,
     properties,
     recover,
@@ -48,6 +51,9 @@ _PARTS = (
     result,
     continue_fit,
     editable,
+    mend,
+    presets,
+    command,
 )
 
 

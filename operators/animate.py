@@ -160,7 +160,7 @@ class DIFFBMP_OT_animate(Watching, bpy.types.Operator):
         return {"FINISHED"}
 
     def _fail(self, error: UserError) -> set[str]:
-        NOTICE.tell(error.message, is_error=True)
+        NOTICE.fail(error)
         self.report({"ERROR"}, error.message)
         return {"CANCELLED"}
 

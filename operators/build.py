@@ -143,7 +143,7 @@ class DIFFBMP_OT_build(bpy.types.Operator):
             name = target_name(context.scene) or folder.name
             scene = build_scene(folder, name, settings.build.samples, form_of(settings.build))
         except UserError as error:
-            NOTICE.tell(error.message, is_error=True)
+            NOTICE.fail(error)
             self.report({"ERROR"}, error.message)
             return {"CANCELLED"}
         settings.build.scene = scene

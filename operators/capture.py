@@ -109,7 +109,7 @@ class DIFFBMP_OT_capture_target(bpy.types.Operator):
         try:
             image = capture(context, self.source)
         except UserError as error:
-            NOTICE.tell(error.message, is_error=True)
+            NOTICE.fail(error)
             self.report({"ERROR"}, error.message)
             return {"CANCELLED"}
         target = context.scene.diffbmp.target

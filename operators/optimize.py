@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,8 @@ from ..backend.job import Progress, UserError
 from . import recover
 from .collect import job_steps
 from .environment import backend_call, backend_python
-from .folders import new_job_folder, user_folder
+from .folders import new_job_folder
+from .mend import worker_log
 from .preview import PREVIEW
 from .run import Run, Steps
 from .session import NOTICE, Slot, Watching, redraw
@@ -37,7 +37,7 @@ def start_run(scene: bpy.types.Scene, write: Write = job_steps) -> Run:
 
     Raises UserError where that cannot start.
     """
-    worker = WARM.take(backend_call("worker"), user_folder("logs") / f"worker-{os.getpid()}.log")
+    worker = WARM.take(backend_call("worker"), worker_log())
     try:
         folder = new_job_folder(target_name(scene))
     except UserError:
@@ -90,7 +90,7 @@ class Optimizing(Watching):
             if bpy.app.background:
                 self._collect(run)
         except UserError as error:
-            NOTICE.tell(error.message, is_error=True)
+            NOTICE.fail(error)
             self.report({"ERROR"}, error.message)
             return {"CANCELLED"}
         _listen_for_undo(True)
@@ -131,11 +131,11 @@ class Optimizing(Watching):
             try:
                 self.take(scene, task)
             except UserError as error:
-                message, failed = error.message, True
+                message, failed, task.action = error.message, True, error.action
         elif task.has_layout:
             message += f" - its scene was deleted: the layout lies in {task.out}"
         left_out = f". Left out: {'; '.join(task.left_out)}" if task.left_out else ""
-        NOTICE.tell(message + left_out, is_error=failed)
+        NOTICE.tell(message + left_out, is_error=failed, action=task.action)
         self.report({"ERROR" if failed else "INFO"}, message)
         return {"FINISHED"} if task.has_layout else {"CANCELLED"}
 

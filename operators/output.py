@@ -269,7 +269,7 @@ class DIFFBMP_OT_render_animation(Watching, bpy.types.Operator):
         return {"FINISHED"}
 
     def _fail(self, error: UserError) -> set[str]:
-        NOTICE.tell(error.message, is_error=True)
+        NOTICE.fail(error)
         self.report({"ERROR"}, error.message)
         return {"CANCELLED"}
 

@@ -174,7 +174,7 @@ class _Operator(bpy.types.Operator):
     def end(self, message: str, error: UserError | None = None) -> set[str]:
         """Says how it went, and returns the operator's result."""
         text = error.message if error else message
-        NOTICE.tell(text, is_error=error is not None)
+        NOTICE.tell(text, is_error=error is not None, action=error.action if error else "")
         self.report({"ERROR" if error else "INFO"}, text)
         return {"CANCELLED" if error else "FINISHED"}
 

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import bpy
 
+from ..backend.job import UserError
+
 TIMER_SECONDS = 0.05
 
 
@@ -56,10 +58,14 @@ class Notice:
 
     text: str = ""
     is_error: bool = False
+    action: str = ""  # what mends it: see UserError
 
-    def tell(self, text: str, is_error: bool = False) -> None:
-        self.text, self.is_error = text, is_error
+    def tell(self, text: str, is_error: bool = False, action: str = "") -> None:
+        self.text, self.is_error, self.action = text, is_error, action
         redraw()
+
+    def fail(self, error: UserError) -> None:
+        self.tell(error.message, is_error=True, action=error.action)
 
 
 NOTICE = Notice()

@@ -7,12 +7,11 @@ import bpy
 from ..operators.instances import dense_object
 from ..operators.optimize import RUN
 from ..operators.result import source_of
-from ..operators.session import NOTICE
 from ..operators.storage import KEY
 from .base import Sidebar
 from .output import draw_animate, draw_output
 from .progress import draw_run
-from .text import draw_sentence
+from .text import draw_notice
 
 
 class DIFFBMP_PT_result(Sidebar, bpy.types.Panel):
@@ -57,8 +56,7 @@ class DIFFBMP_PT_built(Built, bpy.types.Panel):
             back.name = source.name
         draw_output(layout, scene)
         layout.operator("diffbmp.remove_result", icon="TRASH")
-        if NOTICE.text:
-            draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", context.region.width)
+        draw_notice(layout, context.region.width)
 
 
 class DIFFBMP_PT_continue(Built, bpy.types.Panel):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import bpy
+from bl_ui.utils import PresetPanel
 
 from ..operators.optimize import RUN
-from ..operators.session import NOTICE
+from ..operators.presets import FOLDER
 from ..operators.storage import KEY
 from ..operators.target import moves
 from .base import Sidebar, settings_layout, steering_layout
@@ -13,7 +14,14 @@ from .limits import draw_limits
 from .look import draw_look
 from .progress import draw_run, draw_start
 from .target import draw_importance
-from .text import draw_sentence
+from .text import draw_notice, draw_sentence
+
+
+class DIFFBMP_PT_presets(PresetPanel, bpy.types.Panel):
+    bl_label = "DiffBMP Presets"
+    preset_subdir = FOLDER
+    preset_operator = "script.execute_preset"
+    preset_add_operator = "diffbmp.add_preset"
 
 
 class DIFFBMP_PT_main(Sidebar, bpy.types.Panel):
@@ -22,6 +30,9 @@ class DIFFBMP_PT_main(Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return KEY not in context.scene
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        DIFFBMP_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
         """All there is stands in the panels below, in the order of the work."""
@@ -42,8 +53,7 @@ class DIFFBMP_PT_optimize(Sidebar, bpy.types.Panel):
             draw_start(layout, context)
         else:
             draw_run(layout, RUN.task)
-        if NOTICE.text:
-            draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", context.region.width)
+        draw_notice(layout, context.region.width)
 
 
 class DIFFBMP_PT_limits(Sidebar, bpy.types.Panel):
@@ -98,6 +108,7 @@ class DIFFBMP_PT_advanced(Sidebar, bpy.types.Panel):
 
 
 _CLASSES = (
+    DIFFBMP_PT_presets,
     DIFFBMP_PT_main,
     DIFFBMP_PT_optimize,
     DIFFBMP_PT_limits,
