@@ -1,4 +1,4 @@
-"""The Python that runs the backend."""
+"""The Python that runs the backend: one that the user chose, the add-on's own, or the running one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import bpy
 
 from ..backend.job import UserError
+from .backend_folder import BackendFolder
 from .folders import ADD_ON, user_folder
-from .installation import environment_python, state_of
 from .worker import backend_command
 
 
@@ -20,33 +20,41 @@ def preferences() -> bpy.types.AddonPreferences | None:
     return add_on.preferences if add_on else None
 
 
-def environment_folder() -> Path:
-    """Where the backend's own environment is, or will be. Raises UserError where there is no place for it."""
+def own_folder() -> BackendFolder:
+    """The folder of the add-on's own environment, there or not. Raises UserError as user_folder does."""
     chosen = preferences()
     if chosen and chosen.folder:
-        return Path(bpy.path.abspath(chosen.folder)).absolute()
-    return user_folder("backend")
+        return BackendFolder(Path(bpy.path.abspath(chosen.folder)))
+    return BackendFolder(user_folder("backend", create=False))
 
 
 def backend_python() -> str:
-    """Path of the backend's Python: that of the preferences, else of its own environment, else this one with torch.
+    """Path of the backend's Python: the existing one of the preferences if that is chosen, else that of the add-on's
+    own environment if it is whole, else the running one if it has torch.
 
-    Raises UserError where there is none of them.
+    Raises UserError where there is none.
     """
     chosen = preferences()
-    if chosen and chosen.python:
-        return bpy.path.abspath(chosen.python)
-    folder = environment_folder()
-    state = state_of(folder)
-    if state == "whole":
-        return str(environment_python(folder))
+    if chosen and chosen.mode == "EXISTING":
+        if chosen.python:
+            return bpy.path.abspath(chosen.python)
+        raise UserError("The backend's Python is not set: choose one in the add-on's preferences", "install")
+    folder = own_folder()
+    flaw = folder.flaw()
+    if not flaw:
+        return str(folder.interpreter)
     if find_spec("torch") is not None:
         return sys.executable
-    if state == "old":
-        raise UserError("The backend is of an older version: press Update in the add-on's preferences", "install")
-    raise UserError("The backend is not installed yet: press Install in the add-on's preferences", "install")
+    raise UserError(flaw, "install")
 
 
 def backend_call(*arguments: str) -> list[str]:
     """The command line that runs the backend with arguments. Raises UserError as backend_python and user_folder do."""
     return backend_command(backend_python(), user_folder("pycache"), *arguments)
+
+
+def tell_verdict(works: bool, sentence: str) -> None:
+    """Has the preferences show a sentence about the backend, "" for none."""
+    chosen = preferences()
+    if chosen:
+        chosen.verdict, chosen.works = sentence, works

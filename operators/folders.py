@@ -17,12 +17,14 @@ ADD_ON = __package__.rpartition(".")[0]
 KEPT_JOBS = 20
 
 
-def user_folder(name: str) -> Path:
-    """A folder to write to. Raises UserError where there is none."""
+def user_folder(name: str, create: bool = True) -> Path:
+    """A folder to write to; create: makes it if it is not there. Raises UserError where there is none."""
     try:
-        return Path(bpy.utils.extension_path_user(ADD_ON, path=name, create=True))
+        return Path(bpy.utils.extension_path_user(ADD_ON, path=name, create=create))
     except ValueError:  # not installed as an extension
         folder = Path(bpy.app.tempdir, "diffbmp", name)
+        if not create:
+            return folder
     except OSError as error:
         raise UserError(f"The extension's user folder cannot be written to ({error.strerror})") from error
     try:

@@ -1,266 +1,375 @@
-"""The backend's own environment: made by the steps of a thread, found again, removed. It knows nothing of Blender."""
+"""Install: from nothing to a backend that was checked, step by step in a thread. It knows nothing of Blender."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+import re
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..backend.job import UserError
-from .packages import CUDA_PACKAGES, PACKAGES, TORCH, Plan
-from .pythons import find_python
-from .verdict import verdict_of
-from .worker import ADD_ON_FOLDER, NO_WINDOW, backend_command, clean_environment, last_line
+from .backend_folder import BackendFolder, Marker, describe_size
+from .packages import (
+    DEVICES,
+    PACKAGES,
+    TORCH,
+    Build,
+    choose_build,
+    cuda_packages,
+    explain_failure,
+    find_card,
+    has_nvidia_driver,
+    is_missing,
+    torch_options,
+    wheel_cuda_packages,
+    wheel_versions,
+)
+from .pip import PipProgress
+from .processes import LEASH, Child, leashed_module
+from .pythons import VERSIONS, Python, find_python, probe
+from .verdict import judge
+from .worker import ADD_ON_FOLDER, backend_command
 
-MARKER = "diffbmp.json"
-"""File of an environment that says that it is ours, and whether it is whole."""
+TAIL = 6
+"""Lines of the log that are shown."""
 
-TAIL_LINES = 6
-_REQUIREMENTS = [TORCH, *PACKAGES, *(package for group in CUDA_PACKAGES.values() for package in group)]
+STOP_SECONDS = 1.0
 
+_UNPACKED = 4.5
+"""How many times larger packages are than their wheels, from above."""
 
-def environment_python(folder: Path) -> Path:
-    """Where the Python of an environment in the folder is."""
-    return folder / "venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+_REMEMBERED = 60
 
-
-def state_of(folder: Path) -> str:
-    """Of the environment in a folder: "none", "begun", "old" = of another version of the add-on, or "whole"."""
-    marker = _marker(folder)
-    if marker is None:
-        return "none"
-    if not marker.get("whole") or not environment_python(folder).exists():
-        return "begun"
-    return "whole" if marker.get("requirements") == _REQUIREMENTS else "old"
+Take = Callable[[str], bool]
 
 
-def remove_environment(folder: Path) -> None:
-    """Removes what was installed, and the folder if nothing else is in it. Raises UserError where that cannot be."""
-    if _marker(folder) is None:
-        raise UserError(f"{folder} holds no environment of DiffBMP: nothing is removed")
-    try:
-        # The marker goes last: what could not be removed is still known to be ours.
-        for name in ("venv", "cache", "temporary"):
-            if (folder / name).exists():
-                shutil.rmtree(folder / name)
-        (folder / MARKER).unlink()
-        with suppress(OSError):
-            folder.rmdir()
-    except OSError as error:
-        raise UserError(f"{folder} cannot be removed ({error.strerror}): end the programs that use it") from error
+@dataclass(frozen=True)
+class Plan:
+    """What is to be installed, and where. wheels: a folder of wheels instead of the network. index: a mirror.
+
+    python: path of the Python to take, "" for any that is found. device: one of DEVICES.
+    """
+
+    folder: BackendFolder
+    log: Path
+    byte_code: Path
+    wheels: Path | None = None
+    index: str = ""
+    python: str = ""
+    device: str = DEVICES[0]
+
+
+@dataclass
+class State:
+    """How far it is: a few words, the fraction done, MB downloaded of about how many, the log's last lines."""
+
+    step: str = "Starting"
+    fraction: float = 0.0
+    done: float = 0.0
+    total: float = 0.0
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+    @property
+    def text(self) -> str:
+        """Of the progress bar."""
+        if self.done and self.total and self.step.startswith(("Downloading", "Finding")):
+            return f"{self.step}: {describe_size(self.done)} of about {describe_size(max(self.done, self.total))}"
+        return self.step
+
+
+class _Cancelled(Exception):
+    """Leaves the thread."""
 
 
 class Installation:
-    """Makes the environment in a folder; what an earlier try has downloaded is used. See session.Task.
+    """A running installation: a session.Task. What is complete when it is stopped stays for the next one."""
 
-    step: what it does now. tail: the latest lines of the log. megabytes: written so far. verdict: of the backend's own
-    check, "" where it did not come to that. failure: None while all is well.
-    """
-
-    def __init__(self, folder: Path, log: Path, cache: Path, planned: Callable[[], Plan]) -> None:
-        """cache: folder for byte code. planned makes the plan, which may take seconds."""
-        self.folder, self.step, self.verdict = folder, "Looking at this machine", ""
-        self.plan: Plan | None = None
-        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self.megabytes = 0.0
-        self.failure: UserError | None = None
-        self.cancelled = False
-        self._planned, self._log, self._cache = planned, log, cache
-        self._process: subprocess.Popen[str] | None = None
-        self._lock = threading.Lock()
-        self._told = ("", 0.0)
-        self._done = threading.Event()
+    def __init__(self, plan: Plan) -> None:
+        self.state = State()
+        self.works = False
+        self.message = "The installation ended unexpectedly: see the log, then press Install again"
+        self.action = "show_log"
+        self._plan = plan
+        self._pip_options: list[str] = []
+        self._download_share = 0.1 if plan.wheels else 0.7  # of what pip does; the rest is unpacking
+        self._unpacking = (0.0, 0.0, 0, 0)  # fractions at start and end, packages before, and to come
+        self._child: Child | None = None
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()  # a child must not be started after the last one was killed
+        self._seen: tuple[str, float, str] = ("", 0.0, "")
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        threading.Thread(target=self._weigh, daemon=True).start()
 
     @property
     def active(self) -> bool:
         return self._thread.is_alive()
 
-    @property
-    def share(self) -> float:
-        """How much of it is done, from 0 to 1, about."""
-        return min(0.99, self.megabytes / self.plan.disk) if self.plan else 0.0
-
     def update(self) -> bool:
-        """Whether there is anything new to be shown."""
-        before, self._told = self._told, (self.step + "".join(self.tail), self.megabytes)
-        return before != self._told
+        """Whether there is something new to show."""
+        self._count_unpacked()
+        lines = tail(self.state)
+        seen = (self.state.text, self.state.fraction, lines[-1] if lines else "")
+        changed, self._seen = seen != self._seen, seen
+        return changed or not self.active
+
+    def _count_unpacked(self) -> None:
+        """pip says nothing while it unpacks: what it has come to is seen in the folder."""
+        low, high, before, packages = self._unpacking
+        if packages:
+            done = min(packages, max(0, len(self._plan.folder.packages()) - before))
+            self.state.step = f"Unpacking packages, {done} of {packages}"
+            share = self._download_share + (1.0 - self._download_share) * done / packages
+            self.state.fraction = max(self.state.fraction, low + (high - low) * share)
+
+    def cancel(self) -> None:
+        """Ends whatever runs, at once; the thread follows soon."""
+        self._cancelled.set()
+        with self._lock:
+            if self._child:
+                self._child.kill()
 
     def stop(self) -> None:
-        """Ends it within a second; what has been downloaded stays."""
-        self.cancelled = True
-        with self._lock:
-            if self._process is not None:
-                _kill_tree(self._process)
-        self._thread.join(1.0)
+        self.cancel()
+        self._thread.join(STOP_SECONDS)
+
+    # --- the thread ---
 
     def _run(self) -> None:
         try:
-            with open(self._log, "w", encoding="utf-8") as log:
-                self._install(log)
+            self._plan.log.parent.mkdir(parents=True, exist_ok=True)
+            self._plan.log.write_text("", encoding="utf-8")
+            self.works, self.message = self._install()
+            self.action = "" if self.works else "show_log"
+        except _Cancelled:
+            self.message, self.action = "Cancelled: press Install to go on, what is complete is kept", "install"
         except UserError as error:
-            self.failure = error
+            self.message, self.action = error.message, error.action or "show_log"
         except OSError as error:
-            self.failure = UserError(
-                f"{self.folder} cannot be written to ({error.strerror}): see that there is space, or choose another"
-            )
-        finally:
-            self._done.set()
+            place = error.filename or self._plan.folder.path
+            self.message, self.action = f"{place} cannot be written to ({error.strerror})", "show_log"
+        if not self.works:
+            with contextlib.suppress(OSError):  # a full disk has just been told of
+                self._note(self.message)
 
-    def _install(self, log: Any) -> None:
-        self.plan = plan = self._planned()
-        self._check_space(plan)
-        if state_of(self.folder) == "none" and self.folder.exists() and any(self.folder.iterdir()):
-            raise UserError(f"{self.folder} holds other things: choose a new or an empty folder for the environment")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        python = environment_python(self.folder)
-        same = (_marker(self.folder) or {}).get("calls") == plan.calls
-        self._mark(plan, whole=False)
-        if not (same and self._works(python, plan.versions)):
-            self.step = "Looking for a Python"
-            found = find_python(plan.versions)
-            shutil.rmtree(self.folder / "venv", ignore_errors=True)
-            self._call(f"Making an environment with Python {found.version}", log, found.path, "-m", "venv", "venv")
-        (self.folder / "temporary").mkdir(exist_ok=True)
-        pip = ["-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-warn-script-location"]
-        pip += ["--progress-bar", "off", "--cache-dir", "cache"]
-        for arguments in plan.calls:
-            self._call("Installing PyTorch" if TORCH in arguments else "Installing", log, str(python), *pip, *arguments)
-        self._verify(str(python), log)
-        self._mark(plan, whole=True)
-        for name in ("cache", "temporary"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+    def _install(self) -> tuple[bool, str]:
+        plan, folder = self._plan, self._plan.folder
+        folder.check_usable()
+        build = self._choose_build()
+        python = self._choose_python()
+        self._check_space(build)
+        self._make_environment(python)
+        requirements = self._install_packages(build, python.version)
+        self._begin("Checking the backend against the reference", 0.96)
+        command = backend_command(str(folder.interpreter), plan.byte_code, "doctor", "--json")
+        code, lines = self._call(command, ADD_ON_FOLDER)
+        last = next((line for line in reversed(lines) if line), f"exit code {code}")
+        verdict = judge("\n".join(lines), last, has_nvidia_driver())
+        if verdict.complete:
+            self._finish(python, requirements)
+        return verdict.works, verdict.sentence
 
-    def _check_space(self, plan: Plan) -> None:
-        place = self.folder
-        while not place.exists():
-            place = place.parent
-        free = shutil.disk_usage(place).free / 1e6 + _weight(self.folder)
-        if free < plan.disk:
-            raise UserError(
-                f"The backend needs about {plan.disk / 1000:.1f} GB, but {place} has {free / 1000:.1f} GB free: "
-                "choose another folder for the environment"
-            )
+    def _finish(self, python: Python, requirements: Sequence[str]) -> None:
+        folder = self._plan.folder
+        self._begin("Tidying up", 0.99)
+        shutil.rmtree(folder.cache, ignore_errors=True)  # it is as large again as what was installed from it
+        marker = Marker(True, python.version, python.path, folder.size(), folder.packages(), list(requirements))
+        folder.write_marker(marker)
+        self.state.step, self.state.fraction = "Done", 1.0
 
-    def _works(self, python: Path, versions: tuple[str, ...]) -> bool:
-        """Whether an earlier try has left a Python to go on with."""
-        try:
-            code = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
-            answer = subprocess.run(
-                [python, "-I", "-c", code], capture_output=True, text=True, timeout=30, creationflags=NO_WINDOW
-            )
-        except (OSError, subprocess.SubprocessError):
-            return False
-        return answer.returncode == 0 and answer.stdout.strip() in versions
+    def _choose_build(self) -> Build:
+        plan = self._plan
+        if plan.wheels:
+            return Build((), f"The packages in {plan.wheels}")
+        self._begin("Looking for a graphics card", 0.01)
+        build = choose_build(find_card() if plan.device != "cpu" else None, plan.device)
+        self._note(build.reason)
+        return build
 
-    def _call(self, step: str, log: Any, *command: str) -> None:
-        """Runs a command in the environment's folder. Raises UserError where it fails or all is cancelled."""
-        self.step = step
-        self._launch([*command], self.folder, subprocess.STDOUT)
-        process = self._process
-        assert process is not None
-        assert process.stdout is not None
-        for line in process.stdout:
-            log.write(line)
-            log.flush()
-            self._take(line.strip())
-        code = process.wait()
-        self._check_cancelled()
-        if code:
-            raise UserError(f"{step} failed: {_reason(self.tail) or f'exit code {code}'}", "show_log")
+    def _choose_python(self) -> Python:
+        plan = self._plan
+        versions = wheel_versions(plan.wheels) if plan.wheels else VERSIONS
+        self._begin("Looking for a Python", 0.02)
+        if plan.python:
+            python = probe([plan.python])
+            if python is None or python.version not in versions:
+                raise UserError(f"{plan.python} is no Python {' or '.join(versions)} that can make environments")
+        else:
+            python = find_python(versions, check=self._check)
+        self._note(f"Python {python.version}: {python.path}")
+        return python
 
-    def _launch(self, command: list[str], folder: Path, errors: Any) -> None:
-        temporary = self.folder / "temporary"
-        places = {name: str(temporary) for name in ("TMPDIR", "TEMP", "TMP")} if temporary.exists() else {}
-        with self._lock:
-            self._check_cancelled()
-            self._process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env={**clean_environment(), **places},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                encoding="utf-8",
-                errors="replace",
-                creationflags=NO_WINDOW,
-                start_new_session=sys.platform != "win32",
-            )
+    def _check_space(self, build: Build) -> None:
+        download, unpacked = build.sizes
+        self.state.total = download
+        if self._plan.wheels:
+            unpacked = int(sum(path.stat().st_size for path in self._plan.wheels.glob("*.whl")) * _UNPACKED / 1e6)
+            download = self.state.total = 0
+        there = self._plan.folder.size()
+        self._plan.folder.check_space(max(download + unpacked - there, 0))
 
-    def _take(self, line: str) -> None:
-        if not line:
+    def _make_environment(self, python: Python) -> None:
+        folder = self._plan.folder
+        self._begin("Making the environment", 0.03)
+        folder.write_marker(Marker(base=python.path, python=python.version))
+        if folder.version() == python.version and self._has_pip():
+            folder.drop_incomplete()
             return
-        self.tail.append(line)
-        if line.startswith(("Downloading ", "Using cached ", "Installing collected")):
-            self.step = line.partition(":")[0] if line.startswith("Installing") else line
+        command = leashed_module(python.path, "venv", "--clear", folder.env)
+        code, lines = self._call(command, folder.path)
+        if code:
+            last = next((line for line in reversed(lines) if line), f"exit code {code}")
+            raise UserError(f"The environment cannot be made with {python.path}: {last}", "show_log")
 
-    def _verify(self, python: str, log: Any) -> None:
-        self.step = "Comparing the engines with the reference"
-        self._launch(backend_command(python, self._cache, "doctor", "--json"), ADD_ON_FOLDER, log)
-        assert self._process is not None
-        output, _ = self._process.communicate()
-        self._check_cancelled()
-        works, self.verdict = verdict_of(output, last_line(self._log) or f"exit code {self._process.returncode}")
-        if not works:
-            raise UserError(self.verdict, "show_log")
+    def _has_pip(self) -> bool:
+        try:
+            return self._pip("--version")[0] == 0
+        except (OSError, UserError):
+            return False
 
-    def _check_cancelled(self) -> None:
-        if self.cancelled:
-            raise UserError("Cancelled: what has been downloaded is kept, Install goes on from there")
+    def _install_packages(self, build: Build, version: str) -> list[str]:
+        """Installs everything, PyTorch first; the requirements that are met then."""
+        plan = self._plan
+        if not plan.wheels:
+            self._update_pip()
+        self._pip_options = self._known_options()
+        if plan.wheels:
+            requirements = [TORCH, *PACKAGES, *wheel_cuda_packages(plan.wheels)]
+            options = ["--no-index", "--find-links", str(plan.wheels), "--no-cache-dir"]
+            self._pip_install(options, requirements, version, (0.06, 0.95))
+            return requirements
+        variant = self._install_torch(build, version)
+        rest = [*PACKAGES, *cuda_packages(variant)]
+        options = ["--index-url", plan.index] if plan.index else []
+        self._pip_install(options, rest, version, (0.75, 0.95))
+        return [TORCH, *rest]
 
-    def _mark(self, plan: Plan, whole: bool) -> None:
-        text = json.dumps({"whole": whole, "requirements": _REQUIREMENTS, "calls": plan.calls})
-        aside = self.folder / f".{MARKER}"
-        aside.write_text(text, encoding="utf-8")
-        os.replace(aside, self.folder / MARKER)
+    def _install_torch(self, build: Build, version: str) -> str:
+        """Installs the best build that the index has; its variant, which is another where pip's settings say so."""
+        variants = build.variants or ("",)
+        for variant in variants:
+            options = torch_options(variant, self._plan.index)
+            try:
+                self._pip_install(options, [TORCH], version, (0.06, 0.75))
+            except UserError:
+                if variant == variants[-1] or not is_missing(self.state.lines):
+                    raise
+                self._note(f"There is no PyTorch {variant} any more")
+                continue
+            return self._plan.folder.packages().get("torch", "").partition("+")[2] or variant
+        raise AssertionError("there is at least one variant")
 
-    def _weigh(self) -> None:
-        while not self._done.wait(1.0):
-            self.megabytes = _weight(self.folder)
+    # --- pip ---
+
+    def _pip_install(
+        self, options: Sequence[str], requirements: Sequence[str], version: str, share: tuple[float, float]
+    ) -> None:
+        """Installs requirements. share: the fractions of the whole between which it goes on.
+
+        Raises UserError where pip fails.
+        """
+        before, progress = self.state.done, PipProgress()
+        low, high = share
+        self._unpacking = (low, high, 0, 0)
+        expected = max(1.0, self.state.total * (high - low))
+
+        def take(line: str) -> bool:
+            keep = progress.take(line)
+            self.state.done = before + progress.done
+            self.state.step = progress.step or self.state.step
+            ahead = low + self._download_share * (high - low) * min(1.0, progress.done / expected)
+            self.state.fraction = max(self.state.fraction, ahead)
+            if progress.packages and not self._unpacking[3]:
+                self._unpacking = (low, high, len(self._plan.folder.packages()), progress.packages)
+            return keep
+
+        common = ["--no-input", "--only-binary=:all:", "--no-user", "--no-warn-script-location"]
+        code, lines = self._pip("install", *common, *self._pip_options, *options, *requirements, take=take)
+        self._unpacking = (high, high, 0, 0)
+        if code:
+            raise UserError(explain_failure(lines, self._plan.wheels is not None, version), "show_log")
+
+    def _pip(self, *arguments: str, take: Take | None = None) -> tuple[int, list[str]]:
+        folder = self._plan.folder
+        command = leashed_module(folder.interpreter, "pip", *arguments)
+        settings = {"PIP_CACHE_DIR": str(folder.cache), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        if self._plan.wheels:  # the user's settings for the network would bring other folders and indexes in
+            settings["PIP_CONFIG_FILE"] = os.devnull
+        return self._call(command, folder.path, settings, take)
+
+    def _update_pip(self) -> None:
+        """A Python's own pip may be too old to count what it downloads, and to go on where a connection broke.
+
+        Raises UserError where the index cannot be asked, before anything large is.
+        """
+        self._begin("Updating pip", 0.05)
+        options = ["--upgrade", "--no-input", "--only-binary=:all:", "--retries", "1", "--progress-bar", "off"]
+        index = ["--index-url", self._plan.index] if self._plan.index else []
+        code, lines = self._pip("install", *options, *index, "pip")
+        if code and not is_missing(lines):
+            raise UserError(explain_failure(lines, False, ""), "show_log")
+
+    def _known_options(self) -> list[str]:
+        """What this pip knows: progress for programs from 24.1 on, broken downloads that go on from 25.1 on."""
+        _, lines = self._pip("--version")
+        found = re.match(r"pip (\d+)\.(\d+)", lines[-1] if lines else "")
+        version = (int(found[1]), int(found[2])) if found else (0, 0)
+        options = ["--progress-bar", "raw" if version >= (24, 1) else "off"]
+        return [*options, "--resume-retries", "20"] if version >= (25, 1) else options
+
+    # --- child processes ---
+
+    def _call(
+        self,
+        command: Sequence[str | Path],
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        take: Take | None = None,
+    ) -> tuple[int, list[str]]:
+        """Runs a command to its end: its exit code, and its lines. take: told each line, says whether to keep it.
+
+        Raises UserError where it cannot start.
+        """
+        with self._lock:
+            self._check()
+            try:
+                self._child = child = Child(command, folder, settings)
+            except OSError as error:
+                raise UserError(f"{command[0]} cannot be started ({error.strerror})", "show_log") from error
+        lines = []
+        with open(self._plan.log, "a", encoding="utf-8") as log:
+            log.write(f"\n$ {' '.join(str(part) for part in command if part != LEASH)}\n")
+            for line in child.lines():
+                if take is None or take(line):
+                    lines.append(line)
+                    log.write(f"{line}\n")
+                    log.flush()
+                    if take:
+                        self.state.lines.append(line)
+        code = child.wait()
+        self._check()
+        return code, lines
+
+    def _begin(self, step: str, fraction: float) -> None:
+        self._check()
+        self.state.step, self.state.fraction = step, fraction
+        self._note(step)
+
+    def _note(self, sentence: str) -> None:
+        """Into the log, the file too."""
+        self.state.lines.append(sentence)
+        with open(self._plan.log, "a", encoding="utf-8") as log:
+            log.write(f"{sentence}\n")
+
+    def _check(self) -> None:
+        if self._cancelled.is_set():
+            raise _Cancelled
 
 
-def _marker(folder: Path) -> dict[str, Any] | None:
-    try:
-        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return marker if isinstance(marker, dict) else None
-
-
-def _weight(folder: Path) -> float:
-    """MB of all files in a folder; those that vanish meanwhile do not count."""
-    total = 0
-    for place, _, files in os.walk(folder):
-        for name in files:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_size
-    return total / 1e6
-
-
-def _reason(tail: deque[str]) -> str:
-    """The line that says why, of the latest."""
-    errors = [line for line in tail if line.startswith("ERROR")]
-    line = errors[-1] if errors else next(reversed(tail), "")
-    return line.removeprefix("ERROR:").strip()
-
-
-def _kill_tree(process: subprocess.Popen[str]) -> None:
-    if process.poll() is not None:
-        return
-    if sys.platform == "win32":
-        command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
-        subprocess.run(command, capture_output=True, check=False, creationflags=NO_WINDOW)
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def tail(state: State) -> list[str]:
+    """The last lines of the log, the latest last."""
+    return [line for line in list(state.lines) if line.strip()][-TAIL:]

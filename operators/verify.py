@@ -9,10 +9,11 @@ from time import monotonic
 import bpy
 
 from ..backend.job import UserError
-from .environment import backend_call, preferences
+from .environment import backend_call, backend_python, tell_verdict
 from .folders import user_folder
+from .packages import has_nvidia_driver
 from .session import Slot, Watching
-from .verdict import verdict_of
+from .verdict import judge
 from .worker import last_line, start_process
 
 TIMEOUT_SECONDS = 120.0
@@ -48,7 +49,9 @@ class Check:
         """Once it is not active: whether the backend works, and a sentence that says so."""
         if self._late:
             return False, f"The backend did not answer within {TIMEOUT_SECONDS:.0f} s"
-        return verdict_of(self._output, last_line(self._log) or f"exit code {self._process.returncode}")
+        reason = last_line(self._log) or f"exit code {self._process.returncode}"
+        verdict = judge(self._output, reason, has_nvidia_driver())
+        return verdict.works, verdict.sentence
 
     def _read(self) -> None:
         self._output, _ = self._process.communicate()
@@ -63,9 +66,14 @@ class DIFFBMP_OT_verify_backend(Watching, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if cls.slot.task:
-            cls.poll_message_set("The check is running")
-        return cls.slot.task is None
+        reason = "The check is running" if cls.slot.task else ""
+        try:
+            backend_python()
+        except UserError as error:
+            reason = reason or error.message
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -81,9 +89,7 @@ class DIFFBMP_OT_verify_backend(Watching, bpy.types.Operator):
         return {"FINISHED"}
 
     def _say(self, works: bool, message: str) -> None:
-        chosen = preferences()
-        if chosen:
-            chosen.verdict, chosen.works = message, works
+        tell_verdict(works, message)
         self.report({"INFO" if works else "ERROR"}, message)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import threading
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from ..backend.job import Command, Event, Log, UserError, decode_event
+from .processes import clean_environment
 
 ADD_ON_FOLDER = Path(__file__).resolve().parent.parent
 
@@ -26,21 +26,6 @@ def backend_command(python: str, cache: Path, *arguments: str) -> list[str]:
     return [python, "-E", "-s", "-X", f"pycache_prefix={cache}", "-m", "backend", *arguments]
 
 
-NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""Flag of new processes, without which Windows opens a console window."""
-
-_FOREIGN = ("PYTHON", "PIP_", "UV_", "CONDA", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_")
-_KEPT = ("PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY")
-
-
-def clean_environment() -> dict[str, str]:
-    """This process's variables without those by which other software would change what a Python does.
-
-    Those of proxies and certificates stay.
-    """
-    return {name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_FOREIGN)}
-
-
 def start_process(command: list[str], log: Path) -> subprocess.Popen[str]:
     """Starts a command in the add-on's folder, its stderr in the file `log`. Raises UserError where it cannot start."""
     try:
@@ -54,7 +39,8 @@ def start_process(command: list[str], log: Path) -> subprocess.Popen[str]:
                 stderr=errors,
                 encoding="utf-8",
                 errors="replace",
-                creationflags=NO_WINDOW,
+                # Without it Windows opens a console window.
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
     except OSError as error:
         raise UserError(

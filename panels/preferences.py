@@ -1,124 +1,74 @@
 # mypy: disable-error-code="valid-type"
-"""The add-on's preferences: the backend's environment."""
-
-import sys
+"""The add-on's preferences: which Python runs the backend, and how it comes here."""
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from ..backend.job import UserError
-from ..operators.environment import environment_folder
 from ..operators.folders import ADD_ON
-from ..operators.install import INSTALLING, describe, why_not_install
-from ..operators.installation import Installation, state_of
+from ..operators.install import DEVICE_ITEMS
+from .backend import draw_own_environment
 from .text import draw_sentence
 
-LONG_PATH = 80
-"""Letters of a folder's path above which Windows may refuse the files in it, whose names are long."""
-
-_DEVICES = (
-    ("auto", "Automatic", "The NVIDIA card if there is one, else the processor"),
-    ("nvidia", "NVIDIA", "The NVIDIA card: about 3.6 GB to download"),
-    ("cpu", "Processor", "The processor alone: about 0.5 GB to download"),
+_MODES = (
+    ("OWN", "Own Environment", "The backend has a Python environment of its own, which the add-on installs"),
+    ("EXISTING", "Existing Python", "The backend runs with a Python that is there already, and has its packages"),
 )
-_STATES = {
-    "none": "The backend is not installed: about 0.5 GB to download, with an NVIDIA card 3.6 GB.",
-    "begun": "An installation was not finished: Install goes on from there.",
-    "old": "The backend is of an older version of the add-on: Update installs what is new.",
-    "whole": "The backend is installed.",
-}
+
+
+def _take_python(chosen: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
+    """A Python that is set is to be used, by scripts too."""
+    chosen.mode = "EXISTING" if chosen.python else "OWN"
+    _forget_verdict(chosen, context)
+
+
+def _forget_verdict(chosen: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
+    """It was about another environment."""
+    chosen.verdict = ""
 
 
 class DIFFBMP_preferences(bpy.types.AddonPreferences):
     bl_idname = ADD_ON
 
+    mode: EnumProperty(items=_MODES, name="Backend", description="What runs the backend", update=_forget_verdict)
     python: StringProperty(
-        name="Other Python",
-        description="A Python program (3.11 to 3.13) that has PyTorch and the other packages, in place of the "
-        "installed environment",
+        name="Python",
+        description="A Python program (3.11 to 3.14) that has PyTorch, NumPy, Pillow, PyAV and OpenCV",
         subtype="FILE_PATH",
+        update=_take_python,
     )
+    device: EnumProperty(items=DEVICE_ITEMS, name="Device", description="What PyTorch is installed for")
     folder: StringProperty(
         name="Folder",
-        description="Where the environment is installed; empty = the add-on's own folder, which goes with it when it "
-        "is uninstalled. On Windows a short path is best",
+        description="Where the environment is made; empty = the extension's own folder, which goes when the extension "
+        "is uninstalled. On Windows a short one, such as C:\\DiffBMP, keeps paths below 260 letters",
         subtype="DIR_PATH",
-    )
-    device: EnumProperty(
-        items=_DEVICES, default="auto", name="Device", description="What the environment can compute on"
+        update=_forget_verdict,
     )
     wheels: StringProperty(
-        name="Folder of Wheels",
-        description="Packages are taken from here, without any network; empty = they are downloaded",
+        name="Wheel Folder",
+        description="A folder of downloaded wheels (pip download), from which to install without a network; "
+        "empty = from the network",
         subtype="DIR_PATH",
     )
     index: StringProperty(
         name="Package Index",
-        description="Address of an index in place of the public ones of Python and PyTorch, such as a studio's own",
+        description="Address of another package index, such as your company's mirror; empty = the usual one. PyTorch's "
+        "own index is asked too, for the build that suits the card",
     )
-    advanced: BoolProperty(name="Advanced", description="Show where packages come from, and where they go")
     verdict: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     works: BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, width = self.layout, context.region.width
-        if INSTALLING.task:
-            _draw_installation(layout, INSTALLING.task)
-            return
-        state = _state()
-        if not self.python:
-            draw_sentence(layout, _STATES.get(state, state), "CHECKMARK" if state == "whole" else "INFO", width)
-        row = layout.row()
-        row.scale_y = 1.3
-        again = {"old": "Update", "whole": "Install Again"}
-        row.operator("diffbmp.install_backend", icon="IMPORT", text=again.get(state, "Install"))
-        row.operator("diffbmp.verify_backend", icon="CHECKMARK")
-        row.operator("diffbmp.remove_backend", icon="TRASH")
-        if not bpy.app.online_access and not self.wheels and state != "whole":
-            draw_sentence(layout, why_not_install(), "ERROR", width)
-            layout.operator("extensions.userpref_allow_online", text="Allow Online Access", icon="INTERNET")
+        layout.row().prop(self, "mode", expand=True)
+        if self.mode == "OWN":
+            draw_own_environment(layout, self, width)
+        else:
+            row = layout.split(factor=0.85)
+            row.prop(self, "python", placeholder="Path of a Python program")
+            row.operator("diffbmp.verify_backend", icon="CHECKMARK")
         if self.verdict:
             draw_sentence(layout, self.verdict, "INFO" if self.works else "ERROR", width)
-        layout.prop(self, "advanced", icon="TRIA_DOWN" if self.advanced else "TRIA_RIGHT", emboss=False)
-        if self.advanced:
-            self._draw_advanced(layout, width)
-
-    def _draw_advanced(self, layout: bpy.types.UILayout, width: float) -> None:
-        column = layout.column()
-        column.use_property_split = True
-        column.prop(self, "device")
-        column.prop(self, "folder", placeholder="The add-on's own")
-        if sys.platform == "win32" and len(_folder()) > LONG_PATH:
-            draw_sentence(column, "The folder's path is long: choose a shorter one, such as C:/diffbmp", "ERROR", width)
-        column.prop(self, "wheels", placeholder="None: packages are downloaded")
-        column.prop(self, "index", placeholder="The public ones")
-        column.prop(self, "python", placeholder="None: the installed environment is used")
-
-
-def _folder() -> str:
-    try:
-        return str(environment_folder())
-    except UserError:
-        return ""
-
-
-def _state() -> str:
-    """Of the environment, or why there can be none."""
-    try:
-        return state_of(environment_folder())
-    except UserError as error:
-        return error.message
-
-
-def _draw_installation(layout: bpy.types.UILayout, task: Installation) -> None:
-    layout.progress(factor=task.share, text=describe(task))
-    if task.plan:
-        layout.label(text=task.plan.why)
-    column = layout.column(align=True)
-    column.scale_y = 0.7
-    for line in list(task.tail):
-        column.label(text=line[:120])
-    layout.operator("diffbmp.cancel_install", icon="CANCEL")
 
 
 def register() -> None:

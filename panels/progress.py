@@ -11,6 +11,7 @@ from ..operators.optimize import describe_quality, describe_seconds
 from ..operators.preview import PREVIEW
 from ..operators.recover import offered
 from ..operators.run import Run
+from .backend import draw_installation
 from .text import draw_sentence
 
 PREVIEW_SCALE = 8.0
@@ -22,7 +23,8 @@ def draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     try:
         backend_python()
     except UserError as error:
-        draw_sentence(layout, error.message, "ERROR", context.region.width)
+        if not draw_installation(layout, context.region.width):
+            draw_sentence(layout, error.message, "ERROR", context.region.width)
         layout.operator("preferences.addon_show", text="Install Backend", icon="IMPORT").module = ADD_ON
     if offered(context.scene) is not None:
         draw_sentence(layout, "An optimization of this scene was interrupted.", "RECOVER_LAST", context.region.width)

@@ -1,180 +1,331 @@
-"""The backend's own environment, with a package and a check of the tests' own in place of PyTorch."""
+"""Installing, cancelling, resuming and removing the backend's environment, with tiny packages and no network."""
 
 from __future__ import annotations
 
-import json
+import os
+import shutil
 import sys
 import time
-import tomllib
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bpy
 import pytest
 from diffbmp.backend.job import UserError
-from diffbmp.operators import environment, install, installation, packages, pythons
-from diffbmp.operators.installation import Installation, environment_python, remove_environment, state_of
-from diffbmp.operators.packages import CUDA_PACKAGES, PACKAGES, TORCH, Card, Plan, plan
-from diffbmp.operators.pythons import Interpreter, find_python
+from diffbmp.operators import backend_folder, environment, install, installation, processes
+from diffbmp.operators.backend_folder import BackendFolder, Marker
+from diffbmp.operators.environment import backend_python, own_folder
+from diffbmp.operators.install import INSTALL
+from diffbmp.operators.installation import Installation, Plan, tail
+from diffbmp.operators.optimize import RUN
+from diffbmp.operators.packages import Card
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
-SOUND = {"engines": [{"name": "cpu", "works": True, "device": "2 threads", "cause": None, "image_error": 0.0}]}
+from tests.blender.wheels import VERSION, write_backend_wheels, write_wheel
+
+DOCTOR = """
+print('{"engines": [{"name": "cpu", "works": true, "device": "1 CPU thread", "cause": "", "image_error": 0.0}]}')
+"""
+SLOW_DOCTOR = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+open("pids.new", "w").write(f"{os.getpid()} {child.pid}")
+os.rename("pids.new", "pids")
+time.sleep(60)
+"""
+
+Play = Callable[[str], None]
 
 
-def write_wheel(folder: Path) -> None:
-    """A package without anything in it."""
-    folder.mkdir()
-    with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as archive:
-        archive.writestr("tiny.py", "")
-        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
-        archive.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\ntiny-1.0.dist-info/RECORD,,\n")
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_backend_wheels(tmp_path_factory.mktemp("wheels ü"))
 
 
-def planned(wheels: Path, package: str = "tiny") -> Callable[[], Plan]:
-    calls = [["--no-index", "--find-links", str(wheels), package]]
-    return lambda: Plan(calls, "From a folder", 0, 1, (VERSION,))
+@pytest.fixture(autouse=True)
+def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
+    """Asks for tiny packages, and has a script take the doctor's place."""
+
+    def play(doctor: str) -> None:
+        def command(python: str, cache: Path, *arguments: str) -> list[str]:
+            return [python, "-I", "-c", f"import os, torch; os.chdir({str(tmp_path)!r})\n{doctor}"]
+
+        monkeypatch.setattr(installation, "backend_command", command)
+
+    monkeypatch.setattr(installation, "PACKAGES", ("tinypictures>=1",))
+    play(DOCTOR)
+    return play
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test begins without an existing Python, as a new user does."""
+    bpy.context.preferences.addons["diffbmp"].preferences.python = ""
+    monkeypatch.setattr(environment, "find_spec", lambda name: None)
+    yield
+    assert INSTALL.task is None
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> BackendFolder:
+    """A folder in which an environment was made, and nothing installed yet: what takes time is done once."""
+    folder = BackendFolder(tmp_path_factory.mktemp("begun") / "an env ü")
+    task = follow(Installation(Plan(folder, folder.path.parent / "log", folder.path.parent, wheels)))
+    assert task.message.startswith("The wheel folder has no numpy"), task.message
+    return folder
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with spaces and other letters. The check of the environment finds all sound."""
-    write_wheel(tmp_path / "wheels")
-    check = ["-c", f"import tiny; print({json.dumps(json.dumps(SOUND))})"]
-    monkeypatch.setattr(installation, "backend_command", lambda python, cache, *arguments: [python, *check])
-    return tmp_path / "an environment é"
+def folder(begun: BackendFolder, tmp_path: Path) -> BackendFolder:
+    """A begun installation of the test's own."""
+    shutil.copytree(begun.path, tmp_path / "an env ü", symlinks=True)
+    folder = BackendFolder(tmp_path / "an env ü")
+    base = begun.marker
+    assert base
+    folder.write_marker(Marker(base=base.base, python=VERSION))
+    bpy.context.preferences.addons["diffbmp"].preferences.folder = str(folder.path)
+    return folder
 
 
-def ended(task: Installation) -> Installation:
-    deadline = time.monotonic() + 60
-    while task.active and time.monotonic() < deadline:
-        time.sleep(0.02)
+def follow(task: Installation, until: Callable[[], bool] = lambda: False) -> Installation:
+    end = time.monotonic() + 60
+    while task.active and not until():
+        assert time.monotonic() < end, task.state
+        task.update()
+        time.sleep(0.01)
     return task
 
 
-def installed(place: Path, package: str = "tiny") -> Installation:
-    log = place.parent / "log"
-    return ended(Installation(place, log, place.parent / "cache", planned(place.parent / "wheels", package)))
+def plan(folder: BackendFolder, wheels: Path | None, **others: str) -> Plan:
+    return Plan(folder, folder.path.parent / "install.log", folder.path.parent / "byte code", wheels, **others)
 
 
-def test_an_environment_is_made_found_and_removed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert state_of(place) == "none"
-    failed = installed(place, "nowhere")
-    assert failed.failure is not None
-    assert failed.failure.message.startswith("Installing failed: No matching distribution found for nowhere")
-    assert state_of(place) == "begun"
-    task = installed(place)
-    assert task.failure is None
-    assert task.verdict == "The backend works, proven equal to the reference: cpu on 2 threads"
-    assert state_of(place) == "whole"
-    assert sorted(path.name for path in place.iterdir()) == ["diffbmp.json", "venv"]
+def is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process_id}/status")
+    return not (status.exists() and "State:\tZ" in status.read_text(encoding="utf-8"))
+
+
+def test_a_script_installs_uses_and_removes(
+    wheels: Path, folder: BackendFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert bpy.ops.diffbmp.install_backend(wheels=str(wheels)) == {"FINISHED"}
     chosen = bpy.context.preferences.addons["diffbmp"].preferences
-    chosen.python, chosen.folder = "", str(place)
-    assert environment.backend_python() == str(environment_python(place))
-    monkeypatch.setattr(installation, "_REQUIREMENTS", ["more"])
-    assert state_of(place) == "old"
-    (place / "mine.txt").write_text("a user's own")
+    assert (chosen.verdict, chosen.works) == ("Ready: 1 CPU thread, proven equal to the reference", True)
+    assert "DiffBMP: " in capfd.readouterr().out
+    assert backend_python() == str(folder.interpreter)
+    marker = folder.marker
+    assert marker
+    assert marker.whole
+    assert marker.packages["torch"] == "9.0+cpu"
+    assert marker.packages["tinynumbers"] == "1.0"
+    assert marker.requirements == ["torch>=2.11", "tinypictures>=1"]
+    assert not folder.cache.exists()
+    log = install.install_log().read_text(encoding="utf-8")
+    assert "Successfully installed" in log
+    assert "--no-index" in log
+
     assert bpy.ops.diffbmp.remove_backend() == {"FINISHED"}
-    assert [path.name for path in place.iterdir()] == ["mine.txt"]
-    with pytest.raises(UserError, match="holds no environment of DiffBMP"):
-        remove_environment(place)
+    assert not folder.path.exists()
+    with pytest.raises(UserError, match="The backend is not installed: press Install") as caught:
+        backend_python()
+    assert caught.value.action == "install"
 
 
-def test_a_cancel_keeps_what_is_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = [sys.executable, "-c", "import time; print('Downloading torch', flush=True); time.sleep(60)"]
-    monkeypatch.setattr(installation, "find_python", lambda versions: Interpreter(sys.executable, VERSION))
-    launch = Installation._launch
-    monkeypatch.setattr(Installation, "_launch", lambda self, command, *rest: launch(self, slow, *rest))
-    task = Installation(place, place.parent / "log", place.parent, planned(place.parent / "wheels"))
-    while not task.tail:
-        assert task.active
-        time.sleep(0.02)
-    assert task.update()
+@pytest.mark.skipif(sys.platform == "win32", reason="asks for processes by signals")
+def test_cancel_ends_every_process_within_a_second_and_install_goes_on(
+    play: Play, wheels: Path, folder: BackendFolder, tmp_path: Path
+) -> None:
+    play(SLOW_DOCTOR)
+    task = Installation(plan(folder, wheels))
+    follow(task, (tmp_path / "pids").exists)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text(encoding="utf-8").split()]
+    assert all(map(is_alive, pids))
     begin = time.monotonic()
+    task.cancel()
+    follow(task)
+    assert time.monotonic() - begin < 1.0
+    assert not any(map(is_alive, pids))
+    assert (task.works, task.action) == (False, "install")
+    assert task.message == "Cancelled: press Install to go on, what is complete is kept"
+    assert folder.flaw().startswith("The backend's installation is not complete")
+
+    play(DOCTOR)
+    made = folder.interpreter.lstat().st_mtime_ns
+    task = follow(Installation(plan(folder, wheels)))
+    assert task.works
+    assert folder.interpreter.lstat().st_mtime_ns == made
+    assert folder.flaw() == ""
+    assert task.state.fraction == 1.0
+    assert 0 < len(tail(task.state)) <= 6
+
+
+def test_stopping_at_once_leaves_nothing_running(wheels: Path, folder: BackendFolder) -> None:
+    task = Installation(plan(folder, wheels))
     task.stop()
     assert not task.active
-    assert time.monotonic() - begin < 1.0
-    assert task.failure is not None
-    assert task.failure.message.startswith("Cancelled: what has been downloaded is kept")
-    assert state_of(place) == "begun"
+    assert not task.works
 
 
-def test_what_cannot_be_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.mkdir()
-    (place / "thesis.txt").write_text("")
-    task = installed(place)
-    assert task.failure is not None
-    assert "holds other things: choose a new or an empty folder" in task.failure.message
-    (place / "thesis.txt").unlink()
-    huge = lambda: Plan([], "", 0, 10**9)  # noqa: E731
-    task = ended(Installation(place, place.parent / "log", place.parent, huge))
-    assert task.failure is not None
-    assert "The backend needs about 1000000.0 GB" in task.failure.message
-    assert not list(place.iterdir())
-    monkeypatch.setattr(pythons, "_places", lambda versions: [str(place / "python"), sys.executable])
-    assert find_python((VERSION,)).version == VERSION
-    with pytest.raises(UserError, match=r"No Python 3\.5 or 3\.6 was found"):
-        find_python(("3.5", "3.6"))
+def test_a_half_unpacked_package_is_installed_again(wheels: Path, folder: BackendFolder) -> None:
+    assert follow(Installation(plan(folder, wheels))).works
+    (info,) = folder.env.glob("**/torch-*.dist-info")
+    (module,) = folder.env.glob("**/torch.py")
+    module.unlink()
+    (info / "RECORD").unlink()
+    task = follow(Installation(plan(folder, wheels)))
+    assert task.works, task.message
+    assert module.exists()
+    assert (info / "RECORD").is_file()
 
 
-def test_the_packages_are_those_of_the_project() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert sorted(project["dependencies"]) == sorted([TORCH, *PACKAGES])
-    extras = project["optional-dependencies"]
-    assert [extras["cuda12"], extras["cuda13"]] == [list(CUDA_PACKAGES["cu12"]), list(CUDA_PACKAGES["cu13"])]
+def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    """The parent's end closes the child's stdin."""
+    (tmp_path / "waits.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
+    command = processes.leashed_module(sys.executable, "waits")
+    command.remove("-I")  # so that the module is found here
+    child = processes.Child(command, tmp_path)
+    assert child._process.stdin
+    time.sleep(0.3)
+    assert child._process.poll() is None
+    child._process.stdin.close()
+    assert child._process.wait(5) == 1
+    child.wait()
 
 
-@pytest.mark.parametrize(
-    ("driver", "variant", "cuda"),
-    [("595.71.05", "cu130", "cu13"), ("572.16", "cu128", "cu12"), ("535.104", "cu126", "cu12"), ("470.1", "cpu", "")],
-)
-def test_pytorch_is_that_of_the_driver(driver: str, variant: str, cuda: str) -> None:
-    made = plan("auto", Card("RTX", driver), system="win32")
-    assert made.calls[0] == ["--index-url", f"https://download.pytorch.org/whl/{variant}", TORCH]
-    assert set(CUDA_PACKAGES.get(cuda, ())) == set(made.calls[1]) - set(PACKAGES)
-    assert ("too old" in made.why) == (variant == "cpu")
+def test_a_backend_that_does_not_work_is_not_taken_for_whole(play: Play, wheels: Path, folder: BackendFolder) -> None:
+    play("raise SystemExit('torch: undefined symbol')")
+    with pytest.raises(RuntimeError, match="The backend does not work: torch: undefined symbol"):
+        bpy.ops.diffbmp.install_backend(wheels=str(wheels))
+    assert not bpy.context.preferences.addons["diffbmp"].preferences.works
+    with pytest.raises(UserError, match="is not complete"):
+        backend_python()
 
 
-def test_other_plans(tmp_path: Path) -> None:
-    assert plan("auto", None, system="linux").calls[0][1].endswith("/cpu")
-    assert plan("cpu", Card("RTX", "600.0"), system="linux").calls[0][1].endswith("/cpu")
-    assert plan("auto", None, system="darwin").calls == [[TORCH, *PACKAGES]]
-    assert plan("auto", None, "https://own/simple", system="linux").calls[0][:2] == [
-        "--index-url",
-        "https://own/simple",
-    ]
-    with pytest.raises(UserError, match="No NVIDIA driver answers"):
-        plan("nvidia", None)
-    with pytest.raises(UserError, match="is too old: update it to 525"):
-        plan("nvidia", Card("GTX", "390.1"), system="linux")
-    with pytest.raises(UserError, match="holds no wheel of torch: fill it by `pip download"):
-        plan("auto", None, wheels=tmp_path)
-    (tmp_path / "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
-    made = plan("auto", None, wheels=tmp_path)
-    assert made.versions == ("3.11",)
-    assert made.calls[0][:3] == ["--no-index", "--find-links", str(tmp_path)]
-    (tmp_path / "cuda_bindings-13.5.0-cp311-cp311-x.whl").touch()
-    assert set(CUDA_PACKAGES["cu13"]) < set(plan("auto", None, wheels=tmp_path).calls[0])
+def test_a_missing_package_is_named(wheels: Path, folder: BackendFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "PACKAGES", ("tinymovies>=1",))
+    task = follow(Installation(plan(folder, wheels)))
+    assert task.message.startswith(f"The wheel folder has no tinymovies for Python {VERSION}: add it")
+    assert task.action == "show_log"
 
 
-def test_without_online_access_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not bpy.app.online_access
-    with pytest.raises(RuntimeError, match="Online access is disabled: allow it"):
-        bpy.ops.diffbmp.install_backend()
-    chosen = bpy.context.preferences.addons["diffbmp"].preferences
-    chosen.wheels, chosen.folder = str(tmp_path), str(tmp_path / "new")
-    monkeypatch.setattr(install, "nvidia_card", lambda: None)
-    with pytest.raises(RuntimeError, match="holds no wheel of torch"):
-        bpy.ops.diffbmp.install_backend()
-    assert not chosen.works
+def test_a_full_disk_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheels = write_backend_wheels(tmp_path / "wheels")
+    with open(next(wheels.glob("torch*")), "ab") as file:
+        file.truncate(900_000_000)  # a hole: nothing is written
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(backend_folder.shutil, "disk_usage", lambda path: usage._replace(free=340_000_000))
+    task = follow(Installation(plan(BackendFolder(tmp_path / "new"), wheels)))
+    assert "has 340 MB free, and 4.0 GB are needed: make room" in task.message
     assert not (tmp_path / "new").exists()
 
 
-def test_what_other_software_sets_does_not_reach_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PYTHONPATH", "PIP_INDEX_URL", "CONDA_PREFIX", "LD_PRELOAD", "VIRTUAL_ENV", "PIP_CERT", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "x")
-    found = packages.clean_environment()
-    assert {"PIP_CERT", "HTTPS_PROXY", "PATH"} <= set(found)
-    assert not {"PYTHONPATH", "PIP_INDEX_URL", "CONDA_PREFIX", "LD_PRELOAD", "VIRTUAL_ENV"} & set(found)
+def test_other_files_are_neither_used_nor_removed(wheels: Path, folder: BackendFolder, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").touch()
+    photos = BackendFolder(tmp_path / "photos")
+    assert "holds other files: choose an empty one" in follow(Installation(plan(photos, wheels))).message
+    with pytest.raises(UserError, match="holds no environment of the add-on: nothing is removed"):
+        photos.remove()
+    (folder.path / "mine.txt").touch()
+    folder.remove()
+    assert [path.name for path in folder.path.iterdir()] == ["mine.txt"]
+
+
+def test_the_network_is_not_used_without_leave(folder: BackendFolder) -> None:
+    if bpy.app.online_access:
+        pytest.skip("Blender was allowed to go online")
+    with pytest.raises(RuntimeError, match="Blender is not allowed to go online: allow it in the preferences"):
+        bpy.ops.diffbmp.install_backend()
+    with pytest.raises(RuntimeError, match="nowhere does not exist: choose the folder that holds"):
+        bpy.ops.diffbmp.install_backend(wheels=str(folder.path / "nowhere"))
+
+
+def test_a_python_of_another_version_is_refused(tmp_path: Path, folder: BackendFolder) -> None:
+    other = "3.13" if VERSION == "3.11" else "3.11"
+    tag = write_backend_wheels(tmp_path / "wheels")
+    (torch,) = tag.glob("torch*")
+    digits = VERSION.replace(".", "")
+    torch.rename(torch.with_name(torch.name.replace(f"cp{digits}", f"cp{other.replace('.', '')}")))
+    task = follow(Installation(plan(folder, tag, python=sys.executable)))
+    assert task.message.endswith(f"is no Python {other} that can make environments")
+
+
+def test_an_environment_of_a_python_that_is_gone_is_not_used(folder: BackendFolder, tmp_path: Path) -> None:
+    folder.write_marker(Marker(True, VERSION, str(tmp_path / "gone"), 1))
+    assert folder.flaw().startswith(f"The backend's Python {tmp_path / 'gone'} is gone: press Install")
+    (folder.path / "diffbmp.json").write_text("{", encoding="utf-8")
+    assert folder.marker is None
+
+
+def test_remove_says_why_not(folder: BackendFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RUN, "task", object())
+    with pytest.raises(RuntimeError, match="An optimization is running: wait for its end, or cancel it"):
+        bpy.ops.diffbmp.remove_backend()
+    monkeypatch.setattr(RUN, "task", None)
+    shutil.rmtree(folder.path)
+    with pytest.raises(RuntimeError, match="There is no environment of the add-on to remove"):
+        bpy.ops.diffbmp.remove_backend()
+    with pytest.raises(RuntimeError, match="No installation is running"):
+        bpy.ops.diffbmp.cancel_install()
+
+
+def test_the_existing_python_is_used_where_it_is_chosen(folder: BackendFolder) -> None:
+    chosen = bpy.context.preferences.addons["diffbmp"].preferences
+    chosen.python = sys.executable
+    assert chosen.mode == "EXISTING"
+    assert backend_python() == sys.executable
+    chosen.python = ""
+    assert chosen.mode == "OWN"
+    chosen.mode = "EXISTING"
+    with pytest.raises(UserError, match="The backend's Python is not set"):
+        backend_python()
+
+
+def test_the_folder_is_movable(tmp_path: Path) -> None:
+    chosen = bpy.context.preferences.addons["diffbmp"].preferences
+    assert own_folder().path.name == "backend"
+    chosen.folder = str(tmp_path)
+    assert own_folder().path == tmp_path
+
+
+def test_a_newer_pytorch_build_that_is_gone_gives_way_to_an_older(
+    folder: BackendFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Indexes are folders here: the newest build's is empty."""
+    index = tmp_path / "index"
+    for variant in ("cu128", "cpu"):
+        write_wheel(index / variant / "torch", "torch", f"9.0+{variant}")
+        write_page(index / variant / "torch")
+    (index / "cu130").mkdir()
+    for name, version in (("tinypictures", "2.0"), ("tinycuda", "1.0")):
+        write_wheel(index / "all" / name, name, version)
+        write_page(index / "all" / name)
+    monkeypatch.setattr("diffbmp.operators.packages.TORCH_INDEX", f"{index.as_uri()}/")
+    monkeypatch.setattr("diffbmp.operators.packages.CUDA_PACKAGES", {12: ("tinycuda",), 13: ("missing",)})
+    monkeypatch.setattr(installation, "find_card", lambda: Card("Card", "590.1"))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://nowhere.invalid/simple")
+    variables = {**processes.clean_environment(), "PIP_CONFIG_FILE": os.devnull}  # this machine's settings may help
+    monkeypatch.setattr(processes, "clean_environment", lambda: variables)
+    task = follow(Installation(plan(folder, None, index=(index / "all").as_uri())))
+    assert task.works, task.message
+    marker = folder.marker
+    assert marker
+    assert marker.packages["torch"] == "9.0+cu128"
+    assert marker.packages["tinycuda"] == "1.0"
+
+
+def write_page(folder: Path) -> None:
+    """The page of a package index that names the wheels in a folder."""
+    links = "".join(f'<a href="{path.name}">{path.name}</a>' for path in folder.glob("*.whl"))
+    (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>", encoding="utf-8")
+
+
+def test_registering_twice_leaves_nothing() -> None:
+    install.unregister()
+    assert not hasattr(bpy.types, "DIFFBMP_OT_install_backend")
+    install.register()
+    assert INSTALL.task is None
+    assert not bpy.app.timers.is_registered(install._tick)

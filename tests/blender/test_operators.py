@@ -128,11 +128,9 @@ def test_without_a_python_poll_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     bpy.context.preferences.addons["diffbmp"].preferences.python = ""
     monkeypatch.setattr(environment, "find_spec", lambda name: None)
     scene = make_scene()
-    assert why_not_optimize(scene).startswith(
-        "The backend is not installed yet: press Install in the add-on's preferences"
-    )
+    assert why_not_optimize(scene).startswith("The backend is not installed: press Install in the add-on's preferences")
     assert not bpy.ops.diffbmp.optimize.poll()
-    with pytest.raises(RuntimeError, match="The backend is not installed yet"):
+    with pytest.raises(RuntimeError, match="The backend is not installed"):
         bpy.ops.diffbmp.optimize()
 
 
