@@ -14,7 +14,8 @@ import bpy
 from ..backend.job import UserError
 from .build import FORMS, Form, build_scene
 from .environment import backend_call
-from .worker import ADD_ON_FOLDER, NO_WINDOW, clean_environment
+from .processes import NO_WINDOW, clean_environment
+from .worker import ADD_ON_FOLDER
 
 NAME = "diffbmp"
 

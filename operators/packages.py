@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..backend.job import UserError
-from .processes import clean_environment
+from .processes import NO_WINDOW, clean_environment
 from .pythons import VERSIONS
 
 TORCH = "torch>=2.11"
@@ -105,7 +105,7 @@ def find_card() -> Card | None:
                 errors="replace",
                 timeout=20,
                 check=True,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                creationflags=NO_WINDOW,
             )
         except (OSError, subprocess.SubprocessError):
             continue

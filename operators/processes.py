@@ -27,6 +27,9 @@ def _is_foreign(name: str) -> bool:
     return name in _FOREIGN_NAMES or name.startswith(_FOREIGN)
 
 
+NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""Flag of new processes, without which Windows opens a console window."""
+
 LEASH = """
 import os, runpy, sys, threading
 def leave():
@@ -64,7 +67,7 @@ class Child:
             encoding="utf-8",
             errors="replace",
             # Without it Windows opens a console window.
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=NO_WINDOW,
             # A group of its own, so that its children end with it.
             start_new_session=os.name == "posix",
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..backend.job import UserError
-from .processes import clean_environment
+from .processes import NO_WINDOW, clean_environment
 
 VERSIONS = ("3.13", "3.11", "3.12", "3.14")
 """Those that run the backend, the best tested first."""
@@ -115,7 +115,7 @@ def probe(command: Sequence[str]) -> Python | None:
             encoding="utf-8",
             timeout=PROBE_SECONDS,
             check=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=NO_WINDOW,
         )
         version, path, usable = json.loads(result.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):

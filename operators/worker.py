@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from ..backend.job import Command, Event, Log, UserError, decode_event
-from .processes import clean_environment
+from .processes import NO_WINDOW, clean_environment
 
 ADD_ON_FOLDER = Path(__file__).resolve().parent.parent
 
@@ -40,7 +40,7 @@ def start_process(command: list[str], log: Path) -> subprocess.Popen[str]:
                 encoding="utf-8",
                 errors="replace",
                 # Without it Windows opens a console window.
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                creationflags=NO_WINDOW,
             )
     except OSError as error:
         raise UserError(
