@@ -83,9 +83,10 @@ def growth(
     count = layout.count
     rank = np.empty(count)
     rank[np.argsort(_growth_key(layout, order, seed), kind="stable")] = np.arange(count)
+    overlap = max(overlap, 1e-6)
     begin = (1.0 - overlap) * rank / max(1, count - 1)
     time = np.append(np.linspace(0.0, 1.0, frames), np.ones(hold))[:, None]
-    t = ((time - begin) / max(overlap, 1e-6)).clip(0.0, 1.0)
+    t = ((time - begin) / overlap).clip(0.0, 1.0)
     size = np.maximum(eased(easing, t), _LEAST_SIZE)
     seen = np.minimum(1.0, 3.0 * t)
     names = ("x", "y", "aspect", "rotation", "color")
@@ -106,6 +107,8 @@ def _check(layouts: list[Layout]) -> None:
     for layout in layouts[1:]:
         if (layout.width, layout.height) != (first.width, first.height):
             raise UserError("The layouts have canvases of different sizes: fit them with one size and shape")
+        if (layout.background, layout.transparent) != (first.background, first.transparent):
+            raise UserError("The layouts have different backgrounds: fit them with one --background")
         if layout.space != first.space:
             raise UserError("The layouts are composited in different spaces: fit them with one --space")
         stamps = [[(t.name, t.mode, t.blend, t.width, t.height) for t in x.templates] for x in (first, layout)]

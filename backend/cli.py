@@ -74,6 +74,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     add("layout", type=Path, metavar="DIR", help="folder that fit wrote")
     add("--out", type=Path, required=True, metavar="FILE.png")
     add("--width", type=int, metavar="PX", help="of the picture (the canvas's)")
+    add("--frame", type=int, metavar="N", help="of a clip, by its number in the scene (the first one)")
     add("--supersample", type=int, default=1, metavar="N", help="N x N samples a pixel (1)")
     text = "leave the background out (as it is where fit did)"
     add("--transparent", action=argparse.BooleanOptionalAction, default=None, help=text)
@@ -138,9 +139,14 @@ def _render(args: argparse.Namespace) -> int:
     with memory_errors_named():
         layout, templates = load_result(args.layout)
         transparent = layout.transparent if args.transparent is None else args.transparent
+        if args.frame is not None and args.frame not in layout.frames:
+            raise UserError(
+                f"{args.layout} has no frame {args.frame}: it has {layout.frames[0]} to {layout.frames[-1]}"
+            )
         picture = render_layout(
             layout,
             templates,
+            frame=0 if args.frame is None else layout.frames.index(args.frame),
             width=args.width,
             supersample=args.supersample,
             transparent=transparent,

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .easings import EASINGS
 from .files import UserError, check_range
+
+if TYPE_CHECKING:
+    from .job import Layout
+    from .templates import Templates
 
 GROWTHS = ("back", "random", "left", "center")
 MAX_FRAMES = 100_000
@@ -39,9 +44,9 @@ def animate(args: argparse.Namespace) -> int:
     check_range("--frames", args.frames, 2, MAX_FRAMES)
     check_range("--hold", args.hold, 0, MAX_FRAMES)
     check_range("--fps", args.fps, 1e-3, 1e4)
+    _check_out(args)
     from .animations import growth, retimed, transition
-    from .rendering import render_layout
-    from .results import ResultFolder, load_recording, load_result
+    from .results import load_recording, load_result
 
     results = [load_result(folder) for folder in args.layouts]
     templates = results[0][1]
@@ -55,27 +60,41 @@ def animate(args: argparse.Namespace) -> int:
         if len(results) < 2:
             raise UserError("A transition needs two layouts at least: name another one")
         layout = transition([one for one, _ in results], templates, **options)
+    _write(layout, templates, args)
+    return 0
+
+
+def _write(layout: Layout, templates: Templates, args: argparse.Namespace) -> None:
+    """The clip's folder, with its frames where they are asked for."""
+    from .rendering import render_layout
+    from .results import ResultFolder
+
     folder = ResultFolder(args.out, templates)
     folder.save(layout)
     if args.render:
         opaque = slice(None) if layout.transparent else slice(3)
-        numbered = enumerate(layout.frames)
         pictures = (
             (number, render_layout(layout, templates, frame=index, transparent=layout.transparent)[opaque])
-            for index, number in numbered
+            for index, number in enumerate(layout.frames)
         )
         folder.finish_clip(pictures, lambda: {"count": layout.count})
-    return 0
+
+
+def _check_out(args: argparse.Namespace) -> None:
+    if args.out.resolve() in (folder.resolve() for folder in args.layouts):
+        raise UserError(f"{args.out} is what the clip is made of, which it would replace: choose another folder")
 
 
 def add_merge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="parts of a clip, in the order of time")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the whole clip's layout")
+    parser.add_argument("--render", action="store_true", help="draw the frames, too")
 
 
 def merge(args: argparse.Namespace) -> int:
     """Raises UserError for parts that do not go together."""
-    from .merging import merge_folders
+    _check_out(args)
+    from .merging import merged_folders
 
-    merge_folders(args.layouts, args.out)
+    _write(*merged_folders(args.layouts), args)
     return 0

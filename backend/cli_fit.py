@@ -292,6 +292,8 @@ def _frames(text: str) -> tuple[int, int]:
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no range of frames such as 1-48")
     first = int(found[1])
+    if found[3] and int(found[3]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} ends with frame 0, but they are counted from 1: leave the end out")
     return first, first if found[2] is None else int(found[3] or 0)
 
 

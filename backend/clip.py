@@ -41,7 +41,7 @@ class Clip:
         if self.end and self.end < self.start:
             raise UserError(f"The clip ends at frame {self.end}, before it starts at {self.start}: swap them")
         check_range("step", self.step, 1, 1000)
-        check_range("fps", self.fps, 0.0, 1000.0)
+        check_range("fps", self.fps, 0.001 if self.fps else 0.0, 1000.0)
         check_range("scene_start", self.scene_start, -MAX_FRAME, MAX_FRAME)
         check_range("iterations", self.iterations, 1, 1_000_000)
         check_range("refinement", self.refinement, 0, 100_000)

@@ -53,7 +53,7 @@ EVEN = 2
 HIGH_DEFINITION = 720
 """Lines from which on a movie that does not say so has the colours of BT.709 and not of BT.601."""
 
-TimedFrame = tuple[float, Image.Image]  # seconds from the first one
+TimedFrame = tuple[float, Image.Image | None]  # seconds from the first one; the last, without a picture, is the end
 
 
 def is_moving(path: Path) -> bool:
@@ -75,10 +75,10 @@ def read_frames(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:
     """
     number = 0
     for number, picture in _numbered(path, clip):
-        if clip.end and number > clip.end:
-            return
         if number >= clip.start and (number - clip.start) % clip.step == 0:
             yield number, picture
+        if number == clip.end:
+            return
     if number < max(clip.start, clip.end):
         raise UserError(
             f"{path} has {number} frames, but frame {max(clip.start, clip.end)} is asked for: choose an earlier end"
@@ -183,15 +183,15 @@ def _numbered(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:
 
 
 def _at_rate(frames: Iterator[TimedFrame], fps: float) -> Iterator[tuple[int, Image.Image]]:
-    """Numbers frames at a constant rate: each shows what is seen in the middle of its time."""
+    """Numbers frames at a constant rate: each shows what is seen in the middle of its time. One at least."""
     numbers = counting(1)
     number, shown = next(numbers), None
     for seconds, picture in frames:
         while shown is not None and seconds > (number - 0.5) / fps:
             yield number, shown
             number = next(numbers)
-        shown = picture
-    if shown is not None:
+        shown = picture or shown
+    if shown is not None and number == 1:
         yield number, shown
 
 
@@ -231,6 +231,7 @@ def _animation(path: Path) -> Iterator[TimedFrame]:
         for frame in ImageSequence.Iterator(image):
             yield seconds, frame.convert("RGBA")
             seconds += _duration(frame) / 1000.0
+        yield seconds, None
 
 
 def _durations(path: Path) -> list[float]:
@@ -240,6 +241,7 @@ def _durations(path: Path) -> list[float]:
 
 def _duration(frame: Image.Image) -> float:
     """Milliseconds; browsers take 100 for those of 0 and 10."""
+    frame.load()  # before that, WebP and AVIF know none
     duration = float(frame.info.get("duration", 0) or 0)
     return duration if duration > 10.0 else 100.0
 
@@ -261,32 +263,41 @@ def _movie(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
 
 
 def _rate(stream: av.VideoStream) -> Fraction:
-    return stream.average_rate or stream.guessed_rate or Fraction(24)
+    average, guessed = stream.average_rate, stream.guessed_rate
+    # A pause makes the average less than the rate at which the others come.
+    if average and guessed and average < guessed < 2 * average:
+        return guessed
+    return average or guessed or Fraction(24)
 
 
 def _decoded(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[TimedFrame]:
-    first = None
-    number = 0
+    first, length = None, 1.0 / float(_rate(stream))
+    number, seconds = 0, 0.0
     try:
         for number, frame in enumerate(container.decode(stream), 1):
             if frame.pts is None or frame.time_base is None:
                 seconds = (number - 1) / float(_rate(stream))
             else:
                 seconds = float(frame.pts * frame.time_base)
+                length = float(frame.duration * frame.time_base) or length
             first = seconds if first is None else first
-            yield seconds - first, _upright(frame)
+            yield seconds - first, _upright(frame, stream.sample_aspect_ratio)
     except FFmpegError as error:
         raise UserError(f"{path} is damaged after frame {number}: save it again or end before it ({error})") from error
     if number == 0:
         raise UserError(f"{path} has no frames: choose another movie")
+    yield seconds - (first or 0.0) + length, None
 
 
-def _upright(frame: av.VideoFrame) -> Image.Image:
+def _upright(frame: av.VideoFrame, aspect: Fraction | None) -> Image.Image:
+    """With its rotation, in square pixels. aspect: a pixel's width over its height."""
     unknown = frame.colorspace in (2, 3)  # unspecified, reserved
     matrix = None
     if unknown:
         matrix = "ITU709" if frame.height >= HIGH_DEFINITION else "ITU601"
     rgba = frame.reformat(format="rgba", src_colorspace=matrix, dst_color_range="JPEG")
     picture = Image.fromarray(rgba.to_ndarray())
+    if aspect and aspect != 1:
+        picture = picture.resize((max(1, round(picture.width * aspect)), picture.height), Image.Resampling.LANCZOS)
     turns = round(frame.rotation / 90) % 4
     return picture.rotate(90 * turns, expand=True) if turns else picture

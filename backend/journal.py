@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .files import UserError, written_aside
 from .job import Job
+from .results import SEAL
 
 
 class FolderJournal:
@@ -23,9 +24,12 @@ class FolderJournal:
     def __init__(self, folder: Path, job: Job) -> None:
         """What the folder holds of another job, or of another target, is removed. Raises UserError as save() does."""
         self._folder = folder
-        identity, seal = _identity(job), folder / "job"
-        if not seal.exists() or seal.read_text(encoding="utf-8") != identity:
+        identity, seal = _identity(job), folder / SEAL
+        self.dropped = seal.exists() and seal.read_text(encoding="utf-8") != identity
+        """Whether another job's records were removed."""
+        if self.dropped:
             shutil.rmtree(folder, ignore_errors=True)
+        if not seal.exists():
             with written_aside(seal) as aside:
                 aside.write_text(identity, encoding="utf-8")
 

@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 
 from .files import UserError
 from .job import Layout
-from .results import ResultFolder, load_result
+from .results import load_result
+from .templates import Templates
 
 _MOVING = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
 _FIXED = ("template", "level", "region", "mirror", "locked")
 _ADVICE = "fit the later part with --start and the earlier part's folder"
 
 
-def merge_folders(folders: list[Path], out: Path) -> Layout:
-    """Joins the parts in these layout folders, in the order of time, into another. Raises UserError as merged does."""
+def merged_folders(folders: list[Path]) -> tuple[Layout, Templates]:
+    """The parts in these layout folders, in the order of time, as one, and its stamps. Raises UserError as merged."""
     results = [load_result(folder) for folder in folders]
-    layout = merged([part for part, _ in results], [str(folder) for folder in folders])
-    ResultFolder(out, results[-1][1]).save(layout)
-    return layout
+    return merged([part for part, _ in results], [str(folder) for folder in folders]), results[-1][1]
 
 
 def merged(parts: list[Layout], names: list[str]) -> Layout:
@@ -49,6 +48,7 @@ def _check(whole: Layout, part: Layout, before: str, name: str) -> None:
         ("sizes", (whole.width, whole.height), (part.width, part.height)),
         ("frame rates", whole.fps, part.fps),
         ("compositing spaces", whole.space, part.space),
+        ("backgrounds", (whole.background, whole.transparent), (part.background, part.transparent)),
         ("stamps", *([(t.name, t.mode, t.blend, t.width, t.height) for t in x.templates] for x in (whole, part))),
     ):
         if one != other:
@@ -57,6 +57,12 @@ def _check(whole: Layout, part: Layout, before: str, name: str) -> None:
         not np.array_equal(getattr(whole, key), getattr(part, key)[: whole.count]) for key in _FIXED
     ):
         raise UserError(f"{before} and {name} have different primitives: {_ADVICE}")
+    seen = whole.opacity[-1] > 0
+    for key in ("x", "y", "scale", "rotation", "opacity"):
+        if not np.allclose(getattr(whole, key)[-1][seen], getattr(part, key)[0, : whole.count][seen], atol=1e-3):
+            raise UserError(
+                f"{before} and {name} show frame {part.frames[0]}, which is in both, in different ways: {_ADVICE}"
+            )
 
 
 def _joined(whole: Layout, part: Layout) -> Layout:

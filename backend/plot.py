@@ -35,7 +35,7 @@ def plot_metrics(metrics: dict[str, Any], frames: list[int], cuts: list[int], pa
         for cut in cuts:
             axes.axvline(cut, color="0.6", linestyle=":", linewidth=1)
         axes.grid(alpha=0.3)
-        if axes.has_data():
+        if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="best", fontsize="small", frameon=False)
     plots[-1].set_xlabel("frame" + (" (dotted: another shot begins)" if cuts else ""))
     with written_aside(path) as aside:

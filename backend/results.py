@@ -7,7 +7,9 @@ a clip has a folder render/ of frames, metrics.png too, and while it is fitted p
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -27,6 +29,9 @@ RECORDING = "recording"
 
 PROGRESS = "progress"
 """Folder of what a clip's fit has found so far, until it is done."""
+
+SEAL = "job"
+"""File in that folder: whose it is."""
 
 _OWN: tuple[str, ...] = (
     "layout.npz",
@@ -49,11 +54,14 @@ class ResultFolder:
     another run has taken the place meanwhile, or the folder is gone, it is written as a whole again.
     """
 
-    def __init__(self, path: Path, templates: Templates) -> None:
-        """Raises UserError where the folder cannot be written to, or where it holds anything but an older result."""
+    def __init__(self, path: Path, templates: Templates, *, keeps_progress: bool = False) -> None:
+        """keeps_progress: progress/ of an older result stays until drop_progress().
+
+        Raises UserError where the folder cannot be written to, or where it holds anything but an older result.
+        """
         self.path = path.resolve()
         _check_free(self.path)
-        self._templates = templates
+        self._templates, self._keeps_progress = templates, keeps_progress
         self._files = [f"templates/{i:03d}_{_safe(item)}.png" for i, item in enumerate(templates.items)]
         self._levels: set[str] = set()  # written
         self._used: set[str] = set()  # by the latest layout
@@ -78,6 +86,8 @@ class ResultFolder:
             self._write_levels(layout, folder)
             layout.save(folder)
             self._identity = _identity(folder)
+            if self._keeps_progress and (self.path / PROGRESS).is_dir():
+                os.replace(self.path / PROGRESS, folder / PROGRESS)
 
     def preview(self, image: Tensor) -> Path:
         """Writes preview.png of an image [3 or 4, H, W]; after the first save only."""
@@ -104,6 +114,10 @@ class ResultFolder:
         for number, image in frames:
             save_png(self.path / "render" / f"{number:04d}.png", image)
         write_json(self.path / "metrics.json", measured())
+
+    def drop_progress(self) -> None:
+        """Of a clip's fit that is done."""
+        shutil.rmtree(self.path / PROGRESS, ignore_errors=True)
 
     def _is_ours(self) -> bool:
         """Whether the folder that was written is still in its place."""
@@ -154,9 +168,10 @@ def _check_free(path: Path) -> None:
     try:
         if path.exists() and not path.is_dir():
             raise UserError(f"{path} is a file, but a folder is needed for the result: choose another place")
-        foreign = (
-            sorted(entry.name for entry in path.iterdir() if not _replaceable(entry.name)) if path.exists() else []
-        )
+        names = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
+        # By their names alone, folders such as render/ may be anyone's.
+        own = {*_OWN} if "layout.json" in names else {PROGRESS} if (path / PROGRESS / SEAL).is_file() else set()
+        foreign = [name for name in names if name not in own and not _replaceable(name)]
         if foreign:
             raise UserError(f"{path} holds other things than a result ({foreign[0]}): choose a new or an empty folder")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,8 +181,8 @@ def _check_free(path: Path) -> None:
 
 
 def _replaceable(name: str) -> bool:
-    """A result's own files, what a killed process left of them, and what file browsers leave everywhere."""
-    return name in _OWN or name in _HARMLESS or name.startswith((".layout-", ".preview-", ".render-", ".metrics-"))
+    """What a killed process left of a result's files, and what file browsers leave everywhere."""
+    return name in _HARMLESS or name.startswith((".layout-", ".preview-", ".render-", ".metrics-"))
 
 
 def _safe(item: Template) -> str:

@@ -145,10 +145,13 @@ def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
 
 def load_importance(job: Job, target: Tensor, weight: Tensor | None) -> Tensor | None:
     """How much errors weigh [H, W]: from 1 to IMPORTANCE, over their mean where the target counts. None = all alike."""
-    if not job.importance:
-        return None
-    importance = 1.0 + (IMPORTANCE - 1.0) * load_grey(Path(job.importance), *target.shape[1:])
-    counts = torch.ones_like(importance) if weight is None else weight
+    return weighed(load_grey(Path(job.importance), *target.shape[1:]), weight) if job.importance else None
+
+
+def weighed(grey: Tensor, weight: Tensor | None) -> Tensor:
+    """How much errors weigh [H, W], of an importance picture's brightness [H, W]: see load_importance."""
+    importance = 1.0 + (IMPORTANCE - 1.0) * grey
+    counts = torch.ones_like(importance) if weight is None or not weight.any() else weight
     mean = (importance.double() * counts).sum() / counts.double().sum()
     return importance / mean.float()
 

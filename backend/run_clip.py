@@ -20,17 +20,17 @@ from .engines import make_rasterizer
 from .engines.choice import choose_engine
 from .files import UserError
 from .fitting import goal_of
-from .fitting.clip import ClipResult, ClipSnapshot, fit_clip
+from .fitting.clip import ClipResult, ClipSnapshot, check_clip_settings, fit_clip
 from .fitting.clip.regions import MovingRegion, fit_clip_regions
 from .fitting.objective import Goal
 from .footage import Footage, load_masks
-from .images import save_png
+from .images import load_grey, save_png
 from .job import Done, Job, Layout, Log, Progress, Settings
 from .journal import FolderJournal
 from .plot import plot_metrics
 from .rendering import render_layout
 from .results import PROGRESS, ResultFolder
-from .run import Emit, load_importance, shrunk
+from .run import Emit, shrunk, weighed
 from .templates import Templates, load_templates
 
 _EVENT_SECONDS = 0.1
@@ -46,8 +46,12 @@ def run_clip(job: Job, clip: Clip, out: Path, emit: Emit, control: Control) -> N
     begin = time.perf_counter()
     if job.settings.recording:
         raise UserError("A moving target is fitted frame by frame, which makes no recording: leave that out")
+    # All that can be wrong before an earlier run's progress is touched.
+    check_clip_settings(job.settings)
     templates = load_templates(job.templates)
-    folder = ResultFolder(out, templates)
+    if job.start and Path(job.start).resolve() == out.resolve():
+        raise UserError(f"{out} holds the layout to continue from, which would be replaced: choose another folder")
+    folder = ResultFolder(out, templates, keeps_progress=True)
     with ExitStack() as stack:
         emit(Log("Reading the target"))
         footage = stack.enter_context(Footage(Path(job.target), clip, job.settings.size))
@@ -60,6 +64,8 @@ def run_clip(job: Job, clip: Clip, out: Path, emit: Emit, control: Control) -> N
         emit(Log(f"{size}, stamps: {len(templates)}, engine {engine.name} on {engine.device}{why}"))
         progress = folder.path / PROGRESS
         journal = FolderJournal(progress, job)
+        if journal.dropped:
+            emit(Log("What an earlier run had found was of another job, and is dropped"))
         if journal.frames:
             emit(Log(f"Goes on after {journal.frames} frames that an earlier run has found"))
         goals = Goals(job, clip, footage)
@@ -75,12 +81,15 @@ def run_clip(job: Job, clip: Clip, out: Path, emit: Emit, control: Control) -> N
 
         def metrics() -> dict[str, Any]:
             seconds = {"total": round(time.perf_counter() - begin, 3), "fit": round(result.seconds, 3)}
-            more = {"seconds": seconds, "count": settings.count, "primitives": result.layout.count}
+            seen = int((result.layout.opacity > 0).sum(1).max(initial=0))
+            more = {"seconds": seconds, "count": seen, "primitives": result.layout.count}
             return {**measured.values, **more, "engine": engine.name, "device": engine.device}
 
         folder.finish_clip(measured.pictures(), metrics)
         shots = [result.layout.frames[first] for first in result.shots]
         plot_metrics(measured.values, result.layout.frames, shots[1:], folder.path / "metrics.png")
+        if not result.cancelled:
+            folder.drop_progress()
         emit(Done(str(folder.path), result.cancelled))
 
 
@@ -91,6 +100,9 @@ class Goals(Sequence[Goal]):
         """Raises UserError where a mask does not go with the frames, or nothing counts in the first one."""
         self._job, self._footage = job, footage
         size = (len(footage), footage.height, footage.width)
+        # A mask with a time of its own keeps step with the target.
+        clip = replace(clip, fps=footage.fps)
+        self._importance = load_grey(Path(job.importance), *size[1:]) if job.importance else None
         self._mask = load_masks(Path(job.mask), clip, *size) if job.mask else None
         self.regions = [
             MovingRegion(r.name, load_masks(Path(r.mask), clip, *size), tuple(r.stamps), r.share, r.settings)
@@ -102,7 +114,7 @@ class Goals(Sequence[Goal]):
 
     def __getitem__(self, index: int) -> Goal:  # type: ignore[override]
         target, weight = self.picture(index)
-        importance = load_importance(self._job, target, weight)
+        importance = None if self._importance is None else weighed(self._importance, weight)
         return goal_of(target, {"mask": weight, "importance": importance, "hidden part": None}, self._job.settings)
 
     def picture(self, index: int) -> tuple[Tensor, Tensor | None]:
@@ -134,13 +146,18 @@ def _fitted(
     options: dict[str, Any] = {"frames": frames, "fps": fps, "observer": observer, "control": control}
     if goals.regions:
         return fit_clip_regions(goals, goals.regions, templates, job.settings, clip, journal=journal, **options)
-    start = None
-    if job.start:
-        start = Layout.load(Path(job.start))
+    start = Layout.load(Path(job.start)) if job.start else None
+    if start is not None and len(start.frames) > 1:
         # A part of a clip goes on from the frame that it shares with the one before.
-        index = start.frames.index(frames[0]) if frames[0] in start.frames else len(start.frames) - 1
-        start = start.only([index])
-    return fit_clip(goals, templates, job.settings, clip, start=start, journal=journal, **options)
+        if frames[0] not in start.frames:
+            raise UserError(
+                f"{job.start} has no frame {frames[0]}, with which this part begins: begin with its last, "
+                f"{start.frames[-1]}"
+            )
+        options["start"] = start.only([start.frames.index(frames[0])])
+    elif start is not None:
+        options["begin"] = start
+    return fit_clip(goals, templates, job.settings, clip, journal=journal, **options)
 
 
 class _Measured:

@@ -71,6 +71,7 @@ def fit_clip(
     frames: Sequence[int],  # the scene's frame of each
     fps: float,
     start: Layout | None = None,
+    begin: Layout | None = None,
     observer: Observer | None = None,
     control: Control | None = None,
     journal: Journal | None = None,
@@ -81,23 +82,27 @@ def fit_clip(
     both are seen in turn. settings.iterations are those of a shot's first frame. In a frame that is to stay clear all
     over, nothing is seen: a shot ends before it.
     start is a layout whose last frame is the first one here; its primitives go on and keep their identities.
+    begin is one that the first frame's fit goes on from, as fit does.
     A control that is cancelled ends the fit with the frames that there are.
 
     Raises UserError for settings that are for still pictures only, and as fit does.
     """
-    _check(settings)
+    check_clip_settings(settings)
     # Where nothing was to be seen, nothing goes on.
     seen = 0 if start is None else int((start.opacity[-1] > 0).sum())
     if seen:
         settings = replace(settings, count=seen)
     with torch.no_grad(), torch_threads(1):
-        fit = _ClipFit(goals, templates, settings, clip, observer, control or Control(), journal)
+        if begin is not None:
+            settings = replace(settings, count=begin.count + settings.added)
+        fit = _ClipFit(goals, templates, settings, clip, observer, control or Control(), journal, begin)
         shots = fit.run(start if seen else None)
         layout = assembled(shots, fit.context, list(frames)[: fit.done], fps)
         return ClipResult(layout, [shot.first for shot in shots], fit.cancelled, fit.seconds)
 
 
-def _check(settings: Settings) -> None:
+def check_clip_settings(settings: Settings) -> None:
+    """Raises UserError for settings that are for still pictures only."""
     if settings.recipe != "default":
         raise UserError(f"The recipe {settings.recipe} is for still pictures: choose default for a clip")
     if settings.order != "free":
@@ -123,7 +128,9 @@ class _ClipFit:
         observer: Observer | None,
         control: Control,
         journal: Journal | None,
+        begin: Layout | None,
     ) -> None:
+        self._begin = begin
         self._goals, self._templates, self._settings, self._clip = goals, templates, settings, clip
         self._control, self._journal = control, journal
         self.context = Context.of(_first_seen(goals), templates, settings, clip)
@@ -147,8 +154,11 @@ class _ClipFit:
                 self.done += 1
                 self._progress.passed(1)
                 continue
-            shots.append(self._shot(self.done, start if self.done == 0 else None))
-            self.done += len(shots[-1].poses)
+            shot = self._shot(self.done, start if self.done == 0 else None)
+            if shots and self.cancelled and len(shot.poses) == 1:
+                break  # hardly begun
+            shots.append(shot)
+            self.done += len(shot.poses)
         return shots
 
     def _shot(self, begin: int, start: Layout | None) -> Shot:
@@ -207,7 +217,12 @@ class _ClipFit:
             if layout is None:
                 own = replace(self._settings, preview_seconds=0.0)
                 layout = fit_goal(
-                    goal, self._templates, own, observer=self._stepped(begin), control=self._control
+                    goal,
+                    self._templates,
+                    own,
+                    start=self._begin if begin == 0 else None,
+                    observer=self._stepped(begin),
+                    control=self._control,
                 ).layout
             identities, pose = posed(layout, self.context)
         tracker = Tracker(self.context, identities, pose, goal)

@@ -74,8 +74,8 @@ def fit_clip_regions(
         done.append(replace(result, layout=_placed(result.layout, stamps, number, templates)))
         if control.cancelled:
             break
-    shots = sorted({shot for result in done for shot in result.shots})
     length = min(len(result.layout.frames) for result in done)
+    shots = sorted({shot for result in done for shot in result.shots if shot < length})
     layouts = [result.layout.only(range(length)) for result in done]
     return ClipResult(_merged(layouts), shots, control.cancelled, sum(result.seconds for result in done))
 
