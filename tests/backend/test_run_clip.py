@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 import numpy as np
@@ -63,12 +63,15 @@ def test_a_users_own_folder_is_never_replaced(
     assert own.read_text() == "mine"
 
 
-def test_a_cancelled_run_goes_on_where_it_was(command: list[str], tmp_path: Path) -> None:
+def test_a_cancelled_run_goes_on_where_it_was(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.run_clip._EVENT_SECONDS", 0.0)
     job, clip = job_of(command, tmp_path)
     control = Control()
 
     def cancel(event: object) -> None:
-        if isinstance(event, Progress) and event.frame == 4:
+        if isinstance(event, Progress) and event.frame == 3:
             control.cancel()
 
     said: list[str] = []
@@ -134,7 +137,7 @@ def test_masks_with_a_time_of_their_own_keep_step(tmp_path: Path) -> None:
 
 def test_pixels_that_are_not_square_are_made_so(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
-        stream = cast(av.VideoStream, container.add_stream("libx264", rate=25))
+        stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 48, 48, "yuv420p"
         stream.codec_context.sample_aspect_ratio = Fraction(2, 1)
         for number in range(3):
