@@ -44,13 +44,8 @@ def run_clip(job: Job, clip: Clip, out: Path, emit: Emit, control: Control) -> N
     names no folder. Raises UserError for whatever the user can mend.
     """
     begin = time.perf_counter()
-    if job.settings.recording:
-        raise UserError("A moving target is fitted frame by frame, which makes no recording: leave that out")
-    # All that can be wrong before an earlier run's progress is touched.
-    check_clip_settings(job.settings)
+    _check(job, out)
     templates = load_templates(job.templates)
-    if job.start and Path(job.start).resolve() == out.resolve():
-        raise UserError(f"{out} holds the layout to continue from, which would be replaced: choose another folder")
     folder = ResultFolder(out, templates, keeps_progress=True)
     with ExitStack() as stack:
         emit(Log("Reading the target"))
@@ -91,6 +86,15 @@ def run_clip(job: Job, clip: Clip, out: Path, emit: Emit, control: Control) -> N
         if not result.cancelled:
             folder.drop_progress()
         emit(Done(str(folder.path), result.cancelled))
+
+
+def _check(job: Job, out: Path) -> None:
+    """Raises UserError for what can be wrong before an earlier run's progress is touched."""
+    if job.settings.recording:
+        raise UserError("A moving target is fitted frame by frame, which makes no recording: leave that out")
+    check_clip_settings(job.settings)
+    if job.start and Path(job.start).resolve() == out.resolve():
+        raise UserError(f"{out} holds the layout to continue from, which would be replaced: choose another folder")
 
 
 class Goals(Sequence[Goal]):

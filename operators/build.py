@@ -147,6 +147,9 @@ class DIFFBMP_OT_build(bpy.types.Operator):
             self.report({"ERROR"}, error.message)
             return {"CANCELLED"}
         settings.build.scene = scene
+        # Where it is rebuilt and gone on with.
+        for name in ("form", "tolerance", "spread", "samples"):
+            setattr(scene.diffbmp.build, name, getattr(settings.build, name))
         kind = "instances" if dense_object(scene) else "planes"
         message = f"Built {len(scene[KEY]['template']):,} {kind} in the scene {scene.name}"
         NOTICE.tell(message)

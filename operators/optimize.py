@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -124,9 +125,9 @@ class Optimizing(Watching):
         failed = task.state == "failed"
         message = task.message or "Done"
         if task.state == "done" and task.progress:
-            moves = task.progress.frame is not None
-            quality = f"{task.progress.psnr:.1f} dB" if moves else describe_quality(task.progress)
-            message = f"Done after {task.progress.step} steps: {quality}"
+            message = f"Done after {task.progress.step} steps: {_measured(task) or describe_quality(task.progress)}"
+        if not bpy.app.background and (task.out / "render.png").is_file():
+            PREVIEW.show(str(task.out / "render.png"))
         if task.has_layout and scene:
             try:
                 self.take(scene, task)
@@ -205,6 +206,14 @@ def describe_quality(progress: Progress) -> str:
     quality = f", {progress.psnr:.1f} dB" if progress.psnr > 0 else ""
     what = f"loss {progress.loss:.4g}" if progress.frame is None else f"frame {progress.frame}"
     return what + quality
+
+
+def _measured(run: Run) -> str:
+    """The result's PSNR as it was measured at the end, "" where it was not."""
+    try:
+        return f"{json.loads((run.out / 'metrics.json').read_text(encoding='utf-8'))['psnr']:.1f} dB"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def describe_seconds(seconds: float) -> str:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import bpy
 import bpy.utils.previews
+import numpy as np
 
 NAME = "DiffBMP Preview"
+SIZE = 256
+"""Longer side of the icon at most, px."""
 
 
 class Preview:
@@ -30,25 +33,43 @@ class Preview:
             return
         if not path or latest == self._latest:
             return
-        self._latest = latest
+        image = bpy.data.images.get(NAME)
+        try:
+            if image is None:
+                image = bpy.data.images.load(path)
+                image.name = NAME
+            else:
+                image.filepath = path
+                image.reload()
+        except RuntimeError:  # likewise
+            return
+        if 0 not in image.size:
+            self._latest = latest
+            self._draw(image)
+
+    def _draw(self, image: bpy.types.Image) -> None:
+        # By its pixels: of a file that changes, Blender would show what it has seen of it before.
+        width, height = image.size
+        pixels = np.empty((height, width, 4), np.float32)
+        image.pixels.foreach_get(pixels.ravel())
+        step = -(-max(width, height) // SIZE)
+        small = pixels[::step, ::step]
+        small[..., :3] *= small[..., 3:]  # icons are premultiplied
+        height, width = small.shape[:2]
+        square = np.zeros((max(height, width),) * 2 + (4,), np.float32)
+        top, left = (len(square) - height) // 2, (len(square) - width) // 2
+        square[top : top + height, left : left + width] = small
         if self._icons is None:
             self._icons = bpy.utils.previews.new()
         self._icons.clear()
-        self._icons.load(NAME, path, "IMAGE", force_reload=True)
-        image = bpy.data.images.get(NAME)
-        if image is not None:
-            image.filepath = path
-            image.reload()
+        icon = self._icons.new(NAME)
+        icon.image_size = icon.icon_size = (len(square),) * 2
+        icon.image_pixels_float.foreach_set(square.ravel())
+        icon.icon_pixels_float.foreach_set(square.ravel())
 
     def image(self) -> bpy.types.Image | None:
-        """The image datablock, made where there is none yet; None before the first preview."""
-        if not self._latest[0]:
-            return None
-        image = bpy.data.images.get(NAME)
-        if image is None:
-            image = bpy.data.images.load(self._latest[0])
-            image.name = NAME
-        return image
+        """The image datablock; None before the first preview."""
+        return bpy.data.images.get(NAME)
 
     def clear(self) -> None:
         if self._icons is not None:

@@ -7,6 +7,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, StringProperty
 
 from ..backend.job import UserError
+from .examples import example_images
 from .session import NOTICE
 from .stamp_sources import Source, image_source, object_sources, text_sources
 from .stamps import SPLITS, add_sources, refresh
@@ -103,6 +104,15 @@ class DIFFBMP_OT_add_stamp_files(_Adding):
         except UserError as error:
             return self.fail(error.message)
         return self.add(context, *load_sources(paths))
+
+
+class DIFFBMP_OT_add_example_stamps(_Adding):
+    bl_idname = "diffbmp.add_example_stamps"
+    bl_label = "Add Examples"
+    bl_description = "Add a disc, a leaf and a brush stroke to the stamps, to begin with"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return self.add(context, [image_source(image) for image in example_images()], [])
 
 
 class DIFFBMP_OT_add_stamp_objects(_Adding):
@@ -204,6 +214,7 @@ class DIFFBMP_OT_use_stamps(bpy.types.Operator):
 
 _CLASSES = (
     DIFFBMP_OT_add_stamp_files,
+    DIFFBMP_OT_add_example_stamps,
     DIFFBMP_OT_add_stamp_objects,
     DIFFBMP_OT_add_stamp_text,
     DIFFBMP_OT_refresh_stamps,

@@ -68,7 +68,7 @@ class DIFFBMP_PT_continue(Built, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         row = layout.row(align=True)
-        for action, text in (("LOCK", "Lock"), ("UNLOCK", "Unlock"), ("SELECT", "Select Locked")):
+        for action, text in (("LOCK", "Lock"), ("UNLOCK", "Unlock"), ("SELECT", "Select")):
             row.operator("diffbmp.lock", text=text).action = action
         if RUN.task is not None:
             draw_run(layout, RUN.task)

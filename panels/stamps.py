@@ -48,6 +48,10 @@ class DIFFBMP_PT_stamps(Sidebar, bpy.types.Panel):
         layout = settings_layout(self.layout)
         layout.prop(stamps, "collection")
         _draw_list(layout, stamps)
+        if not stamps.entries:
+            row = layout.row(align=True)
+            row.operator("diffbmp.add_stamp_files", icon="FILE_FOLDER")
+            row.operator("diffbmp.add_example_stamps", icon="OUTLINER_OB_IMAGE")
         layout.prop(stamps, "mode")
         if stamps.mode in ("mix", "multiply"):
             layout.prop(stamps, "blend")

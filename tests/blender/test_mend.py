@@ -128,3 +128,10 @@ def test_registering_twice_leaves_nothing_and_takes_no_time() -> None:
     (line,) = (line for line in answer.stdout.split("\n") if line.startswith("LOADED IN"))
     # 0.2 s is the bar on a quiet machine; bpy has numpy loaded already.
     assert float(line.split()[-1]) < 0.4
+
+
+def test_the_reference_of_the_settings_is_current() -> None:
+    if bpy.app.version[:2] != (5, 0):
+        pytest.skip("it is written with Blender 5.0")
+    command = [sys.executable, "-m", "docs.settings", "--check"]
+    assert subprocess.run(command, cwd=ROOT, timeout=60, check=False).returncode == 0, "run python -m docs.settings"

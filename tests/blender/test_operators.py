@@ -195,11 +195,12 @@ def test_build_makes_the_scene_that_it_names(tmp_path: Path) -> None:
     write_layout(tmp_path / "layout", *random_layout(5))
     scene = make_scene()
     scene.diffbmp.build.layout = str(tmp_path / "layout")
-    scene.diffbmp.build.samples = 3
+    scene.diffbmp.build.samples, scene.diffbmp.build.spread = 3, 0.5
     assert bpy.ops.diffbmp.build() == {"FINISHED"}
     result = scene.diffbmp.build.scene
     assert result.name == "DiffBMP sunset"
     assert result.cycles.samples == 3
+    assert result.diffbmp.build.spread == 0.5
     assert bpy.context.scene == scene
     assert NOTICE.text == "Built 5 planes in the scene DiffBMP sunset"
 
