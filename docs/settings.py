@@ -1,6 +1,6 @@
 """Writes docs/settings.md, the reference of all settings, from the add-on's own properties; `--check` only compares.
 
-ENV/bin/python docs/settings.py [--check]      in an environment that has bpy
+ENV/bin/python -m docs.settings [--check], from the project's folder, in an environment that has bpy.
 """
 
 from __future__ import annotations
