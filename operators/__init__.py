@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     animate,
+    bake,
     build,
     capture,
     clips,
@@ -21,6 +22,7 @@ from . import (
     properties,
     recover,
     regions,
+    replace_stamp,
     result,
     stamp_list,
     stamps,
@@ -50,6 +52,8 @@ _PARTS = (
     build,
     result,
     continue_fit,
+    replace_stamp,
+    bake,
     editable,
     mend,
     presets,

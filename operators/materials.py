@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 from ..backend.job import TemplateSpec, UserError
 from .compat import empty_node_tree
@@ -41,6 +43,18 @@ def load_packed(path: Path, name: str, color_space: str) -> bpy.types.Image:
     image.pack()
     # A path of its own, which no other image has: where they are unpacked, none must overwrite another.
     image.name = name
+    image.filepath_raw = image.packed_files[0].filepath = f"//textures/{bpy.path.clean_name(image.name)}.png"
+    return image
+
+
+def new_packed(name: str, rgba: NDArray[np.uint8], color_space: str) -> bpy.types.Image:
+    """A picture [h, w, 4] as an image in the .blend, as load_packed gives those of files."""
+    height, width = rgba.shape[:2]
+    image = bpy.data.images.new(name, width, height, alpha=True)
+    image.alpha_mode = "CHANNEL_PACKED"
+    image.colorspace_settings.name = color_space
+    image.pixels.foreach_set((rgba[::-1].astype(np.float32) / 255.0).ravel())
+    image.pack()
     image.filepath_raw = image.packed_files[0].filepath = f"//textures/{bpy.path.clean_name(image.name)}.png"
     return image
 

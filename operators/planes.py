@@ -29,6 +29,8 @@ ROW = "diffbmp_row"
 LOCKED = "diffbmp_locked"
 """Custom property of planes that a continued fit leaves as they are."""
 
+_CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+
 Level = tuple[int, int, int]  # template, level along u, level along v
 
 
@@ -164,13 +166,19 @@ def _make_mesh(image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Mesh:
     """A rectangle that carries the padded image such that the stamp itself fills its part of the square [-1, 1]^2."""
     if min(image.size) <= 2 * LEVEL_PADDING:
         raise UserError(f"The stamp's picture {image.name} is too small to be of this layout: optimize again")
+    mesh = bpy.data.meshes.new(image.name)
+    mesh.from_pydata([(u, v, 0.0) for u, v in _CORNERS], [], [(0, 1, 2, 3)])
+    mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", [(c + 1) / 2 for corner in _CORNERS for c in corner])
+    set_corners(mesh, image, stamp)
+    return mesh
+
+
+def set_corners(mesh: bpy.types.Mesh, image: bpy.types.Image, stamp: TemplateSpec) -> None:
+    """Gives the mesh of a stamp's level the shape that its padded image asks for."""
     longer = max(stamp.width, stamp.height)
     half_u, half_v = (
         size / (size - 2 * LEVEL_PADDING) * side / longer
         for size, side in zip(image.size, (stamp.width, stamp.height), strict=True)
     )
-    mesh = bpy.data.meshes.new(image.name)
-    corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
-    mesh.from_pydata([(half_u * u, half_v * v, 0.0) for u, v in corners], [], [(0, 1, 2, 3)])
-    mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", [(c + 1) / 2 for corner in corners for c in corner])
-    return mesh
+    mesh.vertices.foreach_set("co", [value for u, v in _CORNERS for value in (half_u * u, half_v * v, 0.0)])
+    mesh.update()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import bpy
 
@@ -49,6 +49,9 @@ def show_layout(
     name = next((child.name for child in scene.collection.children if child in old), scene.name)
     with wholly_or_not_at_all():
         collection = build_layout(layout, meshes, name, form)
+    # Out of the scene first: objects in one are removed ten times as slowly.
+    for child in [child for child in scene.collection.children if child in old]:
+        scene.collection.children.unlink(child)
     scene.collection.children.link(collection)
     _remove(old - set(_within(collection)) - set(_stage(scene)))
     collection.name = name
@@ -161,7 +164,9 @@ def _remove(parts: set[bpy.types.ID]) -> None:
         bpy.data.batch_remove(unused)
 
 
-class _Operator(bpy.types.Operator):
+class ResultOperator(bpy.types.Operator):
+    """What operators of a scene that was built have in common."""
+
     bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
 
     @classmethod
@@ -171,6 +176,13 @@ class _Operator(bpy.types.Operator):
             return False
         return True
 
+    def run(self, act: Callable[[], str]) -> set[str]:
+        """Does it, and tells what it returns, or what went wrong."""
+        try:
+            return self.end(act())
+        except UserError as error:
+            return self.end("", error)
+
     def end(self, message: str, error: UserError | None = None) -> set[str]:
         """Says how it went, and returns the operator's result."""
         text = error.message if error else message
@@ -179,7 +191,7 @@ class _Operator(bpy.types.Operator):
         return {"CANCELLED" if error else "FINISHED"}
 
 
-class DIFFBMP_OT_rebuild(_Operator):
+class DIFFBMP_OT_rebuild(ResultOperator):
     bl_idname = "diffbmp.rebuild"
     bl_label = "Rebuild"
     bl_description = "Build the layout anew with these settings. Planes that were changed by hand keep that"
@@ -194,7 +206,7 @@ class DIFFBMP_OT_rebuild(_Operator):
         return self.end(f"Built {len(scene[KEY]['template']):,} stamps anew")
 
 
-class DIFFBMP_OT_lock(_Operator):
+class DIFFBMP_OT_lock(ResultOperator):
     bl_idname = "diffbmp.lock"
     bl_label = "Lock"
     bl_description = "Lock the selected planes: Continue leaves them exactly as they are"
@@ -225,7 +237,7 @@ class DIFFBMP_OT_lock(_Operator):
         return self.end(f"{len(chosen):,} planes are {'' if self.action == 'LOCK' else 'no longer '}locked")
 
 
-class DIFFBMP_OT_remove_result(_Operator):
+class DIFFBMP_OT_remove_result(ResultOperator):
     bl_idname = "diffbmp.remove_result"
     bl_label = "Remove Result"
     bl_description = "Remove this scene with all that was made for it"

@@ -90,6 +90,8 @@ class DIFFBMP_PT_rebuild(Built, bpy.types.Panel):
         layout.use_property_decorate = False
         _draw_form(layout, context.scene.diffbmp.build)
         layout.operator("diffbmp.rebuild", icon="FILE_REFRESH")
+        layout.operator("diffbmp.replace_stamp", icon="IMAGE_DATA")
+        layout.operator("diffbmp.bake", icon="MESH_DATA")
         if dense_object(context.scene):
             layout.operator("diffbmp.make_editable", icon="MESH_PLANE")
 

@@ -13,7 +13,8 @@ from diffbmp.backend.job import Layout, UserError
 from diffbmp.operators.build import Form, build_scene
 from diffbmp.operators.planes import LOCKED, SPACING, UNIT
 from diffbmp.operators.readback import planes_of, read_layout
-from diffbmp.operators.result import rebuild, remove_result
+from diffbmp.operators.replace_stamp import replace_stamp, resampled
+from diffbmp.operators.result import rebuild, remove_result, stamps_of
 from diffbmp.operators.session import NOTICE
 from diffbmp.operators.storage import stored_layout
 
@@ -204,3 +205,51 @@ def test_with_five_thousand_stamps_nothing_takes_a_second(tmp_path: Path, form: 
     begin = time.process_time()
     remove_result(scene)
     assert time.process_time() - begin < 1.0
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+@pytest.mark.parametrize("space", ["display", "linear"])
+def test_a_baked_mesh_looks_the_same(tmp_path: Path, spread: float, space: str) -> None:
+    scene = built(tmp_path, form=Form("PLANES", spread=spread), space=space)
+    before = render(scene, tmp_path / "before.png")
+    assert bpy.ops.diffbmp.bake() == {"FINISHED"}
+    baked = bpy.data.scenes[f"{scene.name} mesh"]
+    (mesh,) = (item for item in baked.collection.all_objects if item.type == "MESH")
+    assert len(mesh.data.polygons) == 30
+    assert psnr(render(baked, tmp_path / "baked.png"), before) > 50
+    # The scene itself is as it was.
+    assert len(planes_of(scene)) == 30
+
+
+def test_a_stamp_is_replaced_on_all_of_its_planes(tmp_path: Path) -> None:
+    scene = built(tmp_path)
+    before = render(scene, tmp_path / "before.png")
+    first = stamps_of(scene)[0]
+    bpy.context.window.scene = scene
+    with pytest.raises(RuntimeError, match="Choose an image"):
+        bpy.ops.diffbmp.replace_stamp(stamp="0")
+    # Its own picture in its place changes little: levels are made anew, of another filter.
+    copied = first.copy()
+    copied.name = "again.png"
+    assert bpy.ops.diffbmp.replace_stamp(stamp="0", image=copied.name) == {"FINISHED"}
+    assert layout_of(scene).templates[0].name == "again"
+    tall = bpy.data.images.new("tall.png", 20, 60, alpha=True)
+    tall.pixels.foreach_set(np.tile(np.array([1, 0, 0, 1], np.float32), 1200))
+    replace_stamp(scene, 1, tall)
+    spec = layout_of(scene).templates[1]
+    assert (spec.name, spec.width, spec.height) == ("tall", 20, 60)
+    after = render(scene, tmp_path / "after.png")
+    assert 10 < psnr(after, before) < 40
+    assert same(read_layout(scene), layout_of(scene))
+    with pytest.raises(UserError, match="has no stamp 9"):
+        replace_stamp(scene, 8, tall)
+
+
+def test_levels_are_means_weighed_by_alpha() -> None:
+    rgba = np.zeros((4, 6, 4), np.uint8)
+    rgba[:, :3] = (200, 100, 0, 255)
+    rgba[:, 3:] = (0, 0, 255, 0)
+    small = resampled(rgba, 3, 2)
+    assert small.shape == (2, 3, 4)
+    assert small[0].tolist() == [[200, 100, 0, 255], [200, 100, 0, 128], [0, 0, 0, 0]]
+    assert (resampled(rgba, 6, 4)[:, :3] == rgba[:, :3]).all()

@@ -1,0 +1,143 @@
+"""What a user does in a window, one step after the other; run by Blender itself: `blender --python session.py -- ...`.
+
+Arguments: the add-on's zip, the backend's Python, a folder for what is saved. Says PASSED and figures, or a traceback.
+Operators are invoked as buttons invoke them; Blender's own loop does the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+ZIP, PYTHON, FOLDER = sys.argv[sys.argv.index("--") + 1 :]
+TICK = 0.01
+LIMIT = 60.0
+"""Seconds that a step may take."""
+
+Condition = Callable[[], bool]
+
+
+def session() -> Iterator[Condition]:
+    """Yields what is waited for."""
+    bpy.context.preferences.view.show_splash = False
+    bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True)
+    name = next(item.module for item in bpy.context.preferences.addons if item.module.endswith(".diffbmp"))
+    package = sys.modules[name]
+    chosen = bpy.context.preferences.addons[name].preferences
+    chosen.mode, chosen.python = "EXISTING", PYTHON
+    run = package.operators.optimize.RUN
+    preview = package.operators.preview.PREVIEW
+    show_sidebar()
+    yield waiting(0.5)
+
+    settings = bpy.context.scene.diffbmp
+    image = bpy.data.images.new("grid", 256, 192)
+    image.generated_type = "COLOR_GRID"
+    settings.target.image = image
+    assert bpy.ops.diffbmp.add_example_stamps() == {"FINISHED"}
+    settings.fit.count, settings.fit.size, settings.fit.steps = 300, 256, 50_000
+    begin = time.monotonic()
+    bpy.ops.diffbmp.optimize("INVOKE_DEFAULT")
+    yield lambda: bool(preview.icon)
+    tell("FIRST PREVIEW", round(time.monotonic() - begin, 2))
+    yield waiting(1.0)
+
+    bpy.ops.diffbmp.pause()
+    yield waiting(0.3)
+    step = run.task.progress.step
+    yield waiting(0.7)
+    assert run.task.progress.step <= step + 1, "it does not rest"
+    bpy.ops.diffbmp.pause()
+    yield lambda: run.task.progress.step > step + 5
+    begin = time.monotonic()
+    bpy.ops.diffbmp.cancel()
+    yield lambda: run.task is None
+    tell("CANCELLED IN", round(time.monotonic() - begin, 2))
+    assert time.monotonic() - begin < 1.5
+    assert settings.build.layout
+
+    settings.fit.steps = 40
+    begin = time.monotonic()
+    bpy.ops.diffbmp.optimize("INVOKE_DEFAULT")
+    yield lambda: run.task is None
+    tell("WARM RUN", round(time.monotonic() - begin, 2))
+    source = bpy.context.scene.name
+    bpy.ops.diffbmp.build("INVOKE_DEFAULT")
+    yield waiting(0.5)
+    result = bpy.data.scenes[source].diffbmp.build.scene
+    assert bpy.context.window.scene == result
+    count = len(result.collection.all_objects)
+    assert count == 301
+    result.diffbmp.build.added = 20
+    # A timer's operators leave no steps of undo by themselves.
+    bpy.ops.ed.undo_push(message="built")
+    bpy.ops.diffbmp.continue_fit("INVOKE_DEFAULT")
+    yield lambda: run.task is None
+    assert len(bpy.context.window.scene.collection.all_objects) == 321
+    bpy.ops.ed.undo()
+    yield waiting(0.5)
+    bpy.ops.diffbmp.show_scene(name=source)
+    path = str(Path(FOLDER) / "session.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    yield waiting(0.5)
+    settings = bpy.data.scenes[source].diffbmp
+    assert settings.build.layout
+    assert len(settings.build.scene.collection.all_objects) == 301
+
+
+def show_sidebar() -> None:
+    for area in bpy.context.window.screen.areas:
+        if area.type == "VIEW_3D":
+            area.spaces.active.show_region_ui = True
+
+
+def tell(*parts: object) -> None:
+    sys.stdout.write(" ".join(map(str, parts)) + "\n")
+    sys.stdout.flush()
+
+
+def waiting(seconds: float) -> Condition:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
+
+
+class Driver:
+    """Takes the steps, from a timer."""
+
+    def __init__(self) -> None:
+        self.steps, self.condition = session(), waiting(1.0)
+        self.give_up = time.monotonic() + LIMIT
+
+    def tick(self) -> float | None:
+        now = time.monotonic()
+        try:
+            if self.condition():
+                self.condition, self.give_up = next(self.steps), now + LIMIT
+            elif now > self.give_up:
+                raise TimeoutError("a step took too long")
+        except StopIteration:
+            self.end("PASSED")
+            return None
+        except (AssertionError, RuntimeError, AttributeError, KeyError, TypeError, TimeoutError):
+            self.end(traceback.format_exc())
+            return None
+        return TICK
+
+    def end(self, text: str) -> None:
+        tell(text)
+        bpy.ops.wm.quit_blender()
+
+
+def main() -> None:
+    driver: Any = Driver()
+    bpy.app.timers.register(driver.tick, first_interval=1.0, persistent=True)
+
+
+main()
