@@ -23,7 +23,8 @@ FloatArray = NDArray[np.float64]
 
 def planes_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """The planes of a scene that was built, duplicates included."""
-    return [item for item in scene.collection.all_objects if item.type == "MESH" and LEVEL in item.data]
+    meshes = {mesh for mesh in bpy.data.meshes if LEVEL in mesh}
+    return [item for item in scene.collection.all_objects if item.data in meshes]
 
 
 def read_layout(scene: bpy.types.Scene) -> Layout:
@@ -44,7 +45,8 @@ def read_layout(scene: bpy.types.Scene) -> Layout:
     planes = planes_of(scene)
     rows = np.array([min(max(int(plane.get(ROW, 0)), 0), stored.count - 1) for plane in planes], np.int64)
     values = np.array([_values(plane) for plane in planes]).reshape(-1, 10)
-    levels = np.array([plane.data[LEVEL].to_list() for plane in planes], np.int64).reshape(-1, 3)
+    known = {mesh: mesh[LEVEL].to_list() for mesh in {plane.data for plane in planes}}
+    levels = np.array([known[plane.data] for plane in planes], np.int64).reshape(-1, 3)
     own = np.column_stack([stored.template, stored.level])[rows]
     # Blender keeps single precision.
     same = (np.float32(values) == np.float32(expected[rows])).all(1) & (levels == own).all(1)
