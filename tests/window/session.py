@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import bpy
@@ -31,11 +32,17 @@ def session() -> Iterator[Condition]:
     package = sys.modules[name]
     chosen = bpy.context.preferences.addons[name].preferences
     chosen.mode, chosen.python = "EXISTING", PYTHON
-    run = package.operators.optimize.RUN
-    preview = package.operators.preview.PREVIEW
     show_sidebar()
     yield waiting(0.5)
+    yield from long_run(package)
+    yield from warm_run(package)
+    yield from result(package)
+    yield from saved()
 
+
+def long_run(package: ModuleType) -> Iterator[Condition]:
+    """Set up, begun, paused, continued and cancelled."""
+    run, preview = package.operators.optimize.RUN, package.operators.preview.PREVIEW
     settings = bpy.context.scene.diffbmp
     image = bpy.data.images.new("grid", 256, 192)
     image.generated_type = "COLOR_GRID"
@@ -62,19 +69,32 @@ def session() -> Iterator[Condition]:
     assert time.monotonic() - begin < 1.5
     assert settings.build.layout
 
-    settings.fit.steps = 40
+
+def warm_run(package: ModuleType) -> Iterator[Condition]:
+    """To its end, with planes while it runs."""
+    run, source = package.operators.optimize.RUN, bpy.context.scene
+    fit, live = source.diffbmp.fit, package.operators.live.live_scene
+    fit.steps, fit.live = 400, True
     begin = time.monotonic()
     bpy.ops.diffbmp.optimize("INVOKE_DEFAULT")
+    yield lambda: run.task is None or live() is not None
+    assert bpy.context.window.scene == live(), "no planes while it runs"
     yield lambda: run.task is None
     tell("WARM RUN", round(time.monotonic() - begin, 2))
-    source = bpy.context.scene.name
+    assert live() is None
+    assert bpy.context.window.scene == source
+    fit.live = False
+
+
+def result(package: ModuleType) -> Iterator[Condition]:
+    """Built, gone on with, undone."""
+    run, source = package.operators.optimize.RUN, bpy.context.scene.name
     bpy.ops.diffbmp.build("INVOKE_DEFAULT")
     yield waiting(0.5)
-    result = bpy.data.scenes[source].diffbmp.build.scene
-    assert bpy.context.window.scene == result
-    count = len(result.collection.all_objects)
-    assert count == 301
-    result.diffbmp.build.added = 20
+    built = bpy.data.scenes[source].diffbmp.build.scene
+    assert bpy.context.window.scene == built
+    assert len(built.collection.all_objects) == 301
+    built.diffbmp.build.added = 20
     # A timer's operators leave no steps of undo by themselves.
     bpy.ops.ed.undo_push(message="built")
     bpy.ops.diffbmp.continue_fit("INVOKE_DEFAULT")
@@ -83,7 +103,11 @@ def session() -> Iterator[Condition]:
     bpy.ops.ed.undo()
     yield waiting(0.5)
     bpy.ops.diffbmp.show_scene(name=source)
-    path = str(Path(FOLDER) / "session.blend")
+
+
+def saved() -> Iterator[Condition]:
+    """Saved and opened again."""
+    source, path = bpy.context.scene.name, str(Path(FOLDER) / "session.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
     yield waiting(0.5)
