@@ -14,7 +14,7 @@ from .keyframes import TOLERANCE, key_planes
 from .planes import Level, build_planes, make_meshes
 from .session import NOTICE
 from .stage import make_scene
-from .storage import KEY, load_stamps, store_layout, wholly_or_not_at_all
+from .storage import KEY, LIVE, load_stamps, store_layout, wholly_or_not_at_all
 from .target import target_name
 
 MAX_PLANES = 50_000
@@ -178,11 +178,20 @@ def show_scene(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
 
     Back in another scene, the views are as they were.
     """
-    leaves_own = KEY not in context.window.scene
-    context.window.scene = scene
-    for area in context.window.screen.areas:
+    show_scene_in(context.window, scene)
+
+
+def show_scene_in(window: bpy.types.Window, scene: bpy.types.Scene) -> None:
+    """The same for any window."""
+    leaves_own = not _is_ours(window.scene)
+    window.scene = scene
+    for area in window.screen.areas:
         if area.type == "VIEW_3D":
-            _set_view(area.spaces.active, KEY in scene, leaves_own)
+            _set_view(area.spaces.active, _is_ours(scene), leaves_own)
+
+
+def _is_ours(scene: bpy.types.Scene) -> bool:
+    return KEY in scene or LIVE in scene
 
 
 _VIEWS: dict[int, tuple[str, str]] = {}

@@ -36,6 +36,7 @@ class _Builder:
         self.tree, self.frames, self.count = tree, frames, count
         self._column, self._row = 0, 0
         self.cache = self.add("GeometryNodeObjectInfo", label="Cache")
+        self.cache.name = "Cache"
         self.cache.inputs["Object"].default_value = cache
 
     def build(self, stamps: bpy.types.Collection) -> bpy.types.NodeTree:

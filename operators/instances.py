@@ -26,14 +26,14 @@ def build_instances(
     """
     name = collection.name
     moves = transforms(layout, spread=spread)
-    tree = make_tree(f"{name} stamps", _cache(f"{name} cache", moves), _stamps(name, meshes), *layout.opacity.shape)
+    tree = make_tree(f"{name} stamps", make_cache(f"{name} cache", moves), _stamps(name, meshes), *layout.opacity.shape)
     _key_time(tree, layout)
     first = (layout.opacity > 0).argmax(0)  # [N]
     kinds = {level: number for number, level in enumerate(meshes)}
     rows = np.arange(layout.count)
     places = moves.location[first, rows]
     mesh = bpy.data.meshes.new(name)
-    _fill(mesh, places, rows, [kinds[level] for level in levels_of(layout)])
+    fill_points(mesh, places, rows, [kinds[level] for level in levels_of(layout)])
     shown = bpy.data.objects.new(name, mesh)
     shown.modifiers.new("DiffBMP", "NODES").node_group = tree
     collection.objects.link(shown)
@@ -63,7 +63,7 @@ def remove_points(shown: bpy.types.Object, gone: ArrayLike) -> None:
     mesh.attributes[STAMP].data.foreach_get("value", stamps)
     numbers, kept = primitives_of(shown), ~np.asarray(gone)
     mesh.clear_geometry()
-    _fill(mesh, places[kept], numbers[kept], stamps[kept])
+    fill_points(mesh, places[kept], numbers[kept], stamps[kept])
 
 
 def stamp_meshes(shown: bpy.types.Object) -> dict[Level, bpy.types.Mesh]:
@@ -80,7 +80,12 @@ def stamp_meshes(shown: bpy.types.Object) -> dict[Level, bpy.types.Mesh]:
     return {tuple(mesh[LEVEL].to_list()): mesh for mesh in meshes if LEVEL in mesh}
 
 
-def _fill(mesh: bpy.types.Mesh, places: ArrayLike, primitives: ArrayLike, stamps: ArrayLike) -> None:
+def fill_points(mesh: bpy.types.Mesh, places: ArrayLike, primitives: ArrayLike, stamps: ArrayLike) -> None:
+    """Gives an empty mesh the points of a dense object.
+
+    places: [N, 3] at first. primitives: their numbers from 0 [N]. stamps: which object of the collection each shows
+    [N].
+    """
     places = np.asarray(places, np.float32)
     mesh.vertices.add(len(places))
     mesh.vertices.foreach_set("co", places.ravel())
@@ -100,19 +105,27 @@ def _stamps(name: str, meshes: dict[Level, bpy.types.Mesh]) -> bpy.types.Collect
     return stamps
 
 
-def _cache(name: str, moves: Transforms) -> bpy.types.Object:
+def make_cache(name: str, moves: Transforms) -> bpy.types.Object:
     """An object that no scene shows, with a vertex per frame and primitive, frame after frame."""
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(moves.rotation.size)
+    for attribute, kind in ((SHAPE, "FLOAT_VECTOR"), (TINT, "FLOAT_VECTOR"), (OPACITY, "FLOAT")):
+        mesh.attributes.new(attribute, kind, "POINT")
+    set_cache(mesh, moves)
+    return bpy.data.objects.new(name, mesh)
+
+
+def set_cache(mesh: bpy.types.Mesh, moves: Transforms) -> None:
+    """Has the mesh of a cache hold these transforms, of as many frames and primitives as it has."""
     mesh.vertices.foreach_set("co", moves.location.astype(np.float32).ravel())
     shape = np.concatenate([moves.scale, moves.rotation[..., None]], 2)
-    for attribute, kind, key, values in (
-        (SHAPE, "FLOAT_VECTOR", "vector", shape),
-        (TINT, "FLOAT_VECTOR", "vector", moves.color[..., :3]),
-        (OPACITY, "FLOAT", "value", moves.color[..., 3]),
+    for attribute, key, values in (
+        (SHAPE, "vector", shape),
+        (TINT, "vector", moves.color[..., :3]),
+        (OPACITY, "value", moves.color[..., 3]),
     ):
-        mesh.attributes.new(attribute, kind, "POINT").data.foreach_set(key, values.astype(np.float32).ravel())
-    return bpy.data.objects.new(name, mesh)
+        mesh.attributes[attribute].data.foreach_set(key, values.astype(np.float32).ravel())
+    mesh.update()
 
 
 def _key_time(tree: bpy.types.NodeTree, layout: Layout) -> None:

@@ -16,6 +16,7 @@ from . import recover
 from .collect import job_steps
 from .environment import backend_call, backend_python
 from .folders import new_job_folder
+from .live import LIVE_PLANES
 from .mend import worker_log
 from .preview import PREVIEW
 from .run import Run, Steps
@@ -87,6 +88,7 @@ class Optimizing(Watching):
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             NOTICE.tell("")
+            LIVE_PLANES.end()
             run = start_run(context.scene, self.steps)
             if bpy.app.background:
                 self._collect(run)
@@ -114,6 +116,8 @@ class Optimizing(Watching):
     def look(self, task: Run) -> None:
         if task.progress:
             PREVIEW.show(task.progress.preview)
+        if scene := _scene_of(self.slot):
+            LIVE_PLANES.follow(scene, task.out)
 
     def finish(self, task: Run) -> set[str]:
         _listen_for_undo(False)
@@ -121,7 +125,8 @@ class Optimizing(Watching):
         _give_back(task)
         for sentence in task.left_out:
             self.report({"WARNING"}, f"Left out: {sentence}")
-        scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self.slot.scene), None)
+        LIVE_PLANES.end()
+        scene = _scene_of(self.slot)
         failed = task.state == "failed"
         message = task.message or "Done"
         if task.state == "done" and task.progress:
@@ -231,18 +236,24 @@ def _give_back(run: Run) -> None:
         run.worker.close()
 
 
-def _stop_collecting(*_: object) -> None:
+def _scene_of(slot: Slot) -> bpy.types.Scene | None:
+    """The scene that the slot's task belongs to; None where it was deleted."""
+    return next((scene for scene in bpy.data.scenes if scene.session_uid == slot.scene), None)
+
+
+def _before_undo(*_: object) -> None:
     """Undo and redo make all settings anew: what is still being read is of the past."""
+    LIVE_PLANES.forget()
     if RUN.task is not None and RUN.task.state == "collecting":
         RUN.task.cancel()
 
 
 def _listen_for_undo(listen: bool) -> None:
     for handlers in (bpy.app.handlers.undo_pre, bpy.app.handlers.redo_pre):
-        if _stop_collecting in handlers:
-            handlers.remove(_stop_collecting)
+        if _before_undo in handlers:
+            handlers.remove(_before_undo)
         if listen:
-            handlers.append(_stop_collecting)
+            handlers.append(_before_undo)
 
 
 _CLASSES = (DIFFBMP_OT_optimize, DIFFBMP_OT_pause, DIFFBMP_OT_cancel)

@@ -151,15 +151,18 @@ def make_meshes(layout: Layout, folder: Path) -> dict[Level, bpy.types.Mesh]:
 
     Raises UserError where a level's picture is missing or unreadable.
     """
-    meshes = {}
-    for key in sorted(set(levels_of(layout))):
-        stamp = layout.templates[key[0]]
-        name = f"{stamp.name} {key[1]}x{key[2]}"
-        image = load_level(folder / level_file(*key), name, layout.space)
-        meshes[key] = _make_mesh(image, stamp)
-        meshes[key][LEVEL] = key
-        meshes[key].materials.append(make_material(name, image, stamp))
-    return meshes
+    return {key: make_mesh(layout, key, folder) for key in sorted(set(levels_of(layout)))}
+
+
+def make_mesh(layout: Layout, key: Level, folder: Path) -> bpy.types.Mesh:
+    """A rectangle with its material for one of a layout's levels: see make_meshes."""
+    stamp = layout.templates[key[0]]
+    name = f"{stamp.name} {key[1]}x{key[2]}"
+    image = load_level(folder / level_file(*key), name, layout.space)
+    mesh = _make_mesh(image, stamp)
+    mesh[LEVEL] = key
+    mesh.materials.append(make_material(name, image, stamp))
+    return mesh
 
 
 def _make_mesh(image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Mesh:

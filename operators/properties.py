@@ -3,6 +3,7 @@
 
 import bpy
 from bpy.props import (
+    BoolProperty,
     EnumProperty,
     FloatProperty,
     FloatVectorProperty,
@@ -92,6 +93,12 @@ class DIFFBMP_PG_fit(bpy.types.PropertyGroup):
         soft_max=600.0,
         step=100,
         precision=1,
+    )
+    live: BoolProperty(
+        name="Planes While It Runs",
+        description="Show the stamps as they move, in a scene of their own that is there until the optimization ends. "
+        "For still targets",
+        default=False,
     )
     recording: IntProperty(
         name="Record",

@@ -72,9 +72,20 @@ def remove_result(scene: bpy.types.Scene) -> None:
         raise UserError(f"The scene {scene.name} also has the object {foreign.name}: move it to another scene first")
     if len(bpy.data.scenes) == 1:
         raise UserError(f"The scene {scene.name} is the only one: make another first")
+    dismantle(scene)
+
+
+def dismantle(scene: bpy.types.Scene) -> None:
+    """Removes a scene, which is not the only one, with all that was made for it; objects of the user's own stay."""
+    parts = set(_parts(scene))
     tree = getattr(scene, "compositing_node_group", None)
     bpy.data.scenes.remove(scene)
     _remove(parts | ({tree} if tree else set()))
+
+
+def remove_shown(collection: bpy.types.Collection) -> None:
+    """Removes a collection of planes or instances with all that those consist of."""
+    _remove(set(_within(collection)))
 
 
 def meshes_of(scene: bpy.types.Scene) -> dict[Level, bpy.types.Mesh]:
@@ -101,7 +112,8 @@ def _parts(scene: bpy.types.Scene) -> Iterator[bpy.types.ID]:
         if any(item.type == "MESH" and (LEVEL in item.data or item == dense_object(scene)) for item in objects):
             yield from _within(child)
     yield from _stage(scene)
-    yield from stamps_of(scene)
+    if is_result(scene):
+        yield from stamps_of(scene)
 
 
 def _stage(scene: bpy.types.Scene) -> Iterator[bpy.types.ID]:

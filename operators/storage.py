@@ -17,6 +17,9 @@ from .materials import load_packed
 
 KEY = "diffbmp_layout"
 
+LIVE = "diffbmp_live"
+"""Custom property of the scene that shows a running optimization: the scene that is optimized."""
+
 
 def load_stamps(specs: list[TemplateSpec]) -> list[bpy.types.Image]:
     """The stamps themselves as packed images. Raises UserError where a file is missing or no picture."""

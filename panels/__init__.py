@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import preferences, regions, result, sidebar, stamps, target
+from . import live, preferences, regions, result, sidebar, stamps, target
 
-_PARTS = (preferences, sidebar, target, stamps, regions, result)
+_PARTS = (preferences, sidebar, live, target, stamps, regions, result)
 
 
 def register() -> None:

@@ -11,6 +11,7 @@ from ..operators.optimize import describe_quality, describe_seconds
 from ..operators.preview import PREVIEW
 from ..operators.recover import offered
 from ..operators.run import Run
+from ..operators.target import moves
 from .backend import draw_installation
 from .text import draw_sentence
 
@@ -35,6 +36,14 @@ def draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row.scale_y = 1.5
     row.operator("diffbmp.optimize", icon="PLAY")
     _draw_preview(layout)
+
+
+def draw_live(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    """Draws whether an optimization is shown as planes while it runs, which may be changed meanwhile."""
+    row = layout.row()
+    row.use_property_split = False
+    row.active = not moves(scene)
+    row.prop(scene.diffbmp.fit, "live")
 
 
 def draw_run(layout: bpy.types.UILayout, run: Run) -> None:

@@ -10,7 +10,7 @@ from ..operators.result import source_of
 from ..operators.storage import KEY
 from .base import Sidebar
 from .output import draw_animate, draw_output
-from .progress import draw_run
+from .progress import draw_live, draw_run
 from .text import draw_notice
 
 
@@ -70,6 +70,7 @@ class DIFFBMP_PT_continue(Built, bpy.types.Panel):
         row = layout.row(align=True)
         for action, text in (("LOCK", "Lock"), ("UNLOCK", "Unlock"), ("SELECT", "Select")):
             row.operator("diffbmp.lock", text=text).action = action
+        draw_live(layout, context.scene)
         if RUN.task is not None:
             draw_run(layout, RUN.task)
             return

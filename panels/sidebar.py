@@ -7,12 +7,12 @@ from bl_ui.utils import PresetPanel
 
 from ..operators.optimize import RUN
 from ..operators.presets import FOLDER
-from ..operators.storage import KEY
+from ..operators.storage import KEY, LIVE
 from ..operators.target import moves
 from .base import Sidebar, settings_layout, steering_layout
 from .limits import draw_limits
 from .look import draw_look
-from .progress import draw_run, draw_start
+from .progress import draw_live, draw_run, draw_start
 from .target import draw_importance
 from .text import draw_notice, draw_sentence
 
@@ -29,7 +29,7 @@ class DIFFBMP_PT_main(Sidebar, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return KEY not in context.scene
+        return KEY not in context.scene and LIVE not in context.scene
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         DIFFBMP_PT_presets.draw_panel_header(self.layout)
@@ -49,6 +49,7 @@ class DIFFBMP_PT_optimize(Sidebar, bpy.types.Panel):
         column = settings_layout(layout)
         for name in ("count", "size", "preset", "steps"):
             column.prop(settings.fit, name)
+        draw_live(layout, context.scene)
         if RUN.task is None:
             draw_start(layout, context)
         else:

@@ -80,7 +80,7 @@ def test_undo_ends_the_reading_of_the_scene() -> None:
     assert other.state == "cancelled"
     assert not other.job.exists()
     optimize._listen_for_undo(False)
-    assert optimize._stop_collecting not in [*bpy.app.handlers.undo_pre, *bpy.app.handlers.redo_pre]
+    assert optimize._before_undo not in [*bpy.app.handlers.undo_pre, *bpy.app.handlers.redo_pre]
     run.stop()
 
 

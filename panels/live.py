@@ -1,0 +1,38 @@
+"""In the scene that shows an optimization while it runs: how far it is, and the way back."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..operators.optimize import RUN
+from ..operators.storage import LIVE
+from .base import Sidebar
+from .progress import draw_run
+from .text import draw_notice
+
+
+class DIFFBMP_PT_live(Sidebar, bpy.types.Panel):
+    bl_label = "DiffBMP"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return LIVE in context.scene
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, source = self.layout, context.scene[LIVE]
+        if source:
+            back = layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK")
+            back.name = source.name
+        if RUN.task is not None:
+            draw_run(layout, RUN.task)
+        else:
+            layout.operator("diffbmp.remove_live", icon="TRASH")
+        draw_notice(layout, context.region.width)
+
+
+def register() -> None:
+    bpy.utils.register_class(DIFFBMP_PT_live)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(DIFFBMP_PT_live)
