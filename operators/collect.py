@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ..backend.job import Clip, Job, Limits, RegionSpec, TemplateSpec, UserError
 from .folders import file_name
 from .footage import Footage, write_footage
 from .images import ByteArray, write_png
-from .regions import RegionMask, need_pictures, write_regions
+from .regions import RegionMask, need_pictures, region_steps
 from .settings import (
     color_mode,
     fit_settings,
@@ -26,21 +26,18 @@ from .settings import (
 )
 from .stamp_pixels import StampReader
 from .stamps import refresh, stamps_of
-from .target import importance_pixels, moves, target_pixels
+from .steps import all_at_once, waited
+from .target import importance_pixels, moves, target_steps
 from .thumbnails import THUMBNAILS
 
-WAIT_SECONDS = 0.01
-"""For a picture that is being written, at a time."""
+THREADS = 2
+"""More of them would keep Blender's own thread from its work."""
 
 
 def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
     """All steps of job_steps at once. Returns what they return."""
-    steps = job_steps(scene, folder)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    left_out: list[str] = all_at_once(job_steps(scene, folder))
+    return left_out
 
 
 def job_steps(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list[str]]:
@@ -55,22 +52,23 @@ def job_steps(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list
     wanted, left_out = fit_settings(scene), unused_settings(scene)
     refresh(scene.diffbmp.stamps)
     try:
-        yield "Reading the target"
-        target, target_file, clip = _target(scene, folder)
-        yield "Reading the masks"
-        width, height = _canvas(target, wanted.size)
-        importance = importance_pixels(scene, width, height) if takes_steering(scene) else None
-        importance_file = "" if importance is None else _write_picture(importance, folder, "importance")
-        mask, masks = write_regions(scene, folder, width, height, target)
-        # Compressing pictures takes the most time, and frees Blender's own thread meanwhile.
-        with ThreadPoolExecutor() as writers:
-            stamps = _Stamps(scene, folder, writers)
+        # Converting and compressing pictures takes the most time, and frees Blender's own thread meanwhile.
+        with ThreadPoolExecutor(THREADS) as threads:
+            files = _Files(folder, threads)
+            yield "Reading the target"
+            target, target_file, clip = yield from _target(scene, files)
+            yield "Reading the masks"
+            width, height = _canvas(target, wanted.size)
+            importance = importance_pixels(scene, width, height) if takes_steering(scene) else None
+            importance_file = "" if importance is None else files.write_into("importance", importance)
+            mask, masks = yield from region_steps(scene, folder, width, height, target)
+            stamps = _Stamps(scene, files)
             regions = []
             for part in masks:
                 regions.append((yield from _region(part, stamps)))
             if not masks:
                 yield from stamps.add(None, "", stamp_limits(scene))
-            yield from stamps.finish()
+            yield from files.finish()
         job = Job(target_file, stamps.specs, wanted, mask, importance_file, regions=regions, clip=clip)
         job.save(folder)
     except OSError as error:
@@ -80,17 +78,39 @@ def job_steps(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list
     return [*stamps.problems, left_out] if left_out else stamps.problems
 
 
+class _Files:
+    """The pictures of a job, which are written in other threads."""
+
+    def __init__(self, folder: Path, threads: Executor) -> None:
+        self.folder, self.threads = folder, threads
+        self._writing: list[Future[None]] = []
+
+    def write(self, file: str, rgba: ByteArray) -> None:
+        """Begins to write [h, w, 4]. file: its path in the job's folder."""
+        self._writing.append(self.threads.submit(write_png, self.folder / file, rgba))
+
+    def write_into(self, name: str, rgba: ByteArray) -> str:
+        """Begins to write a picture into a folder of its own. Returns its path in the job's folder."""
+        (self.folder / name).mkdir()
+        self.write(f"{name}/0001.png", rgba)
+        return f"{name}/0001.png"
+
+    def finish(self) -> Generator[str, None, None]:
+        """Until all are written. Raises OSError where one cannot be."""
+        for writing in self._writing:
+            yield from waited(writing, "Writing the pictures")
+
+
 class _Stamps:
     """The stamps of a job: each is read and written once, whatever regions use it."""
 
-    def __init__(self, scene: bpy.types.Scene, folder: Path, writers: ThreadPoolExecutor) -> None:
+    def __init__(self, scene: bpy.types.Scene, files: _Files) -> None:
         self.specs: list[TemplateSpec] = []
         self.problems: list[str] = []
-        self._scene, self._folder = scene, folder
+        self._scene, self._files = scene, files
         self._reader = StampReader(scene)
         self._written: dict[str, TemplateSpec | None] = {}
-        self._writers, self._writing = writers, list[Future[None]]()
-        (folder / "templates").mkdir()
+        (files.folder / "templates").mkdir()
 
     def add(self, group: bpy.types.Collection | None, region: str, limits: Limits) -> Generator[str, None, list[int]]:
         """Adds the stamps that a region uses, and returns their indices. limits: of stamps that have none of their own.
@@ -108,24 +128,19 @@ class _Stamps:
         before = len(self.problems)
         indices = []
         for number, stamp in enumerate(used, 1):
-            yield f"Reading stamp {number} of {len(used)}"
-            if spec := self._spec(stamp, limits):
+            doing = f"Collecting stamp {number} of {len(used)}"
+            yield doing
+            if spec := (yield from self._spec(stamp, limits, doing)):
                 indices.append(self._index(spec))
         if not indices:
             reasons = self.problems[before:] or self.problems
             raise UserError(f"No stamp can be used: {'; '.join(reasons)}")
         return indices
 
-    def finish(self) -> Generator[str, None, None]:
-        """Until all files are written. Raises OSError where one cannot be."""
-        for writing in self._writing:
-            while not writing.done():
-                yield "Writing the stamps"
-                wait([writing], WAIT_SECONDS)
-            writing.result()
-
-    def _spec(self, stamp: bpy.types.PropertyGroup, limits: Limits) -> TemplateSpec | None:
-        file = self._file(stamp)
+    def _spec(
+        self, stamp: bpy.types.PropertyGroup, limits: Limits, doing: str
+    ) -> Generator[str, None, TemplateSpec | None]:
+        file = yield from self._file(stamp, doing)
         if file is None:
             return None
         mode, blend = color_mode(stamp if stamp.own else self._scene.diffbmp.stamps)
@@ -135,21 +150,21 @@ class _Stamps:
             limits = replace(limits, share=round(stamp.share, 6))
         return replace(file, mode=mode, blend=blend, limits=limits)
 
-    def _file(self, stamp: bpy.types.PropertyGroup) -> TemplateSpec | None:
+    def _file(self, stamp: bpy.types.PropertyGroup, doing: str) -> Generator[str, None, TemplateSpec | None]:
         """The stamp's name, file and size; None where it cannot be used."""
         key = stamp.path_from_id()
         if key not in self._written:
-            self._written[key] = self._write(stamp)
+            self._written[key] = yield from self._write(stamp, doing)
         return self._written[key]
 
-    def _write(self, stamp: bpy.types.PropertyGroup) -> TemplateSpec | None:
+    def _write(self, stamp: bpy.types.PropertyGroup, doing: str) -> Generator[str, None, TemplateSpec | None]:
         try:
-            rgba = self._reader.read(stamp)
+            rgba: ByteArray = yield from waited(self._files.threads.submit(self._reader.taken(stamp)), doing)
         except UserError as error:
             self.problems.append(error.message)
             return None
         file = f"templates/{len(self._written):03d}_{file_name(stamp.name)}.png"
-        self._writing.append(self._writers.submit(write_png, self._folder / file, rgba))
+        self._files.write(file, rgba)
         THUMBNAILS.draw(stamp, rgba)
         height, width = rgba.shape[:2]
         return TemplateSpec(file, name=stamp.name, width=width, height=height)
@@ -167,13 +182,15 @@ def _region(mask: RegionMask, stamps: _Stamps) -> Generator[str, None, RegionSpe
     return RegionSpec(mask.name, mask.file, indices, round(region.share, 6), region_settings(region))
 
 
-def _target(scene: bpy.types.Scene, folder: Path) -> tuple[ByteArray | Footage, str, Clip | None]:
+def _target(
+    scene: bpy.types.Scene, files: _Files
+) -> Generator[str, None, tuple[ByteArray | Footage, str, Clip | None]]:
     """The target, its path in the job, and how it moves, None = not at all."""
     if moves(scene):
-        footage = write_footage(scene, folder, need_pictures(scene))
+        footage = write_footage(scene, files.folder, need_pictures(scene))
         return footage, footage.file, footage.clip
-    pixels = target_pixels(scene)
-    return pixels, _write_picture(pixels, folder, "target"), None
+    pixels = yield from target_steps(scene, files.threads)
+    return pixels, files.write_into("target", pixels), None
 
 
 def _canvas(target: ByteArray | Footage, size: int) -> tuple[int, int]:
@@ -185,10 +202,3 @@ def _canvas(target: ByteArray | Footage, size: int) -> tuple[int, int]:
     multiple = 2 if isinstance(target, Footage) else 1
     factor = size / max(height, width) / multiple
     return multiple * max(1, round(width * factor)), multiple * max(1, round(height * factor))
-
-
-def _write_picture(rgba: ByteArray, folder: Path, name: str) -> str:
-    """Writes it into a folder of its own and returns its path in the job's folder."""
-    (folder / name).mkdir()
-    write_png(folder / name / "0001.png", rgba)
-    return f"{name}/0001.png"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,40 @@ def read_image(image: bpy.types.Image) -> ByteArray:
 
     Raises UserError for one that is missing, has no pixels or too many, or is no still picture.
     """
+    return taken(image)()
+
+
+def taken(image: bpy.types.Image) -> Callable[[], ByteArray]:
+    """As read_image, but only what Blender's own thread must do is done: what comes back does the rest, in any thread.
+
+    Raises UserError as read_image does.
+    """
+    width, height = _checked_size(image)
+    values = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(values)
+    is_opaque, is_float = image.alpha_mode == "NONE", image.is_float
+    is_light = is_float and not image.colorspace_settings.is_data
+    is_premultiplied = is_light and image.source == "FILE" and image.alpha_mode in ("STRAIGHT", "PREMUL")
+
+    def converted() -> ByteArray:
+        pixels = _as_rgba(values.reshape(height, width, -1)[::-1])
+        if is_opaque:
+            pixels[..., 3] = 1.0
+        # Float images hold light, premultiplied if they come from a file whose alpha means opacity.
+        if is_premultiplied:
+            pixels[..., :3] /= np.maximum(pixels[..., 3:], 1e-6)
+        if is_light:
+            pixels[..., :3] = encode(pixels[..., :3])
+        if is_float:
+            pixels = np.nan_to_num(pixels)
+        pixels *= 255.0
+        np.clip(pixels, 0.0, 255.0, out=pixels)
+        return np.rint(pixels, out=pixels).astype(np.uint8)
+
+    return converted
+
+
+def _checked_size(image: bpy.types.Image) -> tuple[int, int]:
     if image.source not in ("FILE", "GENERATED"):
         kind = {"TILED": "a set of tiles", "VIEWER": "a render"}.get(image.source, f"a {image.source.lower()}")
         raise UserError(f"The image {image.name} is {kind}, but a still picture is needed: save one and open it")
@@ -45,17 +80,7 @@ def read_image(image: bpy.types.Image) -> ByteArray:
         )
     if width * height == 0 or len(image.pixels) == 0:
         raise UserError(f"The image {image.name} has no pixels{_where_missing(image)}")
-    values = np.empty(len(image.pixels), np.float32)
-    image.pixels.foreach_get(values)
-    pixels = _as_rgba(values.reshape(height, width, -1)[::-1])
-    if image.alpha_mode == "NONE":
-        pixels[..., 3] = 1.0
-    if image.is_float:
-        _straighten(image, pixels)
-        pixels = np.nan_to_num(pixels)
-    pixels *= 255.0
-    np.clip(pixels, 0.0, 255.0, out=pixels)
-    return np.rint(pixels, out=pixels).astype(np.uint8)
+    return width, height
 
 
 def read_file(path: Path) -> ByteArray:
@@ -105,12 +130,3 @@ def _as_rgba(values: NDArray[Any]) -> NDArray[Any]:
     if channels in (2, 4):
         result[..., 3] = values[..., channels - 1]
     return result
-
-
-def _straighten(image: bpy.types.Image, pixels: NDArray[Any]) -> None:
-    """Float images hold light, premultiplied if they come from a file whose alpha means opacity. In place."""
-    if image.colorspace_settings.is_data:
-        return
-    if image.source == "FILE" and image.alpha_mode in ("STRAIGHT", "PREMUL"):
-        pixels[..., :3] /= np.maximum(pixels[..., 3:], 1e-6)
-    pixels[..., :3] = encode(pixels[..., :3])

@@ -133,10 +133,10 @@ def active_region(scene: bpy.types.Scene) -> bpy.types.PropertyGroup | None:
     return regions.entries[regions.active] if regions.active < len(regions.entries) else None
 
 
-def write_regions(
+def region_steps(
     scene: bpy.types.Scene, folder: Path, width: int, height: int, target: ByteArray | Footage
-) -> tuple[str, list[RegionMask]]:
-    """Writes the masks of the canvas and of the used regions as grey PNGs into the job's folder.
+) -> Generator[str, None, tuple[str, list[RegionMask]]]:
+    """Writes, a step each, the masks of the canvas and of the used regions as grey PNGs into the job's folder.
 
     width, height: of the canvas, px. target: [h, w, 4], for its alpha, or one that moves: then masks may be folders of
     pictures, or movies. Returns the file of the canvas's mask ("" = the whole canvas) and the regions, the front one
@@ -159,6 +159,7 @@ def write_regions(
         overall = write(regions.overall, "canvas", "The mask of the canvas")
     written = []
     for number, region in enumerate(region for region in regions.entries if region.use):
+        yield f"Reading the region {region.name}"
         file = write(region.area, f"{number:03d}_{file_name(region.name)}", f"The region {region.name}")
         written.append(RegionMask(region.name, file, region))
     return overall, written

@@ -14,7 +14,7 @@ from .worker import Worker, last_line
 CANCEL_SECONDS = 0.9
 """How long a worker may take to hand over its best layout after a cancel, before it is killed: its folder holds one."""
 
-COLLECT_SECONDS = 0.03
+COLLECT_SECONDS = 0.02
 """How long the steps before the fit may take at a time, while Blender waits."""
 
 START_SECONDS = 300.0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import bpy
 import numpy as np
 
 from ..backend.job import UserError
-from .images import ByteArray, read_image
+from .images import ByteArray, taken
 from .stamp_sources import missing_texture
 from .studio import render_collection, render_objects, render_text, was_deleted
 
@@ -22,12 +25,19 @@ class StampReader:
         self._scene, self._lighting = scene, settings.lighting
         self._resolution = resolution or settings.resolution
         self._image: bpy.types.Image | None = None
-        self._pixels: ByteArray | None = None
+        self._pixels: Callable[[], ByteArray] | None = None
 
     def read(self, stamp: bpy.types.PropertyGroup) -> ByteArray:
         """A stamp's pixels [h, w, 4], straight alpha, display-encoded.
 
         Raises UserError for one whose source is gone, cannot be read or rendered, or shows nothing.
+        """
+        return self.taken(stamp)()
+
+    def taken(self, stamp: bpy.types.PropertyGroup) -> Callable[[], ByteArray]:
+        """As read, but only what Blender's own thread must do is done: what comes back does the rest, in any thread.
+
+        Both raise UserError.
         """
         is_gone = stamp.object is not None and was_deleted(stamp.object)
         if is_gone or not (stamp.text or stamp.image or stamp.collection or stamp.object):
@@ -39,29 +49,36 @@ class StampReader:
         edited = next((item for item in rendered if item.mode == "EDIT"), None)
         if edited is not None and edited.type == "MESH":
             raise UserError(f"The object {edited.name} is in Edit Mode, where it cannot be rendered: leave that first")
+        pixels, part = self._source(stamp), tuple(stamp.crop) if stamp.image and not stamp.text else None
+        threshold = stamp.threshold if stamp.alpha == "REMOVE" else None
+        what = f"image {stamp.image.name}" if stamp.image else f"stamp {stamp.name}"
+
+        def finished() -> ByteArray:
+            rgba = pixels()
+            if part is not None:
+                rgba = crop(rgba, part)
+            if threshold is not None:
+                rgba = remove_background(rgba, threshold)
+            if not rgba[..., 3].any():
+                raise UserError(f"The {what} is fully transparent: choose another image")
+            return rgba
+
+        return finished
+
+    def _source(self, stamp: bpy.types.PropertyGroup) -> Callable[[], ByteArray]:
+        """What gives the pixels of all that a stamp is made of."""
+        if stamp.image and not stamp.text:
+            if self._pixels is None or self._image != stamp.image:
+                self._pixels, self._image = cache(taken(stamp.image)), stamp.image
+            return self._pixels
+        options = {"view": stamp.view, "lighting": self._lighting, "source": self._scene}
         if stamp.text:
             rgba = render_text(stamp.text, self._resolution, style=stamp.object, font=stamp.font)
-        elif stamp.image:
-            rgba = crop(self._read(stamp.image), tuple(stamp.crop))
         elif stamp.collection:
-            rgba = render_collection(
-                stamp.collection, self._resolution, view=stamp.view, lighting=self._lighting, source=self._scene
-            )
+            rgba = render_collection(stamp.collection, self._resolution, **options)
         else:
-            rgba = render_objects(
-                [stamp.object], self._resolution, view=stamp.view, lighting=self._lighting, source=self._scene
-            )
-        if stamp.alpha == "REMOVE":
-            rgba = remove_background(rgba, stamp.threshold)
-        if not rgba[..., 3].any():
-            kind, name = ("image", stamp.image.name) if stamp.image else ("stamp", stamp.name)
-            raise UserError(f"The {kind} {name} is fully transparent: choose another image")
-        return rgba
-
-    def _read(self, image: bpy.types.Image) -> ByteArray:
-        if self._pixels is None or self._image != image:
-            self._pixels, self._image = read_image(image), image
-        return self._pixels
+            rgba = render_objects([stamp.object], self._resolution, **options)
+        return lambda: rgba
 
 
 def crop(rgba: ByteArray, part: tuple[float, ...]) -> ByteArray:

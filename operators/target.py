@@ -1,16 +1,19 @@
 # mypy: disable-error-code="valid-type"
 """The target, as Scene.diffbmp.target: an image, the render of a scene, or the shape of an object."""
 
+from collections.abc import Generator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 
 from ..backend.job import UserError
-from .images import ByteArray, read_image
+from .images import ByteArray, read_image, taken
 from .scene_frames import render_frames
 from .silhouettes import render_vertex_colors
 from .stamp_sources import short_name
+from .steps import all_at_once, waited
 from .studio import render_objects, was_deleted
 
 MOVING = ("MOVIE", "SEQUENCE")
@@ -111,6 +114,16 @@ def target_pixels(scene: bpy.types.Scene) -> ByteArray:
 
     Raises UserError for one that is missing, cannot be read or rendered, or is fully transparent.
     """
+    with ThreadPoolExecutor(1) as threads:
+        pixels: ByteArray = all_at_once(target_steps(scene, threads))
+    return pixels
+
+
+def target_steps(scene: bpy.types.Scene, threads: Executor) -> Generator[str, None, ByteArray]:
+    """As target_pixels, in steps, between which the target's settings must stay as they are.
+
+    threads: what does not need Blender's own thread is done there.
+    """
     target = scene.diffbmp.target
     missing = lacks_target(scene)
     if missing:
@@ -125,7 +138,7 @@ def target_pixels(scene: bpy.types.Scene) -> ByteArray:
                 f"The image {target.image.name} is a {target.image.source.lower()}, but a still picture is needed: "
                 "turn on the target's Animation, or save a picture and open it"
             )
-        rgba = read_image(target.image)
+        rgba = yield from waited(threads.submit(taken(target.image)), "Reading the target")
     rgba = cropped(rgba, scene)
     if not rgba[..., 3].any():
         raise UserError(f"The target {target_name(scene)} is fully transparent: choose another {target.source.lower()}")

@@ -140,7 +140,9 @@ def test_it_is_removed_by_hand_meanwhile(live: LivePlanes, tmp_path: Path) -> No
     checkpoint(tmp_path, seed=2)
     followed(live, source, tmp_path)
     assert live_scene() is not None
-    dense_object(live_scene() or source).modifiers.clear()
+    item = dense_object(live_scene() or source)
+    assert item is not None
+    item.modifiers.clear()
     checkpoint(tmp_path, seed=3)
     followed(live, source, tmp_path)
 

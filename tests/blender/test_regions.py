@@ -10,7 +10,8 @@ import pytest
 from diffbmp.backend.job import Limits, UserError
 from diffbmp.operators import masks
 from diffbmp.operators.images import ByteArray, read_image
-from diffbmp.operators.regions import active_region, write_regions
+from diffbmp.operators.regions import active_region, region_steps
+from diffbmp.operators.steps import all_at_once
 from diffbmp.operators.settings import region_limits, region_settings
 
 from tests.blender.census import census
@@ -53,7 +54,7 @@ def written(folder: Path, file: str) -> ByteArray:
 
 
 def write(folder: Path) -> tuple[str, list[ByteArray]]:
-    overall, regions = write_regions(bpy.context.scene, folder, WIDTH, HEIGHT, target())
+    overall, regions = all_at_once(region_steps(bpy.context.scene, folder, WIDTH, HEIGHT, target()))
     return overall, [written(folder, item.file) for item in regions]
 
 
@@ -76,7 +77,7 @@ def test_masks_are_written_front_first(tmp_path: Path) -> None:
     add_region("none")
     bpy.context.scene.diffbmp.regions.overall.source = "alpha"
     before = census()
-    overall, regions = write_regions(bpy.context.scene, tmp_path, WIDTH, HEIGHT, target())
+    overall, regions = all_at_once(region_steps(bpy.context.scene, tmp_path, WIDTH, HEIGHT, target()))
     assert census() == before
     assert overall == "masks/canvas.png"
     files = ["masks/000_Sky_far.png", "masks/001_Region_1.png", "masks/002_Region_3.png"]
@@ -223,7 +224,7 @@ def check(scene: bpy.types.Scene, folder: Path) -> None:
     assert (first.area.mask.name, regions.overall.mask.name, regions.overall.source) == ("renamed", "renamed", "mask")
     assert (second.area.image.name, second.area.invert, second.stamps.name) == ("repainted", True, "blossoms")
     assert (second.share, second.own_look, second.look.spacing, regions.active) == (2.0, True, 1.0, 1)
-    overall, written_regions = write_regions(scene, folder, WIDTH, HEIGHT, target())
+    overall, written_regions = all_at_once(region_steps(scene, folder, WIDTH, HEIGHT, target()))
     assert overall
     assert len(written_regions) == 2
 
