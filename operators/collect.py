@@ -159,7 +159,7 @@ class _Stamps:
 
     def _write(self, stamp: bpy.types.PropertyGroup, doing: str) -> Generator[str, None, TemplateSpec | None]:
         try:
-            rgba: ByteArray = yield from waited(self._files.threads.submit(self._reader.taken(stamp)), doing)
+            rgba: ByteArray = yield from waited(self._files.threads.submit(self._reader.reader_of(stamp)), doing)
         except UserError as error:
             self.problems.append(error.message)
             return None

@@ -31,10 +31,10 @@ def read_image(image: bpy.types.Image) -> ByteArray:
 
     Raises UserError for one that is missing, has no pixels or too many, or is no still picture.
     """
-    return taken(image)()
+    return reader_of(image)()
 
 
-def taken(image: bpy.types.Image) -> Callable[[], ByteArray]:
+def reader_of(image: bpy.types.Image) -> Callable[[], ByteArray]:
     """As read_image, but only what Blender's own thread must do is done: what comes back does the rest, in any thread.
 
     Raises UserError as read_image does.

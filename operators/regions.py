@@ -1,6 +1,7 @@
 # mypy: disable-error-code="valid-type"
 """The canvas's mask and its regions, as Scene.diffbmp.regions, the buttons of their list, and their way to the job."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ..backend.job import UserError
-from .images import ByteArray, taken
+from .images import ByteArray, reader_of
 from .stamp_sources import missing_texture
 from .studio import render_collection, render_objects, render_text, was_deleted
 
@@ -32,9 +32,9 @@ class StampReader:
 
         Raises UserError for one whose source is gone, cannot be read or rendered, or shows nothing.
         """
-        return self.taken(stamp)()
+        return self.reader_of(stamp)()
 
-    def taken(self, stamp: bpy.types.PropertyGroup) -> Callable[[], ByteArray]:
+    def reader_of(self, stamp: bpy.types.PropertyGroup) -> Callable[[], ByteArray]:
         """As read, but only what Blender's own thread must do is done: what comes back does the rest, in any thread.
 
         Both raise UserError.
@@ -69,7 +69,7 @@ class StampReader:
         """What gives the pixels of all that a stamp is made of."""
         if stamp.image and not stamp.text:
             if self._pixels is None or self._image != stamp.image:
-                self._pixels, self._image = cache(taken(stamp.image)), stamp.image
+                self._pixels, self._image = cache(reader_of(stamp.image)), stamp.image
             return self._pixels
         options = {"view": stamp.view, "lighting": self._lighting, "source": self._scene}
         if stamp.text:

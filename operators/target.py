@@ -9,7 +9,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 
 from ..backend.job import UserError
-from .images import ByteArray, read_image, taken
+from .images import ByteArray, read_image, reader_of
 from .scene_frames import render_frames
 from .silhouettes import render_vertex_colors
 from .stamp_sources import short_name
@@ -138,7 +138,7 @@ def target_steps(scene: bpy.types.Scene, threads: Executor) -> Generator[str, No
                 f"The image {target.image.name} is a {target.image.source.lower()}, but a still picture is needed: "
                 "turn on the target's Animation, or save a picture and open it"
             )
-        rgba = yield from waited(threads.submit(taken(target.image)), "Reading the target")
+        rgba = yield from waited(threads.submit(reader_of(target.image)), "Reading the target")
     rgba = cropped(rgba, scene)
     if not rgba[..., 3].any():
         raise UserError(f"The target {target_name(scene)} is fully transparent: choose another {target.source.lower()}")

@@ -1,6 +1,6 @@
 """How long the running optimization keeps Blender waiting, and how soon there is something to see.
 
-`ENV/bin/python -m tests.blender.pace [--stamps 300] [--count 1000] [--target 2048] [--live]`, from the project's folder,
+`ENV/bin/python -m tests.blender.pace [--stamps 300] [--count 1000] [--live] ...`, from the project's folder,
 in an environment that has bpy, and torch or DIFFBMP_BACKEND_PYTHON. It plays the timer of the modal operator.
 """
 

@@ -11,8 +11,8 @@ from diffbmp.backend.job import Limits, UserError
 from diffbmp.operators import masks
 from diffbmp.operators.images import ByteArray, read_image
 from diffbmp.operators.regions import active_region, region_steps
-from diffbmp.operators.steps import all_at_once
 from diffbmp.operators.settings import region_limits, region_settings
+from diffbmp.operators.steps import all_at_once
 
 from tests.blender.census import census
 from tests.blender.scenes import add_square, make_image, make_mask, picture
