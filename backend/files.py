@@ -114,6 +114,10 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+"""By class: to find them out anew for each object takes most of the time of reading a layout of many stamps."""
+
+
 def from_dict(kind: type[Any], data: Any, where: str) -> Any:
     """Makes a dataclass of a JSON object. Unknown or missing keys and wrong types raise a UserError that names them."""
     if not isinstance(data, dict):
@@ -125,7 +129,9 @@ def from_dict(kind: type[Any], data: Any, where: str) -> Any:
     for f in fields(kind):
         if f.name not in data and f.default is MISSING and f.default_factory is MISSING:
             raise UserError(f"{where}: the key {f.name!r} is missing")
-    hints = get_type_hints(kind)
+    if kind not in _HINTS:
+        _HINTS[kind] = get_type_hints(kind)
+    hints = _HINTS[kind]
     values = {key: _typed(key, value, hints[key], where) for key, value in data.items()}
     return kind(**values)
 

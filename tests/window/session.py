@@ -74,11 +74,12 @@ def warm_run(package: ModuleType) -> Iterator[Condition]:
     """To its end, with planes while it runs."""
     run, source = package.operators.optimize.RUN, bpy.context.scene
     fit, live = source.diffbmp.fit, package.operators.live.live_scene
-    fit.steps, fit.live = 400, True
+    fit.steps, fit.live = 2000, True
     begin = time.monotonic()
     bpy.ops.diffbmp.optimize("INVOKE_DEFAULT")
-    yield lambda: run.task is None or live() is not None
-    assert bpy.context.window.scene == live(), "no planes while it runs"
+    yield lambda: run.task is None or bpy.context.window.scene == live()
+    assert live() is not None, "no planes while it runs"
+    yield waiting(0.5)
     yield lambda: run.task is None
     tell("WARM RUN", round(time.monotonic() - begin, 2))
     assert live() is None
