@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import cli_animate
+from . import cli_animate, cli_export
 from .bench import add_options as add_bench_options
 from .cli_fit import ENGINE_NAMES, add_options, engine_name, job_of
 from .control import Control, termination_calls
@@ -50,10 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="serve jobs: commands on stdin, events on stdout, a JSON object a line")
     worker.set_defaults(run=_worker)
     _add_render(commands.add_parser("render", help="draw a layout, at any size"))
-    export = commands.add_parser("export", help="write a layout as another program's file")
-    export.add_argument("layout", type=Path, metavar="DIR", help="folder that fit wrote")
-    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="x.png or x.json")
-    export.set_defaults(run=_export)
+    cli_export.add_options(commands.add_parser("export", help="write a layout as other programs' files"))
     animated = commands.add_parser("animate", help="make a clip of still layouts")
     cli_animate.add_options(animated)
     animated.set_defaults(run=cli_animate.animate)
@@ -154,14 +151,6 @@ def _render(args: argparse.Namespace) -> int:
             threads=args.threads,
         )
     save_png(args.out, picture if transparent else picture[:3])
-    return 0
-
-
-def _export(args: argparse.Namespace) -> int:
-    from .export import export
-    from .results import load_result
-
-    export(*load_result(args.layout), args.out)
     return 0
 
 

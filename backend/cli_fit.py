@@ -136,7 +136,10 @@ def _add_places(group: argparse._ArgumentGroup) -> None:
 def _add_clip(group: argparse._ArgumentGroup) -> None:
     add, standard = group.add_argument, Clip()
     add(
-        "--frames", type=_frames, metavar="A-B", help="first and last frame, counted from 1; A- goes on to the end (1-)"
+        "--frames",
+        type=frame_range,
+        metavar="A-B",
+        help="first and last frame, counted from 1; A- goes on to the end (1-)",
     )
     add("--step", type=int, metavar="N", help=f"only every Nth of them ({standard.step})")
     add("--fps", type=float, metavar="N", help="frames a second (the target's own)")
@@ -286,7 +289,7 @@ def _colors(text: str) -> list[tuple[float, float, float]]:
     return [_color(part) for part in text.split(",")]
 
 
-def _frames(text: str) -> tuple[int, int]:
+def frame_range(text: str) -> tuple[int, int]:
     """A range of frames; 0 is no end."""
     found = re.fullmatch(r"(\d+)(-(\d*))?", text.strip())
     if not found:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TextIO
 
-from .job import Event, Log, Progress
+from .job import Event, Exporting, Log, Progress
 
 _BAR, _NUMBERS = 20, 56  # characters
 _LOG_SECONDS = 5.0
 
 
 class Console:
-    """Writes a fit's events to a stream."""
+    """Writes events to a stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -24,7 +24,9 @@ class Console:
         if isinstance(event, Log):
             self.line(event.text)
         elif isinstance(event, Progress):
-            self._progress(event)
+            self._bar(event.step, event.total, _numbers(event))
+        elif isinstance(event, Exporting):
+            self._bar(event.done, event.total, f"{100 * event.done // event.total} %")
 
     def line(self, text: str) -> None:
         """A line of its own, below a bar that may stand there."""
@@ -32,15 +34,14 @@ class Console:
         self._stream.flush()
         self._open_line = False
 
-    def _progress(self, event: Progress) -> None:
-        last = event.step == event.total
+    def _bar(self, step: int, total: int, text: str) -> None:
         if self._terminal:
-            bar = "#" * (_BAR * event.step // event.total)
-            self._stream.write(f"\r[{bar:<{_BAR}}] {_numbers(event):<{_NUMBERS}}")
+            bar = "#" * (_BAR * step // total)
+            self._stream.write(f"\r[{bar:<{_BAR}}] {text:<{_NUMBERS}}")
             self._stream.flush()
             self._open_line = True
-        elif last or time.monotonic() >= self._next_line:
-            self.line(_numbers(event))
+        elif step == total or time.monotonic() >= self._next_line:
+            self.line(text)
             self._next_line = time.monotonic() + _LOG_SECONDS
 
 

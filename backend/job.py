@@ -30,6 +30,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clip import Clip
+from .exporting import (  # noqa: F401  the add-on takes all of it from here
+    BITS,
+    CLIP_FORMS,
+    ENDINGS,
+    GROUPINGS,
+    LAYERED,
+    MAX_LAYERS,
+    MAX_WIDTH,
+    MOVING,
+    ExportJob,
+    ExportSettings,
+)
 from .files import SCHEMA, UserError, check_choice, check_range, from_dict, read_json, write_json, written_aside
 from .settings import (  # noqa: F401  the add-on takes all of it from here
     ENGINES,
@@ -249,6 +261,12 @@ class Progress:
 
 
 @dataclass
+class Exporting:
+    done: int  # of total: layers, rows or frames
+    total: int
+
+
+@dataclass
 class Log:
     text: str
 
@@ -265,8 +283,14 @@ class Done:
     cancelled: bool = False
 
 
-Event = Progress | Log | Error | Done
-_EVENTS: dict[str, type[Event]] = {"progress": Progress, "log": Log, "error": Error, "done": Done}
+Event = Progress | Exporting | Log | Error | Done
+_EVENTS: dict[str, type[Event]] = {
+    "progress": Progress,
+    "exporting": Exporting,
+    "log": Log,
+    "error": Error,
+    "done": Done,
+}
 
 
 def encode_event(event: Event) -> str:
@@ -284,12 +308,12 @@ def decode_event(line: str) -> Event:
     return from_dict(kind, data, "event")
 
 
-COMMANDS = ("fit", "pause", "continue", "cancel", "quit")
+COMMANDS = ("fit", "export", "pause", "continue", "cancel", "quit")
 
 
 @dataclass
 class Command:
-    """A line that the worker is told. job, out: folders, of fit only."""
+    """A line that the worker is told. job: folder of fit and export. out: a folder of fit, the file of export."""
 
     command: str
     job: str = ""

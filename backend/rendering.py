@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from .templates import LEVELS_PER_OCTAVE, Templates
 
 DEVICES = ("cpu", "cuda")
 """What tensors may be on, as torch calls it."""
+
+STRIP_PIXELS = 2**25
+"""Samples that are rendered at once of a large picture: half a gigabyte."""
 
 
 def render(
@@ -240,22 +244,64 @@ def render_layout(
     mip levels by as much. supersample = n renders n x n samples a pixel on the same levels and averages them in the
     compositing space (3 gives the picture that is called `aa`).
     """
+    return next(
+        render_strips(
+            layout,
+            templates,
+            width=width,
+            supersample=supersample,
+            transparent=transparent,
+            frame=frame,
+            engine=engine,
+            threads=threads,
+            pixels=None,
+        )
+    )
+
+
+def render_strips(
+    layout: Layout,
+    templates: Templates,
+    *,
+    width: int | None = None,
+    supersample: int = 1,
+    transparent: bool = False,
+    frame: int = 0,
+    engine: str = "auto",
+    threads: int = 0,
+    pixels: int | None = STRIP_PIXELS,  # samples of a strip, at most; None = one strip
+) -> Iterator[Tensor]:
+    """The picture of render_layout in strips from top to bottom, [4, rows, W] each, so that memory is bounded."""
     width = width or layout.width
-    factor = width / layout.width
-    height = max(1, round(layout.height * factor))
-    params, placement = layout_tensors(layout, frame)
-    finer = round(LEVELS_PER_OCTAVE * torch.tensor(factor).log2().item())
-    placement.level = (placement.level - finer).clamp_min(0).minimum(templates.level_count[placement.template] - 1)
+    height = picture_height(layout, width)
+    params, placement = scaled_tensors(layout, templates, width, frame)
     linear = layout.space == "linear"
-    params[:, :3] *= factor * supersample
+    params[:, :3] *= supersample
     background = torch.tensor(layout.background)
     if linear:
         params[:, 6:9], background = decode(params[:, 6:9]), decode(background)
-    fine_height, fine_width = height * supersample, width * supersample
-    rasterizer = make_rasterizer(engine, templates, fine_height, fine_width, space=layout.space, threads=threads)
-    behind, there = torch.zeros(3) if transparent else background, rasterizer.torch_device
-    plane = behind.to(there)[:, None, None].expand(3, fine_height, fine_width)
-    image, alpha = rasterizer.forward(params.to(there), placement.to(there), plane)
+    behind = torch.zeros(3) if transparent else background
+    most = height if pixels is None else max(1, pixels // (width * supersample**2))
+    for top in range(0, height, most):
+        rows = min(most, height - top)
+        size = rows * supersample, width * supersample
+        rasterizer = make_rasterizer(engine, templates, *size, space=layout.space, threads=threads)
+        there = rasterizer.torch_device
+        moved = params.clone()
+        moved[:, 1] -= top * supersample
+        plane = behind.to(there)[:, None, None].expand(3, *size)
+        image, alpha = rasterizer.forward(moved.to(there), placement.to(there), plane)
+        yield _finished(image, alpha, supersample, transparent, linear)
+
+
+def _finished(
+    image: Tensor,  # [3, H, W] in the numbers that are composited, premultiplied where transparent
+    alpha: Tensor,  # [H, W]
+    supersample: int,
+    transparent: bool,
+    linear: bool,
+) -> Tensor:
+    """[4, H, W] as render_layout gives it."""
     if supersample > 1:
         image = torch.nn.functional.avg_pool2d(image, supersample)
         alpha = torch.nn.functional.avg_pool2d(alpha[None], supersample)[0]
@@ -264,3 +310,18 @@ def render_layout(
     else:
         alpha = torch.ones_like(alpha)
     return torch.cat([encode(image) if linear else image, alpha[None]]).clamp(0, 1).cpu()
+
+
+def picture_height(layout: Layout, width: int) -> int:
+    """Of a layout's picture of this width, px."""
+    return max(1, round(layout.height * width / layout.width))
+
+
+def scaled_tensors(layout: Layout, templates: Templates, width: int, frame: int = 0) -> tuple[Tensor, Placement]:
+    """As layout_tensors, for a picture of another width: on mip levels that are finer by as much."""
+    factor = width / layout.width
+    params, placement = layout_tensors(layout, frame)
+    finer = round(LEVELS_PER_OCTAVE * math.log2(factor))
+    placement.level = (placement.level - finer).clamp_min(0).minimum(templates.level_count[placement.template] - 1)
+    params[:, :3] *= factor
+    return params, placement

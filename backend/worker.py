@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from .control import Control, termination_calls
 from .files import UserError
-from .job import Command, Error, Event, Job, Log, encode_event
+from .job import Command, Error, Event, ExportJob, Job, Log, encode_event
 
 IDLE_SECONDS = 600.0
 """Without a job for so long, the process ends and gives back its memory."""
@@ -44,6 +44,7 @@ def main() -> NoReturn:
 
 @dataclass
 class _Request:
+    command: str
     job: Path
     out: Path
     control: Control = field(default_factory=Control)
@@ -62,13 +63,18 @@ class Worker:
         """Runs jobs until stop() is called. Returns the exit status."""
         try:
             from .run import run_job
+            from .run_export import run_export
         except ModuleNotFoundError as error:
             self._send(Error(f"{sys.executable} has no {error.name}: install the backend's packages", "install"))
             return 2
         self._send(Log("Ready"))
         while (request := self._next()) is not None:
             try:
-                run_job(Job.load(request.job), request.out, self._send, request.control)
+                if request.command == "fit":
+                    run_job(Job.load(request.job), request.out, self._send, request.control)
+                else:
+                    job = ExportJob.load(request.job)
+                    run_export(Path(job.layout), request.out, job.settings, self._send, request.control)
             except UserError as error:
                 self._send(Error(error.message, error.action))
             self._requests.remove(request)
@@ -103,7 +109,7 @@ class Worker:
 
     def _obey(self, command: Command) -> None:
         requests = list(self._requests)
-        if command.command == "fit":
+        if command.command in ("fit", "export"):
             self._accept(command)
         elif command.command == "cancel":
             for request in requests:
@@ -114,9 +120,9 @@ class Worker:
 
     def _accept(self, command: Command) -> None:
         if not command.job or not command.out:
-            self._send(Error("The command fit needs the folders job and out"))
+            self._send(Error(f"The command {command.command} needs job and out"))
             return
-        request = _Request(Path(command.job), Path(command.out))
+        request = _Request(command.command, Path(command.job), Path(command.out))
         self._requests.append(request)
         self._queue.put(request)
 

@@ -9,14 +9,15 @@ from typing import Any
 
 from ..files import SCHEMA, written_aside
 from ..job import Layout
-from ..templates import Templates
+from .base import Export, Exporter
 
 _PER_FRAME = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
 _PER_PRIMITIVE = ("template", "level", "region", "mirror", "locked")
 
 
-def export_json(layout: Layout, templates: Templates, path: Path) -> None:
+def export_json(task: Export) -> None:
     """Canvas, stamps and primitives, front first, a line each; what may move is a list with one value a frame."""
+    layout, path = task.layout, task.path
     head = {
         "schema": SCHEMA,
         "width": layout.width,
@@ -41,3 +42,6 @@ def _primitive(layout: Layout, index: int) -> dict[str, Any]:
 def _short(value: Any) -> Any:
     """float32 numbers without the digits that they do not have."""
     return [_short(item) for item in value] if isinstance(value, list) else float(f"{value:.9g}")
+
+
+EXPORTERS: dict[str, Exporter] = {".json": export_json}

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ..images import save_png
-from ..job import Layout
-from ..rendering import render_layout
-from ..templates import Templates
+from ..files import written_aside
+from .base import Export, Exporter
+from .png import PngWriter
 
 
-def export_png(layout: Layout, templates: Templates, path: Path) -> None:
-    """The first frame at the canvas's size, 8 bits: RGB, or straight RGBA where the canvas is transparent."""
-    picture = render_layout(layout, templates, transparent=layout.transparent)
-    save_png(path, picture if layout.transparent else picture[:3])
+def export_png(task: Export) -> None:
+    """RGB, or straight RGBA where the background is left out; in strips, so that it may be of any size."""
+    width, height = task.size
+    with written_aside(task.path) as aside, open(aside, "wb") as file:
+        settings = task.settings
+        writer = PngWriter(file, width, height, 4 if task.transparent else 3, settings.bits, settings.resolution)
+        done = 0
+        for strip in task.strips():
+            task.tell(done, height)
+            writer.write(strip)
+            done += strip.shape[1]
+        writer.finish()
+    task.tell(height, height)
+
+
+EXPORTERS: dict[str, Exporter] = {".png": export_png}

@@ -1,0 +1,47 @@
+"""A layout's folder to the files of an export. The command line and the worker both call this."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .control import Control
+from .export import Cancelled, export
+from .exporting import ExportSettings
+from .job import Done, Event, Exporting, Log
+from .memory import memory_errors_named
+from .results import load_result
+
+_EVENT_SECONDS = 0.1
+
+
+@memory_errors_named()
+def run_export(
+    folder: Path, path: Path, settings: ExportSettings, emit: Callable[[Event], None], control: Control
+) -> bool:
+    """Writes a layout's folder to `path`: see export.export. Returns whether it was not cancelled.
+
+    emit is called with Exporting, with Log for what the user should know, and at last with Done; after a cancel that
+    names no file, and all files are as they were. Raises UserError as load_result and export do.
+    """
+    next_event = 0.0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal next_event
+        control.wait()
+        if control.cancelled:
+            raise Cancelled
+        if time.monotonic() >= next_event:
+            next_event = time.monotonic() + _EVENT_SECONDS
+            emit(Exporting(done, total))
+
+    try:
+        remarks = export(*load_result(folder), path, settings, tell)
+    except Cancelled:
+        emit(Done("", cancelled=True))
+        return False
+    for remark in remarks:
+        emit(Log(remark))
+    emit(Done(str(path)))
+    return True
