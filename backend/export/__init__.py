@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -43,13 +42,14 @@ def export(
     layout = _chosen_frames(layout, settings)
     parts = list(_parts(layout, path, settings))
     tell = tell or (lambda done, total: None)
+    remarks = _remarks(layout, path)
     for number, (part, file) in enumerate(parts):
 
         def tell_part(done: int, total: int, number: int = number) -> None:
             tell(number * total + done, len(parts) * total)
 
-        exporter(Export(part, templates, file, settings, tell_part))
-    return _remarks(layout, path)
+        exporter(Export(part, templates, file, settings, tell_part, remarks))
+    return list(dict.fromkeys(remarks))
 
 
 def written_files(layout: Layout, path: Path, settings: ExportSettings) -> list[Path]:

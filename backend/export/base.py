@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Export:
     path: Path
     settings: ExportSettings
     tell: Tell
+    remarks: list[str] = field(default_factory=list)
+    """Sentences for the user about the result, which exporters add to."""
 
     @property
     def size(self) -> tuple[int, int]:

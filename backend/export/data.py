@@ -30,18 +30,20 @@ def export_json(task: Export) -> None:
         "templates": [{**asdict(spec), "file": Path(spec.file).name} for spec in layout.templates],
     }
     with written_aside(path) as aside:
-        lines = ",\n".join(json.dumps(_primitive(layout, index)) for index in range(layout.count))
+        lines = ",\n".join(json.dumps(primitive(layout, index)) for index in range(layout.count))
         aside.write_text(f'{json.dumps(head)[:-1]}, "primitives": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
-def _primitive(layout: Layout, index: int) -> dict[str, Any]:
+def primitive(layout: Layout, index: int, frame: int | None = None) -> dict[str, Any]:
+    """One primitive as JSON has it: what may move is a list with one value a frame, or the value of one frame."""
     fixed = {name: getattr(layout, name)[index].tolist() for name in _PER_PRIMITIVE}
-    return {**fixed, **{name: _short(getattr(layout, name)[:, index].tolist()) for name in _PER_FRAME}}
+    frames = slice(None) if frame is None else frame
+    return {**fixed, **{name: short(getattr(layout, name)[frames, index].tolist()) for name in _PER_FRAME}}
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
     """float32 numbers without the digits that they do not have."""
-    return [_short(item) for item in value] if isinstance(value, list) else float(f"{value:.9g}")
+    return [short(item) for item in value] if isinstance(value, list) else float(f"{value:.9g}")
 
 
 EXPORTERS: dict[str, Exporter] = {".json": export_json}

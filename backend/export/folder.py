@@ -1,7 +1,81 @@
-"""To be written."""
+"""A folder of PNGs, one a layer, and their JSON: what scripts of After Effects, Blender or a game engine read."""
 
 from __future__ import annotations
 
-from .base import Exporter
+import json
+from typing import Any
 
-EXPORTERS: dict[str, Exporter] = {}
+from ..files import SCHEMA, folder_aside
+from .base import Export, Exporter
+from .bitmaps import compressed, png
+from .data import primitive, short
+from .merged import background_color, merged_picture
+from .sheets import Layer
+from .stack import Group, Item, Node, Stack
+
+
+def export_folder(task: Export) -> None:
+    """layers/*.png, merged.png and layers.json: each layer's file, place, opacity, group, and transform.
+
+    Lists are front first. Places and sizes are pixels of the exported picture; a layer of one primitive has that
+    primitive's numbers, too, as the canvas has them (backend.job's conventions).
+    """
+    stack = Stack(task)
+    items = stack.items
+    digits = max(4, len(str(len(items))))
+    with folder_aside(task.path) as folder:
+        (folder / "layers").mkdir()
+        entries: dict[int, dict[str, Any]] = {}
+        for number, (layer, data) in enumerate(compressed(stack.render(items), task.settings.threads), 1):
+            file = f"layers/{number:0{digits}d}.png"
+            (folder / file).write_bytes(data)
+            entries[id(layer.item)] = _entry(task, layer, file)
+        (folder / "merged.png").write_bytes(png(merged_picture(task, over_white=False)))
+        width, height = task.size
+        head = {
+            "schema": SCHEMA,
+            "width": width,
+            "height": height,
+            "scale": width / task.layout.width,
+            "background": background_color(task),
+            "fps": task.layout.fps,
+            "frames": task.layout.frames,
+            "resolution": task.settings.resolution,
+        }
+        lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in _listed(stack.nodes, entries))
+        text = f'{json.dumps(head)[:-1]}, "layers": [\n{lines}\n]}}\n'
+        (folder / "layers.json").write_text(text, encoding="utf-8")
+
+
+def _entry(task: Export, layer: Layer, file: str) -> dict[str, Any]:
+    height, width = layer.pixels.shape[:2]
+    item = layer.item
+    entry = {
+        "name": item.name,
+        "file": file,
+        "left": layer.left,
+        "top": layer.top,
+        "width": width,
+        "height": height,
+        "opacity": short(layer.opacity / 255),
+        "frame": task.layout.frames[item.frame],
+        "primitives": list(item.primitives),
+    }
+    if len(item.primitives) == 1:
+        entry["primitive"] = primitive(task.layout, item.primitives[0], item.frame)
+    return entry
+
+
+def _listed(
+    nodes: list[Node], entries: dict[int, dict[str, Any]], groups: tuple[str, ...] = (), visible: bool = True
+) -> list[dict[str, Any]]:
+    result = []
+    for node in nodes:
+        if isinstance(node, Group):
+            result += _listed(node.children, entries, (*groups, node.name), visible and node.visible)
+        elif isinstance(node, Item):
+            result.append({**entries[id(node)], "groups": list(groups), "visible": visible})
+    return result
+
+
+EXPORTERS: dict[str, Exporter] = {"": export_folder}

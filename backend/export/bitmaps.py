@@ -1,0 +1,46 @@
+"""Layers as PNGs, compressed in several threads."""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .sheets import Layer
+
+ByteArray = NDArray[np.uint8]
+
+_COMPRESSION = 4
+_AHEAD = 64
+"""Layers that wait for their compression, at most."""
+
+
+def png(pixels: ByteArray) -> bytes:
+    """uint8 [h, w, 3 or 4] as a PNG; one transparent pixel where there is none, because a PNG cannot be empty."""
+    if not pixels.size:
+        pixels = np.zeros((1, 1, 4), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=_COMPRESSION)
+    return file.getvalue()
+
+
+def compressed(layers: Iterator[Layer], threads: int) -> Iterator[tuple[Layer, bytes]]:
+    """The layers with their PNGs, in the same order. threads: 0 = one per core."""
+    with ThreadPoolExecutor(threads or None) as pool:
+        waiting: deque[tuple[Layer, Future[bytes]]] = deque()
+        try:
+            for layer in layers:
+                waiting.append((layer, pool.submit(png, layer.pixels)))
+                if len(waiting) > _AHEAD:
+                    done, data = waiting.popleft()
+                    yield done, data.result()
+            while waiting:
+                done, data = waiting.popleft()
+                yield done, data.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
