@@ -25,7 +25,7 @@ from .images import load_grey, load_mask, load_target
 from .job import IMPORTANCE, Done, Event, Job, Layout, Log, Progress, Settings
 from .memory import memory_errors_named
 from .metrics import psnr, ssim
-from .rendering import render_layout
+from .rendering import STRIP_PIXELS, render_layout, render_strips
 from .results import ResultFolder
 from .templates import Templates, load_templates
 
@@ -37,7 +37,6 @@ PREVIEW_SIZE = 1024
 
 _EVENT_SECONDS = 0.1
 _SHARE = 0.1  # of the time that checkpoints may take
-_STRIP_PIXELS = 2**25
 
 Emit = Callable[[Event], None]
 
@@ -185,14 +184,12 @@ def judge(
 
 def supersampled(layout: Layout, templates: Templates, settings: Settings, control: Control) -> Tensor | None:
     """The layout's `aa` picture [3, H, W], 3 x 3 samples a pixel; in strips, to bound memory. None after a cancel."""
-    rows = max(1, _STRIP_PIXELS // (9 * layout.width))
+    options = {"engine": settings.engine, "threads": settings.threads}
     strips = []
-    for top in range(0, layout.height, rows):
+    for strip in render_strips(layout, templates, supersample=3, pixels=STRIP_PIXELS, **options):  # type: ignore[arg-type]
         if control.cancelled:
             return None
-        strip = replace(layout, y=layout.y - np.float32(top), height=min(rows, layout.height - top))
-        options = {"engine": settings.engine, "threads": settings.threads}
-        strips.append(render_layout(strip, templates, supersample=3, **options)[:3])  # type: ignore[arg-type]
+        strips.append(strip[:3])
     return torch.cat(strips, 1)
 
 
