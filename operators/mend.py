@@ -15,6 +15,7 @@ import bpy
 from ..backend.job import UserError
 from .environment import backend_python, preferences
 from .folders import user_folder
+from .result import source_of
 from .session import NOTICE, redraw
 from .worker import ADD_ON_FOLDER
 
@@ -100,7 +101,7 @@ class DIFFBMP_OT_mend(bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        settings = context.scene.diffbmp
+        settings = (source_of(context.scene) or context.scene).diffbmp
         if self.action == "use_cpu":
             settings.backend.engine = "cpu"
             NOTICE.tell("The processor will compute: optimize again")
@@ -136,7 +137,7 @@ class DIFFBMP_OT_copy_report(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            report = report_of(context.scene)
+            report = report_of(source_of(context.scene) or context.scene)
         except UserError as error:
             self.report({"ERROR"}, error.message)
             return {"CANCELLED"}
