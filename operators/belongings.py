@@ -81,15 +81,14 @@ def remove_unused(parts: Iterable[bpy.types.ID]) -> None:
     trees = {tree: _read_by(tree) for item in objects if (tree := shown_by(item)) is not None}
     bpy.data.batch_remove(objects)
     bpy.data.batch_remove([item for item in parts if isinstance(item, bpy.types.Collection)])
-    rest = {item for item in parts if not isinstance(item, bpy.types.Object | bpy.types.Collection)}
-    for tree, shown in trees.items():
+    rest: set[bpy.types.ID] = {item for item in parts if not isinstance(item, bpy.types.Object | bpy.types.Collection)}
+    for tree, read in trees.items():
         if tree.users == 0:
-            rest |= {part for item in shown if isinstance(item, bpy.types.Object) for part in _parts_of(item)} - {
-                *shown
-            }
-            bpy.data.batch_remove(shown)
+            rest.update(part for item in read if isinstance(item, bpy.types.Object) for part in _parts_of(item))
+            rest.difference_update(read)
+            bpy.data.batch_remove(read)
     while unused := [item for item in rest if item.users == 0]:
-        rest -= set(unused)
+        rest.difference_update(unused)
         bpy.data.batch_remove(unused)
 
 

@@ -127,6 +127,7 @@ class Optimizing(Watching):
 
     def dropped(self, task: Run) -> None:
         _listen_for_undo(False)
+        recover.release(task.job)
         LIVE_PLANES.end()
         scene = _scene_of(self.slot)
         if scene and task.has_layout:

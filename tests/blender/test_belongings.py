@@ -9,8 +9,10 @@ import pytest
 from diffbmp.backend.job import UserError
 from diffbmp.operators.belongings import planes_of
 from diffbmp.operators.build import Form, build_scene
+from diffbmp.operators.continue_fit import _kept_meshes
 from diffbmp.operators.instances import dense_object
 from diffbmp.operators.readback import read_layout, read_scene
+from diffbmp.operators.replace_stamp import replace_stamp
 from diffbmp.operators.result import meshes_of, rebuild, remove_result, source_of, stamps_of
 from diffbmp.operators.storage import SOURCE, stored_layout
 
@@ -203,3 +205,40 @@ def test_the_source_is_known_by_name_after_another_build(tmp_path: Path) -> None
     source.diffbmp.build.scene = None
     scene[SOURCE] = source.name
     assert source_of(scene) == source
+
+
+@pytest.mark.parametrize("side", [16, 512])
+def test_a_stamp_of_another_size_is_as_sharp(tmp_path: Path, side: int) -> None:
+    scene = built(tmp_path)
+    image = bpy.data.images.new("other", side, side, alpha=True)
+    spec = layout_of(scene).templates[0]
+    axis = int(spec.height > spec.width)
+    before = {plane["diffbmp_row"]: texels(plane, axis) for plane in planes_of(scene)}
+    replace_stamp(scene, 0, image)
+    assert not any(item.name for item in bpy.data.images if not item.users and item != image)
+    for plane in planes_of(scene):
+        if plane.data["diffbmp_level"][0] == 0:
+            old, new = before[plane["diffbmp_row"]], texels(plane, axis)
+            # Levels come two to an octave, and there is none finer than the stamp itself.
+            assert min(side, old / 1.5) <= new <= max(old * 1.5, 4)
+    assert same(read_layout(scene), layout_of(scene))
+
+
+def texels(plane: bpy.types.Object, axis: int) -> int:
+    """Of the width or the height of what a plane shows."""
+    node = next(node for node in plane.data.materials[0].node_tree.nodes if node.type == "TEX_IMAGE")
+    return int(node.image.size[axis]) - 2
+
+
+def test_what_is_changed_while_the_fit_goes_on_is_noticed(tmp_path: Path) -> None:
+    scene = built(tmp_path)
+    plane = next(item for item in planes_of(scene) if item.data.users > 2)
+    plane.data = plane.data.copy()
+    start = read_layout(scene)
+    start.locked[plane["diffbmp_row"]] = True
+    assert _kept_meshes(scene, start, start) == {plane["diffbmp_row"]: plane.data}
+    plane.location.x += 0.01
+    assert _kept_meshes(scene, start, start) is None
+    plane.location.x -= 0.01
+    bpy.data.batch_remove(planes_of(scene))
+    assert _kept_meshes(scene, start, start) is None
