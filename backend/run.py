@@ -79,7 +79,8 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     emit(Log("Measuring the result"))
     render, metrics = judge(result, target, weight, templates, settings, control)
     metrics["seconds"] = {"total": round(time.perf_counter() - begin, 3), "fit": round(result.seconds, 3)}
-    folder.preview(small(render))
+    if settings.preview_seconds > 0:
+        folder.preview(small(render))
     folder.finish(render, {**metrics, "engine": engine.name, "device": engine.device})
     emit(Done(str(folder.path), result.cancelled))
 
