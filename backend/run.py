@@ -78,6 +78,8 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     emit(Log("Measuring the result"))
     render, metrics = judge(result, target, weight, templates, settings, control)
     metrics["seconds"] = {"total": round(time.perf_counter() - begin, 3), "fit": round(result.seconds, 3)}
+    if settings.preview_seconds > 0:
+        folder.preview(small(render))
     folder.finish(render, {**metrics, "engine": engine.name, "device": engine.device})
     emit(Done(str(folder.path), result.cancelled))
 
@@ -228,9 +230,15 @@ class _Reporter:
         if not layout.transparent:
             return shrunk(image)
         options = {"engine": self._settings.engine, "threads": self._settings.threads}
-        straight = render_layout(layout, self._templates, transparent=True, **options)  # type: ignore[arg-type]
-        small = shrunk(torch.cat([straight[:3] * straight[3:], straight[3:]]))
-        return torch.cat([small[:3] / small[3:].clamp_min(1e-6), small[3:]])
+        return small(render_layout(layout, self._templates, transparent=True, **options))  # type: ignore[arg-type]
+
+
+def small(picture: Tensor) -> Tensor:
+    """A picture [3, H, W] or straight [4, H, W], no larger than a preview."""
+    if len(picture) == 3:
+        return shrunk(picture)
+    premultiplied = shrunk(torch.cat([picture[:3] * picture[3:], picture[3:]]))
+    return torch.cat([premultiplied[:3] / premultiplied[3:].clamp_min(1e-6), premultiplied[3:]])
 
 
 def shrunk(image: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.job import Layout
-from .planes import Level, levels_of, transforms
-from .readback import read_layout
+from .planes import levels_of, transforms
+from .readback import read_scene
 from .result import ResultOperator, meshes_of
 from .stage import make_scene
 from .storage import SPREAD
@@ -26,12 +26,13 @@ def bake(scene: bpy.types.Scene) -> bpy.types.Scene:
     The mesh has a face for each plane, the last one first, with its stamp's UV, a material for each level, and the
     attribute TINT with tint and opacity, in the numbers that are composited.
     """
-    layout, meshes = read_layout(scene), meshes_of(scene)
-    spread = float(scene.get(SPREAD, 0.0))
-    levels = sorted(set(levels_of(layout)))
-    mesh = _joined(layout, [meshes[level] for level in levels], levels, spread, scene.name)
-    for level in levels:
-        mesh.materials.append(_of_geometry(meshes[level].materials[0]))
+    reading, meshes, spread = read_scene(scene), meshes_of(scene), float(scene.get(SPREAD, 0.0))
+    layout, own = reading.layout, reading.own_meshes
+    shown = [own.get(row) or meshes[level] for row, level in enumerate(levels_of(layout))]
+    kinds = {part: number for number, part in enumerate(dict.fromkeys(shown))}
+    mesh = _joined(layout, list(kinds), np.array([kinds[part] for part in shown], np.int32), spread, scene.name)
+    for part in kinds:
+        mesh.materials.append(_of_geometry(part.materials[0]))
     baked = make_scene(layout, f"{scene.name} mesh", scene.cycles.samples, spread)
     collection = bpy.data.collections.new(mesh.name)
     collection.objects.link(bpy.data.objects.new(mesh.name, mesh))
@@ -40,12 +41,14 @@ def bake(scene: bpy.types.Scene) -> bpy.types.Scene:
 
 
 def _joined(
-    layout: Layout, parts: list[bpy.types.Mesh], levels: list[Level], spread: float, name: str
+    layout: Layout,
+    parts: list[bpy.types.Mesh],
+    kind: NDArray[np.int32],  # [N] which of the parts each primitive shows
+    spread: float,
+    name: str,
 ) -> bpy.types.Mesh:
-    """The planes' corners and faces as one mesh. parts: the meshes of the levels."""
-    count = layout.count
-    kinds = {level: number for number, level in enumerate(levels)}
-    kind = np.array([kinds[level] for level in levels_of(layout)], np.int32)[::-1]
+    """The planes' corners and faces as one mesh."""
+    count, kind = layout.count, kind[::-1]
     corners = np.empty((len(parts), CORNERS, 3), np.float32)
     uvs = np.empty((len(parts), CORNERS, 2), np.float32)
     for part, places, uv in zip(parts, corners, uvs, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from .keyframes import TOLERANCE, key_planes
 from .planes import Level, build_planes, make_meshes
 from .session import NOTICE
 from .stage import make_scene
-from .storage import KEY, LIVE, load_stamps, store_layout, wholly_or_not_at_all
+from .storage import KEY, LIVE, MADE, SOURCE, load_stamps, store_layout, wholly_or_not_at_all
 from .target import target_name
 
 MAX_PLANES = 50_000
@@ -72,14 +73,30 @@ def build_scene(folder: Path, name: str, samples: int, form: Form | None = None)
     return scene
 
 
-def build_layout(layout: Layout, meshes: dict[Level, bpy.types.Mesh], name: str, form: Form) -> bpy.types.Collection:
-    """A new collection that shows a layout, whose levels are these meshes."""
+def build_layout(
+    layout: Layout,
+    meshes: dict[Level, bpy.types.Mesh],
+    name: str,
+    form: Form,
+    own: Mapping[int, bpy.types.Mesh] | None = None,
+) -> bpy.types.Collection:
+    """A new collection that shows a layout, whose levels are these meshes. own: see build_planes.
+
+    Raises UserError where instances would have to show meshes of their own.
+    """
+    dense = form.of(layout) == "DENSE"
+    if dense and own:
+        raise UserError(
+            f"{len(own):,} planes have meshes of their own, as painted ones do, which instances cannot show: build "
+            "planes"
+        )
     collection = bpy.data.collections.new(name)
-    if form.of(layout) == "DENSE":
+    collection[MADE] = True
+    if dense:
         build_instances(layout, meshes, collection, form.spread)
         return collection
     rows = range(layout.count)
-    planes = build_planes(layout, meshes, collection, rows, form.spread)
+    planes = build_planes(layout, meshes, collection, rows, form.spread, own)
     if len(layout.frames) > 1:
         key_planes(layout, planes, rows, name, form.tolerance, form.spread)
     return collection
@@ -147,6 +164,7 @@ class DIFFBMP_OT_build(bpy.types.Operator):
             self.report({"ERROR"}, error.message)
             return {"CANCELLED"}
         settings.build.scene = scene
+        scene[SOURCE] = context.scene.name
         # Where it is rebuilt and gone on with.
         for name in ("form", "tolerance", "spread", "samples"):
             setattr(scene.diffbmp.build, name, getattr(settings.build, name))

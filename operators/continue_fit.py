@@ -1,7 +1,9 @@
 # mypy: disable-error-code="valid-type"
 """Continue: the optimization goes on from what a scene shows, changed by hand or not, and ends in the same scene."""
 
+import struct
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +14,15 @@ from ..backend.job import Job, Layout, TemplateSpec, UserError
 from .build import form_of
 from .collect import job_steps
 from .folders import file_name
-from .images import read_image, write_png
+from .images import reader_of, write_png
 from .optimize import Optimizing, why_not_optimize
-from .planes import make_meshes
-from .readback import read_layout
-from .result import is_result, show_layout, source_of, stamps_of
+from .planes import levels_of, make_mesh
+from .readback import read_scene
+from .result import is_result, meshes_of, show_layout, source_of, stamps_of
 from .run import Run
-from .storage import load_stamps
+from .steps import waited
+from .storage import load_stamps, wholly_or_not_at_all
+from .target import moves
 
 
 def continued_steps(
@@ -26,44 +30,81 @@ def continued_steps(
 ) -> Generator[str, None, list[str]]:
     """Writes a job that goes on from what a scene that was built shows, in steps as collect.job_steps.
 
-    source: whose target and settings hold. Stamps of its list that the layout does not have are for what is added.
-    Raises UserError as job_steps and read_layout do.
+    source: whose target and settings hold, but for the canvas's, which stay those of the scene. Stamps of its list that
+    the layout does not have are for what is added. Planes with meshes of their own count as locked. Raises UserError as
+    job_steps and read_scene do, and for a target of another shape.
     """
-    layout = read_layout(scene)
-    stamps = stamps_of(scene)
+    reading = read_scene(scene)
+    layout, stamps = reading.layout, stamps_of(scene)
+    layout.locked[list(reading.own_meshes)] = True
     left_out = yield from job_steps(source, folder)
     job = Job.load(folder)
-    if job.clip is not None:
-        raise UserError("A target that moves cannot be gone on with: turn off Animation, or optimize again")
+    _check_shape(Path(job.target), layout)
     own = []
-    for number, (spec, image) in enumerate(zip(layout.templates, stamps, strict=True)):
-        yield f"Writing stamp {number + 1} of {len(stamps)}"
-        file = folder / "templates" / f"start_{number:03d}_{file_name(spec.name)}.png"
-        write_png(file, read_image(image))
-        own.append(replace(spec, file=str(file)))
-    known = {(spec.name, spec.width, spec.height) for spec in own}
-    new = [spec for spec in job.templates if (spec.name, spec.width, spec.height) not in known]
+    with ThreadPoolExecutor(1) as threads:
+        for number, (spec, image) in enumerate(zip(layout.templates, stamps, strict=True)):
+            doing = f"Writing stamp {number + 1} of {len(stamps)}"
+            yield doing
+            file = folder / "templates" / f"start_{number:03d}_{file_name(spec.name)}.png"
+            rgba = yield from waited(threads.submit(reader_of(image)), doing)
+            yield from waited(threads.submit(write_png, file, rgba), doing)
+            own.append(replace(spec, file=str(file)))
     start = folder / "start"
     start.mkdir()
     replace(layout, templates=own).save(start)
-    job.templates = [*own, *_sized(new)]
-    job.settings = replace(job.settings, count=layout.count + added, added=added)
+    job.templates = _joined(own, job.templates)
+    job.settings = replace(
+        job.settings,
+        count=layout.count + added,
+        added=added,
+        size=max(layout.width, layout.height),
+        space=layout.space,
+        background=layout.background,
+        transparent=layout.transparent,
+    )
     job.start = str(start)
     # Not by __post_init__, which has seen the job without a start.
     Job(**vars(job)).save(folder)
     return left_out
 
 
-def _sized(specs: list[TemplateSpec]) -> list[TemplateSpec]:
-    return [replace(spec, file=str(Path(spec.file))) for spec in specs]
+def _check_shape(target: Path, layout: Layout) -> None:
+    """Raises UserError where the target, a PNG, does not fill the layout's canvas."""
+    with open(target, "rb") as file:
+        width, height = struct.unpack(">II", file.read(24)[16:])
+    factor = max(layout.width, layout.height) / max(width, height)
+    if (max(1, round(width * factor)), max(1, round(height * factor))) != (layout.width, layout.height):
+        raise UserError(
+            f"The target has {width} x {height} pixels now, but the canvas of this scene {layout.width} x "
+            f"{layout.height}, which is another shape: optimize anew, or choose a target of this one"
+        )
+
+
+def _joined(own: list[TemplateSpec], listed: list[TemplateSpec]) -> list[TemplateSpec]:
+    """The layout's stamps, with the limits of those in the list that have the same pixels, and then the others."""
+    result, new = list(own), []
+    for spec in listed:
+        same = [number for number, known in enumerate(own) if _same_picture(known, spec)]
+        for number in same:
+            result[number] = replace(result[number], limits=spec.limits)
+        if not same:
+            new.append(spec)
+    return [*result, *new]
+
+
+def _same_picture(one: TemplateSpec, other: TemplateSpec) -> bool:
+    """Whether two stamps that the same code has written are of the same pixels."""
+    if (one.width, one.height) != (other.width, other.height):
+        return False
+    return Path(one.file).read_bytes() == Path(other.file).read_bytes()
 
 
 class DIFFBMP_OT_continue_fit(Optimizing, bpy.types.Operator):
     bl_idname = "diffbmp.continue_fit"
     bl_label = "Continue"
     bl_description = (
-        "Optimize on from what this scene shows. Planes may have been moved, turned, scaled, retinted, deleted or "
-        "duplicated; locked ones stay as they are"
+        "Optimize on from what this scene shows, on its canvas. Planes may have been moved, turned, scaled, retinted, "
+        "deleted, duplicated or painted; locked ones, and those with meshes of their own, stay as they are"
     )
     bl_options = {"UNDO"}  # noqa: RUF012  Blender's own form
 
@@ -84,7 +125,7 @@ class DIFFBMP_OT_continue_fit(Optimizing, bpy.types.Operator):
         elif source is None:
             reason = "The scene with the target and the stamps is gone: optimize in a new one"
         else:
-            reason = why_not_optimize(source)
+            reason = why_not_optimize(source) or _why_not_continue(source)
         if reason:
             cls.poll_message_set(reason)
         return not reason
@@ -98,10 +139,55 @@ class DIFFBMP_OT_continue_fit(Optimizing, bpy.types.Operator):
         assert source is not None  # says poll
         return continued_steps(scene, source, folder, self.added)
 
-    def take(self, scene: bpy.types.Scene, task: Run) -> None:
-        layout = Layout.load(task.out)
-        meshes = make_meshes(layout, task.out)
-        show_layout(scene, layout, meshes, load_stamps(layout.templates), form_of(scene.diffbmp.build))
+    def take(self, scene: bpy.types.Scene, task: Run) -> str:
+        layout, start = Layout.load(task.out), Layout.load(task.job / "start")
+        own = _kept_meshes(scene, layout, start)
+        if own is None:
+            source = source_of(scene) or scene
+            source.diffbmp.build.layout = str(task.out)
+            return f"Planes were changed meanwhile, and stay as they are: the result can be built from {source.name}"
+        known = {level: mesh for level, mesh in meshes_of(scene).items() if level in set(levels_of(layout))}
+        with wholly_or_not_at_all():
+            new = {level: make_mesh(layout, level, task.out) for level in set(levels_of(layout)) - set(known)}
+            stamps = load_stamps(layout.templates)
+            show_layout(scene, layout, known | new, stamps, form_of(scene.diffbmp.build), own)
+        return ""
+
+
+def _why_not_continue(source: bpy.types.Scene) -> str:
+    """Why a fit with the settings of this scene cannot go on from a layout, "" if it can."""
+    if moves(source):
+        return "A target that moves cannot be gone on with: turn off Animation, or optimize again"
+    if any(region.use for region in source.diffbmp.regions.entries):
+        return "Regions cannot be gone on with: turn them off, or optimize again"
+    return ""
+
+
+def _kept_meshes(scene: bpy.types.Scene, layout: Layout, start: Layout) -> dict[int, bpy.types.Mesh] | None:
+    """Meshes of their own of the layout's primitives, by number; None where the scene is not as it was at the start."""
+    try:
+        reading = read_scene(scene)
+    except UserError:
+        return None
+    own = reading.own_meshes
+    now = reading.layout
+    now.locked[list(own)] = True
+    if now.count != start.count or any((getattr(now, name) != getattr(start, name)).any() for name in _COMPARED):
+        return None
+    rows = {_values(layout, row): row for row in range(layout.count) if layout.locked[row]}
+    return {rows[key]: mesh for row, mesh in own.items() if (key := _values(now, row)) in rows}
+
+
+_COMPARED = ("x", "y", "scale", "aspect", "rotation", "opacity", "color", "template", "level", "mirror", "locked")
+
+
+def _values(layout: Layout, row: int) -> tuple[float, ...]:
+    """What a locked primitive keeps to the last bit."""
+    return (
+        *(float(getattr(layout, name)[0, row]) for name in ("x", "y", "scale", "aspect", "rotation", "opacity")),
+        *layout.color[0, row].tolist(),
+        int(layout.template[row]),
+    )
 
 
 def register() -> None:

@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 SIDE = 128
 """Of the pictures, texels."""
 
+_EXAMPLE = "diffbmp_example"
+"""Custom property of the images: which of them it is."""
+
 FloatArray = NDArray[np.float64]
 
 
 def example_images() -> list[bpy.types.Image]:
     """The stamps as packed images of the file, those that it has already included."""
     drawn = {"Disc": _disc, "Leaf": _leaf, "Brush Stroke": _stroke}
-    return [bpy.data.images.get(name) or _image(name, draw(*_square())) for name, draw in drawn.items()]
+    there = {image[_EXAMPLE]: image for image in bpy.data.images if _EXAMPLE in image}
+    return [there.get(name) or _image(name, draw(*_square())) for name, draw in drawn.items()]
 
 
 def _square() -> tuple[FloatArray, FloatArray]:
@@ -54,4 +58,5 @@ def _image(name: str, alpha: FloatArray) -> bpy.types.Image:
     pixels[..., 3] = alpha
     image.pixels.foreach_set(pixels.ravel())
     image.pack()
+    image[_EXAMPLE] = name
     return image

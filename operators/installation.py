@@ -99,6 +99,7 @@ class Installation:
         self._download_share = 0.1 if plan.wheels else 0.7  # of what pip does; the rest is unpacking
         self._unpacking = (0.0, 0.0, 0, 0)  # fractions at start and end, packages before, and to come
         self._child: Child | None = None
+        self._changes = False  # whether packages are being replaced
         self._cancelled = threading.Event()
         self._lock = threading.Lock()  # a child must not be started after the last one was killed
         self._seen: tuple[str, float, str] = ("", 0.0, "")
@@ -162,8 +163,15 @@ class Installation:
         build = self._choose_build()
         python = self._choose_python()
         self._check_space(build)
-        self._make_environment(python)
-        requirements = self._install_packages(build, python.version)
+        before, packages = folder.marker, folder.packages()
+        was_whole = not folder.flaw()
+        try:
+            self._make_environment(python)
+            requirements = self._install_packages(build, python.version)
+        except (_Cancelled, UserError):
+            if was_whole and before is not None and not self._changes and folder.packages() == packages:
+                folder.write_marker(before)  # there was no network, say: what was there works as before
+            raise
         self._begin("Checking the backend against the reference", 0.96)
         command = backend_command(str(folder.interpreter), plan.byte_code, "doctor", "--json")
         code, lines = self._call(command, ADD_ON_FOLDER)
@@ -220,6 +228,7 @@ class Installation:
             folder.drop_incomplete()
             return
         command = leashed_module(python.path, "venv", "--clear", folder.env)
+        self._changes = True
         code, lines = self._call(command, folder.path)
         if code:
             last = next((line for line in reversed(lines) if line), f"exit code {code}")
@@ -253,7 +262,11 @@ class Installation:
         variants = build.variants or ("",)
         for variant in variants:
             options = torch_options(variant, self._plan.index)
+            there = self._plan.folder.packages().get("torch", "").partition("+")[2]
             try:
+                if there and variant and there != variant:
+                    # To pip, a build for another device is as good.
+                    self._pip_install([*options, "--force-reinstall", "--no-deps"], [TORCH], version, (0.06, 0.4))
                 self._pip_install(options, [TORCH], version, (0.06, 0.75))
             except UserError:
                 if variant == variants[-1] or not is_missing(self.state.lines):
@@ -283,6 +296,7 @@ class Installation:
             self.state.step = progress.step or self.state.step
             ahead = low + self._download_share * (high - low) * min(1.0, progress.done / expected)
             self.state.fraction = max(self.state.fraction, ahead)
+            self._changes |= progress.packages > 0
             if progress.packages and not self._unpacking[3]:
                 self._unpacking = (low, high, len(self._plan.folder.packages()), progress.packages)
             return keep

@@ -14,6 +14,10 @@ from .compat import channelbag_of
 from .instance_nodes import OPACITY, PRIMITIVE, SHAPE, STAMP, TIME, TINT, make_tree
 from .keyframes import cuts, write_steps
 from .planes import LEVEL, Level, Transforms, levels_of, transforms
+from .storage import MADE
+
+MODIFIER = "DiffBMP"
+"""Name of the modifier that shows the instances."""
 
 
 def build_instances(
@@ -35,20 +39,38 @@ def build_instances(
     mesh = bpy.data.meshes.new(name)
     fill_points(mesh, places, rows, [kinds[level] for level in levels_of(layout)])
     shown = bpy.data.objects.new(name, mesh)
-    shown.modifiers.new("DiffBMP", "NODES").node_group = tree
+    shown.modifiers.new(MODIFIER, "NODES").node_group = tree
     collection.objects.link(shown)
     return shown
 
 
+def dense_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """The objects of a scene that show a layout as instances, wherever in the scene they lie."""
+    # Not by way of all objects, of which there may be very many, unless there are such meshes.
+    meshes = {mesh for mesh in bpy.data.meshes if PRIMITIVE in mesh.attributes}
+    return [item for item in scene.collection.all_objects if item.data in meshes] if meshes else []
+
+
 def dense_object(scene: bpy.types.Scene) -> bpy.types.Object | None:
-    """The object of a scene that shows a layout as instances, None where there is none."""
-    # Not among all objects, of which there may be very many: planes lie in collections of their own.
-    found = (item for child in scene.collection.children for item in child.objects if item.type == "MESH")
-    return next((item for item in found if PRIMITIVE in item.data.attributes), None)
+    """The first of them, None where there is none."""
+    return next(iter(dense_objects(scene)), None)
+
+
+def shown_by(item: bpy.types.Object) -> bpy.types.NodeTree | None:
+    """The nodes by which an object shows instances, None where it shows none."""
+    if item.type != "MESH" or PRIMITIVE not in item.data.attributes:
+        return None
+    modifier = item.modifiers.get(MODIFIER)
+    return modifier.node_group if modifier and modifier.type == "NODES" else None
 
 
 def primitives_of(shown: bpy.types.Object) -> NDArray[np.int32]:
-    """Numbers from 0 of the primitives that a dense object shows, a row per point."""
+    """Numbers from 0 of the primitives that a dense object shows, a row per point.
+
+    Raises UserError where it is in Edit Mode.
+    """
+    if shown.mode == "EDIT":
+        raise UserError(f"{shown.name} is in Edit Mode: leave that first")
     numbers = np.empty(len(shown.data.vertices), np.int32)
     shown.data.attributes[PRIMITIVE].data.foreach_get("value", numbers)
     return numbers
@@ -99,6 +121,7 @@ def fill_points(mesh: bpy.types.Mesh, places: ArrayLike, primitives: ArrayLike, 
 def _stamps(name: str, meshes: dict[Level, bpy.types.Mesh]) -> bpy.types.Collection:
     """One object per level, in a collection that no scene shows. Instances are picked in the order of the names."""
     stamps = bpy.data.collections.new(f"{name} stamps")
+    stamps[MADE] = True
     digits = len(str(len(meshes)))
     for number, mesh in enumerate(meshes.values()):
         stamps.objects.link(bpy.data.objects.new(f"{number:0{digits}d} {mesh.name}", mesh))

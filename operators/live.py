@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.job import Layout, UserError
+from .belongings import SOURCES, remove_unused, take_out
 from .build import show_scene_in
 from .instance_nodes import STAMP, make_tree
-from .instances import dense_object, fill_points, make_cache, set_cache
+from .instances import MODIFIER, dense_object, fill_points, make_cache, set_cache
 from .planes import LEVEL, Level, levels_of, make_mesh, transforms
-from .result import dismantle, remove_shown
+from .result import dismantle
 from .stage import make_scene
-from .storage import LIVE
+from .storage import LIVE, MADE
 
 NAME = "DiffBMP Live"
 
@@ -27,10 +28,6 @@ STEP_SECONDS = 0.02
 
 MAX_COUNT = 20_000
 """Primitives, up to which a checkpoint is shown in time: see tests/blender/pace.py."""
-
-_MODIFIER = "DiffBMP"
-_SOURCES = (("Cache", "Object"), ("Stamps", "Collection"))
-"""Names of the nodes that show datablocks, and of their sockets."""
 
 
 def live_scene() -> bpy.types.Scene | None:
@@ -58,7 +55,8 @@ class LivePlanes:
             if self._steps is None and not self._begin(source, folder):
                 return
             self._work()
-        except (UserError, OSError, ReferenceError):  # it was just being replaced, or the scene was changed by hand
+        except (UserError, OSError, ReferenceError, RuntimeError, TypeError, ValueError, AttributeError, KeyError):
+            # The checkpoint was just being replaced, or the artist has changed the scene, or edits it.
             self._steps = None
 
     def forget(self) -> None:
@@ -142,25 +140,24 @@ class _Parts:
 def _parts(scene: bpy.types.Scene) -> _Parts | None:
     """None where they are not there, or are no longer what they were."""
     shown = dense_object(scene)
-    modifier = shown.modifiers.get(_MODIFIER) if shown else None
+    modifier = shown.modifiers.get(MODIFIER) if shown else None
     if modifier is None or modifier.node_group is None:
         return None
     nodes = modifier.node_group.nodes
-    values = [nodes[name].inputs[socket].default_value for name, socket in _SOURCES if name in nodes]
-    return _Parts(shown, *values) if len(values) == len(_SOURCES) and all(values) else None
+    values = [nodes[name].inputs[socket].default_value for name, socket in SOURCES if name in nodes]
+    return _Parts(shown, *values) if len(values) == len(SOURCES) and all(values) else None
 
 
 def _new_parts(scene: bpy.types.Scene, layout: Layout) -> _Parts:
     """Those of a layout, without stamps yet. What the scene has shown before goes."""
-    for child in list(scene.collection.children):
-        remove_shown(child)
-    stamps = bpy.data.collections.new(f"{NAME} stamps")
+    remove_unused(take_out(scene, scene.collection))
+    stamps, collection = (bpy.data.collections.new(name) for name in (f"{NAME} stamps", NAME))
+    stamps[MADE] = collection[MADE] = True
     cache = make_cache(f"{NAME} cache", transforms(layout))
     mesh = bpy.data.meshes.new(NAME)
     fill_points(mesh, np.zeros((layout.count, 3)), np.arange(layout.count), np.zeros(layout.count))
     shown = bpy.data.objects.new(NAME, mesh)
-    shown.modifiers.new(_MODIFIER, "NODES").node_group = make_tree(NAME, cache, stamps, *layout.opacity.shape)
-    collection = bpy.data.collections.new(NAME)
+    shown.modifiers.new(MODIFIER, "NODES").node_group = make_tree(NAME, cache, stamps, *layout.opacity.shape)
     collection.objects.link(shown)
     scene.collection.children.link(collection)
     return _Parts(shown, cache, stamps)

@@ -7,6 +7,7 @@ import platform
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ import bpy
 from ..backend.job import UserError
 from .environment import backend_python, preferences
 from .folders import user_folder
+from .result import source_of
 from .session import NOTICE, redraw
 from .worker import ADD_ON_FOLDER
+
+KEPT_LOGS = 10
+"""Of workers: of this session and of earlier ones."""
 
 LOG_LINES = 40
 """Of the log, at the end of a report."""
@@ -25,8 +30,13 @@ _LOG_NAME = "DiffBMP Log"
 
 
 def worker_log() -> Path:
-    """The log of this session's worker. Raises UserError where there is no place for it."""
-    return user_folder("logs") / f"worker-{os.getpid()}.log"
+    """The log of this session's worker, of which the latest are kept. Raises UserError where there is no place."""
+    folder = user_folder("logs")
+    with suppress(OSError):
+        logs = sorted(folder.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)
+        for path in logs[:-KEPT_LOGS]:
+            path.unlink()
+    return folder / f"worker-{os.getpid()}.log"
 
 
 def latest_log() -> str:
@@ -100,7 +110,7 @@ class DIFFBMP_OT_mend(bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        settings = context.scene.diffbmp
+        settings = (source_of(context.scene) or context.scene).diffbmp
         if self.action == "use_cpu":
             settings.backend.engine = "cpu"
             NOTICE.tell("The processor will compute: optimize again")
@@ -136,7 +146,7 @@ class DIFFBMP_OT_copy_report(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            report = report_of(context.scene)
+            report = report_of(source_of(context.scene) or context.scene)
         except UserError as error:
             self.report({"ERROR"}, error.message)
             return {"CANCELLED"}

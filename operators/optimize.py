@@ -20,7 +20,7 @@ from .live import LIVE_PLANES
 from .mend import worker_log
 from .preview import PREVIEW
 from .run import Run, Steps
-from .session import NOTICE, Slot, Watching, redraw
+from .session import NOTICE, SLOTS, Slot, Watching, redraw
 from .settings import lacks_colors
 from .stamps import has_stamps
 from .target import lacks_target, target_name
@@ -32,6 +32,8 @@ Write = Callable[[bpy.types.Scene, Path], Steps]
 
 RUN = Slot()
 """The optimization of this session: one at a time, because it takes all of the machine."""
+
+SLOTS.append(RUN)
 
 
 def start_run(scene: bpy.types.Scene, write: Write = job_steps) -> Run:
@@ -81,9 +83,13 @@ class Optimizing(Watching):
         """What writes the job."""
         return job_steps(scene, folder)
 
-    def take(self, scene: bpy.types.Scene, task: Run) -> None:
-        """The task has left a layout. Raises UserError where it is of no use."""
+    def take(self, scene: bpy.types.Scene, task: Run) -> str:
+        """The task has left a layout. Returns what the user should know of that, "" = nothing more.
+
+        Raises UserError where it is of no use.
+        """
         scene.diffbmp.build.layout = str(task.out)
+        return ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -119,6 +125,18 @@ class Optimizing(Watching):
         if scene := _scene_of(self.slot):
             LIVE_PLANES.follow(scene, task.out)
 
+    def dropped(self, task: Run) -> None:
+        _listen_for_undo(False)
+        recover.release(task.job)
+        LIVE_PLANES.end()
+        scene = _scene_of(self.slot)
+        if scene and task.has_layout:
+            scene.diffbmp.build.layout = str(task.out)
+        NOTICE.tell(
+            "The optimization was ended with its window"
+            + (": the best layout so far can be built" if task.has_layout else "")
+        )
+
     def finish(self, task: Run) -> set[str]:
         _listen_for_undo(False)
         recover.end(task.job)
@@ -131,11 +149,11 @@ class Optimizing(Watching):
         message = task.message or "Done"
         if task.state == "done" and task.progress:
             message = f"Done after {task.progress.step} steps: {_measured(task) or describe_quality(task.progress)}"
-        if not bpy.app.background and (task.out / "render.png").is_file():
-            PREVIEW.show(str(task.out / "render.png"))
+        if not bpy.app.background and (task.out / "preview.png").is_file():
+            PREVIEW.show(str(task.out / "preview.png"))
         if task.has_layout and scene:
             try:
-                self.take(scene, task)
+                message = self.take(scene, task) or message
             except UserError as error:
                 message, failed, task.action = error.message, True, error.action
         elif task.has_layout:

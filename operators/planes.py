@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..backend.job import LEVEL_PADDING, Layout, TemplateSpec, UserError, level_file
 from .colors import to_space
 from .materials import load_level, make_material
+from .storage import MADE
 
 UNIT = 0.01
 """Blender units per canvas pixel."""
@@ -61,11 +62,13 @@ def build_planes(
     collection: bpy.types.Collection,
     rows: Sequence[int],
     spread: float = 0.0,
+    own: Mapping[int, bpy.types.Mesh] | None = None,
 ) -> list[bpy.types.Object]:
     """Makes the planes of some primitives of a layout in a collection, as they are in its first frame.
 
     meshes: see make_meshes(). rows: numbers of the primitives from 0, in which order the planes come back.
-    The canvas lies around the origin, its y pointing up; the last layer lies at z = 0. spread: see transforms().
+    The canvas lies around the origin, its y pointing up; the last layer lies at z = 0. spread: see transforms(). own:
+    meshes of primitives, by number, that do not show the one of their level.
     """
     levels = levels_of(layout)
     groups = {t: _group(f"{collection.name} {layout.templates[t].name}", collection) for t in _used(levels, rows)}
@@ -76,7 +79,8 @@ def build_planes(
     planes = []
     for index, (location, scale, rotation, color) in zip(rows, values, strict=True):
         template = levels[index][0]
-        plane = bpy.data.objects.new(f"{layout.templates[template].name}_{index + 1:0{digits}d}", meshes[levels[index]])
+        mesh = (own or {}).get(index) or meshes[levels[index]]
+        plane = bpy.data.objects.new(f"{layout.templates[template].name}_{index + 1:0{digits}d}", mesh)
         plane.location = location
         plane.scale = (*scale, 1.0)
         plane.rotation_euler.z = rotation
@@ -98,6 +102,7 @@ def _group(name: str, parent: bpy.types.Collection) -> bpy.types.Collection:
     group = parent.children.get(name)
     if group is None:
         group = bpy.data.collections.new(name)
+        group[MADE] = True
         parent.children.link(group)
     return group
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -10,28 +12,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.job import Layout, UserError
+from .belongings import planes_of
 from .colors import encode
 from .instances import dense_object, primitives_of
-from .planes import LEVEL, LOCKED, ROW, UNIT, camera_height, transforms
+from .planes import LEVEL, LOCKED, ROW, UNIT, Level, camera_height, transforms
 from .storage import SPREAD, stored_layout
 
 _FLAT = 1e-4
 """Of an axis of a plane, relative to its length: more of it out of the canvas, or askew, is no turn about z."""
 
+_ONES = (1.0, 1.0, 1.0)
+
+_MOVING = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
+"""Arrays of a layout that have a row for each frame."""
+
 FloatArray = NDArray[np.float64]
 
 
-def planes_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """The planes of a scene that was built, duplicates included."""
-    meshes = {mesh for mesh in bpy.data.meshes if LEVEL in mesh}
-    return [item for item in scene.collection.all_objects if item.data in meshes]
+@dataclass(frozen=True)
+class Reading:
+    """What a scene shows: its layout, and for each of its primitives the plane, None where it is an instance."""
+
+    layout: Layout
+    planes: list[bpy.types.Object | None]
+
+    @property
+    def own_meshes(self) -> dict[int, bpy.types.Mesh]:
+        """Meshes of primitives that do not show the one of their level, by number: so painted planes are."""
+        found = ((row, plane.data) for row, plane in enumerate(self.planes) if plane is not None)
+        usual = usual_meshes([plane for plane in self.planes if plane is not None])
+        return {row: mesh for row, mesh in found if usual[level_of(mesh)] != mesh}
+
+
+def level_of(mesh: bpy.types.Mesh) -> Level:
+    """The level that the mesh of a plane shows."""
+    template, u, v = mesh[LEVEL].to_list()
+    return template, u, v
+
+
+def usual_meshes(planes: list[bpy.types.Object]) -> dict[Level, bpy.types.Mesh]:
+    """Of each level the mesh that most planes show."""
+    usual: dict[Level, bpy.types.Mesh] = {}
+    for mesh, _ in Counter(plane.data for plane in planes).most_common():
+        usual.setdefault(level_of(mesh), mesh)
+    return usual
 
 
 def read_layout(scene: bpy.types.Scene) -> Layout:
+    """The layout that a scene shows: see read_scene."""
+    return read_scene(scene).layout
+
+
+def read_scene(scene: bpy.types.Scene) -> Reading:
     """The layout that a scene shows: planes may have been moved, turned, scaled, retinted, deleted and duplicated.
 
-    What is as it was built has its stored values to the last bit. Raises UserError for a scene that was not built, for
-    a layout that moves, and for a plane that lies askew.
+    What is as it was built has its stored values to the last bit. Raises UserError for a scene that was not built or
+    has no plane left, for a layout that moves, and for a plane that lies askew.
     """
     stored = stored_layout(scene)
     if stored is None:
@@ -42,10 +78,12 @@ def read_layout(scene: bpy.types.Scene) -> Layout:
     spread = float(scene.get(SPREAD, 0.0))
     built = transforms(stored, [0], spread)
     expected = np.concatenate([built.location, built.scale, built.rotation[..., None], built.color], 2)[0]
-    planes = planes_of(scene)
+    planes, shown = planes_of(scene), dense_object(scene)
+    if not planes and shown is None and stored.count:
+        raise UserError(f"No plane of {scene.name} is left: undo that, or build the layout again")
     rows = np.array([min(max(int(plane.get(ROW, 0)), 0), stored.count - 1) for plane in planes], np.int64)
     values = np.array([_values(plane) for plane in planes]).reshape(-1, 10)
-    known = {mesh: mesh[LEVEL].to_list() for mesh in {plane.data for plane in planes}}
+    known = {mesh: level_of(mesh) for mesh in {plane.data for plane in planes}}
     levels = np.array([known[plane.data] for plane in planes], np.int64).reshape(-1, 3)
     own = np.column_stack([stored.template, stored.level])[rows]
     # Blender keeps single precision.
@@ -54,11 +92,31 @@ def read_layout(scene: bpy.types.Scene) -> Layout:
 
     changed = _primitives(values, stored, spread)
     changed |= {"template": levels[:, 0], "level": levels[:, 1:], "locked": locked}
-    layout = _taken(stored, rows, changed, same, values[:, 2])
-    shown = dense_object(scene)
+    front = np.lexsort((rows, -values[:, 2]))
+    layout = _taken(stored, rows[front], {name: array[front] for name, array in changed.items()}, same[front])
+    objects: list[bpy.types.Object | None] = [planes[index] for index in front]
     if shown is None:
-        return layout
-    return _with_instances(layout, stored, primitives_of(shown), values[:, 2], expected[:, 2])
+        return Reading(layout, objects)
+    there = primitives_of(shown)
+    order = np.argsort(-np.concatenate([values[front, 2], expected[there, 2]]), kind="stable")
+    objects += [None] * len(there)
+    return Reading(_with_instances(layout, stored, there, order), [objects[index] for index in order])
+
+
+def kept_of_clip(scene: bpy.types.Scene, stored: Layout) -> Layout:
+    """The stored layout of a clip without the primitives that were deleted, and with the locks of the scene."""
+    planes, shown = planes_of(scene), dense_object(scene)
+    there = {int(plane.get(ROW, 0)): bool(plane.get(LOCKED, False)) for plane in planes}
+    if shown is not None:
+        there |= {row: bool(stored.locked[row]) for row in primitives_of(shown).tolist()}
+    rows = [row for row in sorted(there) if row < stored.count]
+    if not rows and stored.count:
+        raise UserError(f"No plane of {scene.name} is left: undo that, or build the layout again")
+    arrays: dict[str, Any] = {name: getattr(stored, name)[:, rows] for name in _MOVING}
+    arrays |= {name: getattr(stored, name)[rows] for name in ("template", "level", "region", "mirror")}
+    arrays["locked"] = np.array([there[row] for row in rows], bool)
+    depth = None if stored.depth is None else stored.depth[:, rows]
+    return Layout(**{**vars(stored), **arrays, "depth": depth})
 
 
 def _values(plane: bpy.types.Object) -> list[float]:
@@ -66,7 +124,7 @@ def _values(plane: bpy.types.Object) -> list[float]:
     if plane.parent is None and not plane.constraints:
         turn = plane.rotation_euler
         flat = plane.rotation_mode in ("XYZ", "ZYX") and abs(turn.x) < 1e-6 and abs(turn.y) < 1e-6
-        if flat:
+        if flat and not (any(plane.delta_location) or any(plane.delta_rotation_euler) or plane.delta_scale[:] != _ONES):
             return [*plane.location, *plane.scale[:2], turn.z, *plane.color]
     matrix = plane.matrix_world
     x, y = matrix.col[0].xyz, matrix.col[1].xyz
@@ -100,30 +158,21 @@ def _primitives(values: FloatArray, stored: Layout, spread: float) -> dict[str, 
     }
 
 
-def _taken(
-    stored: Layout, rows: NDArray[np.int64], changed: dict[str, Any], same: NDArray[np.bool_], z: FloatArray
-) -> Layout:
-    """The primitives of these rows, the highest in front, with changed values unless they are the same."""
-    front = np.lexsort((rows, -z))
-    arrays: dict[str, Any] = {"region": stored.region[rows][front]}
+def _taken(stored: Layout, rows: NDArray[np.int64], changed: dict[str, Any], same: NDArray[np.bool_]) -> Layout:
+    """The primitives of these rows, the first in front, with changed values unless they are the same."""
+    arrays: dict[str, Any] = {"region": stored.region[rows]}
     for name, values in changed.items():
-        moving = name not in ("template", "level", "locked", "mirror")
-        plane = getattr(stored, name)[0] if moving else getattr(stored, name)
+        plane = getattr(stored, name)[0] if name in _MOVING else getattr(stored, name)
         keep = same & (name != "locked")
-        chosen = np.where(keep.reshape(-1, *[1] * (plane.ndim - 1)), plane[rows], values)[front]
-        arrays[name] = chosen[None] if moving else chosen
+        chosen = np.where(keep.reshape(-1, *[1] * (plane.ndim - 1)), plane[rows], values)
+        arrays[name] = chosen[None] if name in _MOVING else chosen
     return _replaced(stored, arrays)
 
 
-def _with_instances(
-    layout: Layout, stored: Layout, there: NDArray[np.int32], z: FloatArray, heights: FloatArray
-) -> Layout:
-    """Together with the primitives that are still instances."""
-    if not len(there):
-        return layout
-    order = np.argsort(-np.concatenate([np.sort(z)[::-1], heights[there]]), kind="stable")
+def _with_instances(layout: Layout, stored: Layout, there: NDArray[np.int32], order: NDArray[np.int64]) -> Layout:
+    """Together with the primitives that are still instances, in this order."""
     arrays = {}
-    for name in ("x", "y", "scale", "aspect", "rotation", "opacity", "color"):
+    for name in _MOVING:
         arrays[name] = np.concatenate([getattr(layout, name), getattr(stored, name)[:, there]], 1)[:, order]
     for name in ("template", "level", "region", "mirror", "locked"):
         arrays[name] = np.concatenate([getattr(layout, name), getattr(stored, name)[there]])[order]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -11,10 +10,14 @@ from pathlib import Path
 import bpy
 
 from .folders import user_folder
+from .locks import JobLock, is_locked
 from .session import NOTICE, redraw
 
 _ORIGIN = "origin.json"
 """File in a job's folder, while its optimization runs: whose it is."""
+
+_LOCKS: dict[Path, JobLock] = {}
+"""Of the jobs of this session that are in work."""
 
 _FOUND: dict[tuple[str, str], Path | None] = {}
 """What was found for a file and a scene. It is looked for once."""
@@ -27,20 +30,29 @@ def begin(scene: bpy.types.Scene, job: Path) -> None:
         (job / "result").mkdir(exist_ok=True)
         with suppress(OSError):
             shutil.move(earlier / "result" / "progress", job / "result" / "progress")
-    origin = {"file": bpy.data.filepath, "scene": scene.name, "process": os.getpid()}
+    origin = {"file": bpy.data.filepath, "scene": scene.name}
     with suppress(OSError):
         (job / _ORIGIN).write_text(json.dumps(origin), encoding="utf-8")
+        _LOCKS[job] = JobLock(job)
 
 
 def end(job: Path) -> None:
     """The job's optimization has ended, or its layout was taken."""
+    release(job)
     with suppress(OSError):
         (job / _ORIGIN).unlink(missing_ok=True)
+
+
+def release(job: Path) -> None:
+    """Nobody sees to the job any more: it is offered from now on."""
+    lock = _LOCKS.pop(job, None)
+    if lock is not None:
+        lock.close()
     _FOUND.clear()
 
 
 def interrupted(scene: bpy.types.Scene) -> Path | None:
-    """The folder of the latest job of this scene, in this file, that another Blender has left unfinished."""
+    """The folder of the latest job of this scene, in this file, that was left unfinished."""
     key = (bpy.data.filepath, scene.name)
     if key not in _FOUND:
         _FOUND[key] = _latest(*key) if bpy.data.filepath else None
@@ -61,7 +73,7 @@ def _latest(file: str, scene: str) -> Path | None:
             changed = path.stat().st_mtime
         except (OSError, ValueError):
             continue
-        if (origin.get("file"), origin.get("scene")) == (file, scene) and origin.get("process") != os.getpid():
+        if (origin.get("file"), origin.get("scene")) == (file, scene) and not is_locked(path.parent):
             found.append((changed, path.parent))
     return max(found)[1] if found else None
 
@@ -97,5 +109,6 @@ def register() -> None:
 
 
 def unregister() -> None:
-    _FOUND.clear()
+    for job in list(_LOCKS):
+        release(job)
     bpy.utils.unregister_class(DIFFBMP_OT_recover)

@@ -24,6 +24,7 @@ from .limits import DIFFBMP_PG_limits
 from .look import DIFFBMP_PG_look
 from .masks import source_pixels
 from .moving_masks import needs_pictures, write_moving_mask
+from .session import EditsLists
 
 _SOURCES = (
     ("none", "Everything", "The whole canvas", "SELECT_SET", 0),
@@ -179,7 +180,7 @@ def _write_mask(folder: Path, name: str, grey: ByteArray) -> str:
     return f"masks/{name}.png"
 
 
-class DIFFBMP_OT_add_region(bpy.types.Operator):
+class DIFFBMP_OT_add_region(EditsLists, bpy.types.Operator):
     bl_idname = "diffbmp.add_region"
     bl_label = "Add Region"
     bl_description = "Add a part of the canvas with stamps of its own, behind the others"
@@ -196,7 +197,7 @@ class DIFFBMP_OT_add_region(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_region(bpy.types.Operator):
+class DIFFBMP_OT_remove_region(EditsLists, bpy.types.Operator):
     bl_idname = "diffbmp.remove_region"
     bl_label = "Remove Region"
     bl_description = "Remove the chosen region from the list"
@@ -204,6 +205,8 @@ class DIFFBMP_OT_remove_region(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        if not super().poll(context):
+            return False
         has_none = active_region(context.scene) is None
         if has_none:
             cls.poll_message_set("There is no region to remove")
@@ -216,7 +219,7 @@ class DIFFBMP_OT_remove_region(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_move_region(bpy.types.Operator):
+class DIFFBMP_OT_move_region(EditsLists, bpy.types.Operator):
     bl_idname = "diffbmp.move_region"
     bl_label = "Move Region"
     bl_description = "Move the chosen region in the list, whose first lies in front of the others"
@@ -226,6 +229,8 @@ class DIFFBMP_OT_move_region(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        if not super().poll(context):
+            return False
         has_others = len(context.scene.diffbmp.regions.entries) > 1 and active_region(context.scene) is not None
         if not has_others:
             cls.poll_message_set("There are no two regions to put in order")

@@ -1,6 +1,7 @@
 # mypy: disable-error-code="valid-type"
 """Replace Stamp: another picture in place of one of a result's stamps, on all of its planes, without a new fit."""
 
+import math
 from dataclasses import replace
 
 import bpy
@@ -9,9 +10,11 @@ from bpy.props import EnumProperty, StringProperty
 from numpy.typing import NDArray
 
 from ..backend.job import LEVEL_PADDING, TemplateSpec, UserError
+from .belongings import planes_of, remove_unused
 from .images import ByteArray, read_image
 from .materials import new_packed
 from .planes import LEVEL, set_corners
+from .readback import level_of
 from .result import ResultOperator, meshes_of, stamps_of
 from .storage import SPREAD, store_layout, stored_layout
 
@@ -33,17 +36,28 @@ def replace_stamp(scene: bpy.types.Scene, number: int, image: bpy.types.Image) -
     height, width = rgba.shape[:2]
     old = layout.templates[number]
     spec = replace(old, name=image.name.rpartition(".")[0] or image.name, width=width, height=height)
-    for (template, u, v), mesh in meshes_of(scene).items():
-        if template == number:
-            _show(mesh, spec, rgba, (u, v), layout.space)
+    finer = round(2.0 * math.log2(max(width, height) / max(old.width, old.height)))
+    last = np.array([math.ceil(2.0 * math.log2(side)) for side in (width, height)])
+    shown = {plane.data for plane in planes_of(scene)} | set(meshes_of(scene).values())
+    before = set()
+    for mesh in (mesh for mesh in shown if level_of(mesh)[0] == number):
+        level = (np.array(level_of(mesh)[1:]) + finer).clip(0, last).tolist()
+        before.add(_show(mesh, spec, rgba, (level[0], level[1]), layout.space))
+        mesh[LEVEL] = (number, *level)
+    rows = layout.template == number
+    layout.level[rows] = (layout.level[rows] + finer).clip(0, last)
     stamps = stamps_of(scene)
+    before.add(stamps[number])
     stamps[number] = new_packed(spec.name, rgba, "sRGB")
     layout.templates[number] = spec
     store_layout(layout, stamps, scene, float(scene.get(SPREAD, 0.0)))
+    remove_unused(before)
 
 
-def _show(mesh: bpy.types.Mesh, spec: TemplateSpec, rgba: ByteArray, level: tuple[int, int], space: str) -> None:
-    """Has a level's mesh show a stamp's own level, which is as fine as that one was."""
+def _show(
+    mesh: bpy.types.Mesh, spec: TemplateSpec, rgba: ByteArray, level: tuple[int, int], space: str
+) -> bpy.types.Image:
+    """Has a level's mesh show a level of another stamp. Returns the image that it has shown."""
     node = next(node for node in mesh.materials[0].node_tree.nodes if node.type == "TEX_IMAGE")
     width, height = (
         max(1, round(side * 2.0 ** (-step / 2.0))) for side, step in zip((spec.width, spec.height), level, strict=True)
@@ -52,9 +66,10 @@ def _show(mesh: bpy.types.Mesh, spec: TemplateSpec, rgba: ByteArray, level: tupl
     inner = slice(LEVEL_PADDING, -LEVEL_PADDING)
     bitmap[inner, inner] = resampled(rgba, width, height)
     name = f"{spec.name} {level[0]}x{level[1]}"
+    before = node.image
     node.image = new_packed(name, bitmap, "sRGB" if space == "linear" else "Non-Color")
     set_corners(mesh, node.image, spec)
-    mesh[LEVEL] = mesh[LEVEL]
+    return before
 
 
 def resampled(rgba: ByteArray, width: int, height: int) -> ByteArray:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 
 import bpy
 
 from ..backend.job import Layout, UserError
+from .belongings import foreign_objects, home_of, planes_of, remove_unused, stage_of, take_out
 from .build import Form, build_layout, check_layout, form_of
 from .instances import dense_object, stamp_meshes
-from .planes import LEVEL, LOCKED, Level
-from .readback import planes_of, read_layout
-from .session import NOTICE
+from .planes import LOCKED, Level
+from .readback import Reading, kept_of_clip, read_scene, usual_meshes
+from .session import NOTICE, is_busy
 from .stage import set_camera
-from .storage import KEY, store_layout, stored_layout, wholly_or_not_at_all
+from .storage import KEY, SOURCE, store_layout, stored_layout, wholly_or_not_at_all
 
 
 def is_result(scene: bpy.types.Scene) -> bool:
@@ -23,17 +24,23 @@ def is_result(scene: bpy.types.Scene) -> bool:
 
 def source_of(scene: bpy.types.Scene) -> bpy.types.Scene | None:
     """The scene from whose settings this one was built."""
+    by_name = bpy.data.scenes.get(scene.get(SOURCE, ""))
+    if by_name is not None and not is_result(by_name):
+        return by_name
     return next((item for item in bpy.data.scenes if item.diffbmp.build.scene == scene), None)
 
 
 def rebuild(scene: bpy.types.Scene, form: Form) -> None:
     """Builds a scene's layout anew, in another form; planes that were changed by hand keep that.
 
-    Raises UserError, with the scene as it was, as check_layout and read_layout do.
+    Of a layout that moves, deletions and locks are kept, and its keys are made anew. Raises UserError, with the scene
+    as it was, as check_layout and read_scene do.
     """
-    layout = read_layout(scene) if len((stored_layout(scene) or _none()).frames) == 1 else stored_layout(scene)
-    assert layout is not None
-    show_layout(scene, layout, meshes_of(scene), stamps_of(scene), form)
+    stored = stored_layout(scene)
+    if stored is None:
+        raise UserError("This scene has no layout: build one first")
+    reading = read_scene(scene) if len(stored.frames) == 1 else Reading(kept_of_clip(scene, stored), [])
+    show_layout(scene, reading.layout, meshes_of(scene), stamps_of(scene), form, reading.own_meshes)
 
 
 def show_layout(
@@ -42,21 +49,23 @@ def show_layout(
     meshes: dict[Level, bpy.types.Mesh],
     stamps: list[bpy.types.Image],
     form: Form,
+    own: Mapping[int, bpy.types.Mesh] | None = None,
 ) -> None:
-    """Has a scene that was built show another layout of the same canvas in place of its own."""
+    """Has a scene that was built show another layout of the same canvas in place of its own. own: see build_planes.
+
+    What the artist has put between the planes stays in the scene. Raises UserError, with the scene as it was, as
+    check_layout and build_layout do.
+    """
     check_layout(layout, f"The layout of {scene.name}", form)
-    old = set(_parts(scene))
-    name = next((child.name for child in scene.collection.children if child in old), scene.name)
+    (home, name), old_stamps = home_of(scene), stamps_of(scene)
     with wholly_or_not_at_all():
-        collection = build_layout(layout, meshes, name, form)
-    # Out of the scene first: objects in one are removed ten times as slowly.
-    for child in [child for child in scene.collection.children if child in old]:
-        scene.collection.children.unlink(child)
-    scene.collection.children.link(collection)
-    _remove(old - set(_within(collection)) - set(_stage(scene)))
-    collection.name = name
+        collection = build_layout(layout, meshes, name, form, own)
+    old = take_out(scene, collection)
+    home.children.link(collection)
     set_camera(scene, layout, form.spread)
     store_layout(layout, stamps, scene, form.spread)
+    remove_unused(old | set(old_stamps))
+    collection.name = name
 
 
 def remove_result(scene: bpy.types.Scene) -> None:
@@ -66,114 +75,33 @@ def remove_result(scene: bpy.types.Scene) -> None:
     """
     if not is_result(scene):
         raise UserError(f"The scene {scene.name} was not built: nothing is removed")
-    parts = set(_parts(scene))
-    foreign = next((item for item in scene.collection.all_objects if item not in parts), None)
+    others = [other for other in bpy.data.scenes if other != scene]
+    if not others:
+        raise UserError(f"The scene {scene.name} is the only one: make another first")
+    foreign = next((item for item in foreign_objects(scene) if item.users_scene == (scene,)), None)
     if foreign is not None:
         raise UserError(f"The scene {scene.name} also has the object {foreign.name}: move it to another scene first")
-    if len(bpy.data.scenes) == 1:
-        raise UserError(f"The scene {scene.name} is the only one: make another first")
     dismantle(scene)
 
 
 def dismantle(scene: bpy.types.Scene) -> None:
     """Removes a scene, which is not the only one, with all that was made for it; objects of the user's own stay."""
-    parts = set(_parts(scene))
-    tree = getattr(scene, "compositing_node_group", None)
+    parts = stage_of(scene) | (set(stamps_of(scene)) if is_result(scene) else set())
+    parts |= take_out(scene, scene.collection)
     bpy.data.scenes.remove(scene)
-    _remove(parts | ({tree} if tree else set()))
-
-
-def remove_shown(collection: bpy.types.Collection) -> None:
-    """Removes a collection of planes or instances with all that those consist of."""
-    _remove(set(_within(collection)))
+    remove_unused(parts)
 
 
 def meshes_of(scene: bpy.types.Scene) -> dict[Level, bpy.types.Mesh]:
     """The meshes of a scene's planes and instances, by level."""
     shown = dense_object(scene)
-    found = {} if shown is None else stamp_meshes(shown)
-    return found | {tuple(plane.data[LEVEL].to_list()): plane.data for plane in planes_of(scene)}
+    return usual_meshes(planes_of(scene)) | ({} if shown is None else stamp_meshes(shown))
 
 
 def stamps_of(scene: bpy.types.Scene) -> list[bpy.types.Image]:
     """The stamps of a scene that was built, as images."""
     stamps = scene[KEY]["stamps"]
     return [stamps[str(index)] for index in range(len(stamps))]
-
-
-def _none() -> Layout:
-    raise UserError("This scene has no layout: build one first")
-
-
-def _parts(scene: bpy.types.Scene) -> Iterator[bpy.types.ID]:
-    """All that was made for a scene, but for itself."""
-    for child in scene.collection.children:
-        objects = list(child.all_objects)
-        if any(item.type == "MESH" and (LEVEL in item.data or item == dense_object(scene)) for item in objects):
-            yield from _within(child)
-    yield from _stage(scene)
-    if is_result(scene):
-        yield from stamps_of(scene)
-
-
-def _stage(scene: bpy.types.Scene) -> Iterator[bpy.types.ID]:
-    """Its camera and its world."""
-    if scene.camera:
-        yield from (scene.camera, scene.camera.data)
-    if scene.world:
-        yield scene.world
-
-
-def _within(collection: bpy.types.Collection) -> Iterator[bpy.types.ID]:
-    """A collection of planes or instances, and all that those consist of."""
-    yield collection
-    yield from collection.children_recursive
-    for item in collection.all_objects:
-        if item.type != "MESH":
-            continue
-        groups = [
-            modifier.node_group for modifier in item.modifiers if modifier.type == "NODES" and modifier.node_group
-        ]
-        if LEVEL in item.data or groups:
-            yield from _object(item)
-        for group in groups:
-            yield from _group(group)
-
-
-def _object(item: bpy.types.Object) -> Iterator[bpy.types.ID]:
-    yield item
-    yield item.data
-    if item.animation_data and item.animation_data.action:
-        yield item.animation_data.action
-    for material in item.data.materials:
-        yield material
-        yield from (node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE" and node.image)
-
-
-def _group(group: bpy.types.NodeTree) -> Iterator[bpy.types.ID]:
-    """A tree of nodes, and the objects that it reads."""
-    yield group
-    if group.animation_data and group.animation_data.action:
-        yield group.animation_data.action
-    for node in group.nodes:
-        for socket in node.inputs:
-            value = getattr(socket, "default_value", None)
-            if isinstance(value, bpy.types.Object):
-                yield from _object(value)
-            elif isinstance(value, bpy.types.Collection):
-                yield value
-                for item in value.objects:
-                    yield from _object(item)
-
-
-def _remove(parts: set[bpy.types.ID]) -> None:
-    """Removes objects and collections, and of the rest what nothing uses any more."""
-    kinds = (bpy.types.Object, bpy.types.Collection)
-    bpy.data.batch_remove([item for item in parts if isinstance(item, kinds)])
-    rest = [item for item in parts if not isinstance(item, kinds)]
-    while unused := [item for item in rest if item.users == 0]:
-        rest = [item for item in rest if item.users > 0]
-        bpy.data.batch_remove(unused)
 
 
 class ResultOperator(bpy.types.Operator):
@@ -183,10 +111,14 @@ class ResultOperator(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        reason = ""
         if not is_result(context.scene):
-            cls.poll_message_set("This scene was not built: show the result's")
-            return False
-        return True
+            reason = "This scene was not built: show the result's"
+        elif is_busy(context.scene):
+            reason = "An optimization goes on from this scene: wait for its end, or cancel it"
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
 
     def run(self, act: Callable[[], str]) -> set[str]:
         """Does it, and tells what it returns, or what went wrong."""
@@ -206,7 +138,9 @@ class ResultOperator(bpy.types.Operator):
 class DIFFBMP_OT_rebuild(ResultOperator):
     bl_idname = "diffbmp.rebuild"
     bl_label = "Rebuild"
-    bl_description = "Build the layout anew with these settings. Planes that were changed by hand keep that"
+    bl_description = (
+        "Build the layout anew with these settings. Planes that were changed by hand keep that; keys are made anew"
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = context.scene
@@ -235,7 +169,8 @@ class DIFFBMP_OT_lock(ResultOperator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         planes = planes_of(context.scene)
         if self.action == "SELECT":
-            for plane in planes:
+            there = set(context.view_layer.objects)
+            for plane in there.intersection(planes):
                 plane.select_set(bool(plane.get(LOCKED, False)))
             return self.end(f"{sum(bool(plane.get(LOCKED, False)) for plane in planes):,} planes are locked")
         chosen = [plane for plane in planes if plane.select_get()]

@@ -44,7 +44,7 @@ class Run:
         self._heard = False
         self._killed = False
         self._deadline = float("inf")  # of a cancel
-        self._start_by = monotonic() + START_SECONDS
+        self._start_by = float("inf")
         if steps is None:
             self._begin()
 
@@ -108,6 +108,7 @@ class Run:
     def _begin(self) -> None:
         self._steps = None
         self.state = "running"
+        self._start_by = monotonic() + START_SECONDS
         self.worker.send(Command("fit", str(self.job), str(self.out)))
 
     def _collect(self, seconds: float) -> bool:
@@ -123,6 +124,7 @@ class Run:
             self._fail(error.message, error.action)
         except BaseException:  # half a job is of no use, and may be what fills the disk
             self._drop()
+            self.state = "failed"
             raise
         return True
 
@@ -170,7 +172,7 @@ class Run:
             self._fail(f"The backend ended unexpectedly ({reason}){said}", "show_log")
         else:
             self._fail(
-                f"The backend did not start ({reason}){said} - choose a Python from 3.11 to 3.13 with torch, numpy and "
+                f"The backend did not start ({reason}){said} - choose a Python from 3.11 to 3.14 with torch, numpy and "
                 "pillow in the add-on's preferences",
                 "install",
             )

@@ -52,6 +52,26 @@ class Slot:
         redraw()
 
 
+SLOTS: list[Slot] = []
+"""Those whose tasks change their scene at the end: see is_busy."""
+
+
+def is_busy(scene: bpy.types.Scene) -> bool:
+    """Whether a task will change what the scene shows."""
+    return any(slot.task is not None and slot.scene == scene.session_uid for slot in SLOTS)
+
+
+class EditsLists:
+    """An operator that adds, removes or moves entries of a list, which must not be while a task reads that."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if any(getattr(slot.task, "state", "") == "collecting" for slot in SLOTS):
+            cls.poll_message_set("The optimization is reading the scene: wait a moment")  # type: ignore[attr-defined]
+            return False
+        return True
+
+
 @dataclass
 class Notice:
     """The sentence at the end of the panel."""
@@ -103,16 +123,33 @@ class Watching:
         if task is None:  # cleared by unregister()
             return {"CANCELLED"}
         if event.type == "TIMER":
-            if task.update():
-                self.look(task)
-                redraw()
+            failed = True
+            try:
+                if task.update():
+                    self.look(task)
+                    redraw()
+                failed = False
+            finally:
+                if failed:  # Blender ends the operator, and nobody would ever clear the slot
+                    self._drop(task)
+                    NOTICE.tell("Something went wrong, which Blender's console names: copy a report", is_error=True)
             if not task.active:
                 return self._end(task)
         return {"PASS_THROUGH"}
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender calls this when it closes or opens another file."""
-        self.slot.clear()
+        """Blender calls this when it closes, opens another file, or the operator's window is closed."""
+        if self.slot.task is not None:
+            self._drop(self.slot.task)
+
+    def dropped(self, task: Any) -> None:
+        """The task is about to be ended, because nobody can watch it any more."""
+
+    def _drop(self, task: Any) -> None:
+        try:
+            self.dropped(task)
+        finally:
+            self.slot.clear()
 
     def _wait(self, task: Any) -> set[str]:
         try:

@@ -11,6 +11,7 @@ from .colors import to_space
 from .compat import disable_texture_cache, set_still_image
 from .materials import make_world
 from .planes import camera_height, heights, longer_side
+from .storage import MADE
 
 DISTANCE = 10.0
 """From the front layer to the camera, about."""
@@ -27,7 +28,6 @@ def make_scene(layout: Layout, name: str, samples: int, spread: float = 0.0) -> 
     scene = bpy.data.scenes.new(name)
     red, green, blue = (float(c) for c in to_space(layout.background, layout.space))
     scene.world = make_world(name, (red, green, blue))
-    _add_camera(scene, name)
     set_camera(scene, layout, spread)
     _set_render(scene, layout)
     _set_cycles(scene, samples)
@@ -36,17 +36,27 @@ def make_scene(layout: Layout, name: str, samples: int, spread: float = 0.0) -> 
     return scene
 
 
-def _add_camera(scene: bpy.types.Scene, name: str) -> None:
-    data = bpy.data.cameras.new(name)
-    data.passepartout_alpha = 0.95  # the canvas ends here, the stamps do not
-    camera = bpy.data.objects.new(f"{name} camera", data)
-    scene.collection.objects.link(camera)
-    scene.camera = camera
+def _own_camera(scene: bpy.types.Scene) -> bpy.types.Object:
+    """The camera that was made for a scene; a new one where that is gone."""
+    found = (item for item in scene.collection.all_objects if item.type == "CAMERA" and MADE in item)
+    camera = next(found, None)
+    if camera is None:
+        data = bpy.data.cameras.new(scene.name)
+        data.passepartout_alpha = 0.95  # the canvas ends here, the stamps do not
+        camera = bpy.data.objects.new(f"{scene.name} camera", data)
+        camera[MADE] = True
+        scene.collection.objects.link(camera)
+    return camera
 
 
 def set_camera(scene: bpy.types.Scene, layout: Layout, spread: float = 0.0) -> None:
-    """Has the scene's camera see the layout's canvas, in perspective where the layers lie apart."""
-    data, height = scene.camera.data, float(heights(layout).max(initial=0.0)) + DISTANCE
+    """Has the scene's own camera see the layout's canvas, in perspective where the layers lie apart.
+
+    It is the active one unless the artist has chosen another.
+    """
+    camera = _own_camera(scene)
+    scene.camera = scene.camera or camera
+    data, height = camera.data, float(heights(layout).max(initial=0.0)) + DISTANCE
     if spread > 0:
         height = camera_height(layout, spread)
         data.type, data.sensor_fit = "PERSP", "AUTO"
@@ -57,7 +67,7 @@ def set_camera(scene: bpy.types.Scene, layout: Layout, spread: float = 0.0) -> N
         data.ortho_scale = longer_side(layout)
         data.clip_start = DISTANCE / 10
     data.clip_end = height + 1.0
-    scene.camera.location, scene.camera.rotation_euler = (0.0, 0.0, height), (0.0, 0.0, 0.0)
+    camera.location, camera.rotation_euler = (0.0, 0.0, height), (0.0, 0.0, 0.0)
 
 
 def _set_render(scene: bpy.types.Scene, layout: Layout) -> None:

@@ -8,7 +8,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntPropert
 
 from ..backend.job import UserError
 from .examples import example_images
-from .session import NOTICE
+from .session import NOTICE, EditsLists
 from .stamp_sources import Source, image_source, object_sources, text_sources
 from .stamps import SPLITS, add_sources, refresh
 from .svg import import_svg
@@ -58,7 +58,7 @@ def _load_svg(path: Path) -> Source:
     return Source(collection.name, collection=collection)
 
 
-class _Adding(bpy.types.Operator):
+class _Adding(EditsLists, bpy.types.Operator):
     """What operators that add stamps have in common."""
 
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  Blender's own form
@@ -122,6 +122,8 @@ class DIFFBMP_OT_add_stamp_objects(_Adding):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        if not super().poll(context):
+            return False
         if not context.view_layer.objects.selected:
             cls.poll_message_set("Select the objects first")
             return False
@@ -152,7 +154,7 @@ class DIFFBMP_OT_add_stamp_text(_Adding):
         return self.add(context, sources, [])
 
 
-class DIFFBMP_OT_refresh_stamps(bpy.types.Operator):
+class DIFFBMP_OT_refresh_stamps(EditsLists, bpy.types.Operator):
     bl_idname = "diffbmp.refresh_stamps"
     bl_label = "Refresh"
     bl_description = "Find the stamps of the collections anew, and draw the thumbnails"
@@ -170,7 +172,7 @@ class DIFFBMP_OT_refresh_stamps(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_stamps(bpy.types.Operator):
+class DIFFBMP_OT_remove_stamps(EditsLists, bpy.types.Operator):
     bl_idname = "diffbmp.remove_stamps"
     bl_label = "Remove Stamp"
     bl_description = (

@@ -17,6 +17,12 @@ from .materials import load_packed
 
 KEY = "diffbmp_layout"
 
+MADE = "diffbmp_made"
+"""Custom property of the collections and cameras that were made for a scene: they may be removed with its result."""
+
+SOURCE = "diffbmp_source"
+"""Custom property of scenes that were built: the name of the scene from whose settings."""
+
 LIVE = "diffbmp_live"
 """Custom property of the scene that shows a running optimization: the scene that is optimized."""
 

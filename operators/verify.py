@@ -84,6 +84,9 @@ class DIFFBMP_OT_verify_backend(Watching, bpy.types.Operator):
         self._say(True, "Checking ...")
         return self.watch(context, check)
 
+    def dropped(self, task: Check) -> None:
+        tell_verdict(False, "The check was ended with its window: verify again")
+
     def finish(self, task: Check) -> set[str]:
         self._say(*task.verdict())
         return {"FINISHED"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -105,14 +103,14 @@ def test_the_preview_is_shown_where_it_is_wanted(tmp_path: Path) -> None:
     PREVIEW.show("")
 
 
-def left_behind(scene: bpy.types.Scene, process: int) -> Path:
-    """A job of the scene whose Blender ended before it."""
+def left_behind(scene: bpy.types.Scene, *, ended: bool = True) -> Path:
+    """A job of the scene whose Blender has ended before it, or which is in work."""
     job = folders.new_job_folder("lost")
     recover.begin(scene, job)
-    origin = json.loads((job / "origin.json").read_text())
-    (job / "origin.json").write_text(json.dumps({**origin, "process": process}))
     (job / "result").mkdir(exist_ok=True)
     (job / "result" / "layout.json").write_text("{}")
+    if ended:
+        recover.release(job)
     recover._FOUND.clear()
     return job
 
@@ -123,15 +121,15 @@ def test_the_layout_of_an_interrupted_run_is_offered(tmp_path: Path) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     scene = bpy.context.scene
     recover._FOUND.clear()
-    left_behind(scene, os.getpid())  # one that runs here is not interrupted
+    left_behind(scene, ended=False)  # one that runs, here or elsewhere, is not interrupted
     assert recover.offered(scene) is None
-    job = left_behind(scene, 1)
+    job = left_behind(scene)
     assert recover.offered(scene) == job / "result"
     assert bpy.ops.diffbmp.recover() == {"FINISHED"}
     assert scene.diffbmp.build.layout == str(job / "result")
     assert recover.offered(scene) is None
     assert not bpy.ops.diffbmp.recover.poll()
-    other = left_behind(scene, 1)
+    other = left_behind(scene)
     assert bpy.ops.diffbmp.recover(use=False) == {"FINISHED"}
     assert scene.diffbmp.build.layout == str(job / "result")
     assert (other / "result").exists()
@@ -142,7 +140,7 @@ def test_what_was_found_of_a_clip_is_used_again(tmp_path: Path) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     scene = bpy.context.scene
     recover._FOUND.clear()
-    job = left_behind(scene, 1)
+    job = left_behind(scene)
     (job / "result" / "progress").mkdir()
     (job / "result" / "progress" / "frame_000000.npz").write_text("")
     recover._FOUND.clear()

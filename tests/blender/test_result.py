@@ -136,9 +136,11 @@ def test_removing_a_result_leaves_nothing_of_it(tmp_path: Path, form: Form) -> N
     before = census()
     scene = built(tmp_path, form=form)
     rebuild(scene, Form("PLANES"))
+    home = own.users_collection[0]
+    home.objects.unlink(own)
     scene.collection.objects.link(own)
     assert not is_removed(scene)
-    scene.collection.objects.unlink(own)
+    home.objects.link(own)  # which another scene shows, too: then nothing is lost
     assert is_removed(scene)
     assert census() == before
 

@@ -117,3 +117,18 @@ def test_a_notice_is_kept_for_the_panel() -> None:
     assert (NOTICE.text, NOTICE.is_error) == ("something", True)
     NOTICE.tell("")
     assert not NOTICE.is_error
+
+
+class Failing(FakeTask):
+    def update(self) -> bool:
+        raise ValueError("the scene was changed")
+
+
+def test_a_task_that_fails_unexpectedly_does_not_block_the_slot() -> None:
+    operator, task = Operator(), Failing(2)
+    operator.slot.task = task
+    with pytest.raises(ValueError, match="was changed"):
+        operator.modal(bpy.context, TIMER)
+    assert operator.slot.task is None
+    assert task.stopped == 1
+    assert "Something went wrong" in NOTICE.text

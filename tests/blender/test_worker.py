@@ -213,7 +213,7 @@ def test_a_python_that_does_not_run_the_backend_is_told_as_such(start: Start) ->
     follow(run, lambda: not run.active)
     assert (run.state, run.action) == ("failed", "install")
     assert run.message.startswith(
-        "The backend did not start (exit code 0) - choose a Python from 3.11 to 3.13 with torch"
+        "The backend did not start (exit code 0) - choose a Python from 3.11 to 3.14 with torch"
     )
 
 

@@ -1,0 +1,57 @@
+"""A file of a job's folder that is locked while a Blender sees to the job: the system frees it with the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_NAME = "in-work"
+
+
+class JobLock:
+    """Holds the lock of a job's folder until it is closed. Raises OSError where another process holds it."""
+
+    def __init__(self, job: Path) -> None:
+        self._path = job / _NAME
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(self._handle)
+        except OSError:
+            os.close(self._handle)
+            raise
+
+    def close(self) -> None:
+        os.close(self._handle)
+        with suppress(OSError):
+            self._path.unlink()
+
+
+def is_locked(job: Path) -> bool:
+    """Whether a process, this one included, sees to a job."""
+    try:
+        handle = os.open(job / _NAME, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except OSError:  # Windows' word for it
+        return True
+    try:
+        _lock(handle)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _lock(handle: int) -> None:
+    """Raises OSError at once where the file is locked."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
