@@ -9,6 +9,7 @@ from pathlib import Path
 from .cli_fit import ENGINE_NAMES, engine_name, frame_range
 from .control import Control, termination_calls
 from .exporting import BITS, CLIP_FORMS, ENDINGS, GROUPINGS, MAX_LAYERS, ExportSettings
+from .job import Done, Event
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,14 @@ def _export(args: argparse.Namespace) -> int:
     from .run_export import run_export
 
     console, control = Console(sys.stderr), Control()
+
+    def emit(event: Event) -> None:
+        console(event)
+        if isinstance(event, Done):
+            for remark in event.remarks:
+                console.line(remark)
+
     with termination_calls(control.cancel):
-        done = run_export(args.layout, args.out, settings, console, control)
+        done = run_export(args.layout, args.out, settings, emit, control)
     console.line(str(args.out) if done else "Cancelled: nothing was written")
     return 0 if done else 1

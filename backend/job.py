@@ -279,8 +279,9 @@ class Error:
 
 @dataclass
 class Done:
-    out: str  # folder of the layout, "" = cancelled before there was one
+    out: str  # folder of the layout, or what was exported; "" = cancelled before there was any
     cancelled: bool = False
+    remarks: list[str] = field(default_factory=list)  # what the user should know of it
 
 
 Event = Progress | Exporting | Log | Error | Done

@@ -9,7 +9,7 @@ from pathlib import Path
 from .control import Control
 from .export import Cancelled, export
 from .exporting import ExportSettings
-from .job import Done, Event, Exporting, Log
+from .job import Done, Event, Exporting
 from .memory import memory_errors_named
 from .results import load_result
 
@@ -22,7 +22,7 @@ def run_export(
 ) -> bool:
     """Writes a layout's folder to `path`: see export.export. Returns whether it was not cancelled.
 
-    emit is called with Exporting, with Log for what the user should know, and at last with Done; after a cancel that
+    emit is called with Exporting, and at last with Done; after a cancel that
     names no file, and all files are as they were. Raises UserError as load_result and export do.
     """
     next_event = 0.0
@@ -41,7 +41,5 @@ def run_export(
     except Cancelled:
         emit(Done("", cancelled=True))
         return False
-    for remark in remarks:
-        emit(Log(remark))
-    emit(Done(str(path)))
+    emit(Done(str(path), remarks=remarks))
     return True

@@ -109,7 +109,10 @@ class Run:
         self._steps = None
         self.state = "running"
         self._start_by = monotonic() + START_SECONDS
-        self.worker.send(Command("fit", str(self.job), str(self.out)))
+        self.worker.send(self._command())
+
+    def _command(self) -> Command:
+        return Command("fit", str(self.job), str(self.out))
 
     def _collect(self, seconds: float) -> bool:
         assert self._steps is not None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import live, preferences, regions, result, sidebar, stamps, target
+from . import export, live, preferences, regions, result, sidebar, stamps, target
 
-_PARTS = (preferences, sidebar, live, target, stamps, regions, result)
+_PARTS = (preferences, sidebar, live, target, stamps, regions, result, export)
 
 
 def register() -> None:

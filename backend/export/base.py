@@ -18,6 +18,10 @@ Tell = Callable[[int, int], None]
 """Is told how much is done, and of how much. Raises Cancelled where the export shall end; nothing may be left then."""
 
 
+STRIP_PIXELS = 2**22
+"""Samples of a strip of a picture: a fraction of a second, after which the export may be cancelled."""
+
+
 class Cancelled(Exception):
     """Somebody has asked for the end of an export."""
 
@@ -54,6 +58,7 @@ class Export:
             "transparent": self.transparent,
             "engine": self.settings.engine,
             "threads": self.settings.threads,
+            "pixels": STRIP_PIXELS,
         }
         return render_strips(self.layout, self.templates, frame=frame, **{**given, **options})
 

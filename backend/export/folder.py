@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from ..files import SCHEMA, folder_aside
+from ..files import SCHEMA, UserError, folder_aside
 from .base import Export, Exporter
 from .bitmaps import compressed, png
 from .data import primitive, short
@@ -20,6 +21,7 @@ def export_folder(task: Export) -> None:
     Lists are front first. Places and sizes are pixels of the exported picture; a layer of one primitive has that
     primitive's numbers, too, as the canvas has them (backend.job's conventions).
     """
+    _check_free(task.path)
     stack = Stack(task)
     items = stack.items
     digits = max(4, len(str(len(items))))
@@ -45,6 +47,12 @@ def export_folder(task: Export) -> None:
         lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in _listed(stack.nodes, entries))
         text = f'{json.dumps(head)[:-1]}, "layers": [\n{lines}\n]}}\n'
         (folder / "layers.json").write_text(text, encoding="utf-8")
+
+
+def _check_free(path: Path) -> None:
+    """Raises UserError where a folder holds anything but an earlier export: it would be lost."""
+    if path.is_dir() and any(path.iterdir()) and not (path / "layers.json").is_file():
+        raise UserError(f"The folder {path} holds other files: choose another name, or an empty folder")
 
 
 def _entry(task: Export, layer: Layer, file: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def merged_picture(task: Export, *, over_white: bool) -> ByteArray:
     result: ByteArray = np.empty((height, width, 4), np.uint8)
     top = 0
     for strip in shown.strips(transparent=transparent, supersample=1):
+        task.tell(0, height)
         if transparent and over_white:
             strip[:3] = strip[:3] * strip[3:] + (1 - strip[3:])
         rows = (strip * 255).round().byte().permute(1, 2, 0).numpy()

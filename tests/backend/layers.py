@@ -28,7 +28,8 @@ def make_templates(side: int = 24, names: tuple[str, ...] = ("leaf", "star", "mo
         pixels = np.concatenate([generator.random((*alpha.shape[:2], 3)), alpha], 2)
         rgba = np.rint(pixels * 255).astype(np.uint8)
         items.append(Template(name, rgba, mode, blend))
-        specs.append(TemplateSpec(f"{number}.png", name, mode, blend, width=side, height=side * 3 // 4))
+        spec: dict[str, Any] = {"name": name, "mode": mode, "blend": blend, "width": side, "height": side * 3 // 4}
+        specs.append(TemplateSpec(f"{number}.png", **spec))
     return Templates(items), specs
 
 

@@ -105,8 +105,10 @@ def test_boxes_hold_all_that_is_drawn() -> None:
         rows, columns = np.nonzero(alpha)
         left, top, right, bottom = sheets.boxes[index].tolist()
         if len(rows):
-            assert left <= columns.min() and columns.max() < right
-            assert top <= rows.min() and rows.max() < bottom
+            assert left <= columns.min()
+            assert columns.max() < right
+            assert top <= rows.min()
+            assert rows.max() < bottom
 
 
 def test_far_and_invisible_primitives_are_empty_layers() -> None:
@@ -120,7 +122,8 @@ def test_far_and_invisible_primitives_are_empty_layers() -> None:
     assert far.pixels.size == 0
     assert (hidden.opacity, hidden.pixels.size > 0) == (0, True)
     assert small.pixels.size == 0
-    assert large.pixels.shape[0] <= 2 * 64 and large.pixels.shape[1] <= 2 * 96
+    assert large.pixels.shape[0] <= 2 * 64
+    assert large.pixels.shape[1] <= 2 * 96
 
 
 def test_opacity_is_exact_in_layer_and_pixels_together() -> None:

@@ -1,0 +1,58 @@
+"""What is exported to other programs, and how far it is."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..operators.export import EXPORT, EXPORTS
+from .base import Sidebar
+
+
+def draw_export(layout: bpy.types.UILayout) -> None:
+    """Draws a button for each kind of format, or the progress of the export that is running."""
+    run = EXPORT.task
+    if run is None:
+        grid = layout.grid_flow(columns=2, even_columns=True, align=True)
+        for kind in EXPORTS:
+            grid.operator(kind.bl_idname, text=kind.bl_label.removeprefix("Export "))
+        return
+    exporting, text, done = run.exporting, f"{run.doing} ...", 0.0
+    if exporting is not None:
+        done = exporting.done / max(1, exporting.total)
+        text = f"{run.out.name}, {100 * done:.0f} %"
+    if run.state == "cancelling":
+        text = "Cancelling ..."
+    layout.progress(factor=done, text=text)
+    layout.operator("diffbmp.cancel_export", icon="CANCEL")
+
+
+class DIFFBMP_PT_export(Sidebar, bpy.types.Panel):
+    """In the scene with the settings: of its layout."""
+
+    bl_label = "Export"
+    bl_parent_id = "DIFFBMP_PT_result"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_export(self.layout)
+
+
+class DIFFBMP_PT_export_built(Sidebar, bpy.types.Panel):
+    """In a scene that was built: of what it shows."""
+
+    bl_label = "Export"
+    bl_parent_id = "DIFFBMP_PT_built"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_export(self.layout)
+
+
+def register() -> None:
+    for item in (DIFFBMP_PT_export, DIFFBMP_PT_export_built):
+        bpy.utils.register_class(item)
+
+
+def unregister() -> None:
+    for item in (DIFFBMP_PT_export_built, DIFFBMP_PT_export):
+        bpy.utils.unregister_class(item)
