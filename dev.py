@@ -117,9 +117,9 @@ def gallery(args: list[str]) -> None:
 
 
 def test(args: list[str]) -> None:
-    """Runs every suite, however the earlier ones end. Those in Blender have a process each, because they import the
-    backend as a part of the add-on."""
+    """Runs every suite, however the earlier ones end; those in Blender, which holds the add-on, in processes."""
     python = prepare_main()
+    prepare_readers()
     suites = [(MAIN, "tests", ["--ignore=tests/blender"])]
     suites += [(environment, "tests/blender", []) for environment in (MAIN, OLDEST, NEWEST)]
     chosen = [arg for arg in args if arg.startswith("tests") and (ROOT / arg.split("::")[0]).exists()]
@@ -132,9 +132,8 @@ def test(args: list[str]) -> None:
             continue
         heading(f"{folder} with Blender {environment.blender}")
         arguments = [*(paths or [folder]), *extra, *options]
-        variables = {"DIFFBMP_BACKEND_PYTHON": str(python)}
         command = [str(environment.interpreter), "-m", "pytest", *arguments]
-        codes.append(run(*command, check=False, minutes=15, variables=variables))
+        codes.append(run(*command, check=False, minutes=15, variables={"DIFFBMP_BACKEND_PYTHON": str(python)}))
 
     no_test = 5  # pytest's exit code where options such as -k leave none: right for some suites, not for all
     if any(code not in ((0, no_test) if options else (0,)) for code in codes):
@@ -211,6 +210,13 @@ def prepare(environment: Environment) -> None:
     run(environment.interpreter, "-m", "pip", "install", *options, *environment.requirements)
     check_blender(environment)
     environment.stamp.write_text(environment.fingerprint(), encoding="utf-8")
+
+
+def prepare_readers() -> None:
+    """In CI, installs ImageMagick for the tests of exports; where it cannot be had, some are skipped."""
+    if os.environ.get("CI") == "true" and shutil.which("apt-get") and not shutil.which("convert-im6"):
+        run("apt-get", "update", check=False)
+        run("apt-get", "install", "-y", "--no-install-recommends", "imagemagick", check=False)
 
 
 def torch_index() -> list[str]:
