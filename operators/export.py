@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..backend.job import ExportJob, ExportSettings, Layout, UserError
@@ -91,13 +91,19 @@ def why_not_export(scene: bpy.types.Scene) -> str:
     return ""
 
 
+_LAYERS = ("scale", "grouping", "band", "background", "transparent", "flatten", "most_layers", "resolution")
+_CLIP = ("clip", "first_frame", "last_frame")
+
+
 class _Export(ExportOptions, Watching, ExportHelper):
     """An operator that exports to one kind of format."""
 
     filter_glob: StringProperty(options={"HIDDEN"})
+    is_clip: BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
 
     slot = EXPORT
-    options: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    """Those of the options that the format uses."""
     endings: tuple[str, ...] = ("",)
     """The first one is added where a name has none of them."""
 
@@ -117,18 +123,23 @@ class _Export(ExportOptions, Watching, ExportHelper):
         self.filter_glob = ";".join(f"*{ending}" for ending in self.endings if ending)
         place = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
         self.filepath = str(place / (file_name(context.scene.name) + self.endings[0]))
+        try:
+            self.is_clip = len(_exported(context.scene).frames) > 1
+        except UserError as error:
+            return self._fail(error)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        self.draw_options(self.layout, self.options)
+        names = self.shown if self.is_clip else tuple(name for name in self.shown if name not in _CLIP)
+        self.draw_options(self.layout, names)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = Path(bpy.path.abspath(self.filepath)).absolute()
         if path.suffix.lower() not in self.endings:
             path = path.with_name(path.name + self.endings[0])
         try:
-            settings = self.settings(_canvas_width(context.scene))
+            settings = self.settings(_exported(context.scene).width)
             worker = WARM.take(backend_call("worker"), worker_log())
             try:
                 folder = new_job_folder("export")
@@ -167,14 +178,9 @@ class _Export(ExportOptions, Watching, ExportHelper):
         return {"CANCELLED"}
 
 
-def _canvas_width(scene: bpy.types.Scene) -> int:
-    """Of the layout that is exported, px. Raises UserError as chosen_layout does."""
-    stored = stored_layout(scene)
-    return stored.width if stored is not None else Layout.load(chosen_layout(scene)).width
-
-
-_LAYERS = ("scale", "grouping", "band", "background", "transparent", "flatten", "most_layers", "resolution")
-_CLIP = ("clip", "first_frame", "last_frame")
+def _exported(scene: bpy.types.Scene) -> Layout:
+    """The layout that is exported, as it was built or found. Raises UserError as chosen_layout does."""
+    return stored_layout(scene) or Layout.load(chosen_layout(scene))
 
 
 class DIFFBMP_OT_export_psd(_Export, bpy.types.Operator):
@@ -183,7 +189,7 @@ class DIFFBMP_OT_export_psd(_Export, bpy.types.Operator):
     bl_description = "A Photoshop file with a layer for each stamp, in groups: .psd, or .psb for more than 2 GB"
 
     endings = (".psd", ".psb")
-    options = (*_LAYERS, "overlay", *_CLIP)
+    shown = (*_LAYERS, "overlay", *_CLIP)
 
 
 class DIFFBMP_OT_export_ora(_Export, bpy.types.Operator):
@@ -192,7 +198,7 @@ class DIFFBMP_OT_export_ora(_Export, bpy.types.Operator):
     bl_description = "A file for Krita, GIMP and MyPaint with a layer for each stamp, in groups"
 
     endings = (".ora",)
-    options = (*_LAYERS, *_CLIP)
+    shown = (*_LAYERS, *_CLIP)
 
 
 class DIFFBMP_OT_export_layers(_Export, bpy.types.Operator):
@@ -203,7 +209,7 @@ class DIFFBMP_OT_export_layers(_Export, bpy.types.Operator):
     )
 
     endings = ("",)
-    options = (*_LAYERS, *_CLIP)
+    shown = (*_LAYERS, *_CLIP)
 
 
 class DIFFBMP_OT_export_png(_Export, bpy.types.Operator):
@@ -212,7 +218,7 @@ class DIFFBMP_OT_export_png(_Export, bpy.types.Operator):
     bl_description = "A picture of any size up to 16,384 px, rendered anew from the stamps"
 
     endings = (".png",)
-    options = ("scale", "bits", "transparent", "supersample", "resolution", *_CLIP)
+    shown = ("scale", "bits", "transparent", "supersample", "resolution", *_CLIP)
 
 
 class DIFFBMP_OT_export_svg(_Export, bpy.types.Operator):
@@ -221,7 +227,7 @@ class DIFFBMP_OT_export_svg(_Export, bpy.types.Operator):
     bl_description = "A vector file that places the stamps, which stay bitmaps"
 
     endings = (".svg",)
-    options = ("scale", "grouping", "background", "transparent", *_CLIP)
+    shown = ("scale", "grouping", "background", "transparent", *_CLIP)
 
 
 class DIFFBMP_OT_export_movie(_Export, bpy.types.Operator):
@@ -230,7 +236,7 @@ class DIFFBMP_OT_export_movie(_Export, bpy.types.Operator):
     bl_description = "The frames of a layout that moves as .mp4, .gif or .webp"
 
     endings = (".mp4", ".gif", ".webp")
-    options = ("scale", "transparent", "supersample", "fps", "loops", "quality", "first_frame", "last_frame")
+    shown = ("scale", "transparent", "supersample", "fps", "loops", "quality", "first_frame", "last_frame")
 
 
 class DIFFBMP_OT_export_json(_Export, bpy.types.Operator):
@@ -239,7 +245,7 @@ class DIFFBMP_OT_export_json(_Export, bpy.types.Operator):
     bl_description = "The layout's numbers, with all frames, for scripts of any language"
 
     endings = (".json",)
-    options = ("first_frame", "last_frame")
+    shown = ("first_frame", "last_frame")
 
 
 EXPORTS = (

@@ -20,6 +20,8 @@ def draw_export(layout: bpy.types.UILayout) -> None:
     if exporting is not None:
         done = exporting.done / max(1, exporting.total)
         text = f"{run.out.name}, {100 * done:.0f} %"
+    elif run.state != "collecting":
+        text = "Starting ..."
     if run.state == "cancelling":
         text = "Cancelling ..."
     layout.progress(factor=done, text=text)

@@ -142,3 +142,12 @@ def test_a_layout_that_is_gone_is_named(tmp_path: Path) -> None:
         export.chosen_layout(bpy.context.scene)
     with pytest.raises(RuntimeError, match="holds no layout"):
         bpy.ops.diffbmp.export_psd(filepath=str(tmp_path / "x.psd"))
+
+
+def test_each_format_shows_options_that_there_are() -> None:
+    known = set(export_options.ExportOptions.__annotations__)
+    for kind in export.EXPORTS:
+        assert set(kind.shown) <= known
+        assert set(kind.shown)
+    assert not hasattr(bpy.types.Operator, "shown")  # nor is anything else of Blender's own hidden
+    assert not hasattr(bpy.types.Operator, "endings")
