@@ -28,10 +28,11 @@ _SPREAD = 0.5
 _MOST_SPREAD = 8.0
 """In levels: flat colours that lie far apart need no pattern."""
 _BITS = 7  # of a channel, by which the nearest colour is looked up
-_AT_ONCE = 2**16
+_AT_ONCE = 2**16  # cells
+_BAND = 32 * _BAYER  # rows of a picture that are worked on at once, so that memory is bounded
 
 ByteArray = NDArray[np.uint8]
-IntArray = NDArray[np.int64]
+IntArray = NDArray[np.int32]
 
 
 class Palette:
@@ -50,18 +51,23 @@ class Palette:
 
     def indices(self, picture: ByteArray) -> ByteArray:
         """The nearest colours of a picture [h, w, 3], by a pattern that hides their steps: [h, w], below COLORS."""
+        result: ByteArray = np.empty(picture.shape[:2], np.uint8)
+        for top in range(0, len(picture), _BAND):
+            result[top : top + _BAND] = self._band(picture[top : top + _BAND])
+        return result
+
+    def _band(self, picture: ByteArray) -> ByteArray:
+        """Some rows of it, the first of which the pattern begins at."""
         height, width = picture.shape[:2]
         pattern = np.tile(_pattern(), (-(-height // _BAYER), -(-width // _BAYER)))[:height, :width, None]
-        shifted = np.rint(picture + pattern * np.float32(self._spread)).clip(0, 255).astype(np.int64)
+        shifted = np.rint(picture + pattern * np.float32(self._spread)).clip(0, 255).astype(np.int32)
         red, green, blue = np.moveaxis(shifted >> (8 - _BITS), 2, 0)
         cells = (red << 2 * _BITS) + (green << _BITS) + blue
         result: ByteArray = self._nearest[cells]
         new = np.unique(cells[result == CLEAR])
-        if len(new):
-            for start in range(0, len(new), _AT_ONCE):
-                self._look_up(new[start : start + _AT_ONCE])
-            result = self._nearest[cells]
-        return result
+        for start in range(0, len(new), _AT_ONCE):
+            self._look_up(new[start : start + _AT_ONCE])
+        return self._nearest[cells] if len(new) else result
 
     def _look_up(self, cells: IntArray) -> None:
         """Finds the nearest colours of cells [K]."""
@@ -78,7 +84,7 @@ class GifWriter:
 
     def __init__(self, file: IO[bytes], width: int, height: int, palette: ByteArray, *, loops: int = 0) -> None:
         """palette: [256, 3]. loops: how often it plays; 0 = for ever."""
-        self._file, self._shape = file, (height, width)
+        self._file = file
         self._before: ByteArray | None = None
         global_table = 0b1111_0111  # of 256 colours, 8 bits each
         file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, global_table, CLEAR, 0) + palette.tobytes())
