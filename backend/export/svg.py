@@ -1,4 +1,4 @@
-"""SVG 1.1: every stamp is embedded once as a bitmap, and every primitive is a use of it.
+"""SVG 1.1: stamps are embedded as bitmaps, and every primitive is a use of one.
 
 Format: W3C, Scalable Vector Graphics 1.1, second edition; names as Inkscape shows them.
 """
@@ -14,16 +14,16 @@ from io import TextIOBase
 from xml.sax.saxutils import XMLGenerator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..files import written_aside
-from ..job import Layout
-from ..rendering import scaled_tensors
-from ..templates import Templates
+from ..job import LEVEL_PADDING, Layout
+from ..templates import Templates, padded
 from .base import Export, Exporter
 from .bitmaps import png
 from .merged import background_color
-from .sheets import Item
+from .sheets import FrameSheets, Item
 from .stack import Group, Node, Stack, shortened
 
 _NAMESPACES = {
@@ -56,6 +56,9 @@ class _Document:
         self._xml = XMLGenerator(file, "utf-8", short_empty_elements=True)
         # Nothing limits an SVG's elements, so that nothing is merged.
         self._nodes = Stack(replace(task, settings=replace(task.settings, flatten=False))).nodes
+        sheets = FrameSheets(task, 0)
+        keys = torch.cat([sheets.placement.template[:, None], sheets.placement.level], 1)
+        self._stamps = [(number, level_u, level_v) for number, level_u, level_v in keys.tolist()]
         self._matrices = placing_matrices(task.layout, task.templates)
         self._colors = color_matrices(task.layout, task.templates)
         self._filters = {
@@ -92,18 +95,22 @@ class _Document:
         self._task.tell(layout.count, layout.count)
 
     def _define_stamps(self) -> None:
-        """Each on the finest mip level that a primitive needs; an <image> has the stamp's own size all the same."""
-        templates, layout = self._task.templates, self._task.layout
-        _, placement = scaled_tensors(layout, templates, self._task.size[0])
-        for number in placement.template.unique().tolist():
-            level_u, level_v = placement.level[placement.template == number].amin(0).tolist()
-            height, width = templates.items[number].rgba.shape[:2]
-            data = base64.b64encode(png(templates.bitmap(number, level_u, level_v))).decode()
+        """Each on the mip levels that primitives need: most programs are poor at making pictures smaller.
+
+        An <image> is in pixels of the stamp whatever its level.
+        """
+        templates, names = self._task.templates, self._task.layout.templates
+        for number, level_u, level_v in sorted(set(self._stamps)):
+            bitmap = templates.bitmap(number, level_u, level_v)
+            left, top, width, height = stamp_box(templates, number, level_u, level_v)
+            data = base64.b64encode(png(padded(bitmap, LEVEL_PADDING))).decode()
             attributes = {
-                "id": f"stamp-{number}",
-                "inkscape:label": shortened(layout.templates[number].name, ""),
-                "width": str(width),
-                "height": str(height),
+                "id": _stamp_id(number, level_u, level_v),
+                "inkscape:label": shortened(names[number].name, ""),
+                "x": _short(left),
+                "y": _short(top),
+                "width": _short(width),
+                "height": _short(height),
                 "preserveAspectRatio": "none",
                 "xlink:href": f"data:image/png;base64,{data}",
             }
@@ -133,7 +140,7 @@ class _Document:
         attributes = {
             "id": _identifier(item.name),
             "inkscape:label": item.name,
-            "xlink:href": f"#stamp-{layout.template[index]}",
+            "xlink:href": f"#{_stamp_id(*self._stamps[index])}",
             "transform": f"matrix({' '.join(_short(value) for value in matrix)})",
             "opacity": f"{opacity:.5g}",
         }
@@ -192,6 +199,18 @@ def color_matrices(layout: Layout, templates: Templates, frame: int = 0) -> list
         values = " ".join([*rows, "0 0 0 1 0"])
         result.append("" if values == _IDENTITY else values)
     return result
+
+
+def stamp_box(templates: Templates, template: int, level_u: int, level_v: int) -> tuple[float, float, float, float]:
+    """Left, top, width, height of a level's bitmap with its padding, in pixels of the stamp."""
+    height, width = templates.items[template].rgba.shape[:2]
+    level_width, level_height = templates.level_size(template, level_u, level_v)
+    border_u, border_v = LEVEL_PADDING * width / level_width, LEVEL_PADDING * height / level_height
+    return -border_u, -border_v, width + 2 * border_u, height + 2 * border_v
+
+
+def _stamp_id(template: int, level_u: int, level_v: int) -> str:
+    return f"stamp-{template}-{level_u}-{level_v}"
 
 
 def _identifier(name: str) -> str:

@@ -61,9 +61,9 @@ def sampled(pixels: Floats, u: Floats, v: Floats) -> Floats:
 
 
 def drawn(root: Xml.Element, width: int, height: int) -> Floats:
-    """The picture [h, w, 3] of an SVG whose stamps are embedded at their full size, over its background."""
+    """The picture [h, w, 3] of an SVG over its background; as many units as pixels."""
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    images = {i.attrib["id"]: stamp_pixels(i) / 255.0 for i in root.iter(f"{SVG}image")}
+    images = {i.attrib["id"]: i for i in root.iter(f"{SVG}image")}
     filters = {f.attrib["id"]: numbers(f[0].attrib["values"]) for f in root.iter(f"{SVG}filter")}
     fill = root.find(f"{SVG}rect").attrib["fill"]  # type: ignore[union-attr]
     canvas = np.broadcast_to(np.array([int(fill[i : i + 2], 16) for i in (1, 3, 5)]) / 255.0, (height, width, 3))
@@ -73,7 +73,10 @@ def drawn(root: Xml.Element, width: int, height: int) -> Floats:
         a, b, c, d, e, f = numbers(use.attrib["transform"])
         inverse = np.linalg.inv(np.array([[a, c, e], [b, d, f], [0, 0, 1]]))
         u, v = (inverse[row, 0] * x + inverse[row, 1] * y + inverse[row, 2] for row in (0, 1))
-        sample = sampled(images[use.attrib[HREF][1:]], u, v)
+        image = images[use.attrib[HREF][1:]]
+        pixels = stamp_pixels(image) / 255.0
+        left, top, across, down = (float(image.attrib[name]) for name in ("x", "y", "width", "height"))
+        sample = sampled(pixels, (u - left) / across * pixels.shape[1], (v - top) / down * pixels.shape[0])
         if "filter" in use.attrib:
             matrix = np.array(filters[use.attrib["filter"][5:-1]]).reshape(4, 5)
             sample = sample @ matrix[:, :4].T + matrix[:, 4]
@@ -82,17 +85,9 @@ def drawn(root: Xml.Element, width: int, height: int) -> Floats:
     return np.asarray(canvas)
 
 
-def fine_layout(**changed: Any) -> tuple[Layout, Templates]:
-    """So large that every stamp is on its finest level."""
-    layout, templates = make_layout(count=30, width=72, height=54, **changed)
-    layout.scale = np.clip(layout.scale * 2, 22, 40)
-    layout.level[:] = 0
-    return layout, templates
-
-
 @pytest.mark.parametrize("settings", [{}, {"grouping": "depth", "band": 7}], ids=str)
 def test_it_looks_like_the_layout(tmp_path: Path, settings: dict[str, Any]) -> None:
-    layout, templates = fine_layout()
+    layout, templates = make_layout(count=30, width=72, height=54)
     root = written(tmp_path / "a.svg", layout, templates, **settings)
     shown = render_layout(layout, templates)[:3].permute(1, 2, 0).double().numpy()
     difference = np.abs(drawn(root, 72, 54) - shown) * 255
@@ -120,16 +115,29 @@ def test_corners_are_where_the_conventions_say() -> None:
 
 
 @pytest.mark.parametrize("width", [0, 24, 400])
-def test_each_stamp_is_embedded_once_and_not_larger_than_needed(tmp_path: Path, width: int) -> None:
+def test_stamps_are_embedded_on_the_levels_that_are_needed(tmp_path: Path, width: int) -> None:
     layout, templates = make_layout(count=30, width=96, height=64)
     root = written(tmp_path / "a.svg", layout, templates, width=width)
-    images = list(root.iter(f"{SVG}image"))
-    assert [image.attrib[LABEL] for image in images] == ["leaf", "star", "moon"]
-    for number, image in enumerate(images):
-        used = layout.level[layout.template == number].min(0) - round(2 * np.log2((width or 96) / 96))
-        expected = templates.bitmap(number, *np.maximum(used, 0).tolist())
-        np.testing.assert_array_equal(stamp_pixels(image), expected)
-        assert (image.attrib["width"], image.attrib["height"]) == ("24", "18")
+    images = {image.attrib["id"]: image for image in root.iter(f"{SVG}image")}
+    used = set()
+    for use in root.iter(f"{SVG}use"):
+        index = int(use.attrib["id"].split("_")[-1]) - 1
+        number = int(layout.template[index])
+        coarsest = templates.level_count[number].numpy() - 1
+        level = np.clip(layout.level[index] - round(2 * np.log2((width or 96) / 96)), 0, coarsest).tolist()
+        name = f"stamp-{number}-{level[0]}-{level[1]}"
+        used.add(name)
+        assert use.attrib[HREF] == f"#{name}"
+        pixels, bitmap = stamp_pixels(images[name]), templates.bitmap(number, *level)
+        # With a border, so that edges are as soft as the engine's.
+        np.testing.assert_array_equal(pixels[1:-1, 1:-1], bitmap)
+        assert pixels[..., 3].sum(dtype=int) == bitmap[..., 3].sum(dtype=int)
+        left, top, across, down = (float(images[name].attrib[key]) for key in ("x", "y", "width", "height"))
+        height, wide = bitmap.shape[:2]
+        assert (across, down) == pytest.approx((24 * (wide + 2) / wide, 18 * (height + 2) / height), rel=1e-6)
+        assert (left, top) == pytest.approx((12 - across / 2, 9 - down / 2), abs=1e-5)
+    assert used == set(images)
+    assert {image.attrib[LABEL] for image in images.values()} == {"leaf", "star", "moon"}
     assert root.attrib["width"] == str(width or 96)
     # Of a picture whose height is rounded, 400 x 267 px here, as many units as it shows.
     assert numbers(root.attrib["viewBox"]) == pytest.approx([0, 0, 96, 64.08 if width == 400 else 64])
@@ -145,7 +153,7 @@ def test_colours_take_one_filter_each(tmp_path: Path) -> None:
     assert "0 0 0 0 0.25 0 0 0 0 0.5 0 0 0 0 1 0 0 0 1 0" in values
     assert "0.2 0 0 0 0.05 0 0.4 0 0 0.1 0 0 0.8 0 0.2 0 0 0 1 0" in values
     for use in root.iter(f"{SVG}use"):
-        assert ("filter" in use.attrib) == (use.attrib[HREF] != "#stamp-1")
+        assert ("filter" in use.attrib) == (not use.attrib[HREF].startswith("#stamp-1-"))
 
 
 def test_order_names_groups_and_what_is_invisible(tmp_path: Path) -> None:
@@ -212,4 +220,4 @@ def test_stamps_of_the_layout_alone_are_embedded(tmp_path: Path) -> None:
         torch.ones(9, dtype=torch.int64), torch.from_numpy(layout.scale[0]), torch.from_numpy(layout.aspect[0])
     ).numpy()
     root = written(tmp_path / "a.svg", layout, templates)
-    assert [image.attrib["id"] for image in root.iter(f"{SVG}image")] == ["stamp-1"]
+    assert {image.attrib["id"][:8] for image in root.iter(f"{SVG}image")} == {"stamp-1-"}
