@@ -19,6 +19,7 @@ import av
 import numpy as np
 import torch
 from av.error import FFmpegError
+from av.video.reformatter import Interpolation
 from PIL import Image, ImageSequence
 from torch import Tensor
 
@@ -52,6 +53,9 @@ EVEN = 2
 
 HIGH_DEFINITION = 720
 """Lines from which on a movie that does not say so has the colours of BT.709 and not of BT.601."""
+
+_EXACT = int(Interpolation.BICUBIC | 0x40000 | 0x2000)
+"""FFmpeg's scaler with its flags ACCURATE_RND and FULL_CHR_H_INT: without them movies come out a level too dark."""
 
 TimedFrame = tuple[float, Image.Image | None]  # seconds from the first one; the last, without a picture, is the end
 
@@ -295,7 +299,7 @@ def _upright(frame: av.VideoFrame, aspect: Fraction | None) -> Image.Image:
     matrix = None
     if unknown:
         matrix = "ITU709" if frame.height >= HIGH_DEFINITION else "ITU601"
-    rgba = frame.reformat(format="rgba", src_colorspace=matrix, dst_color_range="JPEG")
+    rgba = frame.reformat(format="rgba", src_colorspace=matrix, dst_color_range="JPEG", interpolation=_EXACT)
     picture = Image.fromarray(rgba.to_ndarray())
     if aspect and aspect != 1:
         picture = picture.resize((max(1, round(picture.width * aspect)), picture.height), Image.Resampling.LANCZOS)

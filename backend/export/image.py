@@ -19,7 +19,7 @@ def export_png(task: Export) -> None:
             writer.write(strip)
             done += strip.shape[1]
         writer.finish()
-    task.tell(height, height)
+        task.tell(height, height)
 
 
 EXPORTERS: dict[str, Exporter] = {".png": export_png}
