@@ -54,8 +54,8 @@ EVEN = 2
 HIGH_DEFINITION = 720
 """Lines from which on a movie that does not say so has the colours of BT.709 and not of BT.601."""
 
-_EXACT = int(Interpolation.BICUBIC | 0x40000 | 0x2000)
-"""FFmpeg's scaler with its flags ACCURATE_RND and FULL_CHR_H_INT: without them movies come out a level too dark."""
+_EXACT = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
+"""How FFmpeg's scaler converts colours: without the last two, movies come out a level too dark."""
 
 TimedFrame = tuple[float, Image.Image | None]  # seconds from the first one; the last, without a picture, is the end
 

@@ -20,7 +20,7 @@ TORCH = "torch>=2.11"
 PACKAGES = (
     "numpy>=1.26",
     "pillow>=10.3",
-    "av>=14",
+    "av>=18",
     "opencv-python-headless>=4.10",
     "matplotlib>=3.9",
     "psd-tools>=1.10",
