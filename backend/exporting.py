@@ -25,6 +25,9 @@ BITS = (8, 16)
 ENDINGS = (".psd", ".psb", ".ora", ".png", ".svg", ".json", ".gif", ".webp", ".mp4")
 """By which a file's format is known. A path without an ending is a folder of PNGs, one a layer, and their JSON."""
 
+STAGE = ".diffbmp-"
+"""How the hidden folder's name begins in which an export is written."""
+
 LAYERED = (".psd", ".psb", ".ora", "")
 """Endings of formats that hold a layer per primitive, in groups."""
 
@@ -80,10 +83,14 @@ class ExportSettings:
 
 @dataclass
 class ExportJob:
-    """A layout's folder and how it is written; the worker is told the file. The path is absolute."""
+    """A layout's folder and how it is written; the worker is told the file. The path is absolute.
+
+    token: names the folder STAGE + token beside the file, which whoever kills the worker removes.
+    """
 
     layout: str
     settings: ExportSettings = field(default_factory=ExportSettings)
+    token: str = ""
 
     def save(self, folder: Path) -> None:
         """Writes export.json into the folder."""

@@ -39,6 +39,7 @@ from .exporting import (  # noqa: F401  the add-on takes all of it from here
     MAX_LAYERS,
     MAX_WIDTH,
     MOVING,
+    STAGE,
     ExportJob,
     ExportSettings,
 )

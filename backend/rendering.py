@@ -322,6 +322,11 @@ def scaled_tensors(layout: Layout, templates: Templates, width: int, frame: int 
     factor = width / layout.width
     params, placement = layout_tensors(layout, frame)
     finer = round(LEVELS_PER_OCTAVE * math.log2(factor))
-    placement.level = (placement.level - finer).clamp_min(0).minimum(templates.level_count[placement.template] - 1)
     params[:, :3] *= factor
+    level = (placement.level - finer).clamp_min(0).minimum(templates.level_count[placement.template] - 1)
+    if finer < 0:
+        # A stamp that is magnified on the canvas has no texels to spare.
+        needed = templates.choose_levels(placement.template, params[:, 2], params[:, 3])
+        level = level.minimum(placement.level.maximum(needed))
+    placement.level = level
     return params, placement

@@ -131,6 +131,12 @@ class ResultFolder:
                 self._levels.add(name)
 
 
+def check_apart(folder: Path, path: Path) -> None:
+    """Raises UserError where `path` is a part of a result folder, which would be lost."""
+    if path.resolve().parent == folder.resolve() and path.name in _OWN:
+        raise UserError(f"{path} is a part of the layout that is exported: choose another name")
+
+
 def load_result(folder: Path) -> tuple[Layout, Templates]:
     """A layout folder's layout and stamps. Raises UserError where it is not whole or does not fit together."""
     layout = Layout.load(folder)

@@ -11,14 +11,14 @@ from .export import Cancelled, export
 from .exporting import ExportSettings
 from .job import Done, Event, Exporting
 from .memory import memory_errors_named
-from .results import load_result
+from .results import check_apart, load_result
 
 _EVENT_SECONDS = 0.1
 
 
 @memory_errors_named()
 def run_export(
-    folder: Path, path: Path, settings: ExportSettings, emit: Callable[[Event], None], control: Control
+    folder: Path, path: Path, settings: ExportSettings, emit: Callable[[Event], None], control: Control, token: str = ""
 ) -> bool:
     """Writes a layout's folder to `path`: see export.export. Returns whether it was not cancelled.
 
@@ -37,9 +37,10 @@ def run_export(
             emit(Exporting(done, total))
 
     try:
-        remarks = export(*load_result(folder), path, settings, tell)
+        check_apart(folder, path)
+        exported = export(*load_result(folder), path, settings, tell, token)
     except Cancelled:
         emit(Done("", cancelled=True))
         return False
-    emit(Done(str(path), remarks=remarks))
+    emit(Done(str(exported.files[0]), remarks=exported.remarks))
     return True

@@ -74,7 +74,7 @@ class Worker:
                     run_job(Job.load(request.job), request.out, self._send, request.control)
                 else:
                     job = ExportJob.load(request.job)
-                    run_export(Path(job.layout), request.out, job.settings, self._send, request.control)
+                    run_export(Path(job.layout), request.out, job.settings, self._send, request.control, job.token)
             except UserError as error:
                 self._send(Error(error.message, error.action))
             self._requests.remove(request)
@@ -103,7 +103,7 @@ class Worker:
         for request in list(self._requests):
             request.control.cancel()
         self._queue.put(None)
-        deadline = threading.Timer(GRACE_SECONDS, os._exit, (0,))
+        deadline = threading.Timer(GRACE_SECONDS, _end_now)
         deadline.daemon = True
         deadline.start()
 
@@ -134,3 +134,10 @@ class Worker:
         except OSError:
             # Nobody reads any more.
             self.stop()
+
+
+def _end_now() -> None:
+    """Ends the process, whatever it does; an export that is in work leaves nothing."""
+    if staging := sys.modules.get(f"{__package__}.export.staging"):
+        staging.drop_stages()
+    os._exit(0)

@@ -54,7 +54,7 @@ def export_steps(scene: bpy.types.Scene, folder: Path, settings: ExportSettings)
         layout_folder = folder / "layout" if is_result(scene) else chosen_layout(scene)
         if is_result(scene):
             yield from _write_shown(scene, layout_folder)
-        ExportJob(str(layout_folder), settings).save(folder)
+        ExportJob(str(layout_folder), settings, folder.name).save(folder)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written to ({error.strerror}): see that there is space and permission"
@@ -92,7 +92,8 @@ def why_not_export(scene: bpy.types.Scene) -> str:
 
 
 _LAYERS = ("scale", "grouping", "band", "background", "transparent", "flatten", "most_layers", "resolution")
-_CLIP = ("clip", "first_frame", "last_frame")
+_RANGE = ("use_range", "first_frame", "last_frame")
+_CLIP = ("clip", *_RANGE)
 
 
 class _Export(ExportOptions, Watching, ExportHelper):
@@ -139,7 +140,7 @@ class _Export(ExportOptions, Watching, ExportHelper):
         if path.suffix.lower() not in self.endings:
             path = path.with_name(path.name + self.endings[0])
         try:
-            settings = self.settings(_exported(context.scene).width)
+            settings = self.settings(_exported(context.scene))
             worker = WARM.take(backend_call("worker"), worker_log())
             try:
                 folder = new_job_folder("export")
@@ -167,7 +168,7 @@ class _Export(ExportOptions, Watching, ExportHelper):
             return self._fail(UserError(task.message, task.action))
         for remark in task.remarks:
             self.report({"WARNING"}, remark)
-        message = task.message or "; ".join([f"Exported {task.out}", *task.remarks])
+        message = task.message or "; ".join([f"Exported {task.written}", *task.remarks])
         NOTICE.tell(message)
         self.report({"INFO"}, message)
         return {"FINISHED"} if task.state == "done" else {"CANCELLED"}
@@ -236,7 +237,7 @@ class DIFFBMP_OT_export_movie(_Export, bpy.types.Operator):
     bl_description = "The frames of a layout that moves as .mp4, .gif or .webp"
 
     endings = (".mp4", ".gif", ".webp")
-    shown = ("scale", "transparent", "supersample", "fps", "loops", "quality", "first_frame", "last_frame")
+    shown = ("scale", "transparent", "supersample", "fps", "loops", "quality", *_RANGE)
 
 
 class DIFFBMP_OT_export_json(_Export, bpy.types.Operator):
@@ -245,7 +246,7 @@ class DIFFBMP_OT_export_json(_Export, bpy.types.Operator):
     bl_description = "The layout's numbers, with all frames, for scripts of any language"
 
     endings = (".json",)
-    shown = ("first_frame", "last_frame")
+    shown = _RANGE
 
 
 EXPORTS = (
@@ -302,7 +303,10 @@ def register() -> None:
 
 
 def unregister() -> None:
+    task = EXPORT.task
     EXPORT.clear()
+    if task is not None:
+        task.close()
     bpy.types.TOPBAR_MT_file_export.remove(_draw_menu)
     for item in reversed(_CLASSES):
         bpy.utils.unregister_class(item)

@@ -4,7 +4,7 @@
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
-from ..backend.job import MAX_LAYERS, MAX_WIDTH, ExportSettings, UserError
+from ..backend.job import MAX_LAYERS, MAX_WIDTH, ExportSettings, Layout, UserError
 
 _DEFAULT = ExportSettings()
 
@@ -120,24 +120,27 @@ class ExportOptions:
     clip: EnumProperty(
         items=_CLIPS, default="first", name="Animation", description="What becomes of a layout that moves"
     )
+    use_range: BoolProperty(
+        name="Frame Range", description="Only some of the frames of a layout that moves", default=False
+    )
     first_frame: IntProperty(
-        name="First Frame", description="Of a layout that moves, by its number in the scene; -1 = its first", default=-1
+        name="First Frame", description="Of the range, by its number in the scene", default=1, soft_min=0
     )
     last_frame: IntProperty(
-        name="Last Frame", description="Of a layout that moves, by its number in the scene; -1 = its last", default=-1
+        name="Last Frame", description="Of the range, by its number in the scene", default=250, soft_min=0
     )
 
-    def settings(self, canvas: int) -> ExportSettings:
-        """As the backend takes them. canvas: its width, px. Raises UserError for a picture that is too large."""
-        width = max(1, round(canvas * self.scale))
-        if width > MAX_WIDTH:
+    def settings(self, layout: Layout) -> ExportSettings:
+        """As the backend takes them, for a layout. Raises UserError for a picture that is too large."""
+        longer = max(layout.width, layout.height)
+        if round(longer * self.scale) > MAX_WIDTH:
             raise UserError(
-                f"At this scale the picture is {width:,} px wide, but it can have {MAX_WIDTH:,}: choose a scale of "
-                f"{MAX_WIDTH / canvas:.2f} or less"
+                f"At this scale the picture's longer side has {round(longer * self.scale):,} px, but it can have "
+                f"{MAX_WIDTH:,}: choose a scale of {MAX_WIDTH / longer:.2f} or less"
             )
-        frames = None
-        if self.first_frame >= 0 or self.last_frame >= 0:
-            frames = (max(0, self.first_frame), self.last_frame if self.last_frame >= 0 else 2**31)
+        width = max(1, round(layout.width * self.scale))
+        is_part = self.use_range and len(layout.frames) > 1
+        frames = (self.first_frame, self.last_frame) if is_part else None
         return ExportSettings(
             width=width,
             frames=frames,
@@ -165,6 +168,7 @@ class ExportOptions:
             row = layout.row()
             row.active = not (
                 (name == "band" and self.grouping != "depth")
+                or (name in ("first_frame", "last_frame") and not self.use_range)
                 or (name == "most_layers" and not self.flatten)
                 or (name == "background" and self.transparent == "yes")
             )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from ..exporting import ENDINGS, LAYERED, MOVING, ExportSettings
+from ..exporting import ENDINGS, LAYERED, MAX_WIDTH, MOVING, ExportSettings
 from ..files import UserError
 from ..job import Layout
 from ..templates import Templates
 from .base import Cancelled, Export, Exporter, Tell
+from .staging import check_replaceable, place, staged
 
-__all__ = ["Cancelled", "export", "written_files"]
+__all__ = ["Cancelled", "Exported", "export"]
 
 _MODULES = {
     ".png": "image",
@@ -29,32 +31,59 @@ _MODULES = {
 """Where each format is written, by its ending; loaded when it is asked for."""
 
 
-def export(
-    layout: Layout, templates: Templates, path: Path, settings: ExportSettings | None = None, tell: Tell | None = None
-) -> list[str]:
-    """Writes the layout in the format that the path's ending names. Returns what the user should know of the result.
+@dataclass(frozen=True)
+class Exported:
+    """What an export has written, and what the user should know of it."""
 
-    Files are written aside and take the place of older ones at the end. Raises UserError for an ending that is not
-    known, for settings that the layout cannot follow, and for a place that cannot be written to; what `tell` raises.
+    files: list[Path]  # or folders
+    remarks: list[str]
+
+
+def export(
+    layout: Layout,
+    templates: Templates,
+    path: Path,
+    settings: ExportSettings | None = None,
+    tell: Tell | None = None,
+    token: str = "",
+) -> Exported:
+    """Writes the layout in the format that the path's ending names.
+
+    Everything is written into a hidden folder beside the path, and takes the place of older files when all is done.
+    token: of that folder's name, see staging. Raises UserError for an ending that is not known, for settings that the
+    layout cannot follow, and for a place that cannot be written to; what `tell` raises.
     """
     settings = settings or ExportSettings()
     exporter = _exporter(path)
     layout = _chosen_frames(layout, settings)
     parts = list(_parts(layout, path, settings))
-    tell = tell or (lambda done, total: None)
-    remarks = _remarks(layout, path)
-    for number, (part, file) in enumerate(parts):
+    _check_size(Export(layout, templates, path, settings, _nobody))
+    remarks = _remarks(layout, path, settings)
+    with staged(path, token) as stage:
+        for number, (part, file) in enumerate(parts):
 
-        def tell_part(done: int, total: int, number: int = number) -> None:
-            tell(number * total + done, len(parts) * total)
+            def tell_part(done: int, total: int, number: int = number) -> None:
+                (tell or _nobody)(number * total + done, len(parts) * total)
 
-        exporter(Export(part, templates, file, settings, tell_part, remarks))
-    return list(dict.fromkeys(remarks))
+            check_replaceable(file)
+            exporter(Export(part, templates, stage / file.name, settings, tell_part, remarks))
+        files = place(stage, path.parent)
+    if len(files) > 1:
+        remarks.append(f"{len(files)} files: {files[0].name} to {files[-1].name}")
+    return Exported(files, list(dict.fromkeys(remarks)))
 
 
-def written_files(layout: Layout, path: Path, settings: ExportSettings) -> list[Path]:
-    """The files, or folders, that export would write."""
-    return [file for _, file in _parts(_chosen_frames(layout, settings), path, settings)]
+def _nobody(done: int, total: int) -> None:
+    """Whom nobody asks to end."""
+
+
+def _check_size(task: Export) -> None:
+    width, height = task.size
+    if max(width, height) > MAX_WIDTH:
+        raise UserError(
+            f"The picture would have {width:,} x {height:,} px, but it can have {MAX_WIDTH:,} a side: choose a smaller "
+            "one"
+        )
 
 
 def _exporter(path: Path) -> Exporter:
@@ -91,10 +120,14 @@ def _parts(layout: Layout, path: Path, settings: ExportSettings) -> Iterator[tup
             yield layout.only([index]), path.with_name(f"{path.stem}_{number:04d}{path.suffix}")
 
 
-def _remarks(layout: Layout, path: Path) -> list[str]:
-    if layout.space == "linear" and path.suffix.lower() in (*LAYERED, ".svg"):
-        return [
+def _remarks(layout: Layout, path: Path, settings: ExportSettings) -> list[str]:
+    remarks = []
+    ending = path.suffix.lower()
+    if layout.space == "linear" and ending in (*LAYERED, ".svg"):
+        remarks.append(
             "The layout was fitted in linear light, but other programs composite display-encoded colours: soft edges "
             "look a little different there"
-        ]
-    return []
+        )
+    if len(layout.frames) > 1 and settings.clip == "groups" and ending not in (*LAYERED, *MOVING):
+        remarks.append("Groups need a format with layers: this has the first frame")
+    return remarks

@@ -16,7 +16,10 @@ _PER_PRIMITIVE = ("template", "level", "region", "mirror", "locked")
 
 
 def export_json(task: Export) -> None:
-    """Canvas, stamps and primitives, front first, a line each; what may move is a list with one value a frame."""
+    """Canvas, stamps and primitives, a line each; what may move is a list with one value a frame.
+
+    The first is in front, unless primitives have a depth: then the one with the least.
+    """
     layout, path = task.layout, task.path
     head = {
         "schema": SCHEMA,
@@ -29,15 +32,21 @@ def export_json(task: Export) -> None:
         "frames": layout.frames,
         "templates": [{**asdict(spec), "file": Path(spec.file).name} for spec in layout.templates],
     }
+    lines = []
+    for index in range(layout.count):
+        task.tell(index, layout.count)
+        lines.append(json.dumps(primitive(layout, index)))
+    text = ",\n".join(lines)
     with written_aside(path) as aside:
-        lines = ",\n".join(json.dumps(primitive(layout, index)) for index in range(layout.count))
-        aside.write_text(f'{json.dumps(head)[:-1]}, "primitives": [\n{lines}\n]}}\n', encoding="utf-8")
+        aside.write_text(f'{json.dumps(head)[:-1]}, "primitives": [\n{text}\n]}}\n', encoding="utf-8")
 
 
 def primitive(layout: Layout, index: int, frame: int | None = None) -> dict[str, Any]:
     """One primitive as JSON has it: what may move is a list with one value a frame, or the value of one frame."""
-    fixed = {name: getattr(layout, name)[index].tolist() for name in _PER_PRIMITIVE}
     frames = slice(None) if frame is None else frame
+    fixed = {name: getattr(layout, name)[index].tolist() for name in _PER_PRIMITIVE}
+    if layout.depth is not None:
+        fixed["depth"] = layout.depth[frames, index].tolist()
     return {**fixed, **{name: short(getattr(layout, name)[frames, index].tolist()) for name in _PER_FRAME}}
 
 

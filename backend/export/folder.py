@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from ..files import SCHEMA, UserError, folder_aside
+from ..files import SCHEMA
 from .base import Export, Exporter
 from .bitmaps import compressed, png
 from .data import primitive, short
@@ -21,38 +20,30 @@ def export_folder(task: Export) -> None:
     Lists are front first. Places and sizes are pixels of the exported picture; a layer of one primitive has that
     primitive's numbers, too, as the canvas has them (backend.job's conventions).
     """
-    _check_free(task.path)
     stack = Stack(task)
     items = stack.items
     digits = max(4, len(str(len(items))))
-    with folder_aside(task.path) as folder:
-        (folder / "layers").mkdir()
-        entries: dict[int, dict[str, Any]] = {}
-        for number, (layer, data) in enumerate(compressed(stack.render(items), task.settings.threads), 1):
-            file = f"layers/{number:0{digits}d}.png"
-            (folder / file).write_bytes(data)
-            entries[id(layer.item)] = _entry(task, layer, file)
-        (folder / "merged.png").write_bytes(png(merged_picture(task, over_white=False)))
-        width, height = task.size
-        head = {
-            "schema": SCHEMA,
-            "width": width,
-            "height": height,
-            "scale": width / task.layout.width,
-            "background": background_color(task),
-            "fps": task.layout.fps,
-            "frames": task.layout.frames,
-            "resolution": task.settings.resolution,
-        }
-        lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in _listed(stack.nodes, entries))
-        text = f'{json.dumps(head)[:-1]}, "layers": [\n{lines}\n]}}\n'
-        (folder / "layers.json").write_text(text, encoding="utf-8")
-
-
-def _check_free(path: Path) -> None:
-    """Raises UserError where a folder holds anything but an earlier export: it would be lost."""
-    if path.is_dir() and any(path.iterdir()) and not (path / "layers.json").is_file():
-        raise UserError(f"The folder {path} holds other files: choose another name, or an empty folder")
+    folder, entries = task.path, dict[int, dict[str, Any]]()
+    (folder / "layers").mkdir(parents=True)
+    (folder / "merged.png").write_bytes(png(merged_picture(task, over_white=False)))
+    for number, (layer, data) in enumerate(compressed(stack.render(items), task.settings.threads), 1):
+        file = f"layers/{number:0{digits}d}.png"
+        (folder / file).write_bytes(data)
+        entries[id(layer.item)] = _entry(task, layer, file)
+    width, height = task.size
+    head = {
+        "schema": SCHEMA,
+        "width": width,
+        "height": height,
+        "scale": width / task.layout.width,
+        "background": background_color(task),
+        "fps": task.layout.fps,
+        "frames": task.layout.frames,
+        "resolution": task.settings.resolution,
+    }
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in _listed(stack.nodes, entries))
+    text = f'{json.dumps(head)[:-1]}, "layers": [\n{lines}\n]}}\n'
+    (folder / "layers.json").write_text(text, encoding="utf-8")
 
 
 def _entry(task: Export, layer: Layer, file: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def export_ora(task: Export) -> None:
     items = stack.items
     files = {id(item): f"data/{number:05d}.png" for number, item in enumerate(items)}
     places = {}
+    picture = merged_picture(task, over_white=False)
     with written_aside(task.path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("mimetype", "image/openraster")
         for layer, data in compressed(stack.render(items), task.settings.threads):
@@ -42,7 +43,6 @@ def export_ora(task: Export) -> None:
             plane = np.full((height, width, 3), color, np.uint8)
             archive.writestr("data/background.png", png(plane))
             Xml.SubElement(root, "layer", _attributes("Background", 0, 0), src="data/background.png")
-        picture = merged_picture(task, over_white=False)
         archive.writestr("mergedimage.png", png(picture if color is None else picture[..., :3]))
         archive.writestr("Thumbnails/thumbnail.png", _thumbnail(picture))
         archive.writestr("stack.xml", Xml.tostring(image, encoding="UTF-8", xml_declaration=True))

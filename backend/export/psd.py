@@ -35,7 +35,7 @@ from ..files import UserError, written_aside
 from .base import Export, Exporter
 from .merged import background_color, merged_picture
 from .overlay import color_overlay
-from .sheets import Layer
+from .sheets import Layer, has_overlay
 from .stack import Group, Node, Stack
 
 MAX_RECORDS = 32_766
@@ -71,6 +71,7 @@ def export_psd(task: Export) -> None:
     if version == 1 and records.size + len(data) > MAX_BYTES:
         larger = task.path.with_suffix(".psb")
         task.remarks.append(f"More than a PSD holds: written as {larger.name}")
+        del records, picture, planes, data  # gigabytes, and all of it is made again
         export_psd(replace(task, path=larger))
         return
     file = PSD(
@@ -146,8 +147,7 @@ class _Records:
 
     def _overlay(self, layer: Layer) -> tuple[float, float, float] | None:
         layout, primitives = self._task.layout, layer.item.primitives
-        spec = layout.templates[layout.template[primitives[0]]]
-        if not self._task.settings.overlay or len(primitives) > 1 or (spec.mode != "tint" and spec.blend > 0):
+        if not has_overlay(self._task, layer.item):
             return None
         red, green, blue = layout.color[layer.item.frame, primitives[0]].tolist()
         return red, green, blue

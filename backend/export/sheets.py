@@ -124,8 +124,8 @@ class FrameSheets:
             yield _trimmed(item, int(left), int(top), sheet[y : y + h, x : x + w], alpha)
 
     def _opacity(self, item: Item) -> int:
-        """Of the layer; what is merged has it in its pixels."""
-        if len(item.primitives) > 1:
+        """Of the layer; what is merged, or carries an effect, has it in its pixels: Krita would apply it twice."""
+        if len(item.primitives) > 1 or has_overlay(self._task, item):
             return 255
         return int(np.ceil(float(self.params[item.primitives[0], 5]) * 255.0 - 1e-4))
 
@@ -148,6 +148,12 @@ class FrameSheets:
             straight = torch.cat([image / alpha.clamp_min(1e-6), alpha[None]])
             strip[:] = (straight.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         return sheet
+
+
+def has_overlay(task: Export, item: Item) -> bool:
+    """Whether a layer carries its colour as an effect, too: one tinted primitive, where that is asked for."""
+    spec = task.layout.templates[task.layout.template[item.primitives[0]]]
+    return task.settings.overlay and len(item.primitives) == 1 and (spec.mode == "tint" or spec.blend == 0)
 
 
 def packed(sizes: IntArray) -> tuple[IntArray, int, int]:

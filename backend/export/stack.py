@@ -35,17 +35,11 @@ class Stack:
     def __init__(self, task: Export) -> None:
         self._task = task
         self._sheets: tuple[int, FrameSheets] | None = None
-        frames = range(len(task.layout.frames))
-        if len(frames) == 1:
-            self.nodes = self._frame(0)
-        else:
-            digits = len(str(task.layout.frames[-1]))
-            self.nodes = [
-                Group(f"Frame {number:0{digits}d}", self._frame(index), visible=index == 0)
-                for index, number in enumerate(task.layout.frames)
-            ]
+        self.nodes = self._all(task.settings.grouping)
         if task.settings.flatten and self.size > task.settings.most_layers:
             self.nodes = self._flattened(task.settings.most_layers)
+            if self.size > task.settings.most_layers:
+                task.remarks.append(f"There are {self.size:,} layers and groups: fewer there cannot be")
 
     @property
     def size(self) -> int:
@@ -69,12 +63,23 @@ class Stack:
                 done += 1
             begin = end
 
+    def _all(self, grouping: str) -> list[Node]:
+        """The layers of all frames, front first."""
+        frames = self._task.layout.frames
+        if len(frames) == 1:
+            return self._frame(0, grouping)
+        digits = len(str(frames[-1]))
+        return [
+            Group(f"Frame {number:0{digits}d}", self._frame(index, grouping), visible=index == 0)
+            for index, number in enumerate(frames)
+        ]
+
     def _frame_sheets(self, frame: int) -> FrameSheets:
         if self._sheets is None or self._sheets[0] != frame:
             self._sheets = frame, FrameSheets(self._task, frame)
         return self._sheets[1]
 
-    def _frame(self, frame: int) -> list[Node]:
+    def _frame(self, frame: int, grouping: str) -> list[Node]:
         """The layers of a frame in the groups that are asked for, front first."""
         layout, settings = self._task.layout, self._task.settings
         order = layout.order(frame)
@@ -83,15 +88,15 @@ class Stack:
             Item(shortened(layout.templates[layout.template[index]].name, f" {index + 1:0{digits}d}"), (index,), frame)
             for index in order.tolist()
         ]
-        if settings.grouping == "none":
+        if grouping == "none":
             return list(items)
-        if settings.grouping == "depth":
+        if grouping == "depth":
             groups = [
                 list(range(at, min(at + settings.band, len(items)))) for at in range(0, len(items), settings.band)
             ]
             names = ["Depth"] * len(groups)
         else:
-            kinds = (layout.template if settings.grouping == "stamp" else layout.region)[order]
+            kinds = (layout.template if grouping == "stamp" else layout.region)[order]
             groups = grouped(kinds, self._frame_sheets(frame).boxes[order])
             names = [self._kind_name(int(kinds[group[0]])) for group in groups]
         numbered = _numbered(names)
@@ -103,7 +108,13 @@ class Stack:
         return f"Region {kind + 1}"
 
     def _flattened(self, most: int) -> list[Node]:
-        """The least visible layers merged with their neighbours in the group, as few as make `most` of all."""
+        """The least visible layers merged with their neighbours in the group, as few as make `most` of all.
+
+        Groups that are too many by themselves go.
+        """
+        groups = sum(1 for node in walked(self.nodes) if isinstance(node, Group))
+        if 2 * groups > most:
+            self.nodes = self._all(grouping="none")
         areas = [visible_areas(self._task, frame).numpy() for frame in range(len(self._task.layout.frames))]
         seen = np.array([areas[item.frame][item.primitives[0]] for item in self.items])
         ranked = np.argsort(-seen, kind="stable")

@@ -56,7 +56,7 @@ def moving_layout(**changed: Any) -> tuple[Layout, Templates]:
 
 
 def written(path: Path, layout: Layout, templates: Templates, **settings: Any) -> list[str]:
-    return export(layout, templates, path, ExportSettings(threads=1, **settings))
+    return export(layout, templates, path, ExportSettings(threads=1, **settings)).remarks
 
 
 def expected(layout: Layout, templates: Templates, transparent: bool = False) -> Pictures:

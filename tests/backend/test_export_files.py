@@ -25,7 +25,7 @@ from backend.export import Cancelled, export
 from backend.exporting import ExportSettings
 from backend.files import UserError
 from backend.job import Layout
-from backend.rendering import render_layout
+from backend.rendering import render_layout, scaled_tensors
 from backend.templates import Templates
 
 from .layers import make_layout, over, task
@@ -40,7 +40,7 @@ NAMES = ("le\N{HERB}af/1\\", "x" * 300, "")
 
 
 def write(layout: Layout, templates: Templates, path: Path, **settings: Any) -> list[str]:
-    return export(layout, templates, path, ExportSettings(threads=1, **settings))
+    return export(layout, templates, path, ExportSettings(threads=1, **settings)).remarks
 
 
 def rendered(layout: Layout, templates: Templates, *, back_first: bool = False, **settings: Any) -> list[Any]:
@@ -300,3 +300,71 @@ def test_odd_layouts_are_valid_files(tmp_path: Path, name: str, case: str) -> No
         topil(PSDImage.open(tmp_path / name))
     elif name == "x.ora":
         assert len(read_ora(tmp_path / name)[0]) == layout.count
+
+
+def test_a_folder_of_the_users_own_is_never_replaced(tmp_path: Path) -> None:
+    layout, templates = make_layout(count=3)
+    write(layout, templates, tmp_path / "x")
+    (tmp_path / "x" / "comp.aep").write_text("mine")
+    with pytest.raises(UserError, match="holds other files"):
+        write(layout, templates, tmp_path / "x")
+    assert (tmp_path / "x" / "comp.aep").read_text() == "mine"
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(UserError, match="is a file, and not a folder"):
+        write(layout, templates, tmp_path / "notes")
+    (tmp_path / "y.psd").mkdir()
+    with pytest.raises(UserError, match="is a folder: choose another name"):
+        write(layout, templates, tmp_path / "y.psd")
+    write(layout, templates, tmp_path / ("n" * 240 + ".psd"))
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_cancelled_series_leaves_nothing(tmp_path: Path) -> None:
+    layout, templates = make_layout(frames=4)
+
+    def stop(done: int, total: int) -> None:
+        if done > total // 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        export(layout, templates, tmp_path / "x.psd", ExportSettings(clip="files"), stop)
+    assert not list(tmp_path.iterdir())
+    done = export(layout, templates, tmp_path / "x.psd", ExportSettings(clip="files"))
+    assert [path.name for path in done.files] == [f"x_000{number}.psd" for number in range(1, 5)]
+    assert done.remarks == ["4 files: x_0001.psd to x_0004.psd"]
+
+
+def test_json_says_what_lies_in_front(tmp_path: Path) -> None:
+    depth = np.array([[2, 1, 0], [0, 1, 2]])
+    layout, templates = make_layout(count=3, frames=2, depth=depth)
+    write(layout, templates, tmp_path / "x.json")
+    data = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    assert [primitive["depth"] for primitive in data["primitives"]] == depth.T.tolist()
+
+
+def test_too_large_a_picture_is_refused(tmp_path: Path) -> None:
+    layout, templates = make_layout(width=10, height=2000)
+    with pytest.raises(UserError, match="85 x 17,000 px, but it can have 16,384 a side"):
+        write(layout, templates, tmp_path / "x.psd", width=85)
+
+
+def test_flattening_lets_groups_go_where_they_are_too_many(tmp_path: Path) -> None:
+    layout, templates = make_layout(count=120)
+    stack = Stack(task(layout, templates, Path("x.psd"), band=4, flatten=True, most_layers=8))
+    assert stack.size <= 8
+
+
+def test_layers_with_an_overlay_have_their_opacity_in_their_pixels(tmp_path: Path) -> None:
+    layout, templates = make_layout()
+    for layer in rendered(layout, templates, overlay=True, grouping="none"):
+        tinted = layout.template[layer.item.primitives[0]] == 0
+        assert not tinted or layer.opacity == 255
+
+
+def test_magnified_stamps_stay_sharp_in_smaller_pictures() -> None:
+    layout, templates = make_layout(count=1)
+    layout.scale[:], layout.aspect[:], layout.level[:], layout.template[:] = 40.0, 1.0, 0, 0
+    for width in (96, 60, 48, 24):
+        level = scaled_tensors(layout, templates, width)[1].level[0].tolist()
+        # 24 texels over 80 px: in a picture of 29 px they are one to a pixel.
+        assert level == ([0, 0] if width >= 30 else [1, 1])

@@ -20,7 +20,7 @@ from backend.export.base import Cancelled
 from backend.export.svg import placing_matrices
 from backend.exporting import ExportSettings
 from backend.job import Layout, TemplateSpec
-from backend.rendering import render_layout
+from backend.rendering import render_layout, scaled_tensors
 from backend.templates import Template, Templates
 
 from .layers import make_layout, make_templates
@@ -123,8 +123,7 @@ def test_stamps_are_embedded_on_the_levels_that_are_needed(tmp_path: Path, width
     for use in root.iter(f"{SVG}use"):
         index = int(use.attrib["id"].split("_")[-1]) - 1
         number = int(layout.template[index])
-        coarsest = templates.level_count[number].numpy() - 1
-        level = np.clip(layout.level[index] - round(2 * np.log2((width or 96) / 96)), 0, coarsest).tolist()
+        level = scaled_tensors(layout, templates, width or 96)[1].level[index].tolist()
         name = f"stamp-{number}-{level[0]}-{level[1]}"
         used.add(name)
         assert use.attrib[HREF] == f"#{name}"

@@ -73,12 +73,12 @@ def test_the_chosen_layout_is_exported_at_a_scale(tmp_path: Path, monkeypatch: p
     assert bpy.ops.diffbmp.export_png(filepath=str(tmp_path / "x.png"), scale=2.0, clip="files") == {"FINISHED"}
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["x_0001.png", "x_0002.png", "x_0003.png"]
     assert read_file(tmp_path / "x_0002.png").shape[:2] == (240, 320)
-    assert bpy.ops.diffbmp.export_png(filepath=str(tmp_path / "y.png"), first_frame=3) == {"FINISHED"}
+    assert bpy.ops.diffbmp.export_png(filepath=str(tmp_path / "y.png"), use_range=True, first_frame=3) == {"FINISHED"}
     assert (tmp_path / "y.png").is_file()
     with pytest.raises(RuntimeError, match="There is no frame from 7"):
-        bpy.ops.diffbmp.export_png(filepath=str(tmp_path / "z.png"), first_frame=7)
+        bpy.ops.diffbmp.export_png(filepath=str(tmp_path / "z.png"), use_range=True, first_frame=7)
     monkeypatch.setattr(export_options, "MAX_WIDTH", 300)
-    with pytest.raises(RuntimeError, match=r"320 px wide, but it can have 300: choose a scale of 1\.88 or less"):
+    with pytest.raises(RuntimeError, match=r"has 320 px, but it can have 300: choose a scale of 1\.88 or less"):
         bpy.ops.diffbmp.export_png(filepath=str(tmp_path / "z.png"), scale=2.0)
     assert not (tmp_path / "z.png").exists()
 

@@ -1,0 +1,88 @@
+"""Where exports are written until they are whole: a hidden folder beside their place, which goes whatever happens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..files import UserError
+from ..job import STAGE
+
+_OWN_FILES = ("layers.json", "merged.png")
+
+_STAGES: set[Path] = set()
+
+
+@contextmanager
+def staged(path: Path, token: str = "") -> Iterator[Path]:
+    """Gives an empty folder beside `path`, which is removed at the end.
+
+    token: makes the folder's name, STAGE + token, so that another process can remove it after this one was killed.
+    Raises UserError where the place cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if token:
+            stage = path.parent / (STAGE + token)
+            stage.mkdir()
+        else:
+            stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=path.parent))
+    except OSError as error:
+        raise UserError(f"{path.parent} cannot be written to ({error.strerror}): choose another folder") from error
+    _STAGES.add(stage)
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        _STAGES.discard(stage)
+
+
+def drop_stages() -> None:
+    """Removes the folders of exports that are in work: the process is about to end."""
+    for stage in list(_STAGES):
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raises UserError where there is something else than an earlier export of the same kind: it would be lost."""
+    if path.suffix:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: choose another name")
+        return
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file, and not a folder: choose another name")
+    if path.is_dir() and not all(_is_own(item) for item in path.iterdir()):
+        raise UserError(f"The folder {path} holds other files: choose another name, or an empty folder")
+
+
+def _is_own(item: Path) -> bool:
+    """Whether a folder export has written it."""
+    if item.name == "layers" and item.is_dir():
+        return all(file.stem.isdigit() and file.suffix == ".png" for file in item.iterdir())
+    return item.name in _OWN_FILES and item.is_file()
+
+
+def place(stage: Path, folder: Path) -> list[Path]:
+    """Moves all that was written to its place; what is there is replaced. Returns the paths, in their order.
+
+    Raises UserError where something cannot be replaced.
+    """
+    files = []
+    for item in sorted(stage.iterdir()):
+        target, before = folder / item.name, stage / "before"
+        try:
+            if item.is_dir() and target.is_dir():
+                os.replace(target, before)
+            os.replace(item, target)
+        except OSError as error:
+            if before.exists():
+                os.replace(before, target)
+            raise UserError(
+                f"{target} cannot be replaced ({error.strerror}): close it in other programs, or choose another name"
+            ) from error
+        files.append(target)
+    return files
