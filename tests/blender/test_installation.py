@@ -306,6 +306,8 @@ def test_a_newer_pytorch_build_that_is_gone_gives_way_to_an_older(
     monkeypatch.setattr("diffbmp.operators.packages.TORCH_INDEX", f"{index.as_uri()}/")
     monkeypatch.setattr("diffbmp.operators.packages.CUDA_PACKAGES", {12: ("tinycuda",), 13: ("missing",)})
     monkeypatch.setattr(installation, "find_card", lambda: Card("Card", "590.1"))
+    usage = shutil.disk_usage(tmp_path)  # the real packages would need 10 GB
+    monkeypatch.setattr(backend_folder.shutil, "disk_usage", lambda path: usage._replace(free=100_000_000_000))
     monkeypatch.setenv("PIP_INDEX_URL", "https://nowhere.invalid/simple")
     variables = {**processes.clean_environment(), "PIP_CONFIG_FILE": os.devnull}  # this machine's settings may help
     monkeypatch.setattr(processes, "clean_environment", lambda: variables)
