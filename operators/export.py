@@ -160,10 +160,7 @@ class _Export(ExportOptions, Watching, ExportHelper):
 
     def finish(self, task: ExportRun) -> set[str]:
         task.close()
-        if task.reusable:
-            WARM.keep(task.worker)
-        else:
-            task.worker.close()
+        WARM.keep(task.worker)
         if task.state == "failed":
             return self._fail(UserError(task.message, task.action))
         for remark in task.remarks:

@@ -110,7 +110,7 @@ class Optimizing(Watching):
             run.collect()
         finally:
             if run.state == "failed":
-                _give_back(run)
+                WARM.keep(run.worker)
 
     def show(self, task: Run) -> None:
         if monotonic() < self._next_line:
@@ -140,7 +140,7 @@ class Optimizing(Watching):
     def finish(self, task: Run) -> set[str]:
         _listen_for_undo(False)
         recover.end(task.job)
-        _give_back(task)
+        WARM.keep(task.worker)
         for sentence in task.left_out:
             self.report({"WARNING"}, f"Left out: {sentence}")
         LIVE_PLANES.end()
@@ -244,14 +244,6 @@ def describe_seconds(seconds: float) -> str:
         return f"{max(0.0, seconds):.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
-
-
-def _give_back(run: Run) -> None:
-    """Lets the run's worker wait for the next one, or ends it."""
-    if run.reusable:
-        WARM.keep(run.worker)
-    else:
-        run.worker.close()
 
 
 def _scene_of(slot: Slot) -> bpy.types.Scene | None:

@@ -42,7 +42,6 @@ class Run:
         self.progress: Progress | None = None
         self._steps = steps
         self._heard = False
-        self._killed = False
         self._deadline = float("inf")  # of a cancel
         self._start_by = float("inf")
         if steps is None:
@@ -51,11 +50,6 @@ class Run:
     @property
     def active(self) -> bool:
         return self.state in ("collecting", "running", "paused", "cancelling")
-
-    @property
-    def reusable(self) -> bool:
-        """Whether the worker can go on with another job."""
-        return not self.active and not self._killed and self.worker.exit_code is None
 
     @property
     def has_layout(self) -> bool:
@@ -100,7 +94,6 @@ class Run:
         """Ends the worker within a second, whatever it is doing."""
         if self.state == "collecting":
             self._drop()
-        self._killed = True
         self.worker.stop()
         if self.active:
             self._end_cancelled()
@@ -148,7 +141,6 @@ class Run:
             return True
         late = self.state == "cancelling" and monotonic() > self._deadline
         if self.active and (late or (not self._heard and monotonic() > self._start_by)):
-            self._killed = True
             self.worker.kill()
         return bool(events)
 

@@ -22,7 +22,7 @@ class WarmWorker:
         worker, self._worker = self._worker, None
         if worker is not None and command == self._command:
             worker.poll()
-            if worker.exit_code is None:
+            if not worker.is_leaving:
                 return worker
         if worker is not None:
             worker.close()
@@ -30,10 +30,12 @@ class WarmWorker:
         return Worker(command, log)
 
     def keep(self, worker: Worker) -> None:
-        """Lets the worker, which take() has given, wait for the next job."""
+        """Lets the worker, which take() has given, wait for the next job, unless it is leaving."""
         if self._worker is not None and self._worker is not worker:
             self._worker.close()
-        self._worker = worker
+        self._worker = None if worker.is_leaving else worker
+        if worker.is_leaving:
+            worker.close()
 
     def clear(self) -> None:
         """Ends the one that waits, within a second."""

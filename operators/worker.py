@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from ..backend.job import Command, Event, Log, UserError, decode_event
+from ..backend.job import Command, Error, Event, Log, UserError, decode_event
 from .processes import NO_WINDOW, clean_environment
 
 ADD_ON_FOLDER = Path(__file__).resolve().parent.parent
@@ -56,6 +56,8 @@ class Worker:
     def __init__(self, command: list[str], log: Path) -> None:
         """Starts the command. Raises UserError where it cannot start."""
         self.log = log
+        self.is_leaving = False
+        """Whether it takes no more jobs: it was told to end, has failed at its start, or is gone."""
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._process = start_process(command, log)
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -83,9 +85,11 @@ class Worker:
     def send(self, command: Command) -> None:
         """Tells it a command. One that is gone already hears nothing: its exit code tells."""
         assert self._process.stdin
-        with contextlib.suppress(OSError, ValueError):
+        try:
             self._process.stdin.write(command.encode() + "\n")
             self._process.stdin.flush()
+        except (OSError, ValueError):
+            self.is_leaving = True
 
     def close(self) -> None:
         """Lets it go when it is ready; kills it if that takes too long."""
@@ -99,9 +103,11 @@ class Worker:
         self._reap()
 
     def kill(self) -> None:
+        self.is_leaving = True
         self._process.kill()
 
     def _end_input(self) -> None:
+        self.is_leaving = True
         assert self._process.stdin
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -115,12 +121,15 @@ class Worker:
 
     def _listen(self) -> None:
         lines: Iterable[str] = self._process.stdout or ()
-        for line in lines:
+        for number, line in enumerate(lines):
             try:
                 event = decode_event(line)
             except UserError as error:
                 event = Log(error.message)
+            # Instead of "Ready": it lacks a package.
+            self.is_leaving |= number == 0 and isinstance(event, Error)
             self._events.put(event)
+        self.is_leaving = True
         self._process.wait()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 from ctypes import POINTER, c_int16, c_int32, c_int64, c_void_p
 
 from torch import Tensor
@@ -11,6 +12,11 @@ from torch import Tensor
 from ..csrc.build import LIBRARIES, library_file, this_platform
 from ..job import UserError
 from .levels import Level
+
+LEVELS = {"sse4": 2, "avx2": 3, "avx512": 4}
+"""The x86-64 level of each instruction set that DIFFBMP_ISA may name."""
+
+NAMES = {2: "SSE4", 3: "AVX2", 4: "AVX-512"}
 
 MODES = {"forward": 0, "backward": 1, "step": 2, "scored": 2}
 RECORD_BYTES = 64
@@ -86,23 +92,34 @@ class Native:
         return function
 
 
-@functools.cache
 def load(level: int | None = None) -> tuple[Native, str]:
     """The library for this processor and its name, such as "AVX-512". level: x86-64 level to use at most.
 
-    Raises UserError where there is none or it cannot be loaded.
+    Without a level, the environment variable DIFFBMP_ISA may name the instruction set. Raises UserError where there is
+    no such library or it cannot be loaded.
     """
     system, machine = this_platform()
-    if machine != "x86_64":
+    able = _open(library_file(system, machine, 2)).cpu_level() if machine == "x86_64" else 0
+    if level is None and (name := os.environ.get("DIFFBMP_ISA")):
+        level = _forced(name, able)
+        return _open(library_file(system, machine, level)), NAMES[level]
+    if not able:
         return _open(library_file(system, machine, 0)), machine
-    baseline = _open(library_file(system, machine, 2))
-    able = min(baseline.cpu_level(), level or 4)
-    for candidate in range(able, 2, -1):
+    for candidate in range(min(able, level or able), 2, -1):
         if (LIBRARIES / library_file(system, machine, candidate)).exists():
-            return _open(library_file(system, machine, candidate)), {3: "AVX2", 4: "AVX-512"}[candidate]
-    return baseline, "SSE4"
+            return _open(library_file(system, machine, candidate)), NAMES[candidate]
+    return _open(library_file(system, machine, 2)), NAMES[2]
 
 
+def _forced(name: str, able: int) -> int:
+    """The level that DIFFBMP_ISA names, where the processor has it."""
+    choices = [choice for choice, level in LEVELS.items() if level <= able]
+    if name not in choices:
+        raise UserError(f"DIFFBMP_ISA is {name}, but this processor has {' and '.join(choices) or 'no such choice'}")
+    return LEVELS[name]
+
+
+@functools.cache
 def _open(name: str) -> Native:
     path = LIBRARIES / name
     if not path.exists():

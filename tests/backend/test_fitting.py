@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,12 +84,19 @@ def test_reproducible_for_any_number_of_threads(space: str) -> None:
 
 
 def test_linear_light() -> None:
-    templates = Templates([disc()])
-    result = fit(picture(), templates, replace(SETTINGS, space="linear"))
-    assert result.layout.space == "linear"
-    assert psnr(render_layout(result.layout, templates), picture()) > 25
-    # The layout belongs to its space: composited in the other one it is another picture.
-    assert psnr(render_layout(replace(result.layout, space="display"), templates), picture()) < result.psnr - 0.2
+    templates, lost = Templates([disc()]), []
+    for seed in range(1, 5):
+        result = fit(picture(), templates, replace(SETTINGS, space="linear", seed=seed))
+        assert result.layout.space == "linear"
+        own, other = (
+            psnr(render_layout(replace(result.layout, space=space), templates), picture())
+            for space in ("linear", "display")
+        )
+        assert own > 25  # observed 28.7 to 30.0 over 8 seeds, with SSE4 and AVX2
+        lost.append(own - other)
+    # The layout belongs to its space: composited in the other one it is a worse picture. Observed 0.19 to 1.39 by seed
+    # and instruction set, and 0.71 to 0.75 in the mean of these.
+    assert sum(lost) / len(lost) > 0.3
 
 
 @pytest.mark.parametrize("mode", ["mix", "multiply"])
@@ -155,13 +162,28 @@ def test_pause_holds_and_changes_nothing() -> None:
             control.pause()
             threading.Timer(0.3, control.resume).start()
 
-    begin = time.perf_counter()
     result = fit(picture(), Templates([disc()]), SETTINGS, observer=watch, control=control)
-    wall = time.perf_counter() - begin
-    assert wall > 0.3
-    assert result.seconds < wall - 0.25
     assert steps == list(range(SETTINGS.iterations + 1))
     assert same(result.layout, fit(picture(), Templates([disc()]), SETTINGS).layout)
+
+
+def test_a_pause_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    control, times = Control(), iter((5.0, 1005.0))
+
+    def read_clock() -> float:
+        control.resume()
+        return next(times)
+
+    assert control.wait() == 0.0
+    with monkeypatch.context() as patch:
+        patch.setattr("backend.control.time", SimpleNamespace(perf_counter=read_clock))
+        control.pause()
+        assert control.wait() == 1000.0
+    pauses = iter((1000.0,))
+    monkeypatch.setattr(control, "wait", lambda: next(pauses, 0.0))
+    result = fit(picture(), Templates([disc()]), SETTINGS, control=control)
+    # The pause took no time in truth: it is missing.
+    assert -1000.0 < result.seconds < -500.0
 
 
 def test_cancel_ends_a_pause() -> None:

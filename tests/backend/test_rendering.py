@@ -183,7 +183,7 @@ def test_repeated_calls_share_threads_and_memory() -> None:
         for size in range(33, 43):
             draw(inputs, templates, (size, 32)).sum().backward()
         # An engine that is done with ends its threads on their own time.
-        deadline = time.monotonic() + 5.0
+        deadline = time.monotonic() + 60.0
         while threading.active_count() > before and time.monotonic() < deadline:
             time.sleep(0.01)
         assert threading.active_count() <= before
@@ -212,7 +212,7 @@ def test_a_forked_process_renders_too() -> None:
         child = os.fork()
         if child == 0:
             os._exit(0 if torch.equal(draw(inputs, templates), expected) else 1)
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + 60.0
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
         time.sleep(0.01)
     if ended == (0, 0):

@@ -1,7 +1,8 @@
 """A stand-in for `python -m backend worker`: speaks the same protocol, computes nothing.
 
-Its behaviour is the first argument: finish, slow, deaf, silent, stranger, error, crash, no-torch, garbage. "slow" takes
-half a minute, "silent" says nothing, "stranger" is another program.
+Its behaviour is the first argument: finish, slow, deaf, silent, stranger, error, crash, no-torch, lingers, mute,
+garbage. "slow" takes ten minutes, "silent" says nothing, "stranger" is another program, "lingers" has no torch either
+but does not end at once, "mute" closes its stdout after a job.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
+
+
+LONG = 600.0
+"""Seconds: no test is so patient."""
 
 
 def say(event: str, **values: Any) -> None:
@@ -55,10 +60,13 @@ def fit(behaviour: str, command: dict[str, str], commands: SimpleQueue[dict[str,
     waits = behaviour in ("slow", "deaf")
     cancelled = waits and wait_for_cancel(behaviour, commands)
     say("done", out=str(out), cancelled=cancelled)
+    if behaviour == "mute":
+        os.close(1)
+        time.sleep(LONG)
 
 
 def wait_for_cancel(behaviour: str, commands: SimpleQueue[dict[str, str]]) -> bool:
-    end = time.monotonic() + 30
+    end = time.monotonic() + LONG
     while time.monotonic() < end:
         try:
             if commands.get(timeout=0.1)["command"] == "cancel" and behaviour != "deaf":
@@ -69,13 +77,14 @@ def wait_for_cancel(behaviour: str, commands: SimpleQueue[dict[str, str]]) -> bo
 
 
 def main(behaviour: str) -> None:
-    if behaviour == "no-torch":
+    if behaviour in ("no-torch", "lingers"):
         say("error", message=f"{sys.executable} has no torch: install the backend's packages", action="install")
+        time.sleep(LONG if behaviour == "lingers" else 0.0)
         sys.exit(2)
     if behaviour == "stranger":
         sys.exit(0)
     if behaviour == "silent":
-        time.sleep(60)
+        time.sleep(LONG)
     commands: SimpleQueue[dict[str, str]] = SimpleQueue()
     threading.Thread(target=listen, args=(commands,), daemon=True).start()
     say("log", text="Ready")

@@ -56,9 +56,10 @@ def _make_scene(options: argparse.Namespace) -> None:
 
 def _timed() -> dict[str, Any]:
     from diffbmp.operators.live import LIVE_PLANES
-    from diffbmp.operators.optimize import _give_back, start_run
+    from diffbmp.operators.optimize import start_run
     from diffbmp.operators.preview import PREVIEW
     from diffbmp.operators.session import TIMER_SECONDS
+    from diffbmp.operators.warm import WARM
 
     scene, longest = bpy.context.scene, defaultdict[str, float](float)
     begin = last = time.perf_counter()
@@ -83,7 +84,7 @@ def _timed() -> dict[str, Any]:
             note("planes")
             if PREVIEW.icon and not first and run.progress.preview:
                 first = round(last - begin, 2)
-    _give_back(run)
+    WARM.keep(run.worker)
     last = time.perf_counter()
     LIVE_PLANES.end()
     note("end")

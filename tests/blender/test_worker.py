@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -36,6 +37,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
         assert not is_alive(worker.process_id)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker has all the time that a busy machine may take to obey a cancel."""
+    monkeypatch.setattr(run_module, "CANCEL_SECONDS", 60.0)
+
+
 def is_alive(process_id: int) -> bool:
     try:
         os.kill(process_id, 0)
@@ -44,7 +51,7 @@ def is_alive(process_id: int) -> bool:
     return True
 
 
-def follow(run: Run, until: Callable[[], bool], seconds: float = 20.0) -> None:
+def follow(run: Run, until: Callable[[], bool], seconds: float = 60.0) -> None:
     """Updates the run until something holds."""
     end = time.monotonic() + seconds
     while not until():
@@ -62,31 +69,29 @@ def test_a_run_reports_progress_and_its_layout(start: Start) -> None:
     assert (run.progress.step, run.progress.total) == (100, 100)
     assert run.has_layout
     assert run.message == ""
-    assert run.reusable
+    assert not run.worker.is_leaving
 
 
 def test_update_never_waits(start: Start) -> None:
-    run = start("slow")
-    begin = time.monotonic()
-    for _ in range(100):
-        run.update()
-    assert time.monotonic() - begin < 0.5
+    """It returns although the process, which lives for ten minutes, has said nothing."""
+    run = start("silent")
+    assert not any(run.update() for _ in range(100))
+    assert (run.state, run.worker.exit_code) == ("running", None)
 
 
-def test_cancel_keeps_the_best_layout(start: Start) -> None:
+def test_cancel_keeps_the_best_layout(start: Start, patient: None) -> None:
     run = start("slow")
     follow(run, lambda: run.progress is not None)
-    begin = time.monotonic()
     run.cancel()
     assert run.state == "cancelling"
     follow(run, lambda: not run.active)
-    assert time.monotonic() - begin < 1.0
     assert run.state == "cancelled"
     assert run.has_layout
+    assert not run.worker.is_leaving
     assert run.message == "Cancelled: the best layout so far is kept and can be built"
 
 
-def test_a_run_rests_and_goes_on(start: Start) -> None:
+def test_a_run_rests_and_goes_on(start: Start, patient: None) -> None:
     run = start("slow")
     run.resume()
     follow(run, lambda: run.progress is not None)
@@ -96,9 +101,9 @@ def test_a_run_rests_and_goes_on(start: Start) -> None:
     assert run.state == "running"
     run.pause()
     run.cancel()
-    follow(run, lambda: not run.active, 1.0)
+    follow(run, lambda: not run.active)
     assert run.state == "cancelled"
-    assert run.reusable
+    assert not run.worker.is_leaving
 
 
 def steps_of(count: int, fails: bool = False) -> Generator[str, None, list[str]]:
@@ -110,17 +115,20 @@ def steps_of(count: int, fails: bool = False) -> Generator[str, None, list[str]]
     return ["one was left out"]
 
 
-def test_the_job_is_written_some_steps_at_a_time(tmp_path: Path) -> None:
+def test_the_job_is_written_some_steps_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker([sys.executable, str(FAKE), "finish"], tmp_path / "log")
     (tmp_path / "job").mkdir()
     run = Run(worker, tmp_path / "job", tmp_path / "result", steps_of(30))
-    longest = 0.0
+    # A step takes 6 ms by this clock: three have begun when COLLECT_SECONDS are over.
+    ticks = itertools.count()
+    monkeypatch.setattr(run_module, "monotonic", lambda: 0.0061 * next(ticks))
+    done = []
     while run.state == "collecting":
-        begin = time.monotonic()
         assert run.update()
-        longest = max(longest, time.monotonic() - begin)
-    assert 0.02 < longest < 0.05 + 0.05  # COLLECT_SECONDS and the last step, with room for a busy machine
-    assert run.doing == "step 29"
+        done.append(run.doing)
+    assert done[:2] == ["step 2", "step 5"]
+    assert done[9:] == ["step 29", "step 29"]
+    monkeypatch.undo()
     follow(run, lambda: not run.active)
     assert (run.state, run.left_out) == ("done", ["one was left out"])
     worker.stop()
@@ -141,7 +149,7 @@ def test_a_job_that_is_not_written_to_its_end_leaves_nothing(tmp_path: Path, end
     follow(run, lambda: not run.active)
     assert run.state == ("failed" if ending in ("error", "no-torch") else "cancelled")
     assert not (tmp_path / "job").exists()
-    assert run.reusable == (ending in ("cancel", "error"))
+    assert worker.is_leaving == (ending in ("stop", "no-torch"))
     worker.stop()
 
 
@@ -169,14 +177,31 @@ def test_a_warm_worker_is_used_again(tmp_path: Path) -> None:
     assert not is_alive(fresh.process_id)
 
 
+@pytest.mark.parametrize("behaviour", ["lingers", "mute"])
+def test_a_worker_that_takes_no_more_jobs_is_not_kept(tmp_path: Path, behaviour: str) -> None:
+    """Although its process still lives: it has failed at its start, or its events have ended."""
+    warm, command = WarmWorker(), [sys.executable, str(FAKE), behaviour]
+    worker = warm.take(command, tmp_path / "log")
+    run = Run(worker, tmp_path, tmp_path / "result")
+    follow(run, lambda: not run.active and worker.is_leaving)
+    assert run.state == ("done" if behaviour == "mute" else "failed")
+    assert worker.exit_code is None
+    assert is_alive(worker.process_id)
+    warm.keep(worker)
+    other = warm.take(command, tmp_path / "log")
+    assert other is not worker
+    for each in (worker, other):
+        each.stop()
+        assert not is_alive(each.process_id)
+
+
 def test_cancel_before_anything_is_done(start: Start) -> None:
+    """The worker, which is silent for ten minutes, is killed."""
     run = start("silent")
-    begin = time.monotonic()
     run.cancel()
     follow(run, lambda: not run.active)
-    assert time.monotonic() - begin < 1.2
     assert run.message == "Cancelled: there is no layout yet"
-    assert not run.reusable
+    assert run.worker.is_leaving
 
 
 def test_a_worker_that_does_not_hear_cancel_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +209,10 @@ def test_a_worker_that_does_not_hear_cancel_is_killed(start: Start, monkeypatch:
     run = start("deaf")
     follow(run, lambda: run.progress is not None)
     run.cancel()
-    follow(run, lambda: not run.active, 2.0)
+    follow(run, lambda: not run.active)
     assert run.state == "cancelled"
     assert run.has_layout
+    assert run.worker.is_leaving
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
@@ -194,7 +220,7 @@ def test_a_killed_worker_ends_in_one_sentence(start: Start) -> None:
     run = start("slow")
     follow(run, lambda: run.has_layout)
     os.kill(run.worker.process_id, signal.SIGKILL)
-    follow(run, lambda: not run.active, 5.0)
+    follow(run, lambda: not run.active)
     assert run.state == "failed"
     assert run.message == (
         "The backend ended unexpectedly (killed by SIGKILL) - the best layout so far is kept and can be built"
@@ -220,7 +246,7 @@ def test_a_python_that_does_not_run_the_backend_is_told_as_such(start: Start) ->
 def test_a_program_that_never_speaks_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "START_SECONDS", 0.5)
     run = start("silent")
-    follow(run, lambda: not run.active, 5.0)
+    follow(run, lambda: not run.active)
     assert (run.state, run.action) == ("failed", "install")
     assert "did not start" in run.message
 
@@ -245,19 +271,20 @@ def test_garbage_among_the_events_does_no_harm(start: Start) -> None:
     assert run.state == "done"
 
 
-def test_stop_ends_the_process_within_a_second(start: Start) -> None:
-    run = start("slow")
-    follow(run, lambda: run.progress is not None)
-    begin = time.monotonic()
+@pytest.mark.parametrize("behaviour", ["slow", "silent"])
+def test_stop_ends_the_process(start: Start, behaviour: str) -> None:
+    """Also one that does not notice the end of its stdin; by themselves they would end in ten minutes."""
+    run = start(behaviour)
+    follow(run, lambda: run.progress is not None or behaviour == "silent")
     run.stop()
-    assert time.monotonic() - begin < 1.5
     assert not is_alive(run.worker.process_id)
     assert run.state == "cancelled"
+    assert run.worker.is_leaving
 
 
 def test_events_come_in_order(tmp_path: Path) -> None:
     worker = Worker([sys.executable, str(FAKE), "finish"], tmp_path / "log")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     events = worker.poll()
     while not events and time.monotonic() < end:
         time.sleep(0.01)
@@ -280,7 +307,7 @@ def test_the_backend_is_shut_off_from_python_settings(tmp_path: Path, monkeypatc
     command = backend_command("python", Path("cache"), "worker")
     assert command == ["python", "-E", "-s", "-X", "pycache_prefix=cache", "-m", "backend", "worker"]
     assert (ADD_ON_FOLDER / "backend" / "__main__.py").is_file()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while worker.exit_code is None and not worker.poll() and time.monotonic() < end:
         time.sleep(0.01)
     assert worker.exit_code is None, last_line(worker.log)

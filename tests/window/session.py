@@ -66,7 +66,6 @@ def long_run(package: ModuleType) -> Iterator[Condition]:
     bpy.ops.diffbmp.cancel()
     yield lambda: run.task is None
     tell("CANCELLED IN", round(time.monotonic() - begin, 2))
-    assert time.monotonic() - begin < 1.5
     assert settings.build.layout
 
 
