@@ -25,6 +25,21 @@ BEST = native.load()[0].cpu_level()
 LEVELS = list(range(2, BEST + 1)) if BEST else [None]
 
 
+def test_the_variant_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, level in native.LEVELS.items():
+        monkeypatch.setenv("DIFFBMP_ISA", name)
+        if level <= BEST:
+            assert native.load()[1] == native.NAMES[level]
+        else:
+            with pytest.raises(UserError, match=f"DIFFBMP_ISA is {name}, but this processor has "):
+                native.load()
+        if BEST:
+            assert native.load(2)[1] == "SSE4"
+    monkeypatch.setenv("DIFFBMP_ISA", "mmx")
+    with pytest.raises(UserError, match="DIFFBMP_ISA is mmx, but this processor has "):
+        native.load()
+
+
 def soft_stamps() -> Templates:
     """A disc, flat and in both coloured modes, not square, with a hard and a soft edge."""
     y, x = np.mgrid[:96, :128]

@@ -16,7 +16,6 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-
 LONG = 600.0
 """Seconds: no test is so patient."""
 
