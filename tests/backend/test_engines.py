@@ -333,12 +333,10 @@ def test_transparent_level_is_not_drawn() -> None:
 def test_unknown_engine_and_missing_library_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="engine is 'gpu'"):
         make_rasterizer("gpu", soft_stamps(), 8, 8)
-    native.load.cache_clear()
     monkeypatch.setattr(native, "library_file", lambda *_: "nowhere.so")
     with pytest.raises(UserError, match=r"nowhere\.so") as caught:
         make_rasterizer("cpu", soft_stamps(), 8, 8)
     assert caught.value.action == "install"
-    native.load.cache_clear()
 
 
 def test_core_count_is_positive() -> None:

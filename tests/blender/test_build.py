@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -188,8 +189,7 @@ def test_a_plane_more_is_little_work(tmp_path: Path) -> None:
     for count in (50, 400, 2000):  # the first fills caches
         write_layout(tmp_path / str(count), *random_layout(count, width=512, height=512))
     _, few, many = (
-        work_of(lambda count=count: build_scene(tmp_path / str(count), f"s{count}", samples=1))
-        for count in (50, 400, 2000)
+        work_of(partial(build_scene, tmp_path / str(count), f"s{count}", samples=1)) for count in (50, 400, 2000)
     )
     assert many.calls - few.calls <= 4 * 1600  # 2 calls a plane
     assert many.updates == few.updates == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def test_an_instance_more_is_no_more_work(tmp_path: Path) -> None:
     for count, frames in ((50, 20), (200, 20), (2000, 60)):  # the first fills caches
         folder = tmp_path / str(count)
         write_layout(folder, *clip_layout(count, frames, width=512, height=512))
-        works.append(work_of(lambda folder=folder: build_scene(folder, folder.name, 1, Form("DENSE"))))
+        works.append(work_of(partial(build_scene, folder, folder.name, 1, Form("DENSE"))))
     _, few, many = works
     assert many.calls <= few.calls + 40 * (60 - 20)
     assert many.updates == few.updates == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -149,7 +150,7 @@ def test_a_keyed_plane_more_is_little_work(tmp_path: Path) -> None:
     for count, frames in ((50, 60), (200, 60), (400, 60), (400, 120)):  # the first fills caches
         folder = tmp_path / f"{count} {frames}"
         write_layout(folder, *clip_layout(count, frames, width=512, height=512))
-        works.append(work_of(lambda folder=folder: build_scene(folder, folder.name, 1, Form("PLANES", 0.25))))
+        works.append(work_of(partial(build_scene, folder, folder.name, 1, Form("PLANES", 0.25))))
         keys.append(keys_of(bpy.data.scenes[f"DiffBMP {folder.name}"]))
         assert keys[-1] < 0.25 * 9 * frames * count
     _, few, many, longer = works

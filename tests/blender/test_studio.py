@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,7 @@ def test_an_object_stamp_is_one_render_of_few_samples() -> None:
     bpy.app.handlers.render_post.append(lambda scene, _: samples.append(scene.cycles.samples))
     bpy.ops.mesh.primitive_monkey_add()
     try:
-        small, large = (work_of(lambda size=size: render_objects([bpy.context.object], size)) for size in (64, 256))
+        small, large = (work_of(partial(render_objects, [bpy.context.object], size)) for size in (64, 256))
     finally:
         bpy.app.handlers.render_post.clear()
     assert samples == [16, 16]
