@@ -1,12 +1,15 @@
 """The development commands of DiffBMP, on Linux, macOS and Windows; each does the set-up that it needs.
 
-    python3 dev.py demo            fit a photograph with stamps in Blender, rebuild and render it
-    python3 dev.py test [ARGS]     all tests, in Blender 4.5, 5.0 and 5.2; ARGS go to pytest (paths choose suites)
-    python3 dev.py bench [ARGS]    the benchmarks, as ratios measured in one run
-    python3 dev.py gallery         docs/gallery.md and its pictures
-    python3 dev.py lint            formatting, style, types
-    python3 dev.py build           every platform's engine and the extension's zip, in build/
-    python3 dev.py setup           the environments alone
+    python3 dev.py demo              fit a photograph with stamps in Blender, rebuild and render it
+    python3 dev.py test [ARGS]       all tests, in Blender 4.5, 5.0 and 5.2; ARGS go to pytest (paths choose suites)
+        --blender 5.2                the add-on's tests in this Blender alone; the backend's where a path names them
+        --coverage                   the lines that the tests reach, in build/coverage; the add-on's in Blender 5.0
+    python3 dev.py bench [ARGS]      the benchmarks, as ratios measured in one run
+    python3 dev.py gallery           docs/gallery.md and its pictures
+    python3 dev.py lint              formatting, style, types
+    python3 dev.py build             every platform's engine and the extension's zip, in build/
+    python3 dev.py release VERSION   the release's files, in build/release/; commits nothing, uploads nothing
+    python3 dev.py setup             the environments alone
 
 Environment: CI=true makes a missing Python a failure instead of a skip. DIFFBMP_TORCH=cpu takes PyTorch without CUDA
 from PyTorch's own index (on Linux some 0.2 GB instead of 3 GB), where that can be reached.
@@ -14,6 +17,7 @@ from PyTorch's own index (on Linux some 0.2 GB instead of 3 GB), where that can 
 
 from __future__ import annotations
 
+import argparse
 import glob
 import hashlib
 import json
@@ -31,7 +35,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 WINDOWS = sys.platform == "win32"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-TIMED_OUT = 124
+ADDON_TESTS = "tests/blender"
+# What some commands run in the main environment.
+PROGRAMS = {"demo": ["docs/demo/run.py"], "bench": ["-m", "backend", "bench"], "gallery": ["-m", "docs.gallery.make"]}
+
+# Some processes, each with whole modules, which share what they set up: a module alone is sooner done without them.
+PARALLEL = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]
 
 # Debian's names of what `import bpy` loads from the system.
 BLENDER_LIBRARIES = ["libgl1", "libice6", "libsm6", "libx11-6", "libxext6", "libxfixes3", "libxi6"]
@@ -48,10 +57,7 @@ class PythonMissing(Failure):
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment in the project's folder.
-
-    python: its version, as "3.11". group: its packages, a dependency group in pyproject.toml.
-    """
+    """A virtual environment in the project's folder. group: its packages, a dependency group in pyproject.toml."""
 
     folder: Path
     python: str
@@ -82,16 +88,14 @@ class Environment:
         return self.folder / "diffbmp-stamp"
 
     def is_ready(self) -> bool:
-        return (
-            self.stamp.is_file()
-            and self.interpreter.exists()
-            and self.stamp.read_text(encoding="utf-8") == self.fingerprint()
-        )
+        made = self.stamp.is_file() and self.interpreter.exists()
+        return made and self.stamp.read_text(encoding="utf-8") == self.fingerprint()
 
 
 MAIN = Environment(ROOT / ".venv", "3.11", "dev", "5.0")
 OLDEST = Environment(ROOT / ".venv-4.5", "3.11", "blender-4.5", "4.5")
 NEWEST = Environment(ROOT / ".venv-5.2", "3.13", "blender-5.2", "5.2")
+ENVIRONMENTS = (MAIN, OLDEST, NEWEST)
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
@@ -104,42 +108,38 @@ def setup() -> None:
         prepare_or_skip(environment)
 
 
-def demo(args: list[str]) -> None:
-    run(prepare_main(), "docs/demo/run.py", *args)
-
-
-def bench(args: list[str]) -> None:
-    run(prepare_main(), "-m", "backend", "bench", *args)
-
-
-def gallery(args: list[str]) -> None:
-    run(prepare_main(), "-m", "docs.gallery.make", *args)
-
-
 def test(args: list[str]) -> None:
     """Runs every suite, however the earlier ones end; those in Blender, which holds the add-on, in processes."""
-    python = prepare_main()
-    prepare_readers()
-    suites = [(MAIN, "tests", ["--ignore=tests/blender"])]
-    suites += [(environment, "tests/blender", []) for environment in (MAIN, OLDEST, NEWEST)]
-    chosen = [arg for arg in args if arg.startswith("tests") and (ROOT / arg.split("::")[0]).exists()]
-    options = [arg for arg in args if arg not in chosen]
+    parser = argparse.ArgumentParser("dev.py test", add_help=False, allow_abbrev=False)
+    parser.add_argument("--blender", choices=[environment.blender for environment in ENVIRONMENTS])
+    parser.add_argument("--coverage", action="store_true")
+    own, others = parser.parse_known_args(args)
+    chosen = [arg for arg in others if arg.startswith("tests") and (ROOT / arg.split("::")[0]).exists()]
+    options = [arg for arg in others if arg not in chosen]
+    paths = chosen or ([ADDON_TESTS] if own.blender else ["tests", ADDON_TESTS])
+    of_addon = [path for path in paths if path.startswith(ADDON_TESTS)]
+    suites = [(MAIN, [path for path in paths if path not in of_addon], [f"--ignore={ADDON_TESTS}"])]
+    blenders = (MAIN,) if own.coverage else ENVIRONMENTS
+    suites += [(environment, of_addon, []) for environment in blenders if own.blender in (None, environment.blender)]
 
+    variables = {"DIFFBMP_BACKEND_PYTHON": str(prepare_main()), "COVERAGE_FILE": str(ROOT / "build" / "coverage.data")}
+    if own.coverage:
+        run(MAIN.interpreter, "-m", "coverage", "erase", variables=variables)
+        options += ["--cov", "--cov-append", "--cov-report=html:build/coverage"]
     codes = []
-    for environment, folder, extra in suites:
-        paths = [path for path in chosen if path.startswith("tests/blender") == (folder == "tests/blender")]
-        if (chosen and not paths) or not prepare_or_skip(environment):
+    for environment, paths, extra in suites:
+        if not paths or not prepare_or_skip(environment):
             continue
-        heading(f"{folder} with Blender {environment.blender}")
-        arguments = [*(paths or [folder]), *extra, *options]
-        command = [str(environment.interpreter), "-m", "pytest", *arguments]
-        codes.append(run(*command, check=False, minutes=15, variables={"DIFFBMP_BACKEND_PYTHON": str(python)}))
-
+        say(f"\n=== {' '.join(paths)} with Blender {environment.blender}")
+        command = [str(environment.interpreter), "-m", "pytest", *paths, *extra]
+        shared = PARALLEL if all((ROOT / path).is_dir() for path in paths) else []
+        code = run(*command, *shared, *options, check=False, minutes=15, variables=variables)
+        if code == 1 and shared:  # some have limits of time, which hold where they have the machine to themselves
+            code = run(*command, *options, "--last-failed", check=False, minutes=15, variables=variables)
+        codes.append(code)
     no_test = 5  # pytest's exit code where options such as -k leave none: right for some suites, not for all
-    if any(code not in ((0, no_test) if options else (0,)) for code in codes):
-        raise Failure("Some tests failed")
-    if 0 not in codes:
-        raise Failure("No test ran")
+    if 0 not in codes or any(code not in ((0, no_test) if options else (0,)) for code in codes):
+        raise Failure("Some tests failed, or none ran")
 
 
 def lint() -> None:
@@ -158,18 +158,53 @@ def lint() -> None:
         raise Failure("Some checks failed")
 
 
-def build() -> None:
-    """Makes build/diffbmp-VERSION.zip, the extension as it is installed."""
-    python = prepare_main()
-    run(python, "-m", "backend.csrc.build", "--all")
-    (ROOT / "build").mkdir(exist_ok=True)
-    for old in (ROOT / "build").glob("diffbmp-*.zip"):
+def build(folder: Path = ROOT / "build") -> None:
+    """Makes diffbmp-VERSION.zip, the extension as it is installed."""
+    run(prepare_main(), "-m", "backend.csrc.build", "--all")
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("diffbmp-*.zip"):
         old.unlink()
-    (tool,) = MAIN.folder.glob("**/bl_pkg/cli/blender_ext.py")  # part of Blender; needs no Blender to run
-    run(python, tool, "build", "--source-dir", ROOT, "--output-dir", ROOT / "build")
-    (archive,) = (ROOT / "build").glob("diffbmp-*.zip")
-    run(python, tool, "validate", archive)
+    extension_tool("build", "--source-dir", ROOT, "--output-dir", folder)
+    (archive,) = folder.glob("diffbmp-*.zip")
+    extension_tool("validate", archive)
     say(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 1e6:.1f} MB")
+
+
+def release(args: list[str]) -> None:
+    """Makes build/release/: the zip, the index of an extension repository, and the notes. See docs/contributing.md."""
+    version, folder = " ".join(args), ROOT / "build" / "release"
+    if subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, check=True).stdout:
+        raise Failure("There are changes that are not committed: commit or remove them, then release")
+    notes = state_version(ROOT, version, time.strftime("%Y-%m-%d"))
+    shutil.rmtree(folder, ignore_errors=True)
+    build(folder)
+    extension_tool("server-generate", "--repo-dir", folder)
+    (folder / "notes.md").write_text(notes, encoding="utf-8")
+    say(f"Next: git commit -am 'Version {version}', git tag v{version}, and upload what lies in build/release/")
+
+
+def state_version(root: Path, version: str, day: str) -> str:
+    """Writes the version wherever it is stated. Returns the release's notes: what the changelog had as Unreleased."""
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    unreleased = re.search(r"(?<=## \[Unreleased\]\n).*?(?=\n## |\Z)", changelog, re.DOTALL)
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version) or f"## [{version}]" in changelog:
+        raise Failure(f"{version or 'Nothing'} cannot be released: say a new version of three numbers, as 1.2.0")
+    if unreleased is None or not unreleased[0].strip():
+        raise Failure("CHANGELOG.md has nothing under Unreleased: say there what changes")
+    for name, old, new in (
+        ("blender_manifest.toml", r'^version = ".*"', f'version = "{version}"'),
+        ("CITATION.cff", r"^version: .*(\ndate-released: .*)?", f"version: {version}\ndate-released: {day}"),
+        ("CHANGELOG.md", r"^## \[Unreleased\]", f"## [Unreleased]\n\n## [{version}] - {day}"),
+    ):
+        text = (root / name).read_text(encoding="utf-8")
+        (root / name).write_text(re.sub(old, new, text, count=1, flags=re.MULTILINE), encoding="utf-8", newline="\n")
+    return unreleased[0].strip() + "\n"
+
+
+def extension_tool(*arguments: str | Path) -> None:
+    """Runs the part of Blender that makes extensions; it needs no Blender to run."""
+    (tool,) = MAIN.folder.glob("**/bl_pkg/cli/blender_ext.py")
+    run(MAIN.interpreter, tool, *arguments)
 
 
 # --- environments ----------------------------------------------------------------------------------------------------
@@ -198,12 +233,10 @@ def prepare(environment: Environment) -> None:
     """Makes the environment or brings it up to date, where its stamp does not say that it is."""
     if environment.is_ready():
         return
-    heading(f"Setting up {environment.folder.name}: Python {environment.python}, Blender {environment.blender}")
+    say(f"\n=== Setting up {environment.folder.name}: Python {environment.python}, Blender {environment.blender}")
     environment.stamp.unlink(missing_ok=True)
-    if probe([str(environment.interpreter)], environment.python) is None:
-        base = find_python(environment.python)
-        say(f"from {base}")
-        run(base, "-m", "venv", "--clear", environment.folder)
+    if not probe([str(environment.interpreter)], environment.python)[0]:
+        run(find_python(environment.python), "-m", "venv", "--clear", environment.folder)
     say("installing " + ", ".join(environment.requirements) + ": this takes some minutes")
     quiet = [] if sys.stdout.isatty() else ["--progress-bar=off"]
     options = ["--disable-pip-version-check", *quiet, *torch_index()]
@@ -212,42 +245,31 @@ def prepare(environment: Environment) -> None:
     environment.stamp.write_text(environment.fingerprint(), encoding="utf-8")
 
 
-def prepare_readers() -> None:
-    """In CI, installs ImageMagick for the tests of exports; where it cannot be had, some are skipped."""
-    if os.environ.get("CI") == "true" and shutil.which("apt-get") and not shutil.which("convert-im6"):
-        run("apt-get", "update", check=False)
-        run("apt-get", "install", "-y", "--no-install-recommends", "imagemagick", check=False)
-
-
 def torch_index() -> list[str]:
     """pip's options for PyTorch without CUDA, where that was asked for and can be had."""
-    if os.environ.get("DIFFBMP_TORCH") != "cpu":
-        return []
-    try:
-        urllib.request.urlopen(f"{TORCH_CPU_INDEX}/torch/", timeout=10).close()
-    except OSError as error:
-        say(f"PyTorch's own index cannot be reached ({error}): taking the usual one")
-        return []
-    return ["--extra-index-url", TORCH_CPU_INDEX]
+    if os.environ.get("DIFFBMP_TORCH") == "cpu":
+        try:
+            urllib.request.urlopen(f"{TORCH_CPU_INDEX}/torch/", timeout=10).close()
+            return ["--extra-index-url", TORCH_CPU_INDEX]
+        except OSError as error:
+            say(f"PyTorch's own index cannot be reached ({error}): taking the usual one")
+    return []
 
 
 def check_blender(environment: Environment) -> None:
     """Imports bpy, and installs the system's libraries that it lacks."""
-    say("importing bpy")
-    error = import_error(environment)
-    missing = re.search(r"(lib\S+\.so\S*): cannot open shared object file", error)
-    if missing:
-        install_debian(BLENDER_LIBRARIES, f"Blender needs {missing[1]} and finds no such library")
-        error = import_error(environment)
-    if error:
-        raise Failure(f"bpy cannot be imported in {environment.folder.name}:\n{error}")
-
-
-def import_error(environment: Environment) -> str:
-    """What `import bpy` ends with, "" where it works."""
     command = [str(environment.interpreter), "-c", "import bpy"]
-    result = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=600, check=False)
-    return result.stderr.strip() or f"exit code {result.returncode}" if result.returncode else ""
+    for first in (True, False):
+        result = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=600, check=False)
+        if result.returncode == 0:
+            return
+        missing = re.search(r"(lib\S+\.so\S*): cannot open shared object file", result.stderr)
+        if not (missing and first):
+            break
+        install_debian(BLENDER_LIBRARIES, f"Blender needs {missing[1]} and finds no such library")
+    raise Failure(
+        f"bpy cannot be imported in {environment.folder.name}: exit code {result.returncode}\n{result.stderr}"
+    )
 
 
 def install_debian(packages: Sequence[str], reason: str) -> None:
@@ -262,8 +284,7 @@ def install_debian(packages: Sequence[str], reason: str) -> None:
     run(*command, variables={"DEBIAN_FRONTEND": "noninteractive"})
 
 
-# --- interpreters ----------------------------------------------------------------------------------------------------
-
+# Debian takes what makes environments, ensurepip, out of Python.
 PROBE = """
 import importlib.util, json, sys
 print(json.dumps(["%d.%d" % sys.version_info[:2], getattr(sys, "_base_executable", sys.executable),
@@ -271,69 +292,49 @@ print(json.dumps(["%d.%d" % sys.version_info[:2], getattr(sys, "_base_executable
 """
 
 
-@dataclass(frozen=True)
-class Interpreter:
-    path: str
-    can_make_environments: bool  # Debian takes that part out of Python
-
-
 def find_python(version: str) -> str:
     """Path of a working Python of this version. Raises PythonMissing where there is none."""
-    found = None
+    incomplete = ""
     for command in candidates(version):
-        interpreter = probe(command, version)
-        if interpreter and interpreter.can_make_environments:
-            return interpreter.path
-        found = found or interpreter
-    if found is None:
+        path, makes_environments = probe(command, version)
+        if makes_environments:
+            return path
+        incomplete = incomplete or path
+    if not incomplete:
         raise PythonMissing(f"Python {version} is needed, and none that works was found: install it and try again")
-    install_debian([f"python{version}-venv"], f"{found.path} lacks the module ensurepip")
-    return found.path
+    install_debian([f"python{version}-venv"], f"{incomplete} lacks the module ensurepip")
+    return incomplete
 
 
 def candidates(version: str) -> Iterator[list[str]]:
     """Commands that may start a Python of this version, the likeliest first. Some may be shims that fail."""
-    suffix = ".exe" if WINDOWS else ""
     yield [sys.executable]
+    places = [os.path.expandvars(os.path.expanduser(place.format(version))) for place in INSTALL_PLACES]
+    folders = [*os.get_exec_path(), *(found for place in places for found in sorted(glob.glob(place)))]
     for name in (f"python{version}", "python3", "python"):
-        for folder in os.get_exec_path():
-            path = Path(folder, name + suffix)
+        for folder in folders:
+            path = Path(folder, f"{name}.exe" if WINDOWS else name)
             if path.is_file():
                 yield [str(path)]
-    for place in INSTALL_PLACES:
-        pattern = place.format(version=version, digits=version.replace(".", ""))
-        for found in sorted(glob.glob(os.path.expandvars(os.path.expanduser(pattern)))):
-            yield [found]
-    if WINDOWS and shutil.which("py"):
+    if WINDOWS and shutil.which("py"):  # knows what the installers installed
         yield ["py", f"-{version}"]
 
 
-INSTALL_PLACES = (  # of pyenv, uv, Homebrew and the installers, for systems where these are not on the path
-    "$PYENV_ROOT/versions/{version}.*/bin/python{version}",
-    "~/.pyenv/versions/{version}.*/bin/python{version}",
-    "~/.pyenv/pyenv-win/versions/{version}.*/python.exe",
-    "$UV_PYTHON_INSTALL_DIR/cpython-{version}*/bin/python{version}",
-    "~/.local/share/uv/python/cpython-{version}*/bin/python{version}",
-    "~/AppData/Roaming/uv/python/cpython-{version}*/python.exe",
-    "~/AppData/Local/Programs/Python/Python{digits}/python.exe",
-    "/opt/homebrew/bin/python{version}",
-    "/usr/local/bin/python{version}",
-    "/usr/bin/python{version}",
-    "/Library/Frameworks/Python.framework/Versions/{version}/bin/python{version}",
+INSTALL_PLACES = (  # of pyenv, uv, Homebrew and the system, for systems where these are not on the path
+    *("$PYENV_ROOT/versions/{}.*/bin", "~/.pyenv/versions/{}.*/bin", "~/.pyenv/pyenv-win/versions/{}.*"),
+    *("$UV_PYTHON_INSTALL_DIR/cpython-{}*/bin", "~/.local/share/uv/python/cpython-{}*/bin"),
+    *("~/AppData/Roaming/uv/python/cpython-{}*", "/opt/homebrew/bin", "/usr/local/bin", "/usr/bin"),
 )
 
 
-def probe(command: Sequence[str], version: str) -> Interpreter | None:
-    """The interpreter that the command starts (of a virtual environment, the one below it), if it is of the version."""
+def probe(command: Sequence[str], version: str) -> tuple[str, bool]:
+    """Path of the Python behind the command, "" if it is of another version; and whether it makes environments."""
     try:
         result = subprocess.run([*command, "-I", "-c", PROBE], capture_output=True, text=True, timeout=30, check=True)
-        found, path, can_make_environments = json.loads(result.stdout)
+        found, path, makes_environments = json.loads(result.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return Interpreter(path, can_make_environments) if found == version else None
-
-
-# --- small tools -----------------------------------------------------------------------------------------------------
+        return "", False
+    return (path, makes_environments) if found == version else ("", False)
 
 
 def link_package() -> Path:
@@ -358,14 +359,10 @@ def run(*command: str | Path, check: bool = True, minutes: float = 60, variables
         code = subprocess.run(text, cwd=ROOT, env=environment, timeout=60 * minutes, check=False).returncode
     except subprocess.TimeoutExpired:
         say(f"Stopped after {minutes:g} minutes: {' '.join(text)}")
-        code = TIMED_OUT
+        code = 124
     if check and code:
         raise Failure(f"Failed with exit code {code}: {' '.join(text)}")
     return code
-
-
-def heading(text: str) -> None:
-    say(f"\n=== {text}")
 
 
 def say(text: str) -> None:
@@ -373,14 +370,16 @@ def say(text: str) -> None:
 
 
 def main(args: list[str]) -> int:
-    with_args = {"demo": demo, "test": test, "bench": bench, "gallery": gallery}
+    with_args = {"test": test, "release": release}
     without = {"lint": lint, "build": build, "setup": setup}
     name, rest = (args[0], args[1:]) if args else ("", [])
     started = time.monotonic()
     try:
         if sys.version_info < (3, 11):  # noqa: UP036  the project's own minimum does not hold for who calls this
             return run(find_python(MAIN.python), __file__, *args, check=False)
-        if name in with_args:
+        if name in PROGRAMS:
+            run(prepare_main(), *PROGRAMS[name], *rest)
+        elif name in with_args:
             with_args[name](rest)
         elif name in without and not rest:
             without[name]()

@@ -1,9 +1,14 @@
-"""What dev.py does where a machine lacks something."""
+"""What dev.py does where a machine lacks something, which suites it runs, and what a release states."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
 import sys
+import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -37,7 +42,7 @@ def test_interpreter_that_fails_or_lies_is_passed_over(monkeypatch: pytest.Monke
     script(tmp_path / "good" / f"python{VERSION}", f'exec "{working}" "$@"')
     only_on_path(monkeypatch, tmp_path / "shims", tmp_path / "other", tmp_path / "good")
     found = dev.find_python(VERSION)
-    assert dev.probe([found], VERSION) is not None
+    assert dev.probe([found], VERSION)[0]
 
 
 @posix
@@ -96,3 +101,170 @@ def test_second_setup_of_an_environment_does_nothing(monkeypatch: pytest.MonkeyP
         pytest.skip("not run by dev.py")
     monkeypatch.setattr(dev, "run", pytest.fail)
     dev.prepare(dev.MAIN)
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What dev.py runs, instead of running it. Every environment is there."""
+    made: list[list[str]] = []
+
+    def run(*command: str | Path, **options: object) -> int:
+        made.append([str(part) for part in command])
+        return 0
+
+    monkeypatch.setattr(dev, "run", run)
+    monkeypatch.setattr(dev.Environment, "is_ready", lambda environment: True)
+    return made
+
+
+def pytests(commands: list[list[str]]) -> list[tuple[str, list[str]]]:
+    """The runs of pytest: the environment's folder, and the arguments."""
+    return [(Path(c[0]).parent.parent.name, c[3:]) for c in commands if c[1:3] == ["-m", "pytest"]]
+
+
+A_MODULE = "tests/test_dev.py"
+AN_ADDON_MODULE = f"{dev.ADDON_TESTS}/conftest.py"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environments"),
+    [
+        ([], [".venv", ".venv", ".venv-4.5", ".venv-5.2"]),
+        (["-k", "name"], [".venv", ".venv", ".venv-4.5", ".venv-5.2"]),
+        (["--blender", "5.2"], [".venv-5.2"]),
+        ([AN_ADDON_MODULE], [".venv", ".venv-4.5", ".venv-5.2"]),
+        ([AN_ADDON_MODULE, "--blender", "4.5"], [".venv-4.5"]),
+        ([A_MODULE], [".venv"]),
+        ([A_MODULE, "--blender", "5.2"], [".venv"]),
+        ([A_MODULE, AN_ADDON_MODULE, "--blender=5.0"], [".venv", ".venv"]),
+        (["--coverage"], [".venv", ".venv"]),
+    ],
+)
+def test_paths_and_blender_choose_the_suites(
+    commands: list[list[str]], arguments: list[str], environments: list[str]
+) -> None:
+    dev.test(arguments)
+    assert [environment for environment, _ in pytests(commands)] == environments
+
+
+def test_suite_is_run_in_processes_and_a_module_is_not(commands: list[list[str]]) -> None:
+    dev.test(["--blender", "5.0", "-x"])
+    dev.test([f"{AN_ADDON_MODULE}::test_name", "--blender", "5.0", "-x"])
+    whole, module = (arguments for _, arguments in pytests(commands))
+    assert whole == [dev.ADDON_TESTS, *dev.PARALLEL, "-x"]
+    assert module == [f"{AN_ADDON_MODULE}::test_name", "-x"]
+
+
+@pytest.mark.parametrize("alone", [0, 1])
+def test_what_failed_beside_others_is_run_again_alone_and_that_decides(
+    monkeypatch: pytest.MonkeyPatch, commands: list[list[str]], alone: int
+) -> None:
+    record = dev.run
+
+    def run(*command: str | Path, **options: object) -> int:
+        record(*command)
+        return alone if "--last-failed" in command else int("pytest" in command)
+
+    monkeypatch.setattr(dev, "run", run)
+    with pytest.raises(dev.Failure) if alone else nullcontext():
+        dev.test(["--blender", "5.0"])
+    whole, again = (arguments for _, arguments in pytests(commands))
+    assert whole == [dev.ADDON_TESTS, *dev.PARALLEL]
+    assert again == [dev.ADDON_TESTS, "--last-failed"]
+
+
+def test_suites_of_the_addon_and_the_backend_are_apart(commands: list[list[str]]) -> None:
+    dev.test([])
+    backend, addon, *_ = (arguments for _, arguments in pytests(commands))
+    assert backend[:2] == ["tests", f"--ignore={dev.ADDON_TESTS}"]
+    assert addon[0] == dev.ADDON_TESTS
+    assert (dev.ROOT / dev.ADDON_TESTS / "conftest.py").is_file()
+
+
+def test_unknown_blender_is_refused(commands: list[list[str]]) -> None:
+    with pytest.raises(SystemExit):
+        dev.test(["--blender", "2.79"])
+    assert not commands
+
+
+STATED = ("blender_manifest.toml", "CITATION.cff", "CHANGELOG.md")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Copies of the files that state the version."""
+    for name in STATED:
+        shutil.copy(dev.ROOT / name, tmp_path)
+    (tmp_path / "CHANGELOG.md").write_text(
+        "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+def stated(folder: Path) -> tuple[str, str]:
+    """The version in the manifest and in the citation."""
+    manifest = tomllib.loads((folder / "blender_manifest.toml").read_text(encoding="utf-8"))
+    citation = re.findall(r"^version: (.*)$", (folder / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(citation) == 1
+    return manifest["version"], citation[0]
+
+
+def test_release_states_its_version_everywhere(checkout: Path) -> None:
+    assert dev.state_version(checkout, "7.8.9", "2031-01-02") == "### Added\n\n- A thing.\n"
+    changelog = (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert changelog == "# Changelog\n\n## [Unreleased]\n\n## [7.8.9] - 2031-01-02\n\n### Added\n\n- A thing.\n"
+    assert stated(checkout) == ("7.8.9", "7.8.9")
+    (checkout / "CHANGELOG.md").write_text(
+        changelog.replace("ed]\n", "ed]\n\n### Fixed\n\n- Another.\n"), encoding="utf-8"
+    )
+    assert dev.state_version(checkout, "7.8.10", "2031-02-03") == "### Fixed\n\n- Another.\n"
+    assert stated(checkout) == ("7.8.10", "7.8.10")
+    assert re.findall("date-released: .*", (checkout / "CITATION.cff").read_text(encoding="utf-8")) == [
+        "date-released: 2031-02-03"
+    ]
+
+
+def test_release_needs_a_new_version_and_something_new(checkout: Path) -> None:
+    for version in ("", "1.2", "v1.2.3", "1.2.3 4"):
+        with pytest.raises(dev.Failure, match="new version of three numbers"):
+            dev.state_version(checkout, version, "2031-01-02")
+    dev.state_version(checkout, "7.8.9", "2031-01-02")
+    before = [(checkout / name).read_bytes() for name in STATED]
+    with pytest.raises(dev.Failure, match="new version"):
+        dev.state_version(checkout, "7.8.9", "2031-01-02")
+    with pytest.raises(dev.Failure, match="nothing under Unreleased"):
+        dev.state_version(checkout, "7.9.0", "2031-01-02")
+    assert before == [(checkout / name).read_bytes() for name in STATED]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="a release is made in a git checkout")
+def test_release_refuses_changes_that_are_not_committed(
+    monkeypatch: pytest.MonkeyPatch, commands: list[list[str]], checkout: Path
+) -> None:
+    monkeypatch.setattr(dev, "ROOT", checkout)
+    subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True, timeout=60)
+    before = [(checkout / name).read_bytes() for name in STATED]
+    with pytest.raises(dev.Failure, match="not committed"):
+        dev.release(["7.8.9"])
+    assert before == [(checkout / name).read_bytes() for name in STATED]
+    assert not commands
+
+
+def test_citation_has_the_manifests_version() -> None:
+    manifest, citation = stated(dev.ROOT)
+    assert manifest == citation
+
+
+def test_hooks_of_a_commit_take_the_versions_of_the_environment() -> None:
+    text = (dev.ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    pins = re.findall(r"additional_dependencies: \[(.*)\]", text)
+    assert {pin.split("==")[0] for pin in pins} == {"ruff", "clang-format"}
+    assert set(pins) <= set(dev.MAIN.requirements)
+
+
+def test_workflow_names_what_is_there() -> None:
+    text = (dev.ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", action) for action in re.findall(r"uses: (.*)", text))
+    named = re.findall(r"tests/\w+", text)
+    assert dev.ADDON_TESTS in named
+    assert all((dev.ROOT / path).is_dir() for path in named)

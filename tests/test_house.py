@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 TOP_LEVEL = {
     *("blender_manifest.toml", "__init__.py", "operators", "panels", "backend", "tests", "docs", ".ci", "dev.py"),
-    *("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", ".gitignore", ".gitattributes"),
+    *("README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "SECURITY.md", "pyproject.toml", ".gitignore"),
+    *(".gitattributes", ".editorconfig", ".github", ".pre-commit-config.yaml"),
 }
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "bpy_extras", "bl_ui"}
 HEAVY = {"torch", "PIL", "psd_tools", "scipy", "cv2"}
