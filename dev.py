@@ -6,7 +6,7 @@
         --coverage                   the lines that the tests reach, in build/coverage; the add-on's in Blender 5.0
     python3 dev.py bench [ARGS]      the benchmarks, as ratios measured in one run
     python3 dev.py gallery           docs/gallery.md and its pictures
-    python3 dev.py lint              formatting, style, types
+    python3 dev.py lint              formatting, style, types, who imports whom
     python3 dev.py build             every platform's engine and the extension's zip, in build/
     python3 dev.py release VERSION   the release's files, in build/release/; commits nothing, uploads nothing
     python3 dev.py setup             the environments alone
@@ -35,7 +35,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 WINDOWS = sys.platform == "win32"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-ADDON_TESTS = "tests/blender"
+ADDON_TESTS = "tests/addon"
 # What some commands run in the main environment.
 PROGRAMS = {"demo": ["docs/demo/run.py"], "bench": ["-m", "backend", "bench"], "gallery": ["-m", "docs.gallery.make"]}
 
@@ -133,10 +133,7 @@ def test(args: list[str]) -> None:
         say(f"\n=== {' '.join(paths)} with Blender {environment.blender}")
         command = [str(environment.interpreter), "-m", "pytest", *paths, *extra]
         shared = PARALLEL if all((ROOT / path).is_dir() for path in paths) else []
-        code = run(*command, *shared, *options, check=False, minutes=15, variables=variables)
-        if code == 1 and shared:  # some have limits of time, which hold where they have the machine to themselves
-            code = run(*command, *options, "--last-failed", check=False, minutes=15, variables=variables)
-        codes.append(code)
+        codes.append(run(*command, *shared, *options, check=False, minutes=15, variables=variables))
     no_test = 5  # pytest's exit code where options such as -k leave none: right for some suites, not for all
     if 0 not in codes or any(code not in ((0, no_test) if options else (0,)) for code in codes):
         raise Failure("Some tests failed, or none ran")
@@ -148,10 +145,12 @@ def lint() -> None:
     sources = [*ROOT.glob("backend/csrc/*"), *ROOT.glob("tests/backend/emulation/*")]
     kernels = sorted(path for path in sources if path.suffix in {".h", ".cpp", ".cu"})
     addon = [link_package() / name for name in ("__init__.py", "operators", "panels")]
+    path = {"PYTHONPATH": str(link_package().parent)}
     codes = [
         run(python, "-m", "ruff", "format", "--check", ".", check=False),
         run(python, "-m", "ruff", "check", ".", check=False),
         run(python, "-m", "mypy", "dev.py", "backend", "tests", *addon, check=False),
+        run(MAIN.script("lint-imports"), "--cache-dir", "build/cache/imports", check=False, variables=path),
         run(MAIN.script("clang-format"), "--dry-run", "-Werror", *kernels, check=False),
     ]
     if any(codes):

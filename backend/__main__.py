@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .files import UserError
+from .job import UserError
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .engines import PARAMETERS, Placement, Variables, make_rasterizer
-from .files import UserError
-from .fitting.limits import Bounds
+from .engines import make_rasterizer
+from .engines.interface import PARAMETERS, Placement, Variables
+from .fitting.constraints.limits import Bounds
 from .fitting.optimizer import Optimizer
 from .fitting.recipe import DEFAULT
-from .job import SPACES, Settings
+from .job import SPACES, Settings, UserError
 from .templates import Template, Templates
 
 IMAGE_TOLERANCE = 1e-5

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .color import decode, encode
-from .engines import Placement, Rasterizer, make_rasterizer
+from .engines import make_rasterizer
+from .engines.interface import Placement, Rasterizer
 from .job import SPACES, Layout, UserError, check_choice
+from .pictures.color import decode, encode
 from .templates import LEVELS_PER_OCTAVE, Templates
 
 DEVICES = ("cpu", "cuda")

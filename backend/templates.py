@@ -150,7 +150,7 @@ def load_templates(specs: list[TemplateSpec]) -> Templates:
 
     Raises UserError for a file that is missing, unreadable, without pixels or fully transparent.
     """
-    from .images import load_rgba
+    from .pictures.images import load_rgba
 
     items = []
     for spec in specs:

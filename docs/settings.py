@@ -41,7 +41,7 @@ PARTS = (
 
 
 def main() -> int:
-    from tests.blender.conftest import ADD_ON
+    from tests.addon.conftest import ADD_ON
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     ADD_ON.register()

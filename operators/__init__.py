@@ -2,64 +2,55 @@
 
 from __future__ import annotations
 
-from . import (
-    animate,
-    bake,
-    build,
-    capture,
-    clips,
-    command,
-    continue_fit,
-    editable,
-    export,
-    install,
-    limits,
-    live,
-    look,
-    mend,
-    optimize,
-    output,
-    presets,
-    preview,
-    properties,
-    recover,
-    regions,
-    replace_stamp,
-    result,
-    stamp_list,
-    stamps,
-    target,
-    thumbnails,
-    verify,
-)
+from . import command, properties
+from .fit import continue_fit, live_planes, optimize, preview, recover, troubleshoot
+from .install import buttons as install_buttons
+from .install import verify
+from .masks import buttons as mask_buttons
+from .masks import properties as mask_properties
+from .output import animate, export, render_animation
+from .result import bake, editable, rebuild, replace_stamp
+from .result import build as build_buttons
+from .scene import properties as build_properties
+from .settings import backend, clip, fit, limits, look, presets
+from .stamps import buttons as stamp_buttons
+from .stamps import properties as stamp_properties
+from .stamps import thumbnails
+from .target import capture
+from .target import properties as target_properties
 
+# A group of properties before those that hold it.
 _PARTS = (
     limits,
     look,
-    target,
-    clips,
-    regions,
-    stamps,
+    fit,
+    backend,
+    clip,
+    target_properties,
+    mask_properties,
+    stamp_properties,
+    build_properties,
     animate,
-    output,
+    render_animation,
     properties,
     capture,
-    stamp_list,
+    stamp_buttons,
+    mask_buttons,
     thumbnails,
     verify,
-    install,
+    install_buttons,
     preview,
-    live,
+    live_planes,
     recover,
     optimize,
-    build,
-    result,
+    build_buttons,
+    rebuild,
     continue_fit,
     replace_stamp,
     bake,
     editable,
     export,
-    mend,
+    troubleshoot,
     presets,
     command,
 )

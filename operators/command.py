@@ -12,10 +12,10 @@ from typing import Any
 import bpy
 
 from ..backend.job import UserError
-from .build import FORMS, Form, build_scene
-from .environment import backend_call
-from .processes import NO_WINDOW, clean_environment
-from .worker import ADD_ON_FOLDER
+from .install.environment import backend_call
+from .process.child import NO_WINDOW, clean_environment
+from .process.worker import ADD_ON_FOLDER
+from .scene.build import FORMS, Form, build_scene
 
 NAME = "diffbmp"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators.export import EXPORT, EXPORTS
-from .base import Sidebar
+from ..operators.output.export import EXPORTS
+from ..operators.session.slots import EXPORT
+from .layouts import Sidebar
 
 
 def draw_export(layout: bpy.types.UILayout) -> None:
@@ -33,7 +34,7 @@ class DIFFBMP_PT_export(Sidebar, bpy.types.Panel):
 
     bl_label = "Export"
     bl_parent_id = "DIFFBMP_PT_result"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         draw_export(self.layout)
@@ -44,17 +45,10 @@ class DIFFBMP_PT_export_built(Sidebar, bpy.types.Panel):
 
     bl_label = "Export"
     bl_parent_id = "DIFFBMP_PT_built"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         draw_export(self.layout)
 
 
-def register() -> None:
-    for item in (DIFFBMP_PT_export, DIFFBMP_PT_export_built):
-        bpy.utils.register_class(item)
-
-
-def unregister() -> None:
-    for item in (DIFFBMP_PT_export_built, DIFFBMP_PT_export):
-        bpy.utils.unregister_class(item)
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_PT_export, DIFFBMP_PT_export_built))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from .base import draw_pair
+from .layouts import Sidebar, draw_pair, steering_layout
 
 
 def draw_limits(layout: bpy.types.UILayout, limits: bpy.types.PropertyGroup) -> None:
@@ -19,3 +19,20 @@ def draw_limits(layout: bpy.types.UILayout, limits: bpy.types.PropertyGroup) -> 
     if not limits.opaque:
         draw_pair(layout, limits, "opacity")
     layout.prop(limits, "most")
+
+
+class DIFFBMP_PT_limits(Sidebar, bpy.types.Panel):
+    bl_label = "Stamp Limits"
+    bl_parent_id = "DIFFBMP_PT_main"
+    bl_order = 30
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        limits = context.scene.diffbmp.limits
+        layout = steering_layout(self.layout, context)
+        layout.prop(limits, "usage")
+        layout.separator()
+        draw_limits(layout, limits)
+
+
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_PT_limits,))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators.optimize import RUN
-from ..operators.storage import LIVE
-from .base import Sidebar
-from .progress import draw_run
-from .text import draw_notice
+from ..operators.scene.storage import LIVE
+from ..operators.session.slots import RUN
+from .layouts import Sidebar, draw_notice
+from .optimize import draw_run
 
 
 class DIFFBMP_PT_live(Sidebar, bpy.types.Panel):
@@ -30,9 +29,4 @@ class DIFFBMP_PT_live(Sidebar, bpy.types.Panel):
         draw_notice(layout, context.region.width)
 
 
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_PT_live)
-
-
-def unregister() -> None:
-    bpy.utils.unregister_class(DIFFBMP_PT_live)
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_PT_live,))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import bpy
 
+from .layouts import Sidebar, draw_sentence, steering_layout
+from .target import draw_importance
+
 
 def draw_look(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, region: int = -1) -> None:
     """Draws palette, order, spacing and preferences. region: its number in the list of regions, -1 = the whole."""
@@ -32,3 +35,23 @@ def _draw_colors(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, regi
     row = column.split(factor=0.4)  # as the properties are
     row.label()
     row.operator("diffbmp.add_color", icon="ADD").region = region
+
+
+class DIFFBMP_PT_look(Sidebar, bpy.types.Panel):
+    bl_label = "Look"
+    bl_parent_id = "DIFFBMP_PT_main"
+    bl_order = 31
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.diffbmp
+        look = settings.look
+        layout = steering_layout(self.layout, context)
+        draw_importance(layout, settings.target)
+        layout.separator()
+        if look.palette != "any" and settings.stamps.mode == "original":
+            draw_sentence(layout, "Original Colors are not changed by a palette.", "INFO", context.region.width)
+        draw_look(layout, look)
+
+
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_PT_look,))

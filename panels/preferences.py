@@ -1,13 +1,12 @@
-# mypy: disable-error-code="valid-type"
 """The add-on's preferences: which Python runs the backend, and how it comes here."""
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from ..operators.folders import ADD_ON
-from ..operators.install import DEVICE_ITEMS
-from .backend import draw_own_environment
-from .text import draw_sentence
+from ..operators.blender.folders import ADD_ON
+from ..operators.install.buttons import DEVICE_ITEMS
+from .install import draw_own_environment
+from .layouts import draw_sentence
 
 _MODES = (
     ("OWN", "Own Environment", "The backend has a Python environment of its own, which the add-on installs"),
@@ -71,9 +70,4 @@ class DIFFBMP_preferences(bpy.types.AddonPreferences):
             draw_sentence(layout, self.verdict, "INFO" if self.works else "ERROR", width)
 
 
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_preferences)
-
-
-def unregister() -> None:
-    bpy.utils.unregister_class(DIFFBMP_preferences)
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_preferences,))

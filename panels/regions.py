@@ -6,9 +6,9 @@ from typing import Any
 
 import bpy
 
-from ..operators.optimize import RUN
-from ..operators.regions import active_region
-from .base import Sidebar, settings_layout, steering_layout
+from ..operators.masks.properties import active_region
+from ..operators.session.slots import RUN
+from .layouts import Sidebar, settings_layout, steering_layout
 from .limits import draw_limits
 from .look import draw_look
 
@@ -33,7 +33,7 @@ class DIFFBMP_UL_regions(bpy.types.UIList):
 class DIFFBMP_PT_regions(Sidebar, bpy.types.Panel):
     bl_label = "Masks and Regions"
     bl_parent_id = "DIFFBMP_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+    bl_options = {"DEFAULT_CLOSED"}
     bl_order = 40
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -64,7 +64,7 @@ class _OfRegion(Sidebar):
     """A panel of the active region."""
 
     bl_parent_id = "DIFFBMP_PT_regions"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+    bl_options = {"DEFAULT_CLOSED"}
     switch = ""
 
     @classmethod
@@ -120,14 +120,6 @@ def _draw_source(layout: bpy.types.UILayout, source: bpy.types.PropertyGroup, te
     layout.prop(source, "invert")
 
 
-_CLASSES = (DIFFBMP_UL_regions, DIFFBMP_PT_regions, DIFFBMP_PT_region_limits, DIFFBMP_PT_region_look)
-
-
-def register() -> None:
-    for item in _CLASSES:
-        bpy.utils.register_class(item)
-
-
-def unregister() -> None:
-    for item in reversed(_CLASSES):
-        bpy.utils.unregister_class(item)
+register, unregister = bpy.utils.register_classes_factory(
+    (DIFFBMP_UL_regions, DIFFBMP_PT_regions, DIFFBMP_PT_region_limits, DIFFBMP_PT_region_look)
+)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators.instances import dense_object
-from ..operators.optimize import RUN
-from ..operators.result import source_of
-from ..operators.storage import KEY
-from .base import Sidebar
-from .output import draw_animate, draw_output
-from .progress import draw_live, draw_run
-from .text import draw_notice
+from ..operators.result.rebuild import source_of
+from ..operators.scene.instances import dense_object
+from ..operators.scene.storage import KEY
+from ..operators.session.slots import RUN
+from .layouts import Sidebar, draw_notice
+from .optimize import draw_live, draw_run
 
 
 class DIFFBMP_PT_result(Sidebar, bpy.types.Panel):
@@ -83,7 +81,7 @@ class DIFFBMP_PT_continue(Built, bpy.types.Panel):
 class DIFFBMP_PT_rebuild(Built, bpy.types.Panel):
     bl_label = "Rebuild"
     bl_parent_id = "DIFFBMP_PT_built"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -106,14 +104,35 @@ def _draw_form(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
     layout.prop(settings, "samples")
 
 
-_CLASSES = (DIFFBMP_PT_result, DIFFBMP_PT_built, DIFFBMP_PT_continue, DIFFBMP_PT_rebuild)
+def draw_output(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    """Draws how a scene that was built is rendered, if it has more than one frame."""
+    if scene.frame_end <= scene.frame_start:
+        return
+    settings = scene.diffbmp.output
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    column.separator()
+    column.prop(settings, "kind")
+    column.prop(settings, "path")
+    column.operator("diffbmp.render_animation", icon="RENDER_ANIMATION").scene = scene.name
 
 
-def register() -> None:
-    for item in _CLASSES:
-        bpy.utils.register_class(item)
+def draw_animate(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """Draws what makes an animation of a still layout."""
+    box = layout.box()
+    box.prop(settings, "kind")
+    if settings.kind == "transition":
+        box.prop(settings, "other")
+    if settings.kind == "growth":
+        box.prop(settings, "order")
+    else:
+        box.prop(settings, "hold")
+    box.prop(settings, "frames")
+    box.prop(settings, "easing")
+    box.operator("diffbmp.animate", icon="ANIM")
 
 
-def unregister() -> None:
-    for item in reversed(_CLASSES):
-        bpy.utils.unregister_class(item)
+register, unregister = bpy.utils.register_classes_factory(
+    (DIFFBMP_PT_result, DIFFBMP_PT_built, DIFFBMP_PT_continue, DIFFBMP_PT_rebuild)
+)

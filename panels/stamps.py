@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators.thumbnails import THUMBNAILS
-from .base import Sidebar, settings_layout
+from ..operators.stamps.thumbnails import THUMBNAILS
+from .layouts import Sidebar, settings_layout
 from .limits import draw_limits
 
 _ICONS = {"FONT": "OUTLINER_OB_FONT", "CURVE": "OUTLINER_OB_CURVE", "EMPTY": "OUTLINER_OB_GROUP_INSTANCE"}
@@ -60,7 +60,7 @@ class DIFFBMP_PT_stamps(Sidebar, bpy.types.Panel):
 class DIFFBMP_PT_stamp(Sidebar, bpy.types.Panel):
     bl_label = "Stamp Settings"
     bl_parent_id = "DIFFBMP_PT_stamps"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+    bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -95,7 +95,7 @@ class DIFFBMP_PT_stamp(Sidebar, bpy.types.Panel):
 class DIFFBMP_PT_add_stamps(Sidebar, bpy.types.Panel):
     bl_label = "Add Stamps"
     bl_parent_id = "DIFFBMP_PT_stamps"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         stamps = context.scene.diffbmp.stamps
@@ -139,14 +139,6 @@ def _icon(stamp: bpy.types.PropertyGroup) -> str:
     return "ERROR"
 
 
-_CLASSES = (DIFFBMP_UL_stamps, DIFFBMP_PT_stamps, DIFFBMP_PT_stamp, DIFFBMP_PT_add_stamps)
-
-
-def register() -> None:
-    for item in _CLASSES:
-        bpy.utils.register_class(item)
-
-
-def unregister() -> None:
-    for item in reversed(_CLASSES):
-        bpy.utils.unregister_class(item)
+register, unregister = bpy.utils.register_classes_factory(
+    (DIFFBMP_UL_stamps, DIFFBMP_PT_stamps, DIFFBMP_PT_stamp, DIFFBMP_PT_add_stamps)
+)

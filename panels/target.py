@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators.target import can_move, moves
-from .base import Sidebar, settings_layout
+from ..operators.target.properties import can_move, moves
+from .layouts import Sidebar, settings_layout
 
 
 class DIFFBMP_PT_target(Sidebar, bpy.types.Panel):
@@ -48,7 +48,7 @@ class DIFFBMP_PT_target(Sidebar, bpy.types.Panel):
 class DIFFBMP_PT_animation(Sidebar, bpy.types.Panel):
     bl_label = "Animation"
     bl_parent_id = "DIFFBMP_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's own form
+    bl_options = {"DEFAULT_CLOSED"}
     bl_order = 45
 
     @classmethod
@@ -87,14 +87,4 @@ def draw_importance(layout: bpy.types.UILayout, target: bpy.types.PropertyGroup)
         layout.template_ID(target, "importance", new="image.new", open="image.open", text=" ")
 
 
-_CLASSES = (DIFFBMP_PT_target, DIFFBMP_PT_animation)
-
-
-def register() -> None:
-    for item in _CLASSES:
-        bpy.utils.register_class(item)
-
-
-def unregister() -> None:
-    for item in reversed(_CLASSES):
-        bpy.utils.unregister_class(item)
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_PT_target, DIFFBMP_PT_animation))

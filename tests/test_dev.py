@@ -155,24 +155,6 @@ def test_suite_is_run_in_processes_and_a_module_is_not(commands: list[list[str]]
     assert module == [f"{AN_ADDON_MODULE}::test_name", "-x"]
 
 
-@pytest.mark.parametrize("alone", [0, 1])
-def test_what_failed_beside_others_is_run_again_alone_and_that_decides(
-    monkeypatch: pytest.MonkeyPatch, commands: list[list[str]], alone: int
-) -> None:
-    record = dev.run
-
-    def run(*command: str | Path, **options: object) -> int:
-        record(*command)
-        return alone if "--last-failed" in command else int("pytest" in command)
-
-    monkeypatch.setattr(dev, "run", run)
-    with pytest.raises(dev.Failure) if alone else nullcontext():
-        dev.test(["--blender", "5.0"])
-    whole, again = (arguments for _, arguments in pytests(commands))
-    assert whole == [dev.ADDON_TESTS, *dev.PARALLEL]
-    assert again == [dev.ADDON_TESTS, "--last-failed"]
-
-
 def test_suites_of_the_addon_and_the_backend_are_apart(commands: list[list[str]]) -> None:
     dev.test([])
     backend, addon, *_ = (arguments for _, arguments in pytests(commands))

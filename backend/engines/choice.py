@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..job import UserError
-from ..settings import check_engine
+from ..job.settings import check_engine
 from ..templates import Templates
 
 if TYPE_CHECKING:

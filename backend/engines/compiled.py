@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from . import PARAMETERS, Placement, Scores, Solutions
+from .interface import PARAMETERS, Placement, Scores, Solutions
 
 TILE = 16
 """kTile of raster_math.h, px."""

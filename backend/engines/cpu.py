@@ -10,11 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..color import decode_table
+from ..pictures.color import decode_table
 from ..templates import Templates
-from . import AdamRule, LevelNumbers, Placement, core_count, native
+from . import native
 from .compiled import LOSSES, TILE, CompiledRasterizer, plain
+from .interface import AdamRule, Placement
+from .level_numbers import LevelNumbers
 from .levels import Level, LevelTables, level_tables
+from .threads import core_count
 
 
 class CpuRasterizer(CompiledRasterizer):

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..color import DECODE_STEPS, decode_table, encode
+from ..pictures.color import DECODE_STEPS, decode_table, encode
 from ..templates import Templates, padded
-from ..threads import torch_threads
-from . import AdamRule, LevelNumbers, Placement, Scores, Solutions, core_count
+from .interface import AdamRule, Placement, Scores, Solutions
+from .level_numbers import LevelNumbers
+from .threads import core_count, torch_threads
 
 TILE = 32
 DENSEST = 4e5

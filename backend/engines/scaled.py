@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import AdamRule, Iteration, Placement, Rasterizer, Scores, Solutions
+from .interface import AdamRule, Iteration, Placement, Rasterizer, Scores, Solutions
 
 
 class ScaledRasterizer:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from ..exporting import ENDINGS, LAYERED, MAX_WIDTH, MOVING, ExportSettings
-from ..files import UserError
-from ..job import Layout
+from ..job import ENDINGS, LAYERED, MAX_WIDTH, MOVING, ExportSettings, Layout, UserError
 from ..templates import Templates
 from .base import Cancelled, Export, Exporter, Tell
 from .staging import check_replaceable, place, staged
@@ -17,8 +15,8 @@ from .staging import check_replaceable, place, staged
 __all__ = ["Cancelled", "Exported", "export"]
 
 _MODULES = {
-    ".png": "image",
-    ".json": "data",
+    ".png": "picture",
+    ".json": "layout_json",
     ".psd": "psd",
     ".psb": "psd",
     ".ora": "ora",
@@ -91,7 +89,7 @@ def _exporter(path: Path) -> Exporter:
     if ending not in _MODULES:
         known = ", ".join(ENDINGS)
         raise UserError(f"{path} has no known ending: choose one of {known}, or none for a folder of layers")
-    module = import_module(f".{_MODULES[ending]}", __package__)
+    module = import_module(f".formats.{_MODULES[ending]}", __package__)
     exporter: Exporter = module.EXPORTERS[ending]
     return exporter
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..exporting import ExportSettings
-from ..job import Layout
+from ..job import ExportSettings, Layout
 from ..rendering import picture_height, render_strips
 from ..templates import Templates
 

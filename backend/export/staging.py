@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..files import UserError
-from ..job import STAGE
+from ..job import STAGE, UserError
 
 _OWN_FILES = ("layers.json", "merged.png")
 

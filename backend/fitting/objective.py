@@ -7,146 +7,19 @@ other. Noise suits nowhere, so the primitives learn to cover.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from copy import copy
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from ..color import decode, encode
-from ..engines import Iteration, Placement, Rasterizer, Scores
-from ..filters import shrunk
+from ..engines.interface import Iteration, Placement, Rasterizer, Scores
 from ..job import UserError
-from ..losses import Combination, Loss, pixel_error
+from ..losses import Combination
 from ..losses.regularizers import Stamps
+from ..pictures.color import decode, encode
 from ..templates import Templates
-
-NOISE_OFFSETS = 4096
-"""Places at which the noise may start: more than a usual fit has steps."""
-NOISE_STRIDE = 16  # numbers: a step of whole cache lines
-OPEN_CONTRAST = 8.0
-"""How much stronger the noise is where the canvas shows through the goal: errors of alpha then count for more.
-
-The PSNR of 600 stamps in a photograph that is cut out, shown on white, black and a grey checkerboard, differs by up to
-0.4 dB with 1, 0.33 dB with 3 and 0.26 dB with 8 or with noise that is 0 or 1; the PSNR itself is the same.
-"""
-BEST_PSNR = 100.0  # dB, reported for pictures that are equal
-CPU = torch.device("cpu")
-
-
-class NoiseCanvas:
-    """A new per-pixel random canvas whenever it is asked for, all cut from one sequence of random numbers.
-
-    Cutting elsewhere costs nothing, where drawing three numbers a pixel would cost half a step.
-    """
-
-    def __init__(
-        self,
-        height: int,
-        width: int,
-        generator: torch.Generator,
-        linear: bool,
-        device: torch.device = CPU,  # where it is to be; its numbers are the same on any
-        contrast: float = 1.0,
-    ) -> None:
-        self._shape = (3, height, width)
-        field = torch.rand(3 * height * width + NOISE_OFFSETS * NOISE_STRIDE, generator=generator).to(device)
-        if contrast != 1.0:
-            field = ((field - 0.5) * contrast + 0.5).clamp_(0.0, 1.0)
-        self._field = decode(field) if linear else field
-        self._generator = generator
-
-    def restarted(self, generator: torch.Generator) -> NoiseCanvas:
-        """The same random numbers, cut by another generator."""
-        result = copy(self)
-        result._generator = generator
-        return result
-
-    def draw(self) -> Tensor:
-        """[3, H, W] in the compositing space, not to be written to."""
-        offset = NOISE_STRIDE * int(torch.randint(NOISE_OFFSETS, (), generator=self._generator))
-        return self._field[offset : offset + math.prod(self._shape)].view(self._shape)
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What a fit is to look like, and how that is judged."""
-
-    target: Tensor  # [3, H, W] display-encoded
-    weight: Tensor | None = None  # [H, W] from 0 = stays clear to 1 = counts fully
-    importance: Tensor | None = None  # [H, W] factor on the training's errors
-    background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # judged on, display-encoded
-    losses: Mapping[str, float] = field(default_factory=dict)  # weights by name; none = "mse"
-    users_loss: Loss | None = None  # in place of them
-    containment: float = 1.0  # weight of what is to stay clear, relative to what counts most
-    hidden: Tensor | None = None  # [H, W] share that something in front covers: it neither counts nor must stay clear
-    transparent: bool = False  # the weight is also the alpha that the result is to have
-    straight: Tensor | None = None  # [3, H, W] the target's own colours, where it is transparent
-
-    @property
-    def colors(self) -> Tensor:
-        """The target's own colours [3, H, W], whatever is behind it."""
-        return self.target if self.straight is None else self.straight
-
-    @property
-    def seen(self) -> Tensor | None:
-        """What of the weight is seen: [H, W], None = everything alike; raises UserError where it is 0 all over."""
-        return None if self.weight is None else self.weights
-
-    @property
-    def weights(self) -> Tensor:
-        """What of the weight is seen: [H, W]; raises UserError where it is 0 all over."""
-        weight = torch.ones_like(self.target[0]) if self.weight is None else self.weight
-        if self.hidden is not None:
-            weight = weight * (1.0 - self.hidden)
-        if float(weight.double().sum()) <= 0:
-            raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
-        return weight
-
-    @property
-    def blank(self) -> bool:
-        """Whether all of it is to stay clear."""
-        return self.weight is not None and not bool((self.weight > 0).any())
-
-    @property
-    def counts(self) -> bool:
-        """Whether any of it does."""
-        if self.weight is None:
-            return self.hidden is None or bool((self.hidden < 1).any())
-        return bool((self.weight if self.hidden is None else self.weight * (1.0 - self.hidden)).any())
-
-    def to(self, device: torch.device) -> Goal:
-        return self._mapped(lambda planes: planes.to(device))
-
-    def shrunk(self, factor: int) -> Goal:
-        """The same for a picture that is smaller by this factor."""
-        return self._mapped(lambda planes: shrunk(planes, factor))
-
-    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Goal:
-        """The same with another target and other planes; change takes and gives [C, H, W]."""
-        planes = {name: getattr(self, name) for name in ("weight", "importance", "hidden")}
-        planes = {name: None if plane is None else change(plane[None])[0] for name, plane in planes.items()}
-        straight = None if self.straight is None else change(self.straight)
-        return replace(self, target=change(self.target), straight=straight, **planes)
-
-
-class Judge:
-    """Shows params [N, 9] (colours as composited) on the goal's background, and compares."""
-
-    def __init__(self, rasterizer: Rasterizer, goal: Goal, *, linear: bool = False) -> None:
-        self._rasterizer, self._target, self._linear = rasterizer, goal.target, linear
-        weight = goal.weights
-        self._weight = weight / (3.0 * float(weight.double().sum()))
-        plain = torch.tensor(goal.background).to(goal.target.device).reshape(3, 1, 1)
-        self._background = (decode(plain) if linear else plain).expand_as(goal.target)
-
-    def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, float]:
-        """The image [3, H, W], display-encoded, on the CPU, and its PSNR where the target counts, in dB."""
-        image, _ = self._rasterizer.forward(params, placement, self._background)
-        image = (encode(image) if self._linear else image).clamp_(0.0, 1.0)
-        error = pixel_error(image, self._target, self._weight)
-        return image.cpu(), min(BEST_PSNR, -10.0 * math.log10(max(error, 1e-30)))
+from .goal import Goal
+from .noise import OPEN_CONTRAST, NoiseCanvas
 
 
 class _Open:

@@ -12,10 +12,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..color import decode
-from ..engines import AdamRule, Variables
-from .limits import Bounds
-from .palette import nearest
+from ..engines.interface import AdamRule, Variables
+from ..pictures.color import decode
+from .constraints.limits import Bounds
+from .constraints.palette import nearest
 
 
 class Optimizer:

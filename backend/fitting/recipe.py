@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ..engines import AdamRule
+from ..engines.interface import AdamRule
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..color import composited
 from ..control import Control
 from ..job import Layout, Settings, UserError
 from ..losses import check_losses
-from ..metrics import psnr
+from ..metrics.picture import psnr
+from ..pictures.color import composited
 from ..rendering import render_layout
 from ..templates import Templates
-from . import FitResult, Observer, Snapshot, fit
+from . import fit
+from .constraints.spacing import check_spacing
+from .constraints.usage import capacities, divided
+from .loop import FitResult, Observer, Snapshot
 from .primitives import template_specs
-from .spacing import check_spacing
-from .usage import capacities, divided
 
 CONTAINMENT = 2.0
 """Paint outside of a region weighs so many times as much as that outside of a mask: it covers another region.

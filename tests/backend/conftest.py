@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.job import Job, Settings, TemplateSpec
+from backend.job import Settings, TemplateSpec
+from backend.job.job import Job
 from tests.backend.emulation.gpu import COMPILER, EmulatedGpu
 
 

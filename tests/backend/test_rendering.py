@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 import backend
-from backend.job import Layout, TemplateSpec, UserError
+from backend.job import TemplateSpec, UserError
+from backend.job.layout import Layout
 from backend.rendering import render, render_layout
 from backend.templates import Template, Templates
 

@@ -42,7 +42,7 @@ def session() -> Iterator[Condition]:
 
 def long_run(package: ModuleType) -> Iterator[Condition]:
     """Set up, begun, paused, continued and cancelled."""
-    run, preview = package.operators.optimize.RUN, package.operators.preview.PREVIEW
+    run, preview = package.operators.session.slots.RUN, package.operators.fit.preview.PREVIEW
     settings = bpy.context.scene.diffbmp
     image = bpy.data.images.new("grid", 256, 192)
     image.generated_type = "COLOR_GRID"
@@ -71,8 +71,8 @@ def long_run(package: ModuleType) -> Iterator[Condition]:
 
 def warm_run(package: ModuleType) -> Iterator[Condition]:
     """To its end, with planes while it runs."""
-    run, source = package.operators.optimize.RUN, bpy.context.scene
-    fit, live = source.diffbmp.fit, package.operators.live.live_scene
+    run, source = package.operators.session.slots.RUN, bpy.context.scene
+    fit, live = source.diffbmp.fit, package.operators.fit.live_planes.live_scene
     fit.steps, fit.live = 2000, True
     begin = time.monotonic()
     bpy.ops.diffbmp.optimize("INVOKE_DEFAULT")
@@ -88,7 +88,7 @@ def warm_run(package: ModuleType) -> Iterator[Condition]:
 
 def result(package: ModuleType) -> Iterator[Condition]:
     """Built, gone on with, undone."""
-    run, source = package.operators.optimize.RUN, bpy.context.scene.name
+    run, source = package.operators.session.slots.RUN, bpy.context.scene.name
     bpy.ops.diffbmp.build("INVOKE_DEFAULT")
     yield waiting(0.5)
     built = bpy.data.scenes[source].diffbmp.build.scene

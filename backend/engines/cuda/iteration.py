@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...color import decode_table
+from ...pictures.color import decode_table
 from ...templates import LEVELS_PER_OCTAVE, Templates
-from .. import PARAMETERS, AdamRule, Scores, Variables
 from ..compiled import LOSSES, plain
+from ..interface import PARAMETERS, AdamRule, Scores, Variables
 from . import structs
 from .buffers import Buffers
+from .launch import launch_bins, launch_each, launch_tiles
 from .levels import DeviceLevels
-from .rasterizer import launch_bins, launch_each, launch_tiles
 from .structs import DeviceStruct, Scene
 
 if TYPE_CHECKING:

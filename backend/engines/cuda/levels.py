@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...templates import Templates
-from .. import Placement
+from ..interface import Placement
 from ..levels import Level, level_tables
 
 Key = tuple[int, int, int]

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...color import decode_table
+from ...pictures.color import decode_table
 from ...templates import Templates
-from .. import AdamRule, Iteration, Placement
 from ..compiled import LOSSES, CompiledRasterizer, plain
+from ..interface import AdamRule, Iteration, Placement
 from . import structs
-from .buffers import Buffers, scan_blocks
+from .buffers import Buffers
+from .launch import launch_bins, launch_each, launch_tiles
 from .levels import DeviceLevels
 from .structs import Candidates, DeviceStruct, Scene
 
 if TYPE_CHECKING:
-    from .gpu import Gpu, Program
-
-_THREADS = 128  # of blocks whose threads or warps have a primitive each
+    from .gpu import Gpu
 
 
 class CudaRasterizer(CompiledRasterizer):
@@ -157,29 +156,3 @@ class CudaRasterizer(CompiledRasterizer):
             setattr(struct, name, tensor.data_ptr())
         struct.levels = self._levels.array.data_ptr()
         return kept
-
-
-def launch_bins(program: Program, scene: Scene, memory: Tensor) -> None:
-    """Prepares the primitives and bins them; scene.cells are 0 before. memory: where the scene is on the device."""
-    launch_each(program, "prepare_primitives", scene.count, memory)
-    launch_each(program, "count_pairs", scene.chunks * structs.WARP, memory)
-    cells = scene.tiles_x * scene.tiles_y * scene.chunks
-    program.launch("scan_cells", scan_blocks(cells) + scan_blocks(scene.count), structs.SCAN_THREADS, memory)
-    program.launch("scan_bases", 2, structs.SCAN_THREADS, memory)
-    launch_each(program, "fill_entries", scene.chunks * structs.WARP, memory)
-
-
-def launch_tiles(program: Program, scene: Scene, mode: str, memory: Tensor) -> None:
-    """Draws the binned primitives; gradients and the loss, where the mode has them."""
-    tiles = scene.tiles_x * scene.tiles_y
-    program.launch(f"rasterize_{mode}", tiles, structs.TILE_THREADS, memory)
-    if mode != "forward":
-        launch_each(program, "reduce_records", scene.count * structs.WARP, memory)
-    if mode in ("step", "scored"):
-        program.launch("sum_loss", 1, structs.SCAN_THREADS, memory)
-
-
-def launch_each(program: Program, kernel: str, threads: int, memory: Tensor) -> None:
-    """Launches so many threads, and those that fill up the last block."""
-    if threads:
-        program.launch(kernel, -(-threads // _THREADS), _THREADS, memory)

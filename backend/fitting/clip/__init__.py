@@ -14,13 +14,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ...clip import Clip
 from ...control import Control
-from ...job import Layout, Settings, UserError
+from ...engines.threads import torch_threads
+from ...job import Clip, Layout, Settings, UserError
 from ...templates import Templates
-from ...threads import torch_threads
-from .. import Snapshot, fit_goal
-from ..objective import Goal, Judge
+from .. import fit_goal
+from ..goal import Goal
+from ..judge import Judge
+from ..loop import Snapshot
 from .assembly import Shot, assembled, names_of, posed
 from .context import Context
 from .refinement import Refinement

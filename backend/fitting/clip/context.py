@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...clip import Clip
-from ...color import decode, encode
-from ...engines import AdamRule, Rasterizer, make_rasterizer
-from ...job import Settings
+from ...engines import make_rasterizer
+from ...engines.interface import AdamRule, Rasterizer
+from ...job import Clip, Settings
+from ...pictures.color import decode, encode
 from ...templates import Templates
-from ..limits import Bounds, StampLimits, bounded, locked_columns
-from ..objective import OPEN_CONTRAST, Goal, NoiseCanvas, Objective
+from ..constraints.limits import Bounds, StampLimits, bounded, locked_columns
+from ..constraints.palette import palette_of
+from ..constraints.usage import capacities
+from ..goal import Goal
+from ..noise import OPEN_CONTRAST, NoiseCanvas
+from ..objective import Objective
 from ..optimizer import decoding_slope
-from ..palette import palette_of
 from ..recipe import DEFAULT, Recipe
-from ..usage import capacities
 
 
 @dataclass(frozen=True)

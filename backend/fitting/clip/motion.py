@@ -6,7 +6,7 @@ import cv2
 import torch
 from torch import Tensor
 
-from ...flow import flow, warped
+from ...pictures.flow import flow, warped
 
 WINDOW = 9
 """Side of the window in which the flow must explain the change, px."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..limits import ROTATION
-from ..objective import Goal
+from ..constraints.limits import ROTATION
+from ..goal import Goal
 from ..optimizer import Optimizer
 from .context import Context
 from .paths import Paths

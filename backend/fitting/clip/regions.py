@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...clip import Clip
 from ...control import Control
-from ...job import Layout, Settings
+from ...job import Clip, Layout, Settings
 from ...templates import Templates
-from ..objective import Goal
+from ..goal import Goal
 from ..primitives import template_specs
 from ..regions import Part, Region, counts_of, parts_of, settings_of, stacked
 from . import ClipResult, ClipSnapshot, Journal, Observer, fit_clip

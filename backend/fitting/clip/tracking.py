@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from ...engines import Placement, Scores
-from ..limits import Bounds
-from ..objective import CPU, Goal
+from ...engines.interface import Placement, Scores
+from ..constraints.limits import Bounds
+from ..default.relocation import Candidates, CandidateSearch, Choice, exchange
+from ..goal import Goal
+from ..judge import CPU
 from ..optimizer import Optimizer
-from ..relocation import Candidates, CandidateSearch, Choice, exchange
 from .context import Context
 from .motion import motion, sampled
 from .stillness import Stillness, untouched

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...color import decode
-from ...devices import moved
+from ...engines.transfer import moved
+from ...pictures.color import decode
 from .start import PaperStart, largest_scale, least_scale, unit_length
 
 

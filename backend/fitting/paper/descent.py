@@ -8,12 +8,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ...color import decode
-from ...engines import Placement, make_rasterizer
-from ...job import Layout, Settings, UserError
-from ...settings import Limits
+from ...engines import make_rasterizer
+from ...engines.interface import Placement
+from ...job import Layout, Limits, Settings, UserError
+from ...pictures.color import decode
 from ...templates import Templates
-from ..objective import CPU, Goal, Judge
+from ..goal import Goal
+from ..judge import CPU, Judge
 from ..primitives import Primitives
 from . import PaperOptimizer, paper_recipe, prune
 from .objective import PaperObjective

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...color import decode
-from ...engines import Placement, Rasterizer
+from ...engines.interface import Placement, Rasterizer
 from ...losses import encoded_pixel_loss
-from ..objective import NoiseCanvas
+from ...pictures.color import decode
+from ..noise import NoiseCanvas
 from . import PaperRecipe
 
 

@@ -18,7 +18,7 @@ from cuda.core import ObjectCode
 from backend.engines.cuda import compiler
 from backend.engines.cuda.gpu import CudaGpu, Program, find_gpu
 from backend.engines.cuda.rasterizer import CudaRasterizer
-from tests.backend.test_cuda_engine import Scene, stamps
+from tests.backend.engines.test_cuda_engine import Scene, stamps
 
 
 class HostMemory:

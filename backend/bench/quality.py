@@ -1,0 +1,214 @@
+"""The quality bench: how good the pictures are and how long they take, by recipe and setting, measured in one run.
+
+A folder holds targets/ and templates/ with pictures; every target is made of every template alone (a pair). What is
+compared is fitted one after the other, turn and turn about, so that ratios of times are of one load of the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..control import Control
+from ..fitting import fit
+from ..job import Job, Limits, Settings, TemplateSpec, UserError
+from ..metrics.picture import psnr
+from ..runs.inputs import load_pictures
+from ..runs.measure import judge, supersampled
+from ..templates import load_templates
+from .quality_summary import explain, summarize, summarize_seeds  # noqa: F401
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+LONGEST_FIT = 600  # seconds, of a process
+BLACK = (0.0, 0.0, 0.0)
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the ways to fit that are compared."""
+
+    recipe: str = "default"
+    space: str = "display"
+    stretch: float = 1.0
+
+
+WAYS = {"paper": Way("paper"), "default": Way(), "stretch": Way(stretch=3.0), "linear": Way(space="linear")}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured with a pair."""
+
+    count: int = 1000
+    size: int = 512  # px
+    iterations: int = 100
+    few: tuple[int, ...] = (50, 100, 150, 200, 300)  # primitives: how many does `default` need to equal `paper`?
+    doubled: int = 2  # targets, the first ones, that are also made of twice as many primitives
+
+
+QUICK = Plan(count=60, size=96, iterations=10, few=(10, 30), doubled=1)
+"""A smoke test: its numbers mean nothing."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fit."""
+
+    target: Path
+    template: Path
+    way: str
+    count: int
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """What came of a fit. psnr in dB; `aa` is the supersampled picture, on_black that picture on a black canvas.
+
+    seconds are the fit's own, without the start of the process and the reading and writing of files.
+    """
+
+    target: str
+    template: str
+    way: str
+    count: int
+    seed: int
+    psnr: float
+    ssim: float
+    psnr_aa: float
+    ssim_aa: float
+    psnr_on_black: float
+    seconds: float
+
+
+def run(
+    folder: Path, *, targets: Sequence[str] = (), templates: Sequence[str] = (), plan: Plan | None = None, tell: Tell
+) -> dict[str, Any]:
+    """All that the bench measures, in folder/targets and folder/templates or those of them that are named.
+
+    Returns rows (QualityRow), processes (seconds of whole processes, by pair) and their summary
+    (bench_summary.summarize). tell is called with a line after each fit. Raises UserError for a folder without pictures
+    or with none of a name, and for a fit that fails.
+    """
+    plan = plan or Plan()
+    pairs = _pairs(folder, targets, templates)
+    _warm_up(pairs[0], plan)
+    rows = [_measured(case, plan, tell) for case in _cases(pairs, plan)]
+    processes = [_process(target, template, plan, tell) for target, template in pairs]
+    summary = summarize([asdict(row) for row in rows], plan.count)
+    return {"plan": asdict(plan), "rows": [asdict(row) for row in rows], "processes": processes, "summary": summary}
+
+
+def run_seeds(
+    folder: Path,
+    seeds: int,
+    *,
+    targets: Sequence[str] = (),
+    templates: Sequence[str] = (),
+    plan: Plan | None = None,
+    tell: Tell,
+) -> dict[str, Any]:
+    """The recipe `paper` alone, so many times with each pair, against the `anchor` figures of folder/baseline.json.
+
+    That file is optional: {"rows": [{"target", "template", "count", "anchor": {"psnr", "ssim"}}]}. Raises as run does.
+    """
+    plan = plan or Plan()
+    pairs = _pairs(folder, targets, templates)
+    cases = [Case(*pair, "paper", plan.count, seed) for pair in pairs for seed in range(seeds)]
+    rows = [asdict(_measured(case, plan, tell)) for case in cases]
+    file = folder / "baseline.json"
+    anchor = json.loads(file.read_text(encoding="utf-8")).get("rows", []) if file.exists() else []
+    return {"plan": asdict(plan), "rows": rows, "seeds": summarize_seeds(rows, anchor)}
+
+
+def _cases(pairs: list[tuple[Path, Path]], plan: Plan) -> Iterator[Case]:
+    targets = list(dict.fromkeys(target for target, _ in pairs))
+    for i, pair in enumerate(pairs):
+        cases = [Case(*pair, way, plan.count) for way in WAYS]
+        if pair[0] in targets[: plan.doubled]:
+            cases += [Case(*pair, way, 2 * plan.count) for way in ("paper", "default")]
+        yield from cases if i % 2 == 0 else reversed(cases)
+        yield from (Case(*pair, "default", count) for count in plan.few)
+
+
+def _warm_up(pair: tuple[Path, Path], plan: Plan) -> None:
+    """Loads what the first fit would have to load within its time."""
+    _measured(Case(*pair, "paper", 2), replace(plan, iterations=1), lambda line: None)
+    _measured(Case(*pair, "default", 2), replace(plan, iterations=1), lambda line: None)
+
+
+def _measured(case: Case, plan: Plan, tell: Tell) -> QualityRow:
+    way = WAYS[case.way]
+    settings = Settings(case.count, plan.size, plan.iterations, seed=case.seed, recipe=way.recipe, space=way.space)
+    job = Job(str(case.target), [TemplateSpec(str(case.template), limits=Limits(stretch=way.stretch))], settings)
+    target, weight = load_pictures(job)
+    templates = load_templates(job.templates)  # anew each time: their mip levels are a part of the fit's work
+    result = fit(target, templates, settings, weight=weight)
+    _, metrics = judge(result, target, weight, templates, settings, Control())
+    on_black = supersampled(replace(result.layout, background=BLACK), templates, settings, Control())
+    black_target, _ = load_pictures(replace(job, settings=replace(settings, background=BLACK)))
+    row = QualityRow(
+        target=case.target.stem,
+        template=case.template.stem,
+        way=case.way,
+        count=case.count,
+        seed=case.seed,
+        **{name: metrics[name] for name in ("psnr", "ssim", "psnr_aa", "ssim_aa")},
+        psnr_on_black=psnr(on_black if on_black is not None else torch.zeros_like(target), black_target, weight),
+        seconds=result.seconds,
+    )
+    tell(f"{row.target}, {row.template}, {row.way}, {row.count}: {row.psnr_aa:.2f} dB in {row.seconds:.1f} s")
+    return row
+
+
+def _process(target: Path, template: Path, plan: Plan, tell: Tell) -> dict[str, Any]:
+    """The command line's `fit`, from the start of its process to its end."""
+    options = {"count": plan.count, "size": plan.size, "iterations": plan.iterations}
+    arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    with tempfile.TemporaryDirectory(prefix="diffbmp-bench-") as scratch:
+        files = [str(target), "--templates", str(template), "--out", str(Path(scratch, "out"))]
+        command = [sys.executable, "-m", "backend", "fit", *files, *arguments]
+        begin = time.perf_counter()
+        process = subprocess.run(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_FIT,
+            check=False,
+        )
+        seconds = time.perf_counter() - begin
+    if process.returncode != 0:
+        last = process.stderr.strip().rpartition("\n")[2]
+        raise UserError(f"The fit of {target} with {template} failed: {last}")
+    tell(f"{target.stem}, {template.stem}, a whole process: {seconds:.1f} s")
+    return {"target": target.stem, "template": template.stem, "seconds": seconds}
+
+
+def _pairs(folder: Path, targets: Sequence[str], templates: Sequence[str]) -> list[tuple[Path, Path]]:
+    stamps = _pictures(folder / "templates", templates)
+    return [(target, stamp) for target in _pictures(folder / "targets", targets) for stamp in stamps]
+
+
+def _pictures(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The pictures of a folder: all, by name, or those of these names without their ending, in this order."""
+    found = {path.stem: path.resolve() for path in sorted(folder.glob("*")) if path.suffix.lower() in PICTURES}
+    if not found:
+        raise UserError(f"{folder} has no pictures: the quality bench needs a folder with targets/ and templates/")
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise UserError(f"{folder} has no picture {missing[0]}: it has {', '.join(found)}")
+    return [found[name] for name in names or found]

@@ -1,0 +1,151 @@
+"""The speed bench: the CPU engine's fused step against the reference engine, in one run on one machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..engines import native
+from ..engines.cpu import CpuRasterizer
+from ..engines.interface import Placement
+from ..engines.reference import ReferenceRasterizer
+from ..engines.threads import core_count, torch_threads
+from ..templates import Template, Templates
+
+SIZE, COUNT, SMALLEST, LARGEST = 512, 1000, 2.0, 50.0
+BIG_SIZE, BIG_COUNT = 4096, 20_000
+INSTRUCTION_SETS = {4: "AVX-512", 3: "AVX2", 2: "SSE4", 0: ""}
+
+
+def run() -> dict[str, Any]:
+    """Times of a step, samples per second and core for each instruction set, the ratio to the reference, memory."""
+    threads = core_count()
+    scene = Scene(SIZE, COUNT)
+    reference = ReferenceRasterizer(scene.templates, SIZE, SIZE, threads=threads)
+    engine = CpuRasterizer(scene.templates, SIZE, SIZE, threads=threads)
+    # Turn and turn about, and the least of each: what else the machine does can only add.
+    times: dict[str, list[float]] = {"cpu": [], "reference": []}
+    scene.step(reference)
+    for _ in range(3):
+        times["cpu"] += [_seconds(lambda: scene.step(engine)) for _ in range(10)]
+        times["reference"].append(_seconds(lambda: scene.step(reference)))
+    step, reference_step = min(times["cpu"]), min(times["reference"])
+    return {
+        "size": SIZE,
+        "count": COUNT,
+        "radii": [SMALLEST, LARGEST],
+        "threads": threads,
+        "device": engine.device,
+        "step_ms": step * 1e3,
+        "reference_step_ms": reference_step * 1e3,
+        "ratio": reference_step / step,
+        "instruction_sets": [_single_core(scene, level) for level in _levels()],
+        "memory": [_memory(SIZE, COUNT), _memory(BIG_SIZE, BIG_COUNT)],
+    }
+
+
+def explain(results: dict[str, Any]) -> str:
+    """The numbers as a table for people."""
+    memory = [m for m in results["memory"] if m]
+    lines = [
+        f"One step (forward, loss, backward), {results['size']} x {results['size']} px, {results['count']} primitives, "
+        f"radii {results['radii'][0]:g} to {results['radii'][1]:g} px, tint, {results['threads']} threads",
+        f"  cpu        {results['step_ms']:9.2f} ms   {results['device']}",
+        f"  reference  {results['reference_step_ms']:9.2f} ms   {results['ratio']:.0f} times as long",
+        "One core, G samples per second",
+        *(
+            f"  {s['name']:<9}  {s['gigasamples']:9.2f}      {s['step_ms']:.2f} ms a step"
+            for s in results["instruction_sets"]
+        ),
+        "Peak memory of a process that makes steps, and of it the engine's own, MB",
+        *(
+            f"  {m['size']:5} px, {m['count']:6} primitives {m['peak'] / 1e6:7.0f} {m['engine'] / 1e6:7.0f}"
+            for m in memory
+        ),
+    ]
+    return "\n".join(lines)
+
+
+class Scene:
+    """Random primitives of a striped square: a stamp that wastes nothing of its square is the hardest to rasterize."""
+
+    def __init__(self, size: int, count: int) -> None:
+        y, x = np.mgrid[-1:1:128j, -1:1:128j]
+        alpha = 0.55 + 0.45 * np.sin(12 * np.hypot(x, y) + 3 * x)
+        rgba = np.dstack([np.zeros((128, 128, 3)), 255 * alpha]).astype(np.uint8)
+        self.templates = Templates([Template("stripes", rgba)])
+        random = torch.Generator().manual_seed(0)
+        self.params = torch.rand(count, 9, generator=random)
+        self.params[:, :2] *= size
+        self.params[:, 2] = SMALLEST + (LARGEST - SMALLEST) * self.params[:, 2]
+        self.params[:, 3] = 1.0
+        self.params[:, 4] *= 2 * torch.pi
+        template = torch.zeros(count, dtype=torch.int64)
+        level = self.templates.choose_levels(template, self.params[:, 2], self.params[:, 3])
+        self.placement = Placement(template, level, torch.zeros(count, dtype=torch.bool))
+        self.target = torch.rand(3, size, size, generator=random)
+        self.background = torch.rand(3, size, size, generator=random)
+        self.weight = torch.full((size, size), 1 / (3 * size * size))
+
+    def step(self, rasterizer: CpuRasterizer | ReferenceRasterizer) -> Tensor:
+        # As in a fit: the engine's threads are its own. The reference asks for torch's.
+        with torch_threads(1):
+            return rasterizer.step(self.params, self.placement, self.background, self.target, self.weight)[1]
+
+
+def _single_core(scene: Scene, level: int) -> dict[str, Any]:
+    engine = CpuRasterizer(scene.templates, SIZE, SIZE, threads=1, instructions=level or None)
+    scene.step(engine)
+    step = min(_seconds(lambda: scene.step(engine)) for _ in range(100))
+    return {
+        "name": native.load(level or None)[1],
+        "step_ms": step * 1e3,
+        "samples": engine.samples,
+        "gigasamples": engine.samples / step / 1e9,
+    }
+
+
+def _levels() -> list[int]:
+    """The instruction sets that this processor has, by x86-64 level; 0 alone elsewhere."""
+    best = native.load()[0].cpu_level()
+    return list(range(best, 1, -1)) if best else [0]
+
+
+def _memory(size: int, count: int) -> dict[str, int]:
+    """Peak bytes of a fresh process that makes two steps, and of it the engine's own; empty on Windows."""
+    if sys.platform == "win32":
+        return {}
+    code = f"from backend.bench_speed import report_memory; report_memory({size}, {count})"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=600, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def report_memory(size: int, count: int) -> None:
+    """Writes what _memory returns to stdout as JSON; meant for a process of its own."""
+    import resource
+
+    scene = Scene(size, count)
+    engine = CpuRasterizer(scene.templates, size, size)
+    for _ in range(2):
+        scene.step(engine)
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    json.dump({"size": size, "count": count, "peak": peak, "engine": engine.held_bytes}, sys.stdout)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

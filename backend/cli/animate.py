@@ -1,0 +1,100 @@
+"""The command line's `animate` and `merge`: clips made of layouts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..job import UserError, check_range
+from ..layouts.easings import EASINGS
+
+if TYPE_CHECKING:
+    from ..job import Layout
+    from ..templates import Templates
+
+GROWTHS = ("back", "random", "left", "center")
+MAX_FRAMES = 100_000
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Of `animate`, which has a command for each kind."""
+    kinds = parser.add_subparsers(required=True, metavar="KIND", dest="kind")
+    move = kinds.add_parser("transition", help="stamps move from one layout to the next")
+    move.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="folders that fit wrote, two or more")
+    grow = kinds.add_parser("growth", help="a picture appears stamp by stamp")
+    grow.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit wrote")
+    grow.add_argument("--order", choices=GROWTHS, default="back", help="which stamps appear first (back)")
+    text = "share of the time that one takes (0.25)"
+    grow.add_argument("--overlap", type=float, default=0.25, metavar="S", help=text)
+    fitted = kinds.add_parser("recording", help="the course of a fit that was made with --record")
+    fitted.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit --record wrote")
+    for kind in (move, grow, fitted):
+        add = kind.add_argument
+        add("--out", type=Path, required=True, metavar="DIR", help="folder for the clip's layout")
+        add("--frames", type=int, default=48, metavar="N", help="of each way, of the growth or of the course (48)")
+        add("--hold", type=int, default=12, metavar="N", help="frames in which a picture stands still (12)")
+        add("--easing", choices=EASINGS, default="smooth", help="how a motion begins and ends (smooth)")
+        add("--fps", type=float, default=24.0, metavar="N", help="frames a second (24)")
+        add("--render", action="store_true", help="draw the frames, too")
+
+
+def animate(args: argparse.Namespace) -> int:
+    """Raises UserError for layouts that do not go together."""
+    check_range("--frames", args.frames, 2, MAX_FRAMES)
+    check_range("--hold", args.hold, 0, MAX_FRAMES)
+    check_range("--fps", args.fps, 1e-3, 1e4)
+    _check_out(args)
+    from ..layouts.animate import growth, retimed, transition
+    from ..layouts.result_folder import load_recording, load_result
+
+    results = [load_result(folder) for folder in args.layouts]
+    templates = results[0][1]
+    options = {"frames": args.frames, "hold": args.hold, "easing": args.easing, "fps": args.fps}
+    if args.kind == "growth":
+        check_range("--overlap", args.overlap, 0.0, 1.0)
+        layout = growth(results[0][0], order=args.order, overlap=args.overlap, **options)
+    elif args.kind == "recording":
+        layout = retimed(load_recording(args.layouts[0]), **options)
+    else:
+        if len(results) < 2:
+            raise UserError("A transition needs two layouts at least: name another one")
+        layout = transition([one for one, _ in results], templates, **options)
+    _write(layout, templates, args)
+    return 0
+
+
+def _write(layout: Layout, templates: Templates, args: argparse.Namespace) -> None:
+    """The clip's folder, with its frames where they are asked for."""
+    from ..layouts.result_folder import ResultFolder
+    from ..rendering import render_layout
+
+    folder = ResultFolder(args.out, templates)
+    folder.save(layout)
+    if args.render:
+        opaque = slice(None) if layout.transparent else slice(3)
+        pictures = (
+            (number, render_layout(layout, templates, frame=index, transparent=layout.transparent)[opaque])
+            for index, number in enumerate(layout.frames)
+        )
+        folder.finish_clip(pictures, lambda: {"count": layout.count})
+
+
+def _check_out(args: argparse.Namespace) -> None:
+    if args.out.resolve() in (folder.resolve() for folder in args.layouts):
+        raise UserError(f"{args.out} is what the clip is made of, which it would replace: choose another folder")
+
+
+def add_merge_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="parts of a clip, in the order of time")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the whole clip's layout")
+    parser.add_argument("--render", action="store_true", help="draw the frames, too")
+
+
+def merge(args: argparse.Namespace) -> int:
+    """Raises UserError for parts that do not go together."""
+    _check_out(args)
+    from ..layouts.merge import merged_folders
+
+    _write(*merged_folders(args.layouts), args)
+    return 0

@@ -1,0 +1,60 @@
+"""Progress for people: a bar on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from typing import TextIO
+
+from ..job import Event, Exporting, Log, Progress
+
+_BAR, _NUMBERS = 20, 56  # characters
+_LOG_SECONDS = 5.0
+
+
+class Console:
+    """Writes events to a stream."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._next_line = 0.0
+        self._open_line = False
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Log):
+            self.line(event.text)
+        elif isinstance(event, Progress):
+            self._bar(event.step, event.total, _numbers(event))
+        elif isinstance(event, Exporting):
+            self._bar(event.done, event.total, f"{100 * event.done // event.total} %")
+
+    def line(self, text: str) -> None:
+        """A line of its own, below a bar that may stand there."""
+        self._stream.write(("\n" if self._open_line else "") + text + "\n")
+        self._stream.flush()
+        self._open_line = False
+
+    def _bar(self, step: int, total: int, text: str) -> None:
+        if self._terminal:
+            bar = "#" * (_BAR * step // total)
+            self._stream.write(f"\r[{bar:<{_BAR}}] {text:<{_NUMBERS}}")
+            self._stream.flush()
+            self._open_line = True
+        elif step == total or time.monotonic() >= self._next_line:
+            self.line(text)
+            self._next_line = time.monotonic() + _LOG_SECONDS
+
+
+def _numbers(event: Progress) -> str:
+    digits = len(str(event.total))
+    step = f"{event.step:{digits}}/{event.total}"
+    what = f"loss {event.loss:.5g}" if event.frame is None else f"frame {event.frame}"
+    return f"{step}  {what}  {event.psnr:.2f} dB  {_duration(event.seconds_left)} left"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

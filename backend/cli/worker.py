@@ -1,0 +1,142 @@
+"""The process that Blender starts: commands come in on stdin, events go out on stdout, one JSON object a line each.
+
+It serves job after job, so that what was imported and set up stays warm. The end of stdin means that Blender is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import NoReturn
+
+from ..control import Control, termination_calls
+from ..job import Command, Error, Event, ExportJob, Job, Log, UserError, encode_event
+
+IDLE_SECONDS = 600.0
+"""Without a job for so long, the process ends and gives back its memory."""
+
+GRACE_SECONDS = 0.8
+"""From the end of stdin to the end of the process, whatever it computes: the folder holds a checkpoint at all times."""
+
+
+def main() -> NoReturn:
+    """Serves stdin until it ends or says quit, or a signal comes; then ends the process."""
+    # A stray print, of Python or of a native library, goes to the log and not among the events.
+    events = FileIO(os.dup(1), "w")
+    os.dup2(2, 1)
+    worker = Worker(events)
+    # Unbuffered: a buffer's lock, held by a thread that waits for input, would break the end of the interpreter.
+    commands = FileIO(0, closefd=False)
+    threading.Thread(target=worker.listen, args=(commands,), name="commands", daemon=True).start()
+    with termination_calls(worker.stop):
+        status = worker.serve()
+    sys.stderr.flush()
+    # Taking torch down would need another second.
+    os._exit(status)
+
+
+@dataclass
+class _Request:
+    command: str
+    job: Path
+    out: Path
+    control: Control = field(default_factory=Control)
+
+
+class Worker:
+    """Runs the jobs in the thread that calls serve(), takes commands in the one that calls listen()."""
+
+    def __init__(self, events: FileIO) -> None:
+        self._events = events
+        self._events_lock = threading.Lock()
+        self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self._requests: list[_Request] = []  # not yet done, the first one runs
+
+    def serve(self) -> int:
+        """Runs jobs until stop() is called. Returns the exit status."""
+        try:
+            from ..runs.export import run_export
+            from ..runs.picture import run_job
+        except ModuleNotFoundError as error:
+            self._send(Error(f"{sys.executable} has no {error.name}: install the backend's packages", "install"))
+            return 2
+        self._send(Log("Ready"))
+        while (request := self._next()) is not None:
+            try:
+                if request.command == "fit":
+                    run_job(Job.load(request.job), request.out, self._send, request.control)
+                else:
+                    job = ExportJob.load(request.job)
+                    run_export(Path(job.layout), request.out, job.settings, self._send, request.control, job.token)
+            except UserError as error:
+                self._send(Error(error.message, error.action))
+            self._requests.remove(request)
+        return 0
+
+    def _next(self) -> _Request | None:
+        with suppress(Empty):
+            return self._queue.get(timeout=IDLE_SECONDS)
+        return None
+
+    def listen(self, lines: FileIO) -> None:
+        """Obeys commands until the lines end or one of them is `quit`."""
+        for line in filter(bytes.strip, lines):
+            try:
+                command = Command.decode(line.decode("utf-8", "replace"))
+            except UserError as error:
+                self._send(Error(error.message))
+                continue
+            if command.command == "quit":
+                break
+            self._obey(command)
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the job in hand with its best layout, drops the others and ends serve(); by force if that takes long."""
+        for request in list(self._requests):
+            request.control.cancel()
+        self._queue.put(None)
+        deadline = threading.Timer(GRACE_SECONDS, _end_now)
+        deadline.daemon = True
+        deadline.start()
+
+    def _obey(self, command: Command) -> None:
+        requests = list(self._requests)
+        if command.command in ("fit", "export"):
+            self._accept(command)
+        elif command.command == "cancel":
+            for request in requests:
+                request.control.cancel()
+        elif requests:
+            control = requests[0].control
+            control.pause() if command.command == "pause" else control.resume()
+
+    def _accept(self, command: Command) -> None:
+        if not command.job or not command.out:
+            self._send(Error(f"The command {command.command} needs job and out"))
+            return
+        request = _Request(command.command, Path(command.job), Path(command.out))
+        self._requests.append(request)
+        self._queue.put(request)
+
+    def _send(self, event: Event) -> None:
+        line = encode_event(event).encode() + b"\n"
+        try:
+            with self._events_lock:
+                self._events.write(line)
+        except OSError:
+            # Nobody reads any more.
+            self.stop()
+
+
+def _end_now() -> None:
+    """Ends the process, whatever it does; an export that is in work leaves nothing."""
+    if staging := sys.modules.get(f"{__package__.rpartition('.')[0]}.export.staging"):
+        staging.drop_stages()
+    os._exit(0)

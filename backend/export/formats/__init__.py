@@ -1,0 +1,1 @@
+"""One file format each, loaded when it is asked for."""

@@ -1,0 +1,25 @@
+"""A layout as one flat picture."""
+
+from __future__ import annotations
+
+from ...job import written_aside
+from ..base import Export, Exporter
+from ..writers.png import PngWriter
+
+
+def export_png(task: Export) -> None:
+    """RGB, or straight RGBA where the background is left out; in strips, so that it may be of any size."""
+    width, height = task.size
+    with written_aside(task.path) as aside, open(aside, "wb") as file:
+        settings = task.settings
+        writer = PngWriter(file, width, height, 4 if task.transparent else 3, settings.bits, settings.resolution)
+        done = 0
+        for strip in task.strips():
+            task.tell(done, height)
+            writer.write(strip)
+            done += strip.shape[1]
+        writer.finish()
+        task.tell(height, height)
+
+
+EXPORTERS: dict[str, Exporter] = {".png": export_png}

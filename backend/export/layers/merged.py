@@ -1,0 +1,41 @@
+"""The picture that layered files carry beside their layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import Export
+
+ByteArray = NDArray[np.uint8]
+
+
+def background_color(task: Export) -> tuple[int, int, int] | None:
+    """Of the background layer, 8 bits; None where there is none."""
+    if task.transparent or not task.settings.background:
+        return None
+    red, green, blue = (round(255 * value) for value in task.layout.background)
+    return red, green, blue
+
+
+def merged_picture(task: Export, *, over_white: bool) -> ByteArray:
+    """What the layers look like together: [h, w, 4] as other programs composite them, in display-encoded numbers.
+
+    Where there is no background layer it is transparent. over_white: its colours then lie over white, and are not
+    straight, as readers of PSD expect.
+    """
+    width, height = task.size
+    transparent = background_color(task) is None
+    shown = replace(task, layout=replace(task.layout, space="display"))
+    result: ByteArray = np.empty((height, width, 4), np.uint8)
+    top = 0
+    for strip in shown.strips(transparent=transparent, supersample=1):
+        task.tell(0, height)
+        if transparent and over_white:
+            strip[:3] = strip[:3] * strip[3:] + (1 - strip[3:])
+        rows = (strip * 255).round().byte().permute(1, 2, 0).numpy()
+        result[top : top + len(rows)] = rows
+        top += len(rows)
+    return result

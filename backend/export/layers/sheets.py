@@ -1,0 +1,184 @@
+"""Primitives as layers of their own: each is moved by whole pixels to a free place on a sheet, and the engine renders
+the sheet. So a layer has exactly the pixels that the primitive has in the picture, whatever lies over it there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...engines import make_rasterizer
+from ...engines.interface import Placement
+from ...rendering import STRIP_PIXELS, scaled_tensors
+from ..base import Export
+
+SHEET_PIXELS = 2**22
+"""Of one sheet, unless a single layer is larger."""
+
+REACH = 0.5
+"""How far layers go beyond the canvas, in its sides: what lies farther out is left out."""
+
+ByteArray = NDArray[np.uint8]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A layer that is to be rendered: one primitive, or several that are merged, front first."""
+
+    name: str
+    primitives: tuple[int, ...]
+    frame: int = 0  # by its number from 0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that was rendered, without empty rows and columns at its sides; of no size where nothing is seen."""
+
+    item: Item
+    left: int  # px, may lie beyond the canvas, as may the others
+    top: int
+    pixels: ByteArray  # [h, w, 4] straight RGBA, display-encoded
+    opacity: int  # 0 to 255; together with the pixels' alpha it is the primitive's
+
+
+class FrameSheets:
+    """The primitives of one frame at the size of the export, in the order of the layout."""
+
+    def __init__(self, task: Export, frame: int) -> None:
+        self._task = task
+        width, height = task.size
+        order = torch.from_numpy(task.layout.order(frame))
+        params, placement = scaled_tensors(task.layout, task.templates, width, frame)
+        back = order.argsort()
+        self.params = params[back]  # [N, 9]
+        self.placement = Placement(placement.template[back], placement.level[back], placement.mirror[back])
+        self.boxes = self._boxes(width, height)  # [N, 4] left, top, right, bottom, px
+
+    def _boxes(self, width: int, height: int) -> IntArray:
+        """What each primitive covers at most, within reach of the canvas; all zero where that is nothing."""
+        x, y, scale, aspect, rotation = self.params[:, :5].double().T
+        shapes = self._task.templates.shapes(self.params.device)
+        size = shapes.size[self.placement.template].double()  # [N, 2] texels
+        texels = (size * 2.0 ** (-self.placement.level.double() / 2)).round().clamp_min(1)  # of the level
+        axes = torch.stack([scale * aspect.sqrt(), scale / aspect.sqrt()], 1)
+        half = axes * size / size.amax(1, keepdim=True)
+        half = half * (1 + 2 / texels)  # bilinear samples reach half a texel farther
+        cos, sin = rotation.cos().abs(), rotation.sin().abs()
+        extent = torch.stack([cos * half[:, 0] + sin * half[:, 1], sin * half[:, 0] + cos * half[:, 1]], 1)
+        center = torch.stack([x, y], 1)
+        low, high = (center - extent).floor() - 1, (center + extent).ceil() + 1
+        sides = torch.tensor([width, height])
+        reach = (sides * REACH).ceil()
+        self.cut = ((low < -reach) | (high > sides + reach)).any(1).numpy()  # [N] bool
+        boxes = torch.cat([low.maximum(-reach), high.minimum(sides + reach)], 1).long().numpy()
+        boxes[(boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])] = 0
+        return boxes
+
+    def box(self, item: Item) -> tuple[int, int, int, int]:
+        """What an item covers at most: left, top, right, bottom, px."""
+        boxes = self.boxes[list(item.primitives)]
+        boxes = boxes[boxes[:, 2] > boxes[:, 0]]
+        if not len(boxes):
+            return 0, 0, 0, 0
+        left, top = boxes[:, :2].min(0).tolist()
+        right, bottom = boxes[:, 2:].max(0).tolist()
+        return left, top, right, bottom
+
+    def render(self, items: Sequence[Item]) -> Iterator[Layer]:
+        """Items of this frame as layers, in the same order."""
+        begin, area = 0, 0
+        for end, item in enumerate(items):
+            left, top, right, bottom = self.box(item)
+            added = (right - left) * (bottom - top)
+            # What is cut off must not come to lie on a neighbour.
+            alone = bool(self.cut[list(item.primitives)].any())
+            if end > begin and (alone or area + added > SHEET_PIXELS):
+                yield from self._sheet(items[begin:end])
+                begin, area = end, 0
+            area += added if not alone else SHEET_PIXELS
+        if begin < len(items):
+            yield from self._sheet(items[begin:])
+
+    def _sheet(self, items: Sequence[Item]) -> Iterator[Layer]:
+        boxes = np.array([self.box(item) for item in items])
+        sizes = boxes[:, 2:] - boxes[:, :2]
+        places, width, height = packed(sizes)
+        rows = torch.tensor([row for item in items for row in item.primitives])
+        lengths = torch.tensor([len(item.primitives) for item in items])
+        moves = torch.from_numpy(places - boxes[:, :2]).repeat_interleave(lengths, 0)
+        params = self.params[rows].clone()
+        # In float64, so that the place within the pixel stays the same.
+        params[:, :2] = (params[:, :2].double() + moves).float()
+        opacity = [self._opacity(item) for item in items]
+        first = (lengths.cumsum(0) - lengths).tolist()
+        for row, item, step in zip(first, items, opacity, strict=True):
+            if len(item.primitives) == 1:
+                # The rest of an opacity between two steps, so that layer and pixels together have it exactly.
+                params[row, 5] = min(1.0, float(params[row, 5]) * 255.0 / step) if step else 1.0
+        sheet = self._rendered(params, rows, width, height)
+        for item, (left, top), (x, y), (w, h), alpha in zip(items, boxes[:, :2], places, sizes, opacity, strict=True):
+            yield _trimmed(item, int(left), int(top), sheet[y : y + h, x : x + w], alpha)
+
+    def _opacity(self, item: Item) -> int:
+        """Of the layer; what is merged, or carries an effect, has it in its pixels: Krita would apply it twice."""
+        if len(item.primitives) > 1 or has_overlay(self._task, item):
+            return 255
+        return int(np.ceil(float(self.params[item.primitives[0], 5]) * 255.0 - 1e-4))
+
+    def _rendered(self, params: Tensor, rows: Tensor, width: int, height: int) -> ByteArray:
+        """Primitives without a background: [height, width, 4] straight RGBA."""
+        sheet: ByteArray = np.zeros((height, width, 4), np.uint8)
+        settings = self._task.settings
+        most = max(1, STRIP_PIXELS // max(width, 1) // 4)
+        placement = Placement(self.placement.template[rows], self.placement.level[rows], self.placement.mirror[rows])
+        for top in range(0, height if width else 0, most):
+            strip = sheet[top : top + most]
+            rasterizer = make_rasterizer(
+                settings.engine, self._task.templates, len(strip), width, space="display", threads=settings.threads
+            )
+            there = rasterizer.torch_device
+            moved = params.clone()
+            moved[:, 1] -= top
+            nothing = torch.zeros(3, 1, 1, device=there).expand(3, len(strip), width)
+            image, alpha = rasterizer.forward(moved.to(there), placement.to(there), nothing)
+            straight = torch.cat([image / alpha.clamp_min(1e-6), alpha[None]])
+            strip[:] = (straight.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        return sheet
+
+
+def has_overlay(task: Export, item: Item) -> bool:
+    """Whether a layer carries its colour as an effect, too: one tinted primitive, where that is asked for."""
+    spec = task.layout.templates[task.layout.template[item.primitives[0]]]
+    return task.settings.overlay and len(item.primitives) == 1 and (spec.mode == "tint" or spec.blend == 0)
+
+
+def packed(sizes: IntArray) -> tuple[IntArray, int, int]:
+    """Places for rectangles on a sheet, side by side on shelves, the highest first.
+
+    sizes: [N, 2] width, height. Returns left and top of each [N, 2], and the width and the height of the sheet.
+    """
+    area = int(sizes.prod(1).sum())
+    width = max(int(np.ceil(np.sqrt(area))), int(sizes[:, 0].max(initial=0)))
+    places = np.zeros_like(sizes)
+    x = y = shelf = 0
+    for index in np.argsort(-sizes[:, 1], kind="stable").tolist():
+        w, h = sizes[index].tolist()
+        if x + w > width:
+            x, y, shelf = 0, y + shelf, 0
+        places[index] = x, y
+        x, shelf = x + w, max(shelf, h)
+    return places, width, y + shelf
+
+
+def _trimmed(item: Item, left: int, top: int, pixels: ByteArray, opacity: int) -> Layer:
+    seen = pixels[..., 3] > 0
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if not len(rows):
+        return Layer(item, 0, 0, np.zeros((0, 0, 4), np.uint8), opacity)
+    inner = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Layer(item, left + int(columns[0]), top + int(rows[0]), inner.copy(), opacity)

@@ -1,0 +1,36 @@
+"""How much of each primitive is seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ...engines import make_rasterizer
+from ...rendering import layout_tensors
+from ...templates import Templates
+from ..base import Export
+
+
+def visible_areas(task: Export, frame: int) -> Tensor:
+    """The alpha with which each primitive shows through those in front of it, summed over the canvas: [N] px.
+
+    A tinted picture is linear in a primitive's colour, and by as much as it is seen.
+    """
+    layout = task.layout
+    tinted = Templates([replace(item, mode="tint") for item in task.templates.items])
+    params, placement = layout_tensors(layout, frame)
+    rasterizer = make_rasterizer(
+        task.settings.engine, tinted, layout.height, layout.width, threads=task.settings.threads
+    )
+    there = rasterizer.torch_device
+    plane = torch.zeros(3, layout.height, layout.width, device=there)
+    params, placement = params.to(there), placement.to(there)
+    rasterizer.forward(params, placement, plane)
+    ones = torch.zeros_like(plane)
+    ones[0] = 1.0
+    areas = rasterizer.backward(params, placement, plane, ones, torch.zeros_like(plane[0]))[:, 6].cpu()
+    by_index = torch.empty_like(areas)
+    by_index[torch.from_numpy(layout.order(frame))] = areas
+    return by_index

@@ -1,0 +1,1 @@
+"""Bytes of file formats that no library streams."""

@@ -1,0 +1,1 @@
+"""What a primitive may do: limits, palette, spacing, usage."""

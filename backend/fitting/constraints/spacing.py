@@ -1,0 +1,209 @@
+"""Minimum spacing: primitives whose centres are too close to each other are pushed apart.
+
+Positions are float64 arrays here; what comes back is float32 and keeps the spacing exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...job import UserError
+
+IndexArray = NDArray[np.int64]
+Points = NDArray[np.float64]  # [N, 2] px
+
+TOLERANCE = 1e-3  # px
+"""By which a spacing may be missed. It is aimed at that much more, so that rounding to float32 takes nothing away."""
+
+_BLOCK = 2**21  # pairs at once
+_GOLDEN = math.pi * (3.0 - math.sqrt(5.0))
+_EAGERNESS = 3.0  # of a push: more than 1, because most are in the way of others
+_PATIENCE = 300  # rounds of the last settling, which ...
+_SLACK = 1.02  # ... aims at that much more than is needed, to be done in rounds that can be counted
+_MOMENTUM = 0.7  # going on in its direction, which takes a fifth of the rounds; but moves more than need be, so ...
+_MOMENTUM_RISE = 0.01  # ... by this much more of it a round
+
+
+def check_spacing(spacing: float, count: int, height: int, width: int) -> None:
+    """Raises UserError where `count` centres do not fit on the canvas with that many px between any two."""
+    if spacing <= 0.0 or len(_lattice(spacing + 2 * TOLERANCE, height, width)[0]) >= count:
+        return
+    longer = max(height, width)
+    most = greatest_spacing(count, height, width) / longer
+    raise UserError(
+        f"{count:,} primitives do not fit on the canvas with a spacing of {spacing / longer:.4g} of its longer side: "
+        f"ask for {math.floor(most * 1e4) / 1e4:.4g} at most, or for fewer primitives"
+    )
+
+
+def greatest_spacing(count: int, height: int, width: int) -> float:
+    """The spacing in px, at most the canvas's longer side, at which `count` centres fit, in a hexagonal lattice."""
+    low, high = 0.5 * math.sqrt(height * width / count), float(max(height, width))  # the lower one always fits
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        fits = len(_lattice(middle + 2 * TOLERANCE, height, width)[0]) >= count
+        low, high = (middle, high) if fits else (low, middle)
+    return low
+
+
+def spread(
+    x: Tensor,  # [N] px
+    y: Tensor,  # [N] px
+    spacing: float,  # px
+    movable: Tensor | None,  # [N] bool, None = all
+    height: int,
+    width: int,
+    rounds: int = 4,
+) -> tuple[Tensor, Tensor]:
+    """Pushes apart centres that are closer to each other than the spacing, by a few rounds: x [N], y [N].
+
+    They stay on the canvas; the ones that may not move do not. The same numbers for any number of threads.
+    """
+    points = torch.stack([x, y], 1).double().numpy()
+    weight = _weights(points, movable)
+    for _ in range(rounds):
+        points, worst = _pushed(points, weight, spacing + TOLERANCE, height, width)
+        if worst <= 0.0:
+            break
+    return _columns(points)
+
+
+def settle(
+    x: Tensor,  # [N] px
+    y: Tensor,  # [N] px
+    spacing: float,  # px
+    movable: Tensor | None,  # [N] bool, None = all
+    height: int,
+    width: int,
+) -> tuple[Tensor, Tensor]:
+    """Spreads until any two centres are the spacing apart, to TOLERANCE px: x [N], y [N].
+
+    Where they jam, though they would fit (check_spacing), they are laid on a hexagonal lattice. Only where some may not
+    move can it fail; then they are as far apart as pushing has brought them.
+    """
+    points = before = torch.stack([x, y], 1).double().numpy()
+    weight = _weights(points, movable)
+    aim = spacing * _SLACK + TOLERANCE
+    for step in range(_PATIENCE):
+        going = (points + min(_MOMENTUM, _MOMENTUM_RISE * step) * (points - before)).clip(0.0, [width, height])
+        going[weight == 0] = points[weight == 0]
+        pushed, worst = _pushed(going, weight, aim, height, width)
+        if aim - worst >= spacing + 0.5 * TOLERANCE:
+            return _columns(going)
+        points, before = pushed, points
+    laid = _laid(points, weight, spacing + 2 * TOLERANCE, height, width)
+    return _columns(points if laid is None else laid)
+
+
+def pairs_within(points: Points, others: Points, reach: float) -> Iterator[tuple[IndexArray, IndexArray]]:
+    """Blocks of all pairs (i of others, j of points) that are less than `reach` apart, by a grid of cells.
+
+    i ascends. Memory grows with the points and one block, not with the pairs.
+    """
+    if len(points) == 0 or len(others) == 0:
+        return
+    origin = points.min(0) - reach
+    cells = np.floor((points - origin) / reach).astype(np.int64)
+    columns = int(cells[:, 0].max()) + 2
+    last = int(cells[:, 1].max()) + 1
+    key = cells[:, 1] * columns + cells[:, 0]
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    cell = np.floor((others - origin) / reach).clip(-2, [columns + 1, last + 2]).astype(np.int64)
+    # Three cells side by side are one run of the sorted points.
+    rows = cell[:, 1, None] + np.arange(-1, 2)
+    left, right = (cell[:, 0, None] - 1).clip(0, columns), (cell[:, 0, None] + 1).clip(-1, columns - 1)
+    begin = np.searchsorted(key, rows * columns + left)
+    number = (np.searchsorted(key, rows * columns + right, side="right") - begin).clip(0)
+    total = number.sum(1).cumsum()
+    first = 0
+    while first < len(others):
+        done = total[first - 1] if first else 0
+        end = max(first + 1, int(np.searchsorted(total, done + _BLOCK, side="right")))
+        run = number[first:end].ravel()
+        i = np.repeat(np.arange(first, end), 3).repeat(run)
+        j = order[np.arange(run.sum()) + np.repeat(begin[first:end].ravel() - (run.cumsum() - run), run)]
+        near = np.square(others[i] - points[j]).sum(1) < reach * reach
+        yield i[near], j[near]
+        first = end
+
+
+def _weights(points: Points, movable: Tensor | None) -> Points:
+    """1 where a point may move, 0 elsewhere: [N]."""
+    return np.ones(len(points)) if movable is None else movable.double().numpy()
+
+
+def _pushed(points: Points, weight: Points, reach: float, height: int, width: int) -> tuple[Points, float]:
+    """Every point pushed by all that are too close at once, and by how many px the reach was missed at most."""
+    shift, number = np.zeros_like(points), np.zeros(len(points))
+    worst = 0.0
+    for i, j in pairs_within(points, points, reach):
+        chosen = (i != j) & (weight[i] + weight[j] > 0)
+        i, j = i[chosen], j[chosen]
+        if len(i) == 0:
+            continue
+        apart = points[i] - points[j]
+        distance = np.sqrt(np.square(apart).sum(1))
+        worst = max(worst, reach - float(distance.min()))
+        # Two in one place go ways that depend on their numbers alone.
+        angle = _GOLDEN * np.minimum(i, j)
+        way = np.stack([np.cos(angle), np.sin(angle)], 1) * np.sign(i - j)[:, None]
+        apart = np.where(distance[:, None] > 1e-9, apart / np.maximum(distance, 1e-9)[:, None], way)
+        push = apart * ((reach - distance) * weight[i] / (weight[i] + weight[j]))[:, None]
+        shift += np.stack([np.bincount(i, push[:, axis], len(points)) for axis in (0, 1)], 1)
+        number += np.bincount(i, minlength=len(points))
+    share = np.minimum(1.0, _EAGERNESS / np.maximum(number, 1.0))
+    # Thrown back from the edge: where they only stopped there, they would jam along it.
+    corner = np.array([width, height])
+    moved = (corner - np.abs(corner - np.abs(points + shift * share[:, None]))).clip(0.0, corner)
+    return np.where(weight[:, None] > 0, moved, points), worst
+
+
+def _lattice(spacing: float, height: int, width: int) -> tuple[Points, int]:
+    """The sites of a hexagonal lattice on the canvas, row by row: [S, 2], and the axis along which its rows lie.
+
+    Of both axes, the one that gives more sites.
+    """
+    level, upright = _rows(spacing, height, width), _rows(spacing, width, height)[:, ::-1]
+    return (level, 0) if len(level) >= len(upright) else (upright, 1)
+
+
+def _rows(spacing: float, height: int, width: int) -> Points:
+    step = spacing * math.sqrt(0.75)
+    y, x = np.mgrid[: math.floor(height / step) + 1, : math.floor(width / spacing) + 1].astype(np.float64)
+    sites = np.stack([(x + 0.5 * (y % 2)) * spacing, y * step], 2).reshape(-1, 2)
+    return sites[sites[:, 0] <= width]
+
+
+def _laid(points: Points, weight: Points, spacing: float, height: int, width: int) -> Points | None:
+    """The movable points on sites of a lattice that no other one is too close to; None where there are too few.
+
+    Nearly in the order in which they lie: rows from top to bottom, and in each from left to right.
+    """
+    sites, axis = _lattice(spacing, height, width)
+    fixed = points[weight == 0]
+    taken: list[Any] = [i for i, _ in pairs_within(fixed, sites, spacing)]
+    free = np.delete(sites, np.unique(np.concatenate(taken)), 0) if taken else sites
+    movable = np.flatnonzero(weight > 0)
+    if len(free) < len(movable):
+        return None
+    chosen = free[np.arange(len(movable)) * len(free) // len(movable)]
+    ranked = movable[np.argsort(points[movable, 1 - axis], kind="stable")]
+    result = points.copy()
+    for row in np.unique(chosen[:, 1 - axis]):
+        of_row = np.flatnonzero(chosen[:, 1 - axis] == row)
+        members = ranked[of_row]
+        result[members[np.argsort(points[members, axis], kind="stable")]] = chosen[of_row]
+    return result
+
+
+def _columns(points: Points) -> tuple[Tensor, Tensor]:
+    x, y = torch.from_numpy(points).float().unbind(1)
+    return x.contiguous(), y.contiguous()

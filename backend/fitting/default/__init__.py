@@ -1,0 +1,1 @@
+"""The recipe `default`: structure-aware start, Adam, relocation."""

@@ -1,0 +1,144 @@
+"""The start of a fit: primitives as dense as the target is busy, each as large as its surroundings allow.
+
+Density follows local contrast; centres are drawn from it in strata along a Hilbert curve, so that they neither clump
+nor leave holes; a primitive's scale is the one at which its stamp, at that density, covers the canvas a given number of
+times. Small ones lie in front. Colours are local means.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...pictures.filters import shrunk
+from ...templates import Templates
+from ..constraints.limits import StampLimits
+from ..goal import Goal
+from ..primitives import Primitives
+from ..recipe import Recipe
+
+LARGEST_RASTER = 2048
+FINEST_SPACING = 16.0
+"""Limits of the raster on which density is worked out: its longer side, and its pixels to a mean spacing."""
+
+
+def initialize(
+    goal: Goal,
+    templates: Templates,
+    template: Tensor,  # [N] that of each primitive, in any order
+    limits: StampLimits,
+    recipe: Recipe,
+    generator: torch.Generator,
+) -> Primitives:
+    """The primitives to start from."""
+    count = len(template)
+    height, width = goal.target.shape[1:]
+    shrink = math.ceil(max(height, width) / min(LARGEST_RASTER, FINEST_SPACING * math.sqrt(count)))
+    raster = shrunk(goal.target, shrink)
+    density = contrast_density(raster, count, recipe)
+    for plane in (goal.seen, goal.importance):
+        if plane is not None:
+            density = density * shrunk(plane[None], shrink)[0]
+    density = _normalized(density)
+
+    index = stratified_sample(density, count, generator)
+    rows, columns = index // density.shape[1], index % density.shape[1]
+    # Primitives per px^2, times the px^2 that a stamp of scale 1 covers, times scale^2, shall be `cover`.
+    per_area = density.flatten()[index] * (count / shrink**2)
+    scale = (recipe.cover / (4.0 * templates.coverage[template] * per_area)).sqrt().float()
+    scale = scale.clamp(recipe.least_scale, max(recipe.least_scale, height, width))
+
+    params = torch.empty(count, 9)
+    jitter = torch.rand(2, count, generator=generator)
+    params[:, 0] = ((columns + jitter[0]) * shrink).clamp(max=width)
+    params[:, 1] = ((rows + jitter[1]) * shrink).clamp(max=height)
+    params[:, 2] = scale
+    params[:, 3] = 1.0
+    params[:, 4] = limits.random_rotation(template, generator)
+    params[:, 5] = recipe.start_opacity
+    params = limits.bounds(template).clamp(params)
+    params[:, 6:] = _local_means(raster, rows, columns, scale / shrink)
+    order = scale.sort(stable=True).indices
+    primitives = Primitives.new(params[order], template[order])
+    return replace(primitives, mirror=limits.random_mirror(primitives.template, generator))
+
+
+def contrast_density(image: Tensor, count: int, recipe: Recipe) -> Tensor:
+    """How densely primitives are wanted: [H, W] float64, not normalized, greater than 0 everywhere."""
+    height, width = image.shape[1:]
+    spacing = math.sqrt(height * width / count)
+    window = 2 * round(recipe.contrast_window * spacing / 2) + 1
+    window = max(window, 3)
+    mean, mean_square = _box_mean(image, window), _box_mean(image.square(), window)
+    deviation = (mean_square - mean.square()).clamp_min(0.0).sum(0).sqrt()
+    deviation = _blurred(deviation, recipe.density_blur * spacing).double() - recipe.contrast_floor
+    density = deviation.clamp_min(0.0) ** recipe.contrast_exponent
+    mean_density = density.mean()
+    return density + (recipe.even_share * mean_density if mean_density > 0 else 1.0)
+
+
+def stratified_sample(density: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draws `count` pixels of density [H, W] (float64, sum 1), one per stratum of equal mass along a Hilbert curve.
+
+    Flat indices [count], which follow the curve.
+    """
+    height, width = density.shape
+    order = hilbert_order(height, width)
+    cumulative = density.flatten()[order].cumsum(0)
+    strata = (torch.arange(count) + torch.rand(count, generator=generator, dtype=torch.float64)) / count
+    chosen = torch.searchsorted(cumulative, strata * cumulative[-1], right=True)
+    return order[chosen.clamp_max(height * width - 1)]
+
+
+def hilbert_order(height: int, width: int) -> Tensor:
+    """Flat pixel indices of a raster [H, W] in the order of a Hilbert curve over the square around it: [H * W]."""
+    bits = max(1, (max(height, width) - 1).bit_length())
+    x = torch.arange(width, dtype=torch.int32).repeat(height)
+    y = torch.arange(height, dtype=torch.int32).repeat_interleave(width)
+    distance = torch.zeros(height * width, dtype=torch.int64)
+    for bit in range(bits - 1, -1, -1):
+        right, low = (x >> bit) & 1, (y >> bit) & 1
+        distance = (distance << 2) | ((3 * right) ^ low)
+        # Turn and mirror the quadrant so that its curve starts where the last one ended.
+        flip = (low == 0) & (right == 1)
+        rest = (1 << bit) - 1
+        x, y = torch.where(flip, rest - (x & rest), x & rest), torch.where(flip, rest - (y & rest), y & rest)
+        x, y = torch.where(low == 0, y, x), torch.where(low == 0, x, y)
+    return distance.argsort()
+
+
+def _normalized(density: Tensor) -> Tensor:
+    """Sums to 1; even where there was nothing at all."""
+    total = density.sum()
+    return density / total if total > 0 else torch.full_like(density, 1.0 / density.numel())
+
+
+def _local_means(image: Tensor, rows: Tensor, columns: Tensor, radius: Tensor) -> Tensor:
+    """Mean colour around each pixel, over a square about `radius` px wide: [N, 3]."""
+    result = torch.empty(len(rows), 3)
+    octave = radius.clamp_min(1.0).log2().round().long()
+    last = max(image.shape[1:]).bit_length() - 1
+    for level in range(last + 1):
+        chosen = (octave == level) if level < last else (octave >= level)
+        result[chosen] = image[:, rows[chosen] >> level, columns[chosen] >> level].T
+        image = F.avg_pool2d(image[None], 2, ceil_mode=True)[0]
+    return result
+
+
+def _box_mean(image: Tensor, side: int) -> Tensor:
+    """Mean over a square of odd side around every pixel, of what lies inside the image: [C, H, W]."""
+    half = side // 2
+    across = F.avg_pool2d(image[None], (1, side), 1, (0, half), count_include_pad=False)
+    return F.avg_pool2d(across, (side, 1), 1, (half, 0), count_include_pad=False)[0]
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    """Nearly Gaussian: three box means of together this variance. [H, W]"""
+    side = 2 * round(math.sqrt(4.0 * sigma**2 + 1.0) / 2 - 0.5) + 1
+    for _ in range(3):
+        image = _box_mean(image[None], side)[0]
+    return image

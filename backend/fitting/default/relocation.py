@@ -1,0 +1,250 @@
+"""Candidates for relocation: the primitives that the picture would miss least go to where another one helps it most.
+
+Gradients move a primitive by some pixels; how many of them a part of the picture has, and what lies in front, they
+hardly change. So every few steps the primitives with the least removal loss (engines.Scores) are taken away and as many
+candidates are laid on top of the picture. Many more candidates than that are drawn where the error is; each gets the
+colour that suits it best, in closed form, and with it its exact gain. The best are varied, and kept where that helps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...engines.interface import Placement, Rasterizer, Scores
+from ...engines.transfer import fetched, moved
+from ...pictures.color import decode, encode
+from ...templates import Templates
+from ..constraints.conflicts import Conflicts
+from ..constraints.limits import StampLimits
+from ..constraints.palette import best_of_palette
+from ..constraints.usage import match
+from ..recipe import Recipe
+from .orientation import Edges, long_axes
+
+
+@dataclass
+class Candidates:
+    """M primitives that might be."""
+
+    params: Tensor  # [M, 9] colours display-encoded: those that suit best
+    template: Tensor  # [M] int64
+    mirror: Tensor  # [M] bool
+    gain: Tensor  # [M] by how much the loss falls under each, were it alone
+
+    def __getitem__(self, index: Tensor) -> Candidates:
+        return Candidates(self.params[index], self.template[index], self.mirror[index], self.gain[index])
+
+    def to(self, device: torch.device) -> Candidates:
+        return Candidates(**{name: values.to(device) for name, values in vars(self).items()})
+
+    def replace_worse(self, index: Tensor, others: Candidates) -> None:
+        """Takes those of the others in place of the ones at `index` (each once) that gain more than these."""
+        better = others.gain > self.gain[index]
+        for name, values in vars(self).items():
+            kept = values[index]
+            chosen = better.reshape(-1, *[1] * (kept.ndim - 1))
+            values[index] = torch.where(chosen, getattr(others, name), kept)
+
+    def best(self, count: int) -> Tensor:
+        """Index of the `count` of the greatest gain, the greatest first."""
+        return self.gain.sort(descending=True, stable=True).indices[:count]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What candidates may be. All but the shares are on the engine's device."""
+
+    templates: Templates
+    limits: StampLimits
+    shares: Tensor  # [T] by which templates are drawn, on the CPU
+    palette: Tensor | None = None  # [P, 3] display-encoded
+
+
+def exchange(
+    loss: Tensor,  # [] of the step that the costs are of
+    cost: Tensor,  # [K] ascending: what removing each of K primitives costs
+    leaving: Tensor,  # [K] index of these primitives
+    template: Tensor,  # [N] of all primitives
+    found: Candidates,  # the best first
+    capacity: Tensor,  # [T] how many primitives of a template there may be; on the CPU
+    *,
+    separation: float,  # see Conflicts
+    spacing: float = 0.0,  # px
+    positions: Tensor | None = None,  # [N, 2] px, where there is a spacing
+) -> tuple[Tensor, Tensor]:
+    """Which primitives are replaced by which candidates: indices of both [P], on the CPU."""
+    where = found.params[:0, :2] if positions is None else positions
+    loss, cost, leaving, template, gain, of_found, place, where = fetched(
+        loss, cost, leaving, template, found.gain, found.template, found.params[:, :3], where
+    )
+    # The scores of a step that an engine could not make say nothing.
+    if not math.isfinite(float(loss)):
+        return leaving[:0], leaving[:0]
+    conflicts = Conflicts(
+        place[:, :2], place[:, 2], separation=separation, spacing=spacing, primitives=where, victims=leaving
+    )
+    counts = template.bincount(minlength=len(capacity))
+    removed, added = match(cost, template[leaving], gain, of_found, counts, capacity, conflicts)
+    return leaving[removed], added
+
+
+class CandidateSearch:
+    """Finds candidates for a picture, which may be smaller than the canvas; params are in px of the canvas."""
+
+    def __init__(
+        self,
+        rasterizer: Rasterizer,
+        target: Tensor,  # [3, h, w] display-encoded
+        weight: Tensor,  # [h, w]
+        choice: Choice,
+        recipe: Recipe,
+        generator: torch.Generator,
+        *,
+        spacing: float,  # mean of the primitives', px
+        shrink: int = 1,  # canvas pixels to a pixel of the picture
+        linear: bool = False,
+    ) -> None:
+        self._rasterizer, self._target, self._weight = rasterizer, target, weight
+        self._device = target.device
+        self._choice, self._recipe, self._generator = choice, recipe, generator
+        self._spacing, self._shrink, self._linear = spacing, shrink, linear
+        self._edges = Edges(target, max(1.0, recipe.orientation_blur * spacing / shrink))
+        self._long_axes = long_axes(choice.templates).to(self._device)
+        self._light = decode(target) if linear else target
+        self._composited = self._light
+        self._color_weight = weight.expand(3, -1, -1).contiguous()
+
+    def find(self, scores: Scores, places: int, bias: float) -> Candidates:
+        """Candidates for so many places, several for each, on top of the picture that the scores are of.
+
+        bias: texels a pixel of the picture, for their mip levels.
+        """
+        recipe, climbers = self._recipe, self._recipe.climbers * places
+        self._composited = self._as_composited(scores.target)
+        if self._linear:
+            self._color_weight = self._weight * _squared_slope(0.5 * (scores.image + self._composited))
+        found = self._judged(*self._drawn(scores, places * recipe.candidates), scores, bias)
+        # Only the best have a chance to be varied or taken.
+        found = self._exact(found[found.best(2 * climbers)], scores, bias)
+        for climb in range(recipe.climbs):
+            best = found.best(climbers)
+            varied = self._varied(found[best], recipe.climb / (1.0 + 0.5 * climb))
+            after = self._exact(self._judged(*varied, scores, bias), scores, bias)
+            found.replace_worse(best, after)
+        return found
+
+    def _as_composited(self, target: Tensor) -> Tensor:
+        """The target of a step: that of the fit, but noise where it is to stay clear."""
+        if target is self._target:
+            return self._light
+        return decode(target) if self._linear else target
+
+    def _drawn(self, scores: Scores, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Params, templates and mirrors of candidates at random, more of them where the error is."""
+        recipe, limits = self._recipe, self._choice.limits
+        width = self._target.shape[2]
+        error = _running_sum(scores.loss_map)
+        index = torch.searchsorted(error, self._uniform(count).double() * error[-1]).clamp_max(len(error) - 1)
+        template = self._templates(count)
+        params = torch.empty(count, 9, device=self._device)
+        # As if drawn from the blurred error, without a blur.
+        aside = recipe.error_blur * self._normal(2, count) + 0.5
+        params[:, 0] = (index % width + aside[0]) * self._shrink
+        params[:, 1] = (index // width + aside[1]) * self._shrink
+        largest = recipe.largest_candidate * self._spacing
+        smallest = min(max(recipe.candidate_floor, recipe.smallest_candidate * self._spacing), largest)
+        params[:, 2] = smallest * (largest / smallest) ** self._uniform(count)
+        params[:, 5] = recipe.candidate_opacity
+        rotation = limits.random_rotation(template, self._generator)
+        aspect = (limits.stretch[template].log() * (2.0 * self._uniform(count) - 1.0)).exp()
+        oriented = self._uniform(count) < recipe.oriented
+        along = self._along_edges(index, template)
+        params[:, 3] = torch.where(oriented, along[0], aspect)
+        params[:, 4] = torch.where(oriented, along[1], rotation)
+        return self._allowed(params, template), template, limits.random_mirror(template, self._generator)
+
+    def _along_edges(self, index: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Aspect and rotation of stamps that follow the edges at these pixels."""
+        recipe, count = self._recipe, len(index)
+        coherence, edge = self._edges.coherence.flatten()[index], self._edges.angle.flatten()[index]
+        own = self._long_axes[template]
+        # A stamp that is stretched along its u axis is so along the edge; one that lies across u shrinks u.
+        sign = 1.0 - 2.0 * (own.abs() > math.pi / 4)
+        aspect = (sign * recipe.stretched * coherence * self._normal(count).abs()).exp()
+        either_end = math.pi * (self._uniform(count) < 0.5)
+        return aspect, edge - own + recipe.turned * self._normal(count) + either_end
+
+    def _varied(self, some: Candidates, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Params, templates and mirrors near those of some candidates."""
+        count, shares = len(some.gain), self._choice.shares
+        params, template = some.params.clone(), some.template
+        params[:, :2] += 0.6 * reach * some.params[:, 2:3] * self._normal(count, 2)
+        params[:, 2] *= (0.6 * reach * self._normal(count)).exp()
+        params[:, 3] *= (reach * self._normal(count)).exp()
+        params[:, 4] += 1.2 * reach * self._normal(count)
+        if len(shares) > 1:
+            other = self._templates(count)
+            template = torch.where(self._uniform(count) < 0.3, other, template)
+        mirror = some.mirror & self._choice.limits.may_mirror[template]
+        return self._allowed(params, template), template, mirror
+
+    def _allowed(self, params: Tensor, template: Tensor) -> Tensor:
+        params[:, 2].clamp_(min=self._recipe.least_scale)
+        params[:, 6:] = 0.5
+        return self._choice.limits.bounds(template).clamp(params)
+
+    def _judged(self, params: Tensor, template: Tensor, mirror: Tensor, scores: Scores, bias: float) -> Candidates:
+        """With the best colours, and the gain: exact in display space, in linear light to first order."""
+        placement = self._placement(params, template, mirror, bias)
+        solutions = self._rasterizer.solve_on_top(params, placement, scores.image, self._composited, self._color_weight)
+        palette = self._choice.palette
+        if palette is None:
+            color = (solutions.numerator / solutions.denominator.clamp_min(1e-12)).clamp_(0.0, 1.0)
+        else:
+            light = decode(palette) if self._linear else palette
+            color = light[best_of_palette(solutions.numerator, solutions.denominator, light)]
+        params[:, 6:] = encode(color) if self._linear else color
+        return Candidates(params, template, mirror, solutions.gain(color))
+
+    def _exact(self, some: Candidates, scores: Scores, bias: float) -> Candidates:
+        """The same with exact gains."""
+        if not self._linear:
+            return some
+        placement = self._placement(some.params, some.template, some.mirror, bias)
+        light = torch.cat([some.params[:, :6], decode(some.params[:, 6:])], 1)
+        gain = self._rasterizer.gains_on_top(light, placement, scores, self._weight)
+        return Candidates(some.params, some.template, some.mirror, gain)
+
+    def _placement(self, params: Tensor, template: Tensor, mirror: Tensor, bias: float) -> Placement:
+        level = self._choice.templates.choose_levels(template, params[:, 2], params[:, 3], bias / self._shrink)
+        return Placement(template, level, mirror)
+
+    # Random numbers come from the CPU, so that all engines see the same.
+
+    def _uniform(self, count: int) -> Tensor:
+        return moved(torch.rand(count, generator=self._generator), self._device)
+
+    def _normal(self, *shape: int) -> Tensor:
+        return moved(torch.randn(*shape, generator=self._generator), self._device)
+
+    def _templates(self, count: int) -> Tensor:
+        drawn = torch.multinomial(self._choice.shares, count, replacement=True, generator=self._generator)
+        return moved(drawn, self._device)
+
+
+def _running_sum(plane: Tensor) -> Tensor:
+    """Of a plane [H, W], row after row: [H * W] float64."""
+    # In short scans: on a GPU a long one adds in another order each time, and so does that of a single row or column.
+    rows = plane.cumsum(1, dtype=torch.float64)
+    ends = rows[:, -1:].repeat(1, 2).cumsum(0)[:, :1]
+    return torch.cat([rows[:1], rows[1:] + ends[:-1]]).flatten()
+
+
+def _squared_slope(light: Tensor) -> Tensor:
+    """Squared derivative of color.encode, to 4 %: midway, it makes of a squared error of light that which is seen."""
+    # The straight part near black is as steep as the curve where it begins.
+    return light.clamp_min(0.0031308).pow_(2.0 / 2.4 - 2.0).mul_((1.055 / 2.4) ** 2)

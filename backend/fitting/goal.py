@@ -1,0 +1,103 @@
+"""What a fit is to look like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from ..job import Settings, UserError
+from ..losses import Loss
+from ..pictures.color import composited
+from ..pictures.filters import shrunk
+
+
+def goal_of(
+    target: Tensor,  # [3, H, W]
+    planes: Mapping[str, Tensor | None],  # [H, W] "mask", "importance", "hidden part"
+    settings: Settings,
+    loss: Loss | None = None,
+) -> Goal:
+    """Of what fit was given, once it is checked."""
+    weight, hidden, straight = planes["mask"], planes["hidden part"], None
+    if weight is None and hidden is not None:
+        weight = torch.ones_like(hidden)
+    if settings.transparent and weight is not None:
+        weight, straight = weight.clamp_max(1.0), target
+        target = composited(target, weight, torch.tensor(settings.background), settings.space)
+    return Goal(
+        target,
+        weight,
+        planes["importance"],
+        settings.background,
+        settings.losses,
+        loss,
+        settings.containment,
+        hidden,
+        settings.transparent,
+        straight,
+    )
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a fit is to look like, and how that is judged."""
+
+    target: Tensor  # [3, H, W] display-encoded
+    weight: Tensor | None = None  # [H, W] from 0 = stays clear to 1 = counts fully
+    importance: Tensor | None = None  # [H, W] factor on the training's errors
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)  # judged on, display-encoded
+    losses: Mapping[str, float] = field(default_factory=dict)  # weights by name; none = "mse"
+    users_loss: Loss | None = None  # in place of them
+    containment: float = 1.0  # weight of what is to stay clear, relative to what counts most
+    hidden: Tensor | None = None  # [H, W] share that something in front covers: it neither counts nor must stay clear
+    transparent: bool = False  # the weight is also the alpha that the result is to have
+    straight: Tensor | None = None  # [3, H, W] the target's own colours, where it is transparent
+
+    @property
+    def colors(self) -> Tensor:
+        """The target's own colours [3, H, W], whatever is behind it."""
+        return self.target if self.straight is None else self.straight
+
+    @property
+    def seen(self) -> Tensor | None:
+        """What of the weight is seen: [H, W], None = everything alike; raises UserError where it is 0 all over."""
+        return None if self.weight is None else self.weights
+
+    @property
+    def weights(self) -> Tensor:
+        """What of the weight is seen: [H, W]; raises UserError where it is 0 all over."""
+        weight = torch.ones_like(self.target[0]) if self.weight is None else self.weight
+        if self.hidden is not None:
+            weight = weight * (1.0 - self.hidden)
+        if float(weight.double().sum()) <= 0:
+            raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
+        return weight
+
+    @property
+    def blank(self) -> bool:
+        """Whether all of it is to stay clear."""
+        return self.weight is not None and not bool((self.weight > 0).any())
+
+    @property
+    def counts(self) -> bool:
+        """Whether any of it does."""
+        if self.weight is None:
+            return self.hidden is None or bool((self.hidden < 1).any())
+        return bool((self.weight if self.hidden is None else self.weight * (1.0 - self.hidden)).any())
+
+    def to(self, device: torch.device) -> Goal:
+        return self._mapped(lambda planes: planes.to(device))
+
+    def shrunk(self, factor: int) -> Goal:
+        """The same for a picture that is smaller by this factor."""
+        return self._mapped(lambda planes: shrunk(planes, factor))
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Goal:
+        """The same with another target and other planes; change takes and gives [C, H, W]."""
+        planes = {name: getattr(self, name) for name in ("weight", "importance", "hidden")}
+        planes = {name: None if plane is None else change(plane[None])[0] for name, plane in planes.items()}
+        straight = None if self.straight is None else change(self.straight)
+        return replace(self, target=change(self.target), straight=straight, **planes)

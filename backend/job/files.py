@@ -1,0 +1,84 @@
+"""Files written aside and renamed, strict JSON, and the one class of errors. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import UserError
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` and renames it there at the end; after an error nothing is left behind.
+
+    Raises UserError where the folder cannot be written to or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise UserError(f"{path.parent} cannot be written to ({error.strerror}): choose another folder") from error
+    aside = Path(name)
+    try:
+        yield aside
+        os.chmod(aside, 0o666 & ~_umask())
+        os.replace(aside, path)
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be written ({error.strerror}): free some space or choose another folder"
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_aside(folder: Path) -> Iterator[Path]:
+    """Gives an empty folder beside `folder` and renames it there at the end, in place of an older one.
+
+    After an error the older one is as it was. Raises UserError where the place cannot be written to.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise UserError(f"{folder.parent} cannot be written to ({error.strerror}): choose another folder") from error
+    try:
+        yield aside
+        os.chmod(aside, 0o777 & ~_umask())
+        if folder.exists():
+            _exchange(aside, folder)
+        else:
+            os.replace(aside, folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder} could not be written ({error.strerror}): free some space or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(aside: Path, folder: Path) -> None:
+    """Puts the folder `aside` in place of another, which is removed, or is as it was where that fails."""
+    attic = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    old = attic / folder.name
+    try:
+        os.replace(folder, old)
+        os.replace(aside, folder)
+    except OSError:
+        if old.exists():
+            os.replace(old, folder)
+        attic.rmdir()
+        raise
+    shutil.rmtree(attic, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,105 @@
+"""JSON to dataclasses and back: strict keys, types, choices and ranges."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from .errors import UserError
+from .files import written_aside
+
+SCHEMA = 1
+"""Version of job.json and layout.json."""
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of this schema, without its schema number. Raises UserError if there is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
+        raise UserError(f"{path} is not of this version: schema {SCHEMA} is needed")
+    return data
+
+
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+"""By class: to find them out anew for each object takes most of the time of reading a layout of many stamps."""
+
+
+def from_dict(kind: type[Any], data: Any, where: str) -> Any:
+    """Makes a dataclass of a JSON object. Unknown or missing keys and wrong types raise a UserError that names them."""
+    if not isinstance(data, dict):
+        raise UserError(f"{where}: {data!r} is not an object with the keys of {kind.__name__}")
+    known = {f.name for f in fields(kind)}
+    for key in data:
+        if key not in known:
+            raise UserError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(known))}")
+    for f in fields(kind):
+        if f.name not in data and f.default is MISSING and f.default_factory is MISSING:
+            raise UserError(f"{where}: the key {f.name!r} is missing")
+    if kind not in _HINTS:
+        _HINTS[kind] = get_type_hints(kind)
+    hints = _HINTS[kind]
+    values = {key: _typed(key, value, hints[key], where) for key, value in data.items()}
+    return kind(**values)
+
+
+def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
+    """The value as the type hint asks for it, tuples made of lists; UserError where it does not fit."""
+    kind, arguments = get_origin(hint), get_args(hint)
+    if kind is UnionType:  # X | None
+        return None if value is None else _typed(key, value, arguments[0], where)
+    if isinstance(hint, type) and is_dataclass(hint) and not isinstance(value, hint):
+        return from_dict(hint, value, where)
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint in (int, float, str, bool) and type(value) is not hint:
+        raise UserError(f"{where}: {key} is {value!r}, but a value of type {hint.__name__} is needed")
+    if kind is Literal:
+        check_choice(key, value, arguments)
+    if kind is tuple:
+        if not isinstance(value, (list, tuple)) or len(value) != len(arguments):
+            raise UserError(f"{where}: {key} is {value!r}, but a list of {len(arguments)} values is needed")
+        return tuple(_typed(key, item, argument, where) for item, argument in zip(value, arguments, strict=True))
+    if kind is list:
+        if not isinstance(value, list):
+            raise UserError(f"{where}: {key} is {value!r}, but a list is needed")
+        return [_typed(key, item, arguments[0], where) for item in value]
+    if kind is dict:
+        if not isinstance(value, dict):
+            raise UserError(f"{where}: {key} is {value!r}, but an object is needed")
+        return {name: _typed(f"{key} {name}", item, arguments[1], where) for name, item in value.items()}
+    return value
+
+
+def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UserError(f"{name} is {value!r}, but must be one of {', '.join(allowed)}")
+
+
+def check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise UserError(f"{name} is {value:g}, but must be from {least:g} to {most:g}")
+
+
+def objects_of(kind: type, data: dict[str, Any], name: str, where: str) -> list[Any]:
+    """Takes a list of objects out of a JSON object."""
+    items = data.pop(name, [])
+    if not isinstance(items, list):
+        raise UserError(f"{where}: {name} is {items!r}, but a list of objects is needed")
+    return [from_dict(kind, item, where) for item in items]
+
+
+def absolute_path(folder: Path, name: str) -> str:
+    return str(folder / name) if name else ""

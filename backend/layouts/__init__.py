@@ -1,0 +1,1 @@
+"""Layouts on disk and in time: the result folder, merging, animation."""

@@ -1,0 +1,259 @@
+"""Clips made of still layouts: from one to the next, a picture that appears stamp by stamp, the course of a fit."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..job import Layout, UserError
+from ..templates import Templates
+from .easings import eased
+
+Index = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+BIAS = 1.0
+"""Texels to a canvas pixel, for the mip levels of primitives whose size changes."""
+
+_LEAST_SIZE = 1e-3  # of what grows, at first
+_MOST_DISTANCES = 8192  # primitives of a stamp between which all distances are looked at
+_OF_ALL_FRAMES = ("template", "region", "mirror", "locked")
+_DEPTH_STEPS = 64  # of a place in the order: primitives change places one after the other
+
+
+def transition(
+    layouts: list[Layout],
+    templates: Templates,
+    *,
+    frames: int,
+    hold: int = 0,
+    easing: str = "smooth",
+    fps: float = 24.0,
+) -> Layout:
+    """A clip that shows still layouts of one canvas and the same stamps, one after the other.
+
+    frames: of each way from one to the next; hold: for which each stands still. A primitive goes to where one of the
+    same stamp lies in the next layout: to its nearest if they are each other's, else along a curve over the canvas.
+    What has no counterpart fades. Rotations take the shorter way. Raises UserError for layouts that do not go together.
+    """
+    _check(layouts)
+    layouts = [_first(layout) for layout in layouts]
+    return _clip(layouts, _tracks(layouts, far=True), _times(len(layouts), frames, hold, easing), templates, fps)
+
+
+def course(layouts: list[Layout], templates: Templates) -> Layout:
+    """A clip whose frames are states of one fit, in their order.
+
+    A primitive is the one of the same stamp that lies nearest in the next state, if they are each other's nearest and
+    overlap; others come and go.
+    """
+    return _clip(layouts, _tracks(layouts, far=False), _times(len(layouts), 1, 0, "linear"), templates, layouts[0].fps)
+
+
+def retimed(clip: Layout, *, frames: int, hold: int = 0, easing: str = "linear", fps: float = 24.0) -> Layout:
+    """A clip in another length: each frame is the nearest of the clip's. hold: for which the last one stands still."""
+    share = np.append(eased(easing, np.linspace(0.0, 1.0, frames)), np.ones(hold))
+    index = np.round(share * (len(clip.frames) - 1)).astype(int).clip(0, len(clip.frames) - 1)
+    return replace(clip.only(index.tolist()), frames=list(range(1, len(index) + 1)), fps=fps)
+
+
+def growth(
+    layout: Layout,
+    *,
+    frames: int,
+    order: str = "back",
+    easing: str = "smooth",
+    hold: int = 0,
+    overlap: float = 0.25,
+    fps: float = 24.0,
+    seed: int = 0,
+) -> Layout:
+    """A clip in which the stamps of a still layout appear, one after the other.
+
+    order: "back", "random", "left" or "center". overlap: share of the time in which a stamp grows. hold: frames in
+    which all is there.
+    """
+    layout = _first(layout)
+    count = layout.count
+    rank = np.empty(count)
+    rank[np.argsort(_growth_key(layout, order, seed), kind="stable")] = np.arange(count)
+    overlap = max(overlap, 1e-6)
+    begin = (1.0 - overlap) * rank / max(1, count - 1)
+    time = np.append(np.linspace(0.0, 1.0, frames), np.ones(hold))[:, None]
+    t = ((time - begin) / overlap).clip(0.0, 1.0)
+    size = np.maximum(eased(easing, t), _LEAST_SIZE)
+    seen = np.minimum(1.0, 3.0 * t)
+    names = ("x", "y", "aspect", "rotation", "color")
+    still: dict[str, Any] = {name: np.repeat(getattr(layout, name), len(time), 0) for name in names}
+    return replace(
+        layout,
+        **still,
+        scale=layout.scale * size,
+        opacity=layout.opacity * seen,
+        depth=None if layout.depth is None else np.repeat(layout.depth, len(time), 0),
+        frames=list(range(1, len(time) + 1)),
+        fps=fps,
+    )
+
+
+def _check(layouts: list[Layout]) -> None:
+    first = layouts[0]
+    for layout in layouts[1:]:
+        if (layout.width, layout.height) != (first.width, first.height):
+            raise UserError("The layouts have canvases of different sizes: fit them with one size and shape")
+        if (layout.background, layout.transparent) != (first.background, first.transparent):
+            raise UserError("The layouts have different backgrounds: fit them with one --background")
+        if layout.space != first.space:
+            raise UserError("The layouts are composited in different spaces: fit them with one --space")
+        stamps = [[(t.name, t.mode, t.blend, t.width, t.height) for t in x.templates] for x in (first, layout)]
+        if stamps[0] != stamps[1]:
+            raise UserError("The layouts have different stamps: fit them with the same ones, in the same order")
+
+
+def _first(layout: Layout) -> Layout:
+    return layout.only([0])
+
+
+def _times(count: int, frames: int, hold: int, easing: str) -> list[tuple[int, float]]:
+    """Which leg each frame is on, and how far along it."""
+    times = [(0, 0.0)] * max(1, hold)
+    for leg in range(count - 1):
+        shares = eased(easing, np.arange(1, frames + 1) / frames)
+        times += [(leg, float(share)) for share in shares] + [(leg, 1.0)] * max(0, hold - 1)
+    return times
+
+
+def _clip(
+    layouts: list[Layout],
+    tracks: Index,  # [N, L]
+    times: list[tuple[int, float]],
+    templates: Templates,
+    fps: float,
+) -> Layout:
+    # Before a primitive is there, and after, it is as where it is, but unseen. None comes back.
+    here = tracks.T >= 0  # [L, N]
+    begin, end = here.argmax(0), len(layouts) - 1 - here[::-1].argmax(0)
+    nearest = np.arange(len(layouts))[:, None].clip(begin, end)
+    every = np.arange(len(tracks))
+    index = np.cumsum([0, *(layout.count for layout in layouts[:-1])])[nearest] + tracks[every, nearest]
+    names = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
+    values = {name: _joined(layouts, name)[index].astype(np.float64) for name in names}  # [L, N] or [L, N, 3]
+    values["opacity"] *= here
+    place = np.concatenate([np.argsort(layout.order(0)) for layout in layouts])
+    values["depth"] = _DEPTH_STEPS * place[index].astype(np.float64)
+
+    poses = [_between(values, leg, share) for leg, share in times]
+    arrays: dict[str, Any] = {name: np.stack([pose[name] for pose in poses]) for name in values}
+    arrays["depth"] = np.round(arrays["depth"])
+    for name in _OF_ALL_FRAMES:
+        arrays[name] = _joined(layouts, name)[index[begin, every]]
+    mean = {name: np.exp((np.log(values[name]) * here).sum(0) / here.sum(0)) for name in ("scale", "aspect")}
+    template = torch.from_numpy(arrays["template"]).long()
+    scale, aspect = (torch.from_numpy(mean[name]).float() for name in ("scale", "aspect"))
+    arrays["level"] = templates.choose_levels(template, scale, aspect, BIAS).numpy()
+    return replace(layouts[0], **arrays, frames=list(range(1, len(poses) + 1)), fps=fps)
+
+
+def _joined(layouts: list[Layout], name: str) -> NDArray[Any]:
+    """What the layouts have by this name for each primitive, one after the other: [sum of N] or [sum of N, 3]."""
+    planes = [getattr(layout, name) for layout in layouts]
+    return np.concatenate([plane if name in _OF_ALL_FRAMES else plane[0] for plane in planes])
+
+
+def _between(values: dict[str, FloatArray], leg: int, share: float) -> dict[str, FloatArray]:
+    """The values [L, N] or [L, N, 3] on the way from a layout to the next: [N] or [N, 3]."""
+    if share == 0.0:
+        return {name: plane[leg] for name, plane in values.items()}
+    inner = min(max(share, 0.0), 1.0)
+    result = {}
+    for name, plane in values.items():
+        start, end = plane[leg], plane[leg + 1]
+        if name in ("scale", "aspect"):
+            result[name] = np.exp((1.0 - share) * np.log(start) + share * np.log(end))
+        elif name == "rotation":
+            turn = end - start
+            result[name] = start + share * (turn - 2.0 * np.pi * np.round(turn / (2.0 * np.pi)))
+        else:
+            way = share if name in ("x", "y") else inner
+            result[name] = (1.0 - way) * start + way * end
+    return result
+
+
+def _tracks(layouts: list[Layout], *, far: bool) -> Index:
+    """Which primitive of each layout is the same: [N, L], -1 = there is none. far: also one that lies elsewhere."""
+    tracks = np.arange(layouts[0].count)[:, None]
+    for before, after in itertools.pairwise(layouts):
+        counterpart = _matched(before, after, far)  # [N of before], -1 = none
+        last = tracks[:, -1]
+        column = np.where(last >= 0, counterpart[last], -1)
+        new = np.setdiff1d(np.arange(after.count), counterpart)
+        rows = np.full((len(new), tracks.shape[1] + 1), -1)
+        rows[:, -1] = new
+        tracks = np.concatenate([np.column_stack([tracks, column]), rows])
+    return tracks
+
+
+def _matched(before: Layout, after: Layout, far: bool) -> Index:
+    """The counterpart of each primitive: [N], -1 = none."""
+    counterpart = np.full(before.count, -1)
+    kinds = [2 * layout.template.astype(np.int64) + layout.mirror for layout in (before, after)]
+    for kind in np.intersect1d(kinds[0], kinds[1]):
+        ours, theirs = (np.flatnonzero(kinds[side] == kind) for side in (0, 1))
+        if not far and max(len(ours), len(theirs)) > _MOST_DISTANCES:
+            # New ones are laid in front, so those at the back correspond.
+            least = min(len(ours), len(theirs))
+            counterpart[ours[-least:]] = theirs[-least:]
+            continue
+        mine, near = _nearest(before, after, ours, theirs)
+        counterpart[ours[mine]] = theirs[near]
+        rest = [np.delete(ours, mine), np.delete(theirs, near)]
+        count = min(map(len, rest))
+        if count and far:
+            # As many of each, spread evenly along the curve.
+            picked = []
+            for layout, rows in zip((before, after), rest, strict=True):
+                along = rows[np.argsort(_curve(layout, rows), kind="stable")]
+                picked.append(along[(np.arange(count) * len(rows)) // count])
+            counterpart[picked[0]] = picked[1]
+    return counterpart
+
+
+def _nearest(before: Layout, after: Layout, ours: Index, theirs: Index) -> tuple[Index, Index]:
+    """Pairs that are each other's nearest and overlap: places in `ours` and in `theirs`."""
+    if max(len(ours), len(theirs)) > _MOST_DISTANCES:
+        return ours[:0], theirs[:0]
+    points = [
+        torch.from_numpy(np.column_stack([layout.x[0][rows], layout.y[0][rows], layout.scale[0][rows]]))
+        for layout, rows in ((before, ours), (after, theirs))
+    ]
+    distance = torch.cdist(points[0], points[1])
+    forth, back = distance.min(1), distance.min(0).indices
+    mutual = (back[forth.indices] == torch.arange(len(ours))) & (forth.values <= points[0][:, 2])
+    mine = mutual.nonzero()[:, 0]
+    return mine.numpy(), forth.indices[mine].numpy()
+
+
+def _curve(layout: Layout, rows: Index) -> Index:
+    """Places along a Morton curve, which keeps neighbours together."""
+    code = np.zeros(len(rows), np.int64)
+    for shift, plane, size in ((0, layout.x, layout.width), (1, layout.y, layout.height)):
+        cell = (plane[0][rows] / size * 1024).astype(np.int64).clip(0, 1023)
+        for bit in range(10):
+            code |= ((cell >> bit) & 1) << (2 * bit + shift)
+    return code
+
+
+def _growth_key(layout: Layout, order: str, seed: int) -> FloatArray:
+    if order == "back":
+        key = np.empty(layout.count)
+        key[layout.order(0)] = np.arange(layout.count)[::-1]
+        return key
+    if order == "random":
+        return np.random.default_rng(seed).random(layout.count)
+    x, y = layout.x[0].astype(np.float64), layout.y[0].astype(np.float64)
+    return x if order == "left" else np.hypot(x - layout.width / 2, y - layout.height / 2)

@@ -1,0 +1,1 @@
+"""How close pictures and clips are to their targets."""

@@ -1,0 +1,1 @@
+"""Files and frames to tensors and back; color, filters, optical flow."""

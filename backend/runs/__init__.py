@@ -1,0 +1,1 @@
+"""A job folder becomes a result folder: one module for each kind of job."""

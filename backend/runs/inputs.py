@@ -1,0 +1,50 @@
+"""The pictures of a job, read: target, masks, importance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..fitting.regions import Region
+from ..job import IMPORTANCE, Job, UserError
+from ..pictures.color import composited
+from ..pictures.images import load_grey, load_mask, load_target
+
+
+def load_regions(job: Job, target: Tensor) -> list[Region]:
+    """The job's regions with their masks at the size of the target [3, H, W]."""
+    size = target.shape[1:]
+    return [Region(r.name, load_mask(Path(r.mask), *size), tuple(r.stamps), r.share, r.settings) for r in job.regions]
+
+
+def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
+    """The target over the background [3, H, W], and where it counts [H, W]: mask times alpha, None = everywhere.
+
+    For a transparent canvas it is the target's straight colours, and the alpha that the result is to have.
+    """
+    color, alpha = load_target(Path(job.target), job.settings.size)
+    background = torch.tensor(job.settings.background)
+    target = color if job.settings.transparent else composited(color, alpha, background, "display")
+    weight = alpha if bool((alpha < 1.0).any()) else None
+    if job.mask:
+        mask = load_mask(Path(job.mask), *alpha.shape)
+        weight = mask if weight is None else mask * weight
+    if weight is not None and not weight.any():
+        where = "wherever the mask lets it count" if job.mask else "all over"
+        raise UserError(f"{job.target} is transparent {where}: nothing is left to be shown")
+    return target, weight
+
+
+def load_importance(job: Job, target: Tensor, weight: Tensor | None) -> Tensor | None:
+    """How much errors weigh [H, W]: from 1 to IMPORTANCE, over their mean where the target counts. None = all alike."""
+    return weighed(load_grey(Path(job.importance), *target.shape[1:]), weight) if job.importance else None
+
+
+def weighed(grey: Tensor, weight: Tensor | None) -> Tensor:
+    """How much errors weigh [H, W], of an importance picture's brightness [H, W]: see load_importance."""
+    importance = 1.0 + (IMPORTANCE - 1.0) * grey
+    counts = torch.ones_like(importance) if weight is None or not weight.any() else weight
+    mean = (importance.double() * counts).sum() / counts.double().sum()
+    return importance / mean.float()

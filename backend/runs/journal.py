@@ -1,0 +1,79 @@
+"""What a long fit has found so far, as files, so that one that was interrupted goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..job import Job, UserError, written_aside
+from ..layouts.result_folder import SEAL
+
+
+class FolderJournal:
+    """Named tensors in a folder. Each record is whole or not there."""
+
+    def __init__(self, folder: Path, job: Job) -> None:
+        """What the folder holds of another job, or of another target, is removed. Raises UserError as save() does."""
+        self._folder = folder
+        identity, seal = _identity(job), folder / SEAL
+        self.dropped = seal.exists() and seal.read_text(encoding="utf-8") != identity
+        """Whether another job's records were removed."""
+        if self.dropped:
+            shutil.rmtree(folder, ignore_errors=True)
+        if not seal.exists():
+            with written_aside(seal) as aside:
+                aside.write_text(identity, encoding="utf-8")
+
+    @property
+    def frames(self) -> int:
+        """How many frames were found."""
+        return len(list(self._folder.glob("frame_*.npz")))
+
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        """None where there is no such record, or one that cannot be read."""
+        try:
+            with np.load(self._folder / f"{name}.npz", allow_pickle=False) as archive:
+                return {key: torch.from_numpy(values) for key, values in archive.items()}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        """Raises UserError where the folder cannot be written to or the disk is full."""
+        with written_aside(self._folder / f"{name}.npz") as aside:
+            np.savez(aside, **{key: values.cpu().numpy() for key, values in tensors.items()})
+
+
+def _identity(job: Job) -> str:
+    """Differs for jobs whose results differ; the same wherever their files lie."""
+    named = asdict(job)
+    named["settings"] |= {"threads": 0, "preview_seconds": 0.0}
+    files = [job.target, job.mask, job.start, job.importance]
+    files += [region.mask for region in job.regions] + [spec.file for spec in job.templates]
+    for part in (named, *named["regions"], *named["templates"]):
+        for key in ("target", "mask", "start", "importance", "file"):
+            if key in part:
+                part[key] = Path(part[key]).name
+    contents = [content for name in filter(None, files) for content in _contents(Path(name))]
+    return hashlib.sha256(json.dumps([named, contents], sort_keys=True).encode()).hexdigest()
+
+
+def _contents(path: Path) -> list[tuple[str, str]]:
+    """Name and digest of a file, or of all in a folder."""
+    try:
+        files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+        return [(file.name, _digest(file)) for file in files]
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): choose a file that exists") from error
+
+
+def _digest(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

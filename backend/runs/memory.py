@@ -1,0 +1,25 @@
+"""Running out of memory as an error that the user can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from ..job import UserError
+
+
+@contextmanager
+def memory_errors_named() -> Iterator[None]:
+    """Within it, numpy's and torch's failures to allocate memory, a card's too, become a UserError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(error):
+            message = "The memory of the graphics card does not suffice for a picture of this size: halve it"
+            raise UserError(f"{message}, or use the CPU", "halve_size") from error
+        # torch has no class of its own for it on the CPU.
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        raise UserError("The memory does not suffice for a picture of this size: halve it", "halve_size") from error

@@ -1,0 +1,33 @@
+"""Pictures that are shown while a job runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ..job import Event
+
+PREVIEW_SIZE = 1024
+"""Longer side of a preview at most, px: it is looked at in a panel, and written while the fit waits."""
+
+Emit = Callable[[Event], None]
+
+
+def small(picture: Tensor) -> Tensor:
+    """A picture [3, H, W] or straight [4, H, W], no larger than a preview."""
+    if len(picture) == 3:
+        return shrunk(picture)
+    premultiplied = shrunk(torch.cat([picture[:3] * picture[3:], picture[3:]]))
+    return torch.cat([premultiplied[:3] / premultiplied[3:].clamp_min(1e-6), premultiplied[3:]])
+
+
+def shrunk(image: Tensor) -> Tensor:
+    """An image [C, H, W], no larger than a preview."""
+    height, width = image.shape[1:]
+    factor = PREVIEW_SIZE / max(height, width)
+    if factor >= 1.0:
+        return image
+    return interpolate(image[None], (max(1, round(height * factor)), max(1, round(width * factor))), mode="area")[0]

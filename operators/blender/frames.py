@@ -1,0 +1,183 @@
+"""Frames of scenes and of movies as pixels, through Blender's own render."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+
+from ...backend.job import UserError
+from .images import ByteArray, read_file
+from .versions import compositor_of, remove_scene, set_still_image
+
+OUTPUT = ("media_type", "file_format", "color_mode", "color_depth", "compression", "quality", "exr_codec")
+"""What of a render's image settings is restored, in this order."""
+
+_RENDER = (
+    *("filepath", "resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y"),
+    *("use_border", "film_transparent", "use_file_extension", "use_overwrite", "use_placeholder", "use_multiview"),
+)
+
+
+def render_frames(
+    scene: bpy.types.Scene,
+    camera: bpy.types.Object | None,
+    size: int,
+    transparent: bool,
+    frames: Iterable[int] | None = None,
+) -> Generator[ByteArray, None, None]:
+    """A scene's own renders, one a frame: [h, w, 4], the longer side `size` px, straight alpha, display-encoded.
+
+    camera: who sees it, None = the scene's own. frames: None = the one that it shows. Between two of them, and until
+    the iterator is closed, the scene's settings are those of the render. Raises UserError where it yields no picture.
+    """
+    frames = (scene.frame_current,) if frames is None else frames
+    with shown_frame_kept(scene), _rendering(scene, camera, size, transparent):
+        for frame in frames:
+            yield _render_frame(scene, frame, f"scene {scene.name}")
+
+
+def movie_frames(path: Path, numbers: Iterable[int], fps: float = 0.0) -> Generator[ByteArray, None, None]:
+    """Frames of a movie by their numbers from 1: [h, w, 4], straight alpha, display-encoded.
+
+    fps: the rate at which they are numbered, 0 = the movie's own. Raises UserError where Blender cannot read it.
+    """
+    with _movie_scene(path) as (scene, strip):
+        rate = strip.fps / fps if fps else 1.0
+        for number in numbers:
+            # The frame that is shown at that moment; the small part bridges rounding.
+            yield _render_frame(scene, 1 + int((number - 1) * rate + 1e-6), f"movie {path}")
+
+
+def movie_rate(path: Path) -> float:
+    """Frames a second of a movie. Raises UserError where Blender cannot read it."""
+    with _movie_scene(path) as (_, strip):
+        return float(strip.fps)
+
+
+@contextmanager
+def shown_frame_kept(scene: bpy.types.Scene) -> Iterator[None]:
+    """Has a scene show its frame again, if another was shown meanwhile."""
+    shown = scene.frame_current, scene.frame_subframe
+    try:
+        yield
+    finally:
+        if (scene.frame_current, scene.frame_subframe) != shown:
+            scene.frame_set(shown[0], subframe=shown[1])
+
+
+@contextmanager
+def settings_kept(scene: bpy.types.Scene, *names: str) -> Iterator[None]:
+    """Restores a scene's image settings, and those of its render by name."""
+    render, output = scene.render, scene.render.image_settings
+    before = {name: getattr(render, name) for name in names}
+    output_before = {name: getattr(output, name) for name in OUTPUT if hasattr(output, name)}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(render, name, value)
+        for name, value in output_before.items():
+            setattr(output, name, value)
+
+
+def literal(path: Path) -> str:
+    """A path as Blender's output settings take it, which replace what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _render_frame(scene: bpy.types.Scene, frame: int, what: str) -> ByteArray:
+    """One frame: as an animation, because a still would show the frame of the scene in the window."""
+    scene.frame_start = scene.frame_end = frame  # each moves the other along
+    with tempfile.TemporaryDirectory() as folder:
+        scene.render.filepath = literal(Path(folder) / "####")
+        try:
+            bpy.ops.render.render(animation=True, scene=scene.name)
+        except RuntimeError as error:
+            raise UserError(f"The {what} could not be rendered: {error}") from error
+        path = next(Path(folder).iterdir(), None)
+        if path is None:
+            raise UserError(f"Frame {frame} of the {what} could not be rendered: try to render it by itself")
+        return read_file(path)
+
+
+@contextmanager
+def _rendering(scene: bpy.types.Scene, camera: bpy.types.Object | None, size: int, transparent: bool) -> Iterator[None]:
+    """A scene set to render still pictures of square pixels; afterwards it is as it was."""
+    render = scene.render
+    own_camera, start, end = scene.camera, scene.frame_start, scene.frame_end
+    markers = {marker: marker.camera for marker in scene.timeline_markers if marker.camera and camera}
+    outputs = [node for node in _file_outputs(compositor_of(scene), set()) if not node.mute]
+    width = render.resolution_x * render.pixel_aspect_x
+    height = render.resolution_y * render.pixel_aspect_y
+    factor = size / max(width, height)
+    with settings_kept(scene, *_RENDER):
+        try:
+            render.resolution_x, render.resolution_y = (max(4, round(side * factor)) for side in (width, height))
+            render.resolution_percentage = 100
+            render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+            render.use_border = render.use_multiview = render.use_placeholder = False
+            render.use_overwrite = render.use_file_extension = True
+            render.film_transparent = render.film_transparent or transparent
+            set_still_image(render.image_settings, alpha=True)
+            if camera is not None:
+                scene.camera = camera
+            # A marker would change the camera, and the nodes would write over the artist's files.
+            for marker in markers:
+                marker.camera = None
+            for node in outputs:
+                node.mute = True
+            yield
+        finally:
+            for marker, bound in markers.items():
+                marker.camera = bound
+            for node in outputs:
+                node.mute = False
+            scene.camera = own_camera
+            scene.frame_start, scene.frame_end = start, end
+
+
+def _file_outputs(tree: bpy.types.NodeTree | None, seen: set[bpy.types.NodeTree]) -> Iterator[bpy.types.Node]:
+    if tree is None or tree in seen:
+        return
+    seen.add(tree)
+    for node in tree.nodes:
+        if node.type == "OUTPUT_FILE":
+            yield node
+        elif node.type == "GROUP":
+            yield from _file_outputs(node.node_tree, seen)
+
+
+@contextmanager
+def _movie_scene(path: Path) -> Iterator[tuple[bpy.types.Scene, bpy.types.Strip]]:
+    """A temporary scene whose render is a movie's frame, exact up to the codec, and the strip that shows it."""
+    scene = bpy.data.scenes.new("DiffBMP movie")
+    try:
+        strip = _add_strip(scene, path)
+        size = strip.elements[0]
+        render = scene.render
+        render.engine = "CYCLES"  # which takes no part, but is there without a GPU
+        render.resolution_x, render.resolution_y = size.orig_width, size.orig_height
+        render.resolution_percentage = 100
+        render.dither_intensity = 0.0
+        render.use_compositing = False
+        render.use_sequencer = True
+        set_still_image(render.image_settings, alpha=True)
+        scene.display_settings.display_device = "sRGB"
+        scene.view_settings.view_transform = "Standard"
+        yield scene, strip
+    finally:
+        remove_scene(scene)
+
+
+def _add_strip(scene: bpy.types.Scene, path: Path) -> bpy.types.Strip:
+    try:
+        strip = scene.sequence_editor_create().strips.new_movie("movie", str(path), 1, 1)
+    except RuntimeError as error:
+        raise UserError(f"{path} cannot be read as a movie: {error}") from error
+    if not strip.elements[0].orig_width or not strip.elements[0].orig_height:
+        raise UserError(f"{path} cannot be read as a movie: convert it to another format")
+    return strip

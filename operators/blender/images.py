@@ -1,0 +1,132 @@
+"""Blender's image datablocks as arrays, and arrays as PNG files."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ...backend.job import UserError
+from .colors import encode
+
+MAX_PIXELS = 8192 * 8192
+"""More of them than the largest canvas has would cost gigabytes and show nowhere."""
+
+MAX_SIDE = 16384
+"""Longest side that the backend reads, px."""
+
+ByteArray = NDArray[np.uint8]
+
+
+def read_image(image: bpy.types.Image) -> ByteArray:
+    """An image's pixels as Blender holds them in memory, unsaved strokes included.
+
+    They come as [h, w, 4], the top row first, straight alpha, display-encoded.
+
+    Raises UserError for one that is missing, has no pixels or too many, or is no still picture.
+    """
+    return reader_of(image)()
+
+
+def reader_of(image: bpy.types.Image) -> Callable[[], ByteArray]:
+    """As read_image, but only what Blender's own thread must do is done: what comes back does the rest, in any thread.
+
+    Raises UserError as read_image does.
+    """
+    width, height = _checked_size(image)
+    values = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(values)
+    is_opaque, is_float = image.alpha_mode == "NONE", image.is_float
+    is_light = is_float and not image.colorspace_settings.is_data
+    is_premultiplied = is_light and image.source == "FILE" and image.alpha_mode in ("STRAIGHT", "PREMUL")
+
+    def converted() -> ByteArray:
+        pixels = _as_rgba(values.reshape(height, width, -1)[::-1])
+        if is_opaque:
+            pixels[..., 3] = 1.0
+        # Float images hold light, premultiplied if they come from a file whose alpha means opacity.
+        if is_premultiplied:
+            pixels[..., :3] /= np.maximum(pixels[..., 3:], 1e-6)
+        if is_light:
+            pixels[..., :3] = encode(pixels[..., :3])
+        if is_float:
+            pixels = np.nan_to_num(pixels)
+        pixels *= 255.0
+        np.clip(pixels, 0.0, 255.0, out=pixels)
+        return np.rint(pixels, out=pixels).astype(np.uint8)
+
+    return converted
+
+
+def _checked_size(image: bpy.types.Image) -> tuple[int, int]:
+    if image.source not in ("FILE", "GENERATED"):
+        kind = {"TILED": "a set of tiles", "VIEWER": "a render"}.get(image.source, f"a {image.source.lower()}")
+        raise UserError(f"The image {image.name} is {kind}, but a still picture is needed: save one and open it")
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        side = int(MAX_PIXELS**0.5)
+        raise UserError(
+            f"The image {image.name} has {width} x {height} pixels, more than {side} x {side}: scale it down first"
+        )
+    if max(width, height) > MAX_SIDE:
+        raise UserError(
+            f"The image {image.name} has {width} x {height} pixels, but a side may have {MAX_SIDE}: scale it down first"
+        )
+    if width * height == 0 or len(image.pixels) == 0:
+        raise UserError(f"The image {image.name} has no pixels{_where_missing(image)}")
+    return width, height
+
+
+def read_file(path: Path) -> ByteArray:
+    """A picture's pixels: [h, w, 4], as read_image gives them. Raises UserError where it is none."""
+    try:
+        image = bpy.data.images.load(str(path))
+    except RuntimeError as error:
+        raise UserError(f"{path} cannot be read as a picture: {error}") from error
+    try:
+        return read_image(image)
+    finally:
+        bpy.data.images.remove(image)
+
+
+def write_png(path: Path, rgba: ByteArray) -> None:
+    """Writes [h, w, 4] as an 8-bit PNG. Not through Blender, which would premultiply or manage its colours."""
+    height, width = rgba.shape[:2]
+    rows = np.zeros((height, 1 + 4 * width), np.uint8)  # a row starts with its filter, 0 = none
+    rows[:, 1:] = rgba.reshape(height, -1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 1)), (b"IEND", b""))
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for kind, data in chunks:
+            file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
+
+
+def write_grey(path: Path, grey: ByteArray) -> None:
+    """Writes [h, w] as a grey PNG. Raises OSError where it cannot be written."""
+    rgba = np.full((*grey.shape, 4), 255, np.uint8)
+    rgba[..., :3] = grey[..., None]
+    write_png(path, rgba)
+
+
+def _where_missing(image: bpy.types.Image) -> str:
+    if image.source != "FILE" or image.packed_file:
+        return ""
+    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    return f" ({path} cannot be read)" if path.is_file() else f": {path} does not exist"
+
+
+def _as_rgba(values: NDArray[Any]) -> NDArray[Any]:
+    """Any number of channels as four."""
+    channels = values.shape[2]
+    result = np.ones((*values.shape[:2], 4), np.float32)
+    result[..., :3] = values[..., :3] if channels >= 3 else values[..., :1]
+    if channels in (2, 4):
+        result[..., 3] = values[..., channels - 1]
+    return result

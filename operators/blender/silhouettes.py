@@ -1,0 +1,89 @@
+"""Objects as masks and maps: what they cover of a camera's picture, and the colours painted on their vertices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import NDArray
+
+from ...backend.job import UserError
+from .images import ByteArray
+from .studio import Frame, frame_of, plain_material, render_scene, studio
+
+SAMPLES = 16
+"""To a pixel: edges have so many shades."""
+
+
+def render_silhouette(
+    objects: Sequence[bpy.types.Object], camera: bpy.types.Object, width: int, height: int
+) -> NDArray[np.uint8]:
+    """How much of each pixel objects cover, seen by a camera whose picture has this size: [height, width], 0 to 255.
+
+    Raises UserError where they cannot be rendered.
+    """
+    with studio(objects) as scene:
+        scene.view_layers[0].material_override = plain_material()
+        _look_through(scene, camera)
+        return render_scene(scene, width, height, SAMPLES)[..., 3]
+
+
+def render_vertex_colors(
+    item: bpy.types.Object,
+    width: int,
+    height: int,
+    *,
+    attribute: str = "",
+    camera: bpy.types.Object | None = None,
+) -> ByteArray:
+    """The colours painted on an object's vertices as a picture: [height, width, 4], as they were painted, unlit.
+
+    attribute: its name; "" = the active one. camera: who sees the object; None = it fills the picture.
+    Raises UserError where there are no such colours.
+    """
+    colors = item.data.color_attributes if item.type == "MESH" else None
+    chosen = (colors.get(attribute) if attribute else colors.active_color) if colors else None
+    if chosen is None:
+        named = f"color attribute {attribute}" if attribute else "painted vertex colors"
+        raise UserError(f"The object {item.name} has no {named}: paint it in Vertex Paint mode")
+    with studio([item]) as scene:
+        scene.view_layers[0].material_override = _attribute_material(chosen.name)
+        if camera is not None:
+            _look_through(scene, camera)
+        else:
+            _fill(scene, frame_of(scene, [item], "AUTO"), width, height)
+        return render_scene(scene, width, height, SAMPLES)
+
+
+def _look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
+    """Has a studio's scene be seen by another camera than its own, wherever that is."""
+    if camera.name not in scene.collection.objects:
+        scene.collection.objects.link(camera)
+    scene.camera = camera
+
+
+def _fill(scene: bpy.types.Scene, frame: Frame, width: int, height: int) -> None:
+    """Frames exactly, with pixels as wide and as high as it takes."""
+    camera = scene.camera
+    camera.data.type = "ORTHO"
+    camera.data.ortho_scale = max(frame.width, frame.height)
+    distance = frame.depth + 0.1 * camera.data.ortho_scale
+    camera.data.clip_start, camera.data.clip_end = 0.01 * distance, 3.0 * distance
+    camera.matrix_world = Matrix.Translation(frame.center + frame.rotation.col[2] * distance) @ frame.rotation.to_4x4()
+    across, down = frame.width / width, frame.height / height
+    if min(across, down) <= 0:
+        raise UserError("What is a line from the front has no area to be a picture: choose a camera")
+    scene.render.pixel_aspect_x = across / min(across, down)
+    scene.render.pixel_aspect_y = down / min(across, down)
+
+
+def _attribute_material(name: str) -> bpy.types.Material:
+    material = plain_material()
+    tree = material.node_tree
+    colors = tree.nodes.new("ShaderNodeAttribute")
+    colors.attribute_name = name
+    (emission,) = (node for node in tree.nodes if node.type == "EMISSION")
+    tree.links.new(colors.outputs["Color"], emission.inputs["Color"])
+    return material

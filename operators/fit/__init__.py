@@ -1,0 +1,1 @@
+"""Settings and pixels to a job: start it, watch it, continue it, recover it."""

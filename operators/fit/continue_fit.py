@@ -1,0 +1,192 @@
+"""Continue: the optimization goes on from what a scene shows, changed by hand or not, and ends in the same scene."""
+
+import struct
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+from bpy.props import IntProperty
+
+from ...backend.job import Job, Layout, TemplateSpec, UserError
+from ..blender.folders import file_name
+from ..blender.images import reader_of, write_png
+from ..process.fit_run import Run
+from ..result.readback import read_scene
+from ..result.rebuild import is_result, meshes_of, show_layout, source_of, stamps_of
+from ..scene.build import form_of
+from ..scene.planes import levels_of, make_mesh
+from ..scene.storage import load_stamps, wholly_or_not_at_all
+from ..session.steps import waited
+from ..target.properties import moves
+from .collect import job_steps
+from .optimize import Optimizing, why_not_optimize
+
+
+def continued_steps(
+    scene: bpy.types.Scene, source: bpy.types.Scene, folder: Path, added: int
+) -> Generator[str, None, list[str]]:
+    """Writes a job that goes on from what a scene that was built shows, in steps as collect.job_steps.
+
+    source: whose target and settings hold, but for the canvas's, which stay those of the scene. Stamps of its list that
+    the layout does not have are for what is added. Planes with meshes of their own count as locked. Raises UserError as
+    job_steps and read_scene do, and for a target of another shape.
+    """
+    reading = read_scene(scene)
+    layout, stamps = reading.layout, stamps_of(scene)
+    layout.locked[list(reading.own_meshes)] = True
+    left_out = yield from job_steps(source, folder)
+    job = Job.load(folder)
+    _check_shape(Path(job.target), layout)
+    own = []
+    with ThreadPoolExecutor(1) as threads:
+        for number, (spec, image) in enumerate(zip(layout.templates, stamps, strict=True)):
+            doing = f"Writing stamp {number + 1} of {len(stamps)}"
+            yield doing
+            file = folder / "templates" / f"start_{number:03d}_{file_name(spec.name)}.png"
+            rgba = yield from waited(threads.submit(reader_of(image)), doing)
+            yield from waited(threads.submit(write_png, file, rgba), doing)
+            own.append(replace(spec, file=str(file)))
+    start = folder / "start"
+    start.mkdir()
+    replace(layout, templates=own).save(start)
+    job.templates = _joined(own, job.templates)
+    job.settings = replace(
+        job.settings,
+        count=layout.count + added,
+        added=added,
+        size=max(layout.width, layout.height),
+        space=layout.space,
+        background=layout.background,
+        transparent=layout.transparent,
+    )
+    job.start = str(start)
+    # Not by __post_init__, which has seen the job without a start.
+    Job(**vars(job)).save(folder)
+    return left_out
+
+
+def _check_shape(target: Path, layout: Layout) -> None:
+    """Raises UserError where the target, a PNG, does not fill the layout's canvas."""
+    with open(target, "rb") as file:
+        width, height = struct.unpack(">II", file.read(24)[16:])
+    factor = max(layout.width, layout.height) / max(width, height)
+    if (max(1, round(width * factor)), max(1, round(height * factor))) != (layout.width, layout.height):
+        raise UserError(
+            f"The target has {width} x {height} pixels now, but the canvas of this scene {layout.width} x "
+            f"{layout.height}, which is another shape: optimize anew, or choose a target of this one"
+        )
+
+
+def _joined(own: list[TemplateSpec], listed: list[TemplateSpec]) -> list[TemplateSpec]:
+    """The layout's stamps, with the limits of those in the list that have the same pixels, and then the others."""
+    result, new = list(own), []
+    for spec in listed:
+        same = [number for number, known in enumerate(own) if _same_picture(known, spec)]
+        for number in same:
+            result[number] = replace(result[number], limits=spec.limits)
+        if not same:
+            new.append(spec)
+    return [*result, *new]
+
+
+def _same_picture(one: TemplateSpec, other: TemplateSpec) -> bool:
+    """Whether two stamps that the same code has written are of the same pixels."""
+    if (one.width, one.height) != (other.width, other.height):
+        return False
+    return Path(one.file).read_bytes() == Path(other.file).read_bytes()
+
+
+class DIFFBMP_OT_continue_fit(Optimizing, bpy.types.Operator):
+    bl_idname = "diffbmp.continue_fit"
+    bl_label = "Continue"
+    bl_description = (
+        "Optimize on from what this scene shows, on its canvas. Planes may have been moved, turned, scaled, retinted, "
+        "deleted, duplicated or painted; locked ones, and those with meshes of their own, stay as they are"
+    )
+    bl_options = {"UNDO"}
+
+    added: IntProperty(
+        name="Add Stamps",
+        description="Stamps that are added to those of the scene, where they help most",
+        default=0,
+        min=0,
+        max=100_000,
+        soft_max=2000,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        source = source_of(context.scene)
+        if not is_result(context.scene):
+            reason = "This scene was not built: show the result's"
+        elif source is None:
+            reason = "The scene with the target and the stamps is gone: optimize in a new one"
+        else:
+            reason = why_not_optimize(source) or _why_not_continue(source)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.added = context.scene.diffbmp.build.added
+        return self.execute(context)
+
+    def steps(self, scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list[str]]:
+        source = source_of(scene)
+        assert source is not None  # says poll
+        return continued_steps(scene, source, folder, self.added)
+
+    def take(self, scene: bpy.types.Scene, task: Run) -> str:
+        layout, start = Layout.load(task.out), Layout.load(task.job / "start")
+        own = _kept_meshes(scene, layout, start)
+        if own is None:
+            source = source_of(scene) or scene
+            source.diffbmp.build.layout = str(task.out)
+            return f"Planes were changed meanwhile, and stay as they are: the result can be built from {source.name}"
+        known = {level: mesh for level, mesh in meshes_of(scene).items() if level in set(levels_of(layout))}
+        with wholly_or_not_at_all():
+            new = {level: make_mesh(layout, level, task.out) for level in set(levels_of(layout)) - set(known)}
+            stamps = load_stamps(layout.templates)
+            show_layout(scene, layout, known | new, stamps, form_of(scene.diffbmp.build), own)
+        return ""
+
+
+def _why_not_continue(source: bpy.types.Scene) -> str:
+    """Why a fit with the settings of this scene cannot go on from a layout, "" if it can."""
+    if moves(source):
+        return "A target that moves cannot be gone on with: turn off Animation, or optimize again"
+    if any(region.use for region in source.diffbmp.regions.entries):
+        return "Regions cannot be gone on with: turn them off, or optimize again"
+    return ""
+
+
+def _kept_meshes(scene: bpy.types.Scene, layout: Layout, start: Layout) -> dict[int, bpy.types.Mesh] | None:
+    """Meshes of their own of the layout's primitives, by number; None where the scene is not as it was at the start."""
+    try:
+        reading = read_scene(scene)
+    except UserError:
+        return None
+    own = reading.own_meshes
+    now = reading.layout
+    now.locked[list(own)] = True
+    if now.count != start.count or any((getattr(now, name) != getattr(start, name)).any() for name in _COMPARED):
+        return None
+    rows = {_values(layout, row): row for row in range(layout.count) if layout.locked[row]}
+    return {rows[key]: mesh for row, mesh in own.items() if (key := _values(now, row)) in rows}
+
+
+_COMPARED = ("x", "y", "scale", "aspect", "rotation", "opacity", "color", "template", "level", "mirror", "locked")
+
+
+def _values(layout: Layout, row: int) -> tuple[float, ...]:
+    """What a locked primitive keeps to the last bit."""
+    return (
+        *(float(getattr(layout, name)[0, row]) for name in ("x", "y", "scale", "aspect", "rotation", "opacity")),
+        *layout.color[0, row].tolist(),
+        int(layout.template[row]),
+    )
+
+
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_continue_fit,))

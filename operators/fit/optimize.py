@@ -1,0 +1,276 @@
+"""Optimize and Cancel: the scene's job goes to the backend, and the folder of its layout comes back."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ...backend.job import Progress, UserError
+from ..blender.folders import new_job_folder
+from ..install.environment import backend_call, backend_python
+from ..process.fit_run import Run, Steps
+from ..process.warm_worker import WARM
+from ..session.logs import worker_log
+from ..session.notice import NOTICE
+from ..session.screen import redraw
+from ..session.slots import RUN, SLOTS, Slot
+from ..session.watching import Watching
+from ..stamps.properties import has_stamps
+from ..target.properties import lacks_target, target_name
+from . import recover
+from .collect import job_steps
+from .job_settings import lacks_colors
+from .live_planes import LIVE_PLANES
+from .preview import PREVIEW
+
+PRINT_SECONDS = 1.0
+
+Write = Callable[[bpy.types.Scene, Path], Steps]
+
+SLOTS.append(RUN)
+
+
+def start_run(scene: bpy.types.Scene, write: Write = job_steps) -> Run:
+    """Begins to write the scene's job, which the worker then gets: it starts meanwhile, or is warm.
+
+    Raises UserError where that cannot start.
+    """
+    worker = WARM.take(backend_call("worker"), worker_log())
+    try:
+        folder = new_job_folder(target_name(scene))
+    except UserError:
+        WARM.keep(worker)
+        raise
+    recover.begin(scene, folder)
+    return Run(worker, folder, folder / "result", write(scene, folder))
+
+
+def why_not_optimize(scene: bpy.types.Scene) -> str:
+    """Why the scene cannot be optimized now, "" if it can."""
+    if RUN.task is not None:
+        return "An optimization is running already"
+    if missing := lacks_target(scene):
+        return missing
+    if not has_stamps(scene):
+        return "Choose a collection with the stamps, or add stamps to the list"
+    if lacks_colors(scene):
+        return "Add a color to the palette"
+    try:
+        backend_python()
+    except UserError as error:
+        return error.message
+    return ""
+
+
+class Optimizing(Watching):
+    """An operator that has the scene's job optimized."""
+
+    slot = RUN
+    _next_line = 0.0
+
+    if TYPE_CHECKING:
+
+        def report(self, kind: set[str], message: str) -> None:
+            """Blender's own."""
+
+    def steps(self, scene: bpy.types.Scene, folder: Path) -> Steps:
+        """What writes the job."""
+        return job_steps(scene, folder)
+
+    def take(self, scene: bpy.types.Scene, task: Run) -> str:
+        """The task has left a layout. Returns what the user should know of that, "" = nothing more.
+
+        Raises UserError where it is of no use.
+        """
+        scene.diffbmp.build.layout = str(task.out)
+        return ""
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            NOTICE.tell("")
+            LIVE_PLANES.end()
+            run = start_run(context.scene, self.steps)
+            if bpy.app.background:
+                self._collect(run)
+        except UserError as error:
+            NOTICE.fail(error)
+            self.report({"ERROR"}, error.message)
+            return {"CANCELLED"}
+        _listen_for_undo(True)
+        return self.watch(context, run)
+
+    def _collect(self, run: Run) -> None:
+        try:
+            run.collect()
+        finally:
+            if run.state == "failed":
+                WARM.keep(run.worker)
+
+    def show(self, task: Run) -> None:
+        if monotonic() < self._next_line:
+            return
+        self._next_line = monotonic() + PRINT_SECONDS
+        sys.stdout.write(f"DiffBMP: {describe_progress(task)}\n")
+        sys.stdout.flush()
+
+    def look(self, task: Run) -> None:
+        if task.progress:
+            PREVIEW.show(task.progress.preview)
+        if scene := _scene_of(self.slot):
+            LIVE_PLANES.follow(scene, task.out)
+
+    def dropped(self, task: Run) -> None:
+        _listen_for_undo(False)
+        recover.release(task.job)
+        LIVE_PLANES.end()
+        scene = _scene_of(self.slot)
+        if scene and task.has_layout:
+            scene.diffbmp.build.layout = str(task.out)
+        NOTICE.tell(
+            "The optimization was ended with its window"
+            + (": the best layout so far can be built" if task.has_layout else "")
+        )
+
+    def finish(self, task: Run) -> set[str]:
+        _listen_for_undo(False)
+        recover.end(task.job)
+        WARM.keep(task.worker)
+        for sentence in task.left_out:
+            self.report({"WARNING"}, f"Left out: {sentence}")
+        LIVE_PLANES.end()
+        scene = _scene_of(self.slot)
+        failed = task.state == "failed"
+        message = task.message or "Done"
+        if task.state == "done" and task.progress:
+            message = f"Done after {task.progress.step} steps: {_measured(task) or describe_quality(task.progress)}"
+        if not bpy.app.background and (task.out / "preview.png").is_file():
+            PREVIEW.show(str(task.out / "preview.png"))
+        if task.has_layout and scene:
+            try:
+                message = self.take(scene, task) or message
+            except UserError as error:
+                message, failed, task.action = error.message, True, error.action
+        elif task.has_layout:
+            message += f" - its scene was deleted: the layout lies in {task.out}"
+        left_out = f". Left out: {'; '.join(task.left_out)}" if task.left_out else ""
+        NOTICE.tell(message + left_out, is_error=failed, action=task.action)
+        self.report({"ERROR" if failed else "INFO"}, message)
+        return {"FINISHED"} if task.has_layout else {"CANCELLED"}
+
+
+class DIFFBMP_OT_optimize(Optimizing, bpy.types.Operator):
+    bl_idname = "diffbmp.optimize"
+    bl_label = "Optimize"
+    bl_description = "Find where the stamps must lie to be the target. Blender stays free for other work meanwhile"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = why_not_optimize(context.scene)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+
+class DIFFBMP_OT_pause(bpy.types.Operator):
+    bl_idname = "diffbmp.pause"
+    bl_label = "Pause"
+    bl_description = "Let the optimization rest, or go on; the machine is free for other work meanwhile"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if RUN.task is None or RUN.task.state not in ("running", "paused"):
+            cls.poll_message_set("No optimization is running")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        run = RUN.task
+        run.resume() if run.state == "paused" else run.pause()
+        redraw()
+        return {"FINISHED"}
+
+
+class DIFFBMP_OT_cancel(bpy.types.Operator):
+    bl_idname = "diffbmp.cancel"
+    bl_label = "Cancel"
+    bl_description = "End the optimization now; the best layout so far is kept"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if RUN.task is None:
+            cls.poll_message_set("No optimization is running")
+        return RUN.task is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if RUN.task is not None:
+            RUN.task.cancel()
+        redraw()
+        return {"FINISHED"}
+
+
+def describe_progress(run: Run) -> str:
+    """One line: step, loss, PSNR, time left."""
+    progress = run.progress
+    if progress is None:
+        return run.doing if run.state == "collecting" else "Starting"
+    left = f", {describe_seconds(progress.seconds_left)} left" if progress.step < progress.total else ""
+    return f"Step {progress.step} of {progress.total}, {describe_quality(progress)}{left}"
+
+
+def describe_quality(progress: Progress) -> str:
+    """The loss, and the latest preview's PSNR where there was a preview."""
+    quality = f", {progress.psnr:.1f} dB" if progress.psnr > 0 else ""
+    what = f"loss {progress.loss:.4g}" if progress.frame is None else f"frame {progress.frame}"
+    return what + quality
+
+
+def _measured(run: Run) -> str:
+    """The result's PSNR as it was measured at the end, "" where it was not."""
+    try:
+        return f"{json.loads((run.out / 'metrics.json').read_text(encoding='utf-8'))['psnr']:.1f} dB"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def describe_seconds(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(0.0, seconds):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _scene_of(slot: Slot) -> bpy.types.Scene | None:
+    """The scene that the slot's task belongs to; None where it was deleted."""
+    return next((scene for scene in bpy.data.scenes if scene.session_uid == slot.scene), None)
+
+
+def _before_undo(*_: object) -> None:
+    """Undo and redo make all settings anew: what is still being read is of the past."""
+    LIVE_PLANES.forget()
+    if RUN.task is not None and RUN.task.state == "collecting":
+        RUN.task.cancel()
+
+
+def _listen_for_undo(listen: bool) -> None:
+    for handlers in (bpy.app.handlers.undo_pre, bpy.app.handlers.redo_pre):
+        if _before_undo in handlers:
+            handlers.remove(_before_undo)
+        if listen:
+            handlers.append(_before_undo)
+
+
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_optimize, DIFFBMP_OT_pause, DIFFBMP_OT_cancel))
+
+
+def unregister() -> None:
+    RUN.clear()
+    WARM.clear()
+    _listen_for_undo(False)
+    _unregister()

@@ -1,0 +1,152 @@
+"""What can be done about an error: the settings that mend it, the log, a report for those who can."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...backend.job import UserError
+from ..install.environment import backend_python, preferences
+from ..process.worker import ADD_ON_FOLDER
+from ..result.rebuild import source_of
+from ..session.logs import latest_log
+from ..session.notice import NOTICE
+from ..session.screen import redraw
+
+LOG_LINES = 40
+"""Of the log, at the end of a report."""
+
+_LOG_NAME = "DiffBMP Log"
+
+
+def report_of(scene: bpy.types.Scene) -> str:
+    """What helps to find out what went wrong: versions, device, settings, the error, the log; no names of people."""
+    manifest = tomllib.loads((ADD_ON_FOLDER / "blender_manifest.toml").read_text(encoding="utf-8"))
+    chosen = preferences()
+    try:
+        python = backend_python()
+    except UserError as error:
+        python = error.message
+    lines = [
+        f"DiffBMP {manifest['version']}, Blender {bpy.app.version_string}, Python {platform.python_version()}",
+        f"{platform.platform()}, {platform.machine()}, {os.cpu_count()} threads",
+        f"Backend: {python}",
+        f"Verdict: {chosen.verdict if chosen and chosen.verdict else 'not verified in this session'}",
+        f"Error: {NOTICE.text if NOTICE.is_error else 'none'}",
+        "",
+        "Settings that are not the defaults:",
+        *(f"  {path} = {value}" for path, value in _changed(scene.diffbmp)),
+        "",
+        "Log:",
+        *latest_log().splitlines()[-LOG_LINES:],
+    ]
+    return "\n".join(lines).replace(str(Path.home()), "~")
+
+
+def _changed(group: bpy.types.PropertyGroup, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings whose values are not the defaults. Of what is the artist's own, only that it is set."""
+    for name, kind in group.bl_rna.properties.items():
+        if name in ("rna_type", "name"):
+            continue
+        value, own = getattr(group, name), f"{path}{name}"
+        if kind.type == "POINTER":
+            if isinstance(value, bpy.types.PropertyGroup):
+                yield from _changed(value, f"{own}.")
+            elif value is not None:
+                yield own, type(value).__name__
+        elif kind.type == "COLLECTION":
+            if len(value):
+                yield own, f"{len(value)} entries"
+        elif kind.type == "STRING":
+            if value != kind.default:
+                yield own, "set"
+        else:
+            default = tuple(kind.default_array) if getattr(kind, "is_array", False) else kind.default
+            shown = tuple(value) if getattr(kind, "is_array", False) else value
+            if shown != default:
+                yield own, shown
+
+
+class DIFFBMP_OT_mend(bpy.types.Operator):
+    bl_idname = "diffbmp.mend"
+    bl_label = "Mend"
+    bl_description = "Change the setting that is in the way. Then optimize again"
+    bl_options = {"UNDO"}
+
+    action: bpy.props.EnumProperty(
+        items=(
+            ("use_cpu", "Use CPU", "Have the processor compute"),
+            ("halve_size", "Halve the Size", "Fit on a canvas of half the size, which takes a quarter of the memory"),
+        ),
+        name="Action",
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = (source_of(context.scene) or context.scene).diffbmp
+        if self.action == "use_cpu":
+            settings.backend.engine = "cpu"
+            NOTICE.tell("The processor will compute: optimize again")
+        else:
+            settings.fit.size = max(1, settings.fit.size // 2)
+            NOTICE.tell(f"The size is {settings.fit.size} px now: optimize again")
+        return {"FINISHED"}
+
+
+class DIFFBMP_OT_show_log(bpy.types.Operator):
+    bl_idname = "diffbmp.show_log"
+    bl_label = "Show Log"
+    bl_description = "Show what the backend has written, in a Text Editor"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            log = latest_log()
+        except UserError as error:
+            self.report({"ERROR"}, error.message)
+            return {"CANCELLED"}
+        text = bpy.data.texts.get(_LOG_NAME) or bpy.data.texts.new(_LOG_NAME)
+        text.from_string(log or "The backend has written nothing yet.\n")
+        text.use_fake_user = False
+        if not bpy.app.background:
+            _show_text(context, text)
+        return {"FINISHED"}
+
+
+class DIFFBMP_OT_copy_report(bpy.types.Operator):
+    bl_idname = "diffbmp.copy_report"
+    bl_label = "Copy Report"
+    bl_description = "Copy versions, device, settings, the error and the end of the log, to be pasted in a bug report"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            report = report_of(source_of(context.scene) or context.scene)
+        except UserError as error:
+            self.report({"ERROR"}, error.message)
+            return {"CANCELLED"}
+        if bpy.app.background:
+            sys.stdout.write(report + "\n")
+        else:
+            context.window_manager.clipboard = report
+        self.report({"INFO"}, "The report was copied")
+        redraw()
+        return {"FINISHED"}
+
+
+def _show_text(context: bpy.types.Context, text: bpy.types.Text) -> None:
+    area = next((area for area in context.window.screen.areas if area.type == "TEXT_EDITOR"), None)
+    if area is None:
+        bpy.ops.wm.window_new()
+        area = context.window_manager.windows[-1].screen.areas[0]
+        area.type = "TEXT_EDITOR"
+    area.spaces.active.text = text
+
+
+register, unregister = bpy.utils.register_classes_factory(
+    (DIFFBMP_OT_mend, DIFFBMP_OT_show_log, DIFFBMP_OT_copy_report)
+)

@@ -1,0 +1,265 @@
+"""Install, Cancel and Remove the backend's own environment, from the preferences or a script."""
+
+import sys
+import threading
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from ...backend.job import UserError
+from ..blender.folders import user_folder
+from ..process.warm_worker import WARM
+from ..session.notice import NOTICE
+from ..session.screen import redraw
+from ..session.slots import INSTALL, RUN
+from ..session.watching import TIMER_SECONDS
+from .env_folder import BackendFolder
+from .environment import own_folder, preferences, tell_verdict
+from .installation import Installation, Plan
+
+DEVICE_ITEMS = (
+    ("auto", "Automatic", "PyTorch for the NVIDIA card if there is one with a driver that suits, else for the CPU"),
+    ("nvidia", "NVIDIA", "PyTorch for an NVIDIA card, about 3 GB to download; fails where there is none"),
+    ("cpu", "CPU", "PyTorch for the CPU, about 0.4 GB to download"),
+)
+
+OFFLINE = (
+    "Blender is not allowed to go online: allow it in the preferences under System, or choose a folder of wheels here"
+)
+
+
+class Removal:
+    """The deletion of an environment, in a thread: it has tens of thousands of files."""
+
+    def __init__(self, folder: BackendFolder) -> None:
+        self.works = False
+        self.message = ""
+        self.action = ""
+        self._folder = folder
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def active(self) -> bool:
+        return self._thread.is_alive()
+
+    def update(self) -> bool:
+        return False
+
+    def stop(self) -> None:
+        self._thread.join(1.0)
+
+    def _run(self) -> None:
+        try:
+            self._folder.remove()
+            self.works, self.message = True, "The backend was removed"
+        except UserError as error:
+            self.message, self.action = error.message, error.action
+
+
+def install_log() -> Path:
+    """Path of the log of the last installation. Raises UserError as user_folder does."""
+    return user_folder("logs") / "install.log"
+
+
+def why_not_change() -> str:
+    """Why the environment cannot be installed or removed now, "" if it can."""
+    if INSTALL.task is not None:
+        return "An installation is running"
+    if RUN.task is not None:
+        return "An optimization is running: wait for its end, or cancel it"
+    return ""
+
+
+def make_plan(
+    wheels: str = "", folder: str = "", python: str = "", device: str = "preferences", index: str = ""
+) -> Plan:
+    """What is to be installed: as the preferences say, but for what is given here.
+
+    Raises UserError where Blender is not allowed to go online and there is no folder of wheels.
+    """
+    chosen = preferences()
+    if chosen:
+        wheels, index = wheels or chosen.wheels, index or chosen.index
+    if device == "preferences":
+        device = chosen.device if chosen else "auto"
+    if not wheels and not bpy.app.online_access:
+        raise UserError(OFFLINE, "allow_online")
+    return Plan(
+        BackendFolder(Path(bpy.path.abspath(folder))) if folder else own_folder(),
+        install_log(),
+        user_folder("pycache"),
+        Path(bpy.path.abspath(wheels)) if wheels else None,
+        index.strip(),
+        bpy.path.abspath(python) if python else "",
+        device,
+    )
+
+
+def _watch(operator: bpy.types.Operator, task: Any) -> set[str]:
+    """Watches a task to its end, waiting for it in background mode, where Blender's timers do not run."""
+    INSTALL.task = task
+    if not bpy.app.background:
+        bpy.app.timers.register(_tick, first_interval=TIMER_SECONDS, persistent=True)
+        redraw()
+        return {"FINISHED"}
+    try:
+        step = ""
+        while task.active:
+            sleep(TIMER_SECONDS)
+            if task.update() and task.state.step != step:
+                step = task.state.step
+                sys.stdout.write(f"DiffBMP: {task.state.text}\n")
+                sys.stdout.flush()
+        _tell(task)
+    finally:
+        INSTALL.clear()
+    operator.report({"INFO" if task.works else "ERROR"}, task.message)
+    return {"FINISHED" if task.works else "CANCELLED"}
+
+
+def _tick() -> float | None:
+    task = INSTALL.task
+    if task is None:  # cleared by unregister()
+        return None
+    if task.update():
+        redraw()
+    if task.active:
+        return TIMER_SECONDS
+    _tell(task)
+    INSTALL.clear()
+    return None
+
+
+def _tell(task: Any) -> None:
+    tell_verdict(task.works, task.message)
+    NOTICE.tell(task.message, is_error=not task.works)
+
+
+class DIFFBMP_OT_install_backend(bpy.types.Operator):
+    bl_idname = "diffbmp.install_backend"
+    bl_label = "Install"
+    bl_description = (
+        "Make an environment for the backend, with PyTorch for this machine's graphics card, and check it. "
+        "What an earlier, cancelled installation has completed is used again"
+    )
+
+    wheels: StringProperty(
+        name="Wheel Folder", description="Folder of wheels instead of the network; empty = as in the preferences"
+    )
+    folder: StringProperty(
+        name="Folder", description="Folder of the environment; empty = as in the preferences, which it is set in then"
+    )
+    python: StringProperty(name="Python", description="Python to make the environment with; empty = one that is found")
+    device: EnumProperty(
+        items=(("preferences", "As in the Preferences", "What is set there"), *DEVICE_ITEMS),
+        name="Device",
+        description="What PyTorch is for",
+    )
+    index: StringProperty(name="Package Index", description="Address of a package index; empty = as in the preferences")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = why_not_change()
+        chosen = preferences()
+        if not reason and not bpy.app.background and not bpy.app.online_access and not (chosen and chosen.wheels):
+            reason = OFFLINE
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            plan = make_plan(self.wheels, self.folder, self.python, self.device, self.index)
+        except UserError as error:
+            tell_verdict(False, error.message)
+            self.report({"ERROR"}, error.message)
+            return {"CANCELLED"}
+        chosen = preferences()
+        if chosen and self.folder:
+            chosen.folder = self.folder
+        tell_verdict(True, "")
+        WARM.clear()  # it holds files of the environment
+        return _watch(self, Installation(plan))
+
+
+class DIFFBMP_OT_cancel_install(bpy.types.Operator):
+    bl_idname = "diffbmp.cancel_install"
+    bl_label = "Cancel"
+    bl_description = "End the installation. What is complete is kept: Install goes on from there"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        running = isinstance(INSTALL.task, Installation)
+        if not running:
+            cls.poll_message_set("No installation is running")
+        return running
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        INSTALL.task.cancel()
+        return {"FINISHED"}
+
+
+class DIFFBMP_OT_remove_backend(bpy.types.Operator):
+    bl_idname = "diffbmp.remove_backend"
+    bl_label = "Remove"
+    bl_description = "Delete the backend's own environment, and nothing else in its folder"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = why_not_change()
+        if not reason and own_folder().marker is None:
+            reason = "There is no environment of the add-on to remove"
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(
+            self, event, title="Remove the Backend", message=f"{own_folder().path} is deleted", confirm_text="Remove"
+        )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        tell_verdict(True, "")
+        WARM.clear()  # it holds files of the environment
+        return _watch(self, Removal(own_folder()))
+
+
+class DIFFBMP_OT_show_install_log(bpy.types.Operator):
+    bl_idname = "diffbmp.show_install_log"
+    bl_label = "Show Log"
+    bl_description = "Open the log of the last installation in the system's text viewer"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        there = install_log().is_file()
+        if not there:
+            cls.poll_message_set("Nothing was installed yet")
+        return there
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            return bpy.ops.wm.path_open(filepath=str(install_log()))
+        except RuntimeError:
+            self.report({"ERROR"}, f"No program opens {install_log()}: see it with a text editor")
+            return {"CANCELLED"}
+
+
+register, _unregister = bpy.utils.register_classes_factory(
+    (
+        DIFFBMP_OT_install_backend,
+        DIFFBMP_OT_cancel_install,
+        DIFFBMP_OT_remove_backend,
+        DIFFBMP_OT_show_install_log,
+    )
+)
+
+
+def unregister() -> None:
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    INSTALL.clear()
+    _unregister()

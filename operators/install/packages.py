@@ -1,0 +1,274 @@
+"""What is installed for the backend: packages, PyTorch's build for the card, sizes. It knows nothing of Blender."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...backend.job import UserError
+from ..process.child import NO_WINDOW, clean_environment
+from .pythons import VERSIONS
+
+TORCH = "torch>=2.11"
+PACKAGES = (
+    "numpy>=1.26",
+    "pillow>=10.3",
+    "av>=18",
+    "opencv-python-headless>=4.10",
+    "matplotlib>=3.9",
+    "psd-tools>=1.10",
+)
+CUDA_PACKAGES = {
+    12: ("cuda-core>=1.2,<2", "cuda-bindings==12.*", "nvidia-cuda-nvrtc-cu12"),
+    13: ("cuda-core>=1.2,<2", "cuda-bindings==13.*", "nvidia-cuda-nvrtc==13.*"),
+}
+"""The CUDA engine's, by the CUDA major of PyTorch."""
+
+TORCH_INDEX = "https://download.pytorch.org/whl/"
+
+DRIVERS = ((580, "cu130"), (570, "cu128"), (525, "cu126"))
+"""The least driver version of each of PyTorch's builds, the newest first."""
+
+DEVICES = ("auto", "nvidia", "cpu")
+
+_SIZES = {"cpu": (350, 1500), "plain": (300, 1200), "cuda": (3000, 7500)}
+"""MB downloaded and MB on the disk, from above."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """An NVIDIA card. driver: as "580.65.06"."""
+
+    name: str
+    driver: str
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build of PyTorch. variants: names in its index, the best first; () = the usual index.
+
+    reason: a sentence that says why this one.
+    """
+
+    variants: tuple[str, ...]
+    reason: str
+
+    @property
+    def is_cuda(self) -> bool:
+        return bool(self.variants) and self.variants[0] != "cpu"
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """About how many MB are downloaded, and how many are on the disk at the end."""
+        return _SIZES["cuda" if self.is_cuda else "cpu" if self.variants else "plain"]
+
+
+def choose_build(card: Card | None, device: str = "auto", system: str = sys.platform) -> Build:
+    """The build of PyTorch for a card and a device of DEVICES. Raises UserError where NVIDIA is asked for in vain."""
+    if system == "darwin":
+        return Build((), "PyTorch for macOS, on the CPU")
+    if device == "cpu":
+        return Build(("cpu",), "PyTorch for the CPU, as was chosen")
+    if card is None:
+        if device == "nvidia":
+            raise UserError("No NVIDIA card with a driver was found: install NVIDIA's driver, or choose the CPU")
+        return Build(("cpu",), "PyTorch for the CPU: no NVIDIA card with a driver was found")
+    major = int(re.match(r"\d*", card.driver)[0] or 0)  # type: ignore[index]  # matches everything
+    variants = tuple(name for least, name in DRIVERS if major >= least)
+    if variants:
+        cuda = f"{variants[0][2:-1]}.{variants[0][-1]}"
+        return Build(variants, f"PyTorch for CUDA {cuda}: {card.name}, driver {card.driver}")
+    sentence = f"The driver {card.driver} of the {card.name} is too old, at least {DRIVERS[-1][0]} is needed"
+    if device == "nvidia":
+        raise UserError(f"{sentence}: update NVIDIA's driver, or choose the CPU")
+    return Build(("cpu",), f"PyTorch for the CPU. {sentence}")
+
+
+def find_card() -> Card | None:
+    """The first NVIDIA card that the driver knows. Starts a process."""
+    for program in _driver_programs():
+        command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        try:
+            result = subprocess.run(
+                command,
+                env=clean_environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=20,
+                check=True,
+                creationflags=NO_WINDOW,
+            )
+        except (OSError, subprocess.SubprocessError):
+            continue
+        if card := read_card(result.stdout):
+            return card
+    return None
+
+
+def _driver_programs() -> Iterator[str]:
+    """nvidia-smi, on the path or where NVIDIA's installers put it."""
+    if program := shutil.which("nvidia-smi"):
+        yield program
+    for name, place in (
+        ("SYSTEMROOT", "System32/nvidia-smi.exe"),
+        ("PROGRAMFILES", "NVIDIA Corporation/NVSMI/nvidia-smi.exe"),
+    ):
+        if name in os.environ:
+            yield str(Path(os.environ[name], place))
+    yield "/usr/bin/nvidia-smi"
+    yield "/usr/lib/wsl/lib/nvidia-smi"
+
+
+def read_card(text: str) -> Card | None:
+    """The first card in nvidia-smi's answer of lines "name, driver version"."""
+    for line in text.splitlines():
+        name, comma, driver = line.rpartition(",")
+        if comma and re.match(r"\s*\d+\.", driver):
+            return Card(name.strip(), driver.strip())
+    return None
+
+
+def has_nvidia_driver() -> bool:
+    """Whether there seems to be an NVIDIA card; answers at once, for an estimate."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").is_file()
+    return any(Path(place).exists() for place in ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/nvidia-smi"))
+
+
+def estimate_build(device: str) -> Build:
+    """The build that is likely chosen, without asking the driver."""
+    cuda = device == "nvidia" or (device == "auto" and sys.platform != "darwin" and has_nvidia_driver())
+    return Build((DRIVERS[0][1],), "") if cuda else choose_build(None, "cpu")
+
+
+def cuda_packages(variant: str) -> tuple[str, ...]:
+    """What the CUDA engine needs beside a build of PyTorch such as "cu130"; () for any other."""
+    found = re.fullmatch(r"cu(\d+)\d", variant)
+    return CUDA_PACKAGES.get(int(found[1]), ()) if found else ()
+
+
+# --- a folder of wheels ----------------------------------------------------------------------------------------------
+
+
+def wheel_versions(folder: Path) -> tuple[str, ...]:
+    """The Python versions for which a folder has a PyTorch of this system, the best tested first.
+
+    Raises UserError where it has none.
+    """
+    if not folder.is_dir():
+        raise UserError(f"The wheel folder {folder} does not exist: choose the folder that holds the downloaded wheels")
+    wheels = [path.stem.split("-")[-3:] for path in folder.glob("torch-*.whl")]
+    if not wheels:
+        raise UserError(f"The wheel folder {folder} has no PyTorch: put torch-*.whl and the other packages into it")
+    suiting = [tags for tags in wheels if len(tags) == 3 and _suits(tags[2])]
+    if not suiting:
+        raise UserError(f"The PyTorch in {folder} is for another system: it must be for {_system_tag()}")
+    found = {f"3.{tags[0][3:]}" for tags in suiting if re.fullmatch(r"cp3\d+", tags[0])}
+    versions = tuple(version for version in VERSIONS if version in found)
+    if not versions:
+        raise UserError(f"The PyTorch in {folder} is for Python {', '.join(sorted(found))}: 3.11 to 3.14 can be used")
+    return versions
+
+
+def wheel_cuda_packages(folder: Path) -> tuple[str, ...]:
+    """The CUDA engine's packages, of the major that a folder of wheels has; () where it has none."""
+    for wheel in folder.glob("cuda_bindings-*.whl"):
+        if packages := CUDA_PACKAGES.get(int(re.sub(r"\D.*", "", wheel.name.split("-")[1]) or 0)):
+            return packages
+    return ()
+
+
+def _suits(tag: str) -> bool:
+    start, machine = _system_tag().split(" ")
+    return tag.startswith(start) and (machine in tag or "universal2" in tag)
+
+
+def _system_tag() -> str:
+    """Start and end of the wheel tags of this system, with a blank between."""
+    machine = platform.machine().lower()
+    if sys.platform == "win32":
+        return f"win_ {'arm64' if machine == 'arm64' else 'amd64'}"
+    return f"{'macosx_' if sys.platform == 'darwin' else 'manylinux'} {machine}"
+
+
+# --- pip -------------------------------------------------------------------------------------------------------------
+
+
+def torch_options(variant: str, index: str) -> list[str]:
+    """pip's options that say where PyTorch comes from. index: a mirror's address, "" for none.
+
+    Without a mirror it is PyTorch's own index alone, so that no other build with a higher version is taken instead.
+    """
+    if not variant:
+        return ["--index-url", index] if index else []
+    own = TORCH_INDEX + variant
+    return ["--index-url", index, "--extra-index-url", own] if index else ["--index-url", own]
+
+
+def explain_failure(lines: Sequence[str], wheels: bool, version: str) -> str:
+    """A sentence for the last lines that pip wrote before it failed. wheels: it had a folder and no network."""
+    text = "\n".join(lines)
+    missing = re.search(r"No matching distribution found for ([^\s(;<>=!~,]+)", text)
+    for pattern, sentence in _CAUSES:
+        if re.search(pattern, text, re.IGNORECASE):
+            return sentence
+    if missing:
+        if wheels:
+            return f"The wheel folder has no {missing[1]} for Python {version}: add it with all that it needs"
+        return (
+            f"The package index has no {missing[1]} for Python {version} on this system: update, or use another Python"
+        )
+    told = [line for line in lines if line.startswith("ERROR:")]
+    last = (told or [line for line in lines if line.strip()] or ["it said nothing"])[-1].removeprefix("ERROR:").strip()
+    return f"pip failed: {last}"
+
+
+def is_missing(lines: Iterable[str]) -> bool:
+    """Whether pip failed because the index has no such package, not because it could not be asked."""
+    text = "\n".join(lines)
+    unheard = any(re.search(pattern, text, re.IGNORECASE) for pattern, _ in _CAUSES)
+    return "No matching distribution found" in text and not unheard
+
+
+_CAUSES = (
+    (
+        r"No space left on device|Errno 28\b|not enough space on the disk",
+        "The disk is full: make room, or choose another folder, then press Install again",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|SSLError",
+        "The package index's certificate is not accepted: set SSL_CERT_FILE to your company's certificates, or choose "
+        "a folder of wheels",
+    ),
+    (
+        r"ProxyError|407 Proxy",
+        "The proxy refuses the connection: see HTTPS_PROXY, or choose a folder of wheels",
+    ),
+    (
+        r"NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|Temporary failure in name resolution"
+        r"|Network is unreachable|Connection refused|ConnectionResetError|Connection broken|Read timed out",
+        "The package index cannot be reached: see that there is a network, then press Install again; what is complete "
+        "is not downloaded twice",
+    ),
+    (
+        r"DO NOT MATCH THE HASHES|BadZipFile|is invalid.*wheel",
+        "A package arrived damaged: press Install again",
+    ),
+    (
+        r"WinError 206|file ?name or extension is too long|Errno 36\b|File name too long",
+        "A path is too long for this system: choose a shorter folder, such as C:\\DiffBMP",
+    ),
+    (
+        r"WinError 5\b|WinError 32\b|Access is denied|Permission denied|Errno 13\b",
+        "A file cannot be written: see that no other program uses the folder and that it may be written to",
+    ),
+)

@@ -1,0 +1,174 @@
+"""Animate: a layout becomes a clip by the backend's command line, as a growth or as a transition to another layout."""
+
+import threading
+from pathlib import Path
+
+import bpy
+from bpy.props import EnumProperty, IntProperty, StringProperty
+
+from ...backend.job import UserError
+from ..blender.folders import new_job_folder
+from ..install.environment import backend_call
+from ..process.worker import last_line, start_process
+from ..session.notice import NOTICE
+from ..session.slots import Slot
+from ..session.watching import Watching
+
+_KINDS = (
+    ("growth", "Growth", "The picture appears stamp by stamp"),
+    ("transition", "Transition", "The stamps move from this picture to another"),
+    ("recording", "Recording", "How the fit found the picture: set Record, in the panel Advanced, before Optimize"),
+)
+_EASINGS = (
+    ("linear", "Linear", "At the same speed all the time"),
+    ("smooth", "Smooth", "Gently at both ends"),
+    ("in", "Ease In", "Slow at first"),
+    ("out", "Ease Out", "Slow at the end"),
+    ("in-out", "Ease In and Out", "Slow at both ends, fast in between"),
+    ("back", "Back", "A little too far, and back"),
+    ("elastic", "Elastic", "Like a spring"),
+    ("bounce", "Bounce", "Like a ball that falls"),
+)
+_ORDERS = (
+    ("back", "From the Back", "The stamps behind appear first, as one paints"),
+    ("random", "Random", "In no order"),
+    ("left", "From the Left", "From left to right"),
+    ("center", "From the Center", "From the middle outward"),
+)
+
+
+class DIFFBMP_PG_animate(bpy.types.PropertyGroup):
+    kind: EnumProperty(items=_KINDS, default="growth", name="Animation", description="How the result begins to move")
+    other: StringProperty(
+        name="To", description="Folder of the layout that the stamps move to: of the same size", subtype="DIR_PATH"
+    )
+    frames: IntProperty(name="Frames", description="Length of the motion", default=48, min=2, max=100_000, soft_max=500)
+    hold: IntProperty(
+        name="Hold",
+        description="Frames for which each picture stands still",
+        default=12,
+        min=0,
+        max=100_000,
+        soft_max=250,
+    )
+    easing: EnumProperty(items=_EASINGS, default="smooth", name="Easing", description="How the motion begins and ends")
+    order: EnumProperty(items=_ORDERS, default="back", name="Order", description="Which stamps appear first")
+    source: StringProperty(name="Still Layout", description="What the latest animation was made of", subtype="DIR_PATH")
+    made: StringProperty(name="Latest Animation", description="Folder of its layout", subtype="DIR_PATH")
+
+
+class Making:
+    """A running `python -m backend animate`. Raises UserError where it cannot start."""
+
+    def __init__(self, command: list[str], out: Path) -> None:
+        self.out = out
+        self._log = out.parent / "animate.log"
+        self._process = start_process(command, self._log)
+        self._reader = threading.Thread(target=self._process.communicate, daemon=True)
+        self._reader.start()
+
+    @property
+    def active(self) -> bool:
+        return self._reader.is_alive()
+
+    def update(self) -> bool:
+        return False
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._reader.join()
+
+    def check(self) -> None:
+        """Raises UserError with what the backend said, unless it left a layout."""
+        if self._process.returncode or not (self.out / "layout.json").is_file():
+            said = last_line(self._log) or f"exit code {self._process.returncode}"
+            raise UserError(f"The animation could not be made: {said}")
+
+
+def animate_arguments(scene: bpy.types.Scene, out: Path) -> list[str]:
+    """What the backend is told, to make of the scene's layout the animation that is asked for, in the folder `out`.
+
+    Raises UserError where a layout is missing.
+    """
+    settings = scene.diffbmp.animate
+    layouts = [_layout(_still(scene), "There is no layout yet: optimize first, or choose a layout's folder")]
+    if settings.kind == "transition":
+        layouts.append(_layout(settings.other, "Choose the folder of the layout that the stamps move to"))
+    more = ["--order", settings.order] if settings.kind == "growth" else ["--hold", str(settings.hold)]
+    numbers = ["--frames", str(settings.frames), "--easing", settings.easing, *more]
+    return ["animate", settings.kind, *map(str, layouts), "--out", str(out), *numbers]
+
+
+def _still(scene: bpy.types.Scene) -> str:
+    """The scene's layout; where that is the latest animation itself, what it was made of."""
+    chosen, settings = scene.diffbmp.build.layout, scene.diffbmp.animate
+    return settings.source if chosen and chosen == settings.made else chosen
+
+
+def _layout(path: str, missing: str) -> Path:
+    if not path:
+        raise UserError(missing)
+    folder = Path(bpy.path.abspath(path)).absolute()
+    if not (folder / "layout.json").is_file():
+        raise UserError(f"{folder} holds no layout: choose another folder")
+    return folder
+
+
+class DIFFBMP_OT_animate(Watching, bpy.types.Operator):
+    bl_idname = "diffbmp.animate"
+    bl_label = "Animate"
+    bl_description = "Make an animation of the layout, which Build then builds. The layout itself stays as it is"
+    bl_options = {"UNDO"}
+
+    slot = Slot()
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        settings = context.scene.diffbmp
+        if cls.slot.task:
+            cls.poll_message_set("An animation is being made already")
+        elif not settings.build.layout:
+            cls.poll_message_set("There is no layout yet: optimize first, or choose a layout's folder")
+        elif settings.animate.kind == "transition" and not settings.animate.other:
+            cls.poll_message_set("Choose the folder of the layout that the stamps move to")
+        else:
+            return True
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        scene = context.scene
+        try:
+            folder = new_job_folder(scene.diffbmp.animate.kind)
+            making = Making(backend_call(*animate_arguments(scene, folder / "result")), folder / "result")
+        except UserError as error:
+            return self._fail(error)
+        NOTICE.tell("Making the animation ...")
+        return self.watch(context, making)
+
+    def finish(self, task: Making) -> set[str]:
+        scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self.slot.scene), None)
+        try:
+            task.check()
+        except UserError as error:
+            return self._fail(error)
+        if scene:
+            settings = scene.diffbmp.animate
+            settings.source, settings.made = _still(scene), str(task.out)
+            scene.diffbmp.build.layout = settings.made
+        message = "The animation is ready: build it"
+        NOTICE.tell(message)
+        self.report({"INFO"}, message)
+        return {"FINISHED"}
+
+    def _fail(self, error: UserError) -> set[str]:
+        NOTICE.fail(error)
+        self.report({"ERROR"}, error.message)
+        return {"CANCELLED"}
+
+
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_PG_animate, DIFFBMP_OT_animate))
+
+
+def unregister() -> None:
+    DIFFBMP_OT_animate.slot.clear()
+    _unregister()

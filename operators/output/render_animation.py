@@ -1,0 +1,283 @@
+"""Render Animation: a scene's frames as a movie or as pictures, through Blender's own render."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from ...backend.job import UserError
+from ..blender.folders import file_name
+from ..blender.frames import literal, settings_kept
+from ..blender.versions import set_movie, set_still_image
+from ..session.notice import NOTICE
+from ..session.slots import Slot
+from ..session.watching import Watching
+
+_KINDS = (
+    ("MP4", "MP4", "H.264 in high quality: plays everywhere. The width and the height must be even"),
+    ("LOSSLESS", "Lossless", "FFV1 in a Matroska file: every pixel as it was rendered, with transparency"),
+    ("PRORES", "ProRes 4444", "For editing programs, with transparency. The width and the height must be even"),
+    ("PNG", "PNG Pictures", "A folder with a picture for each frame, with transparency"),
+)
+_MOVIES = {
+    "MP4": (".mp4", "MPEG4", "H264"),
+    "LOSSLESS": (".mkv", "MKV", "FFV1"),
+    "PRORES": (".mov", "QUICKTIME", "PRORES"),
+}
+"""File name's end, container and codec."""
+
+_NEED_EVEN = ("MP4", "PRORES")
+_OPAQUE = ("MP4",)
+
+_RENDER = ("filepath", "use_file_extension", "use_multiview")
+_CODING = ("format", "codec", "constant_rate_factor", "ffmpeg_preset", "ffmpeg_prores_profile", "audio_codec")
+
+
+class DIFFBMP_PG_output(bpy.types.PropertyGroup):
+    kind: EnumProperty(items=_KINDS, default="MP4", name="Format", description="What the animation is rendered to")
+    path: StringProperty(
+        name="Output",
+        description="The movie's file, or the pictures' folder; a folder gets a movie that is named as its scene",
+        subtype="FILE_PATH",
+        default="//render/",
+    )
+
+
+def render_animation(scene: bpy.types.Scene, path: str, kind: str, keep: bool = False) -> Path:
+    """Renders a scene's frames, from its first to its last, and returns the movie's file or the pictures' folder.
+
+    path: as Blender writes it, "//" = the folder of the .blend. The end of a movie's name is added where it is missing,
+    and pictures are numbered as 0001.png in a folder. kind: "MP4", "LOSSLESS", "PRORES" or "PNG". keep: the scene keeps
+    the output settings; else it has its own again. What is there is overwritten if the scene's settings say so.
+
+    Raises UserError where the format cannot hold such a picture, the place cannot be written to, or no frames come.
+    """
+    with ExitStack() as stack:
+        if not keep:
+            stack.enter_context(output_kept(scene))
+        written = set_output(scene, path, kind)
+        before = _state(written)
+        try:
+            bpy.ops.render.render(animation=True, scene=scene.name)
+        except RuntimeError as error:
+            raise UserError(f"The scene {scene.name} could not be rendered to {written}: {error}") from error
+    check_output(scene, written, before)
+    return written
+
+
+def set_output(scene: bpy.types.Scene, path: str, kind: str) -> Path:
+    """Has the scene's next animation be rendered as render_animation says; returns the file or folder.
+
+    Raises UserError as that does.
+    """
+    _check_picture(scene, kind)
+    written = output_path(scene, path, kind)
+    folder = written.parent if kind in _MOVIES else written
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written to ({error.strerror}): choose another place") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{folder} cannot be written to: choose another place")
+    render = scene.render
+    render.use_file_extension, render.use_multiview = True, False
+    if kind in _MOVIES:
+        _, container, codec = _MOVIES[kind]
+        set_movie(render, container, codec, alpha=render.film_transparent)
+        render.filepath = literal(written)
+    else:
+        set_still_image(render.image_settings, alpha=render.film_transparent)
+        render.filepath = literal(written / "####")
+    return written
+
+
+def output_path(scene: bpy.types.Scene, path: str, kind: str) -> Path:
+    """The movie's file or the pictures' folder that a path stands for.
+
+    Raises UserError where it is relative to a .blend that was never saved.
+    """
+    if path.startswith("//") and not bpy.data.filepath:
+        raise UserError("The output lies beside the .blend, which was never saved: save it, or choose another place")
+    if not path:
+        raise UserError("There is no output: choose the movie's file, or a folder")
+    place = Path(bpy.path.abspath(path)).absolute()
+    in_folder = path.endswith(("/", "\\")) or place.is_dir()
+    if kind not in _MOVIES:
+        return place / file_name(scene.name) if in_folder else place
+    suffix = _MOVIES[kind][0]
+    if in_folder:
+        return place / f"{file_name(scene.name)}{suffix}"
+    # Blender writes it in small letters.
+    return place.with_suffix(suffix) if place.suffix.lower() == suffix else place.with_name(place.name + suffix)
+
+
+def check_output(scene: bpy.types.Scene, written: Path, before: tuple[int, int] | None) -> None:
+    """Raises UserError unless an animation was rendered. before: of the movie of earlier, None = there was none."""
+    if written.is_dir():
+        frames = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
+        missing = [frame for frame in frames if not (written / f"{frame:04d}.png").is_file()]
+        if missing:
+            raise UserError(
+                f"{written} has no picture of frame {missing[0]}: see that there is space, and render again"
+            )
+    elif _state(written) in (None, before):
+        raise UserError(f"{written} was not written: see that there is space and permission, and render again")
+
+
+@contextmanager
+def output_kept(scene: bpy.types.Scene) -> Iterator[None]:
+    """Restores a scene's output settings."""
+    coding = scene.render.ffmpeg
+    before = {name: getattr(coding, name) for name in _CODING}
+    with settings_kept(scene, *_RENDER):
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value:  # a new scene has some that were never chosen, and nothing that could be set again
+                    setattr(coding, name, value)
+
+
+def _check_picture(scene: bpy.types.Scene, kind: str) -> None:
+    render = scene.render
+    name = next(label for key, label, _ in _KINDS if key == kind)
+    if kind in _OPAQUE and render.film_transparent:
+        raise UserError(
+            f"{name} holds no transparency, but the scene {scene.name} is transparent: choose another format"
+        )
+    if scene.camera is None:
+        raise UserError(f"The scene {scene.name} has no camera: add one, or build the layout again")
+    width, height = (
+        int(side * render.resolution_percentage / 100) for side in (render.resolution_x, render.resolution_y)
+    )
+    if render.use_border and render.use_crop_to_border:
+        width = int(render.border_max_x * width) - int(render.border_min_x * width)
+        height = int(render.border_max_y * height) - int(render.border_min_y * height)
+    if kind in _NEED_EVEN and (width % 2 or height % 2):
+        raise UserError(
+            f"{name} needs an even width and height, but the scene {scene.name} has {width} x {height} pixels: "
+            "choose Lossless or PNG Pictures, or change the scene's resolution"
+        )
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is written; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size)
+
+
+class Rendering:
+    """An animation that Blender renders in its own time. Raises UserError as set_output does."""
+
+    def __init__(self, scene: bpy.types.Scene, path: str, kind: str) -> None:
+        self.scene = scene
+        self.cancelled = False
+        self._kept = ExitStack()
+        self._kept.enter_context(output_kept(scene))
+        try:
+            self.written = set_output(scene, path, kind)
+            self.before = _state(self.written)
+            bpy.app.handlers.render_cancel.append(self._cancel)
+            bpy.ops.render.render("INVOKE_DEFAULT", animation=True, scene=scene.name)
+        except RuntimeError as error:
+            self.stop()
+            raise UserError(f"The scene {scene.name} could not be rendered: {error}") from error
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def active(self) -> bool:
+        return bool(bpy.app.is_job_running("RENDER"))
+
+    def update(self) -> bool:
+        return False
+
+    def stop(self) -> None:
+        """Gives the scene its own settings again."""
+        if self._cancel in bpy.app.handlers.render_cancel:
+            bpy.app.handlers.render_cancel.remove(self._cancel)
+        with suppress(ReferenceError):  # the scene was removed meanwhile
+            self._kept.close()
+
+    def _cancel(self, *_: object) -> None:
+        self.cancelled = True
+
+
+class DIFFBMP_OT_render_animation(Watching, bpy.types.Operator):
+    bl_idname = "diffbmp.render_animation"
+    bl_label = "Render Animation"
+    bl_description = "Render all frames of the result to a movie or to pictures"
+
+    slot = Slot()
+
+    scene: StringProperty(name="Scene", description="The scene to render; empty = this one", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if bpy.app.is_job_running("RENDER"):
+            cls.poll_message_set("Blender is rendering already")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            scene = self._chosen(context)
+            settings = scene.diffbmp.output
+            NOTICE.tell("")
+            return self.watch(context, Rendering(scene, settings.path, settings.kind))
+        except UserError as error:
+            return self._fail(error)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            scene = self._chosen(context)
+            settings = scene.diffbmp.output
+            written = render_animation(scene, settings.path, settings.kind)
+        except UserError as error:
+            return self._fail(error)
+        return self._succeed(written)
+
+    def finish(self, task: Rendering) -> set[str]:
+        task.stop()
+        if task.cancelled:
+            return self._fail(UserError(f"The rendering was cancelled: {task.written} is not whole"))
+        try:
+            check_output(task.scene, task.written, task.before)
+        except ReferenceError:
+            return {"CANCELLED"}
+        except UserError as error:
+            return self._fail(error)
+        return self._succeed(task.written)
+
+    def _chosen(self, context: bpy.types.Context) -> bpy.types.Scene:
+        scene = bpy.data.scenes.get(self.scene) if self.scene else context.scene
+        if scene is None:
+            raise UserError(f"There is no scene {self.scene}")
+        return scene
+
+    def _succeed(self, written: Path) -> set[str]:
+        NOTICE.tell(f"Rendered {written}")
+        self.report({"INFO"}, f"Rendered {written}")
+        return {"FINISHED"}
+
+    def _fail(self, error: UserError) -> set[str]:
+        NOTICE.fail(error)
+        self.report({"ERROR"}, error.message)
+        return {"CANCELLED"}
+
+
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_PG_output, DIFFBMP_OT_render_animation))
+
+
+def unregister() -> None:
+    DIFFBMP_OT_render_animation.slot.clear()
+    _unregister()

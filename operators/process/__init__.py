@@ -1,0 +1,1 @@
+"""The backend's process and its jobs. Nothing here imports bpy."""

@@ -1,0 +1,52 @@
+"""One export from start to end. It knows nothing of Blender."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ...backend.job import STAGE, Command, Done, Error, Event, Exporting
+from .fit_run import Run, Steps
+from .worker import Worker
+
+
+class ExportRun(Run):
+    """A layout's folder that is written, and that a worker then exports.
+
+    exporting: how far it is. written: the first file. remarks: what the user should know of the result.
+    """
+
+    def __init__(self, worker: Worker, job: Path, out: Path, steps: Steps) -> None:
+        """out: the file, or the folder, that is written once the steps have written the job folder."""
+        self.exporting: Exporting | None = None
+        self.remarks: list[str] = []
+        self.written = out
+        super().__init__(worker, job, out, steps)
+
+    @property
+    def has_layout(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Deletes what the export needed, and what a worker that was killed has left."""
+        shutil.rmtree(self.job, ignore_errors=True)
+        shutil.rmtree(self.out.parent / (STAGE + self.job.name), ignore_errors=True)
+
+    def _command(self) -> Command:
+        return Command("export", str(self.job), str(self.out))
+
+    def _take(self, event: Event) -> None:
+        self._heard = True
+        if isinstance(event, Exporting):
+            self.exporting = event
+        elif isinstance(event, Error):
+            self._fail(event.message, event.action)
+        elif isinstance(event, Done):
+            self.remarks, self.written = event.remarks, Path(event.out or self.out)
+            if event.cancelled:
+                self._end_cancelled()
+            else:
+                self.state = "done"
+
+    def _end_cancelled(self) -> None:
+        self.state, self.message = "cancelled", "Cancelled: nothing was written"

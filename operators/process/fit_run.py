@@ -1,0 +1,196 @@
+"""One optimization from start to end: what the worker said, and what that means. It knows nothing of Blender."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Generator
+from pathlib import Path
+from time import monotonic
+
+from ...backend.job import Command, Done, Error, Event, Progress, UserError
+from .worker import Worker, last_line
+
+CANCEL_SECONDS = 0.9
+"""How long a worker may take to hand over its best layout after a cancel, before it is killed: its folder holds one."""
+
+COLLECT_SECONDS = 0.02
+"""How long the steps before the fit may take at a time, while Blender waits."""
+
+START_SECONDS = 300.0
+"""How long a worker may be silent at its start: PyTorch comes from a slow disk, and past a virus scanner."""
+
+
+Steps = Generator[str, None, list[str]]
+"""What writes a job: each step says what comes next, and at last there is a sentence about each thing left out."""
+
+
+class Run:
+    """A job that is written, and that a worker then is on.
+
+    state: "collecting", "running", "paused", "cancelling", then "done", "cancelled" or "failed". doing: what is done
+    before the fit. left_out: a sentence about each thing that could not be used. message: one sentence for the user,
+    "" while all is well. action: see UserError.
+    """
+
+    def __init__(self, worker: Worker, job: Path, out: Path, steps: Steps | None = None) -> None:
+        """Gives the worker the job folder, once the steps have written it; the layout comes into the folder `out`."""
+        self.worker, self.job, self.out = worker, job, out
+        self.state, self.doing = "collecting", "Starting"
+        self.message = self.action = ""
+        self.left_out: list[str] = []
+        self.progress: Progress | None = None
+        self._steps = steps
+        self._heard = False
+        self._deadline = float("inf")  # of a cancel
+        self._start_by = float("inf")
+        if steps is None:
+            self._begin()
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("collecting", "running", "paused", "cancelling")
+
+    @property
+    def has_layout(self) -> bool:
+        """Whether there is a layout to build: the result, or the best so far of a run that did not get through."""
+        return (self.out / "layout.json").is_file() and (self.out / "layout.npz").is_file()
+
+    def update(self) -> bool:
+        """Does some of the steps, or takes in what the worker has said. Returns whether anything is new."""
+        if self.state == "collecting":
+            self._listen()
+            return self._collect(COLLECT_SECONDS) if self.state == "collecting" else True
+        return self._listen()
+
+    def collect(self) -> None:
+        """Does all of the steps now. Raises UserError as they do; then nothing is left of the job."""
+        self._collect(float("inf"))
+        if self.state == "failed":
+            raise UserError(self.message, self.action)
+
+    def pause(self) -> None:
+        if self.state == "running":
+            self.state = "paused"
+            self.worker.send(Command("pause"))
+
+    def resume(self) -> None:
+        if self.state == "paused":
+            self.state = "running"
+            self.worker.send(Command("continue"))
+
+    def cancel(self) -> None:
+        """Asks for an early end, which keeps the best layout so far. The state becomes "cancelled" soon after."""
+        if self.state == "collecting":
+            self._drop()
+            self._end_cancelled()
+        if self.state not in ("running", "paused"):
+            return
+        self.state = "cancelling"
+        self.worker.send(Command("cancel"))
+        self._deadline = monotonic() + CANCEL_SECONDS
+
+    def stop(self) -> None:
+        """Ends the worker within a second, whatever it is doing."""
+        if self.state == "collecting":
+            self._drop()
+        self.worker.stop()
+        if self.active:
+            self._end_cancelled()
+
+    def _begin(self) -> None:
+        self._steps = None
+        self.state = "running"
+        self._start_by = monotonic() + START_SECONDS
+        self.worker.send(self._command())
+
+    def _command(self) -> Command:
+        return Command("fit", str(self.job), str(self.out))
+
+    def _collect(self, seconds: float) -> bool:
+        assert self._steps is not None
+        end = monotonic() + seconds
+        try:
+            while monotonic() < end:
+                self.doing = next(self._steps)
+        except StopIteration as finished:
+            self.left_out = finished.value
+            self._begin()
+        except UserError as error:
+            self._fail(error.message, error.action)
+        except BaseException:  # half a job is of no use, and may be what fills the disk
+            self._drop()
+            self.state = "failed"
+            raise
+        return True
+
+    def _drop(self) -> None:
+        """Ends the steps; nothing is left of the job."""
+        if self._steps is not None:
+            self._steps.close()
+            self._steps = None
+        shutil.rmtree(self.job, ignore_errors=True)
+
+    def _listen(self) -> bool:
+        events = self.worker.poll()
+        for event in events:
+            if self.active:
+                self._take(event)
+        if self.active and self.worker.exit_code is not None:
+            self._take_end(self.worker.exit_code)
+            return True
+        late = self.state == "cancelling" and monotonic() > self._deadline
+        if self.active and (late or (not self._heard and monotonic() > self._start_by)):
+            self.worker.kill()
+        return bool(events)
+
+    def _take(self, event: Event) -> None:
+        self._heard = True
+        if isinstance(event, Progress):
+            self.progress = event
+        elif isinstance(event, Error):
+            self._fail(event.message, event.action)
+        elif isinstance(event, Done):
+            if event.cancelled or self.state == "cancelling":
+                self._end_cancelled()
+            else:
+                self.state = "done"
+
+    def _take_end(self, exit_code: int) -> None:
+        if self.state == "cancelling":
+            self._end_cancelled()
+            return
+        reason = _describe_exit(exit_code)
+        detail = last_line(self.worker.log)
+        said = f": {detail}" if detail else ""
+        if self._heard:
+            self._fail(f"The backend ended unexpectedly ({reason}){said}", "show_log")
+        else:
+            self._fail(
+                f"The backend did not start ({reason}){said} - choose a Python from 3.11 to 3.14 with torch, numpy and "
+                "pillow in the add-on's preferences",
+                "install",
+            )
+
+    def _end_cancelled(self) -> None:
+        self.state = "cancelled"
+        kept = "the best layout so far is kept and can be built" if self.has_layout else "there is no layout yet"
+        self.message = f"Cancelled: {kept}"
+
+    def _fail(self, message: str, action: str) -> None:
+        if self._steps is not None:
+            self._drop()
+        self.state = "failed"
+        self.action = action
+        self.message = message
+        if self.has_layout:
+            self.message += " - the best layout so far is kept and can be built"
+
+
+def _describe_exit(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

@@ -1,0 +1,142 @@
+"""The backend's process: started, told commands, listened to, ended. It knows nothing of Blender."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from ...backend.job import Command, Error, Event, Log, UserError, decode_event
+from .child import NO_WINDOW, clean_environment
+
+ADD_ON_FOLDER = Path(__file__).resolve().parents[2]
+
+STOP_SECONDS = 1.0
+"""How long a worker may take to leave after its stdin has ended, before it is killed."""
+
+
+def backend_command(python: str, cache: Path, *arguments: str) -> list[str]:
+    """The command line that runs the backend with arguments, shut off from the user's Python settings.
+
+    cache: folder for byte code, so that nothing is written beside the code.
+    """
+    return [python, "-E", "-s", "-X", f"pycache_prefix={cache}", "-m", "backend", *arguments]
+
+
+def start_process(command: list[str], log: Path) -> subprocess.Popen[str]:
+    """Starts a command in the add-on's folder, its stderr in the file `log`. Raises UserError where it cannot start."""
+    try:
+        with open(log, "wb") as errors:
+            return subprocess.Popen(
+                command,
+                cwd=ADD_ON_FOLDER,
+                env=clean_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+                errors="replace",
+                # Without it Windows opens a console window.
+                creationflags=NO_WINDOW,
+            )
+    except OSError as error:
+        raise UserError(
+            f"The backend's Python {command[0]} cannot be started ({error.strerror}): "
+            "choose another in the add-on's preferences",
+            "install",
+        ) from error
+
+
+class Worker:
+    """A running `python -m backend worker`. All methods return at once, but for `stop`."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        """Starts the command. Raises UserError where it cannot start."""
+        self.log = log
+        self.is_leaving = False
+        """Whether it takes no more jobs: it was told to end, has failed at its start, or is gone."""
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._process = start_process(command, log)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs, or while it has events left that `poll` will give."""
+        if self._listener.is_alive() or not self._events.empty():
+            return None
+        return self._process.poll()
+
+    def poll(self) -> list[Event]:
+        """What it has said since the last call."""
+        events: list[Event] = []
+        with contextlib.suppress(Empty):
+            while True:
+                events.append(self._events.get_nowait())
+        return events
+
+    def send(self, command: Command) -> None:
+        """Tells it a command. One that is gone already hears nothing: its exit code tells."""
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(command.encode() + "\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            self.is_leaving = True
+
+    def close(self) -> None:
+        """Lets it go when it is ready; kills it if that takes too long."""
+        self.send(Command("quit"))
+        self._end_input()
+        threading.Thread(target=self._reap, daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends it now: it hears that its stdin is closed, and is killed after STOP_SECONDS."""
+        self._end_input()
+        self._reap()
+
+    def kill(self) -> None:
+        self.is_leaving = True
+        self._process.kill()
+
+    def _end_input(self) -> None:
+        self.is_leaving = True
+        assert self._process.stdin
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def _reap(self) -> None:
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _listen(self) -> None:
+        lines: Iterable[str] = self._process.stdout or ()
+        for number, line in enumerate(lines):
+            try:
+                event = decode_event(line)
+            except UserError as error:
+                event = Log(error.message)
+            # Instead of "Ready": it lacks a package.
+            self.is_leaving |= number == 0 and isinstance(event, Error)
+            self._events.put(event)
+        self.is_leaving = True
+        self._process.wait()
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty, "" where there is none."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

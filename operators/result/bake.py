@@ -1,0 +1,99 @@
+"""Bake to Mesh: all planes of a result as one mesh, tint and opacity as an attribute, for what takes no objects."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ...backend.job import Layout
+from ..scene.planes import levels_of, transforms
+from ..scene.stage import make_scene
+from ..scene.storage import SPREAD
+from .readback import read_scene
+from .rebuild import ResultOperator, meshes_of
+
+TINT = "tint"
+"""Attribute of the mesh: tint and opacity. Cycles does not find one of the name that objects' own color has."""
+
+CORNERS = 4
+"""Of a plane."""
+
+
+def bake(scene: bpy.types.Scene) -> bpy.types.Scene:
+    """A new scene that shows what a scene that was built shows, as one mesh. Raises UserError as read_layout does.
+
+    The mesh has a face for each plane, the last one first, with its stamp's UV, a material for each level, and the
+    attribute TINT with tint and opacity, in the numbers that are composited.
+    """
+    reading, meshes, spread = read_scene(scene), meshes_of(scene), float(scene.get(SPREAD, 0.0))
+    layout, own = reading.layout, reading.own_meshes
+    shown = [own.get(row) or meshes[level] for row, level in enumerate(levels_of(layout))]
+    kinds = {part: number for number, part in enumerate(dict.fromkeys(shown))}
+    mesh = _joined(layout, list(kinds), np.array([kinds[part] for part in shown], np.int32), spread, scene.name)
+    for part in kinds:
+        mesh.materials.append(_of_geometry(part.materials[0]))
+    baked = make_scene(layout, f"{scene.name} mesh", scene.cycles.samples, spread)
+    collection = bpy.data.collections.new(mesh.name)
+    collection.objects.link(bpy.data.objects.new(mesh.name, mesh))
+    baked.collection.children.link(collection)
+    return baked
+
+
+def _joined(
+    layout: Layout,
+    parts: list[bpy.types.Mesh],
+    kind: NDArray[np.int32],  # [N] which of the parts each primitive shows
+    spread: float,
+    name: str,
+) -> bpy.types.Mesh:
+    """The planes' corners and faces as one mesh."""
+    count, kind = layout.count, kind[::-1]
+    corners = np.empty((len(parts), CORNERS, 3), np.float32)
+    uvs = np.empty((len(parts), CORNERS, 2), np.float32)
+    for part, places, uv in zip(parts, corners, uvs, strict=True):
+        part.vertices.foreach_get("co", places.ravel())
+        part.uv_layers[0].data.foreach_get("uv", uv.ravel())
+    moves = transforms(layout, [0], spread)
+    scale, turn, place = (values[0, ::-1] for values in (moves.scale, moves.rotation, moves.location))
+    flat = corners[kind, :, :2] * scale[:, None]
+    cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
+    places = np.empty((count, CORNERS, 3), np.float32)
+    places[..., 0] = cos * flat[..., 0] - sin * flat[..., 1] + place[:, :1]
+    places[..., 1] = sin * flat[..., 0] + cos * flat[..., 1] + place[:, 1:2]
+    places[..., 2] = place[:, 2:]
+
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(CORNERS * count)
+    mesh.loops.add(CORNERS * count)
+    mesh.polygons.add(count)
+    mesh.vertices.foreach_set("co", places.ravel())
+    mesh.loops.foreach_set("vertex_index", np.arange(CORNERS * count, dtype=np.int32))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, CORNERS * count, CORNERS, dtype=np.int32))
+    mesh.polygons.foreach_set("material_index", kind)
+    mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", uvs[kind].ravel())
+    colors: NDArray[np.float32] = np.repeat(moves.color[0, ::-1].astype(np.float32), CORNERS, 0)
+    mesh.attributes.new(TINT, "FLOAT_COLOR", "POINT").data.foreach_set("color", colors.ravel())
+    mesh.update(calc_edges=True)
+    return mesh
+
+
+def _of_geometry(material: bpy.types.Material) -> bpy.types.Material:
+    """A material whose tint and opacity are those of the mesh, and not of the object."""
+    copied = material.copy()
+    for node in copied.node_tree.nodes:
+        if node.type == "ATTRIBUTE":
+            node.attribute_type, node.attribute_name = "GEOMETRY", TINT
+    return copied
+
+
+class DIFFBMP_OT_bake(ResultOperator):
+    bl_idname = "diffbmp.bake"
+    bl_label = "Bake to Mesh"
+    bl_description = "Make one mesh of all planes, in a scene of its own, for other programs and for game engines"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return self.run(lambda: f"Baked to the scene {bake(context.scene).name}")
+
+
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_bake,))

@@ -1,0 +1,1 @@
+"""From a layout to a scene. Nothing here reads what an artist changed."""

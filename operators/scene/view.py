@@ -1,0 +1,44 @@
+"""Windows that show a scene."""
+
+from __future__ import annotations
+
+import bpy
+
+from .storage import KEY, LIVE
+
+
+def show_scene(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
+    """Shows a scene in the context's window; one that was built, through its camera and with its materials.
+
+    Back in another scene, the views are as they were.
+    """
+    show_scene_in(context.window, scene)
+
+
+def show_scene_in(window: bpy.types.Window, scene: bpy.types.Scene) -> None:
+    """The same for any window."""
+    leaves_own = not _is_ours(window.scene)
+    window.scene = scene
+    for area in window.screen.areas:
+        if area.type == "VIEW_3D":
+            _set_view(area.spaces.active, _is_ours(scene), leaves_own)
+
+
+def _is_ours(scene: bpy.types.Scene) -> bool:
+    return KEY in scene or LIVE in scene
+
+
+_VIEWS: dict[int, tuple[str, str]] = {}
+"""The perspective and the shading of the views that show a scene that was built, as they were before."""
+
+
+def _set_view(space: bpy.types.SpaceView3D, is_built: bool, leaves_own: bool) -> None:
+    view, shading = space.region_3d, space.shading
+    key = space.as_pointer()
+    if is_built:
+        if leaves_own:
+            _VIEWS[key] = (view.view_perspective, shading.type)
+        view.view_perspective, shading.type = "CAMERA", "MATERIAL"
+        shading.use_scene_world = True
+    elif key in _VIEWS:
+        view.view_perspective, shading.type = _VIEWS.pop(key)

@@ -1,0 +1,1 @@
+"""What goes on in this Blender session: tasks, notices, logs. It is neither undone nor saved."""

@@ -1,0 +1,62 @@
+"""The tasks that run in this Blender session, one slot for each kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from .screen import redraw
+
+
+@dataclass
+class Slot:
+    """Room for one task and the timer by which its modal operator watches it.
+
+    It is no generic class: typing would keep that alive, and so bpy, which then hangs at the exit of a script in 4.5.
+    """
+
+    task: Any = None  # a Task, or None
+    scene: int = 0  # session_uid of the scene that the task belongs to: it may be renamed meanwhile
+    timer: Any = None
+
+    def clear(self) -> None:
+        """Ends the task and its timer, whatever their state; harmless where there is none."""
+        timer, task = self.timer, self.task
+        self.task, self.scene, self.timer = None, 0, None
+        if timer is not None:
+            bpy.context.window_manager.event_timer_remove(timer)
+        if task is not None and task.active:
+            task.stop()
+        redraw()
+
+
+EXPORT = Slot()
+"""The export of this session: one at a time."""
+
+INSTALL = Slot()
+"""The installation or removal of this session. It is watched by a timer of Blender and not of a window, because the
+preferences' window may be closed meanwhile, and another file opened."""
+
+RUN = Slot()
+"""The optimization of this session: one at a time, because it takes all of the machine."""
+
+SLOTS: list[Slot] = []
+"""Those whose tasks change their scene at the end: see is_busy."""
+
+
+def is_busy(scene: bpy.types.Scene) -> bool:
+    """Whether a task will change what the scene shows."""
+    return any(slot.task is not None and slot.scene == scene.session_uid for slot in SLOTS)
+
+
+class EditsLists:
+    """An operator that adds, removes or moves entries of a list, which must not be while a task reads that."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if any(getattr(slot.task, "state", "") == "collecting" for slot in SLOTS):
+            cls.poll_message_set("The optimization is reading the scene: wait a moment")  # type: ignore[attr-defined]
+            return False
+        return True

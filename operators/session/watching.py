@@ -1,0 +1,107 @@
+"""What goes on in this Blender session: the processes that operators watch, and the latest thing to tell the user.
+
+It is kept here and not in the scene, because it must neither be undone nor saved.
+"""
+
+from __future__ import annotations
+
+from time import sleep
+from typing import Any, Protocol
+
+import bpy
+
+from .notice import NOTICE
+from .screen import redraw
+from .slots import Slot
+
+TIMER_SECONDS = 0.05
+
+
+class Task(Protocol):
+    """A process of the backend, seen from its operator. No method waits, but for `stop`: a second at most."""
+
+    @property
+    def active(self) -> bool: ...
+
+    def update(self) -> bool:
+        """Takes in what is new. Returns whether anything is."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class Watching:
+    """What an operator needs to watch a task without blocking Blender, or with, where there are no events."""
+
+    slot: Slot
+    """The operator's, shared by all its calls."""
+
+    def finish(self, task: Any) -> set[str]:
+        """The task has ended by itself: says so, and returns the operator's result. The slot still holds it."""
+        raise NotImplementedError
+
+    def show(self, task: Any) -> None:
+        """Something is new; called in background mode only."""
+
+    def look(self, task: Any) -> None:
+        """Something is new; called where there is a window only."""
+
+    def watch(self, context: bpy.types.Context, task: Any) -> set[str]:
+        """Begins to watch; what execute() returns."""
+        self.slot.task, self.slot.scene = task, context.scene.session_uid
+        if bpy.app.background:
+            return self._wait(task)
+        manager = context.window_manager
+        self.slot.timer = manager.event_timer_add(TIMER_SECONDS, window=context.window)
+        manager.modal_handler_add(self)
+        redraw()
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        task = self.slot.task
+        if task is None:  # cleared by unregister()
+            return {"CANCELLED"}
+        if event.type == "TIMER":
+            failed = True
+            try:
+                if task.update():
+                    self.look(task)
+                    redraw()
+                failed = False
+            finally:
+                if failed:  # Blender ends the operator, and nobody would ever clear the slot
+                    self._drop(task)
+                    NOTICE.tell("Something went wrong, which Blender's console names: copy a report", is_error=True)
+            if not task.active:
+                return self._end(task)
+        return {"PASS_THROUGH"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender calls this when it closes, opens another file, or the operator's window is closed."""
+        if self.slot.task is not None:
+            self._drop(self.slot.task)
+
+    def dropped(self, task: Any) -> None:
+        """The task is about to be ended, because nobody can watch it any more."""
+
+    def _drop(self, task: Any) -> None:
+        try:
+            self.dropped(task)
+        finally:
+            self.slot.clear()
+
+    def _wait(self, task: Any) -> set[str]:
+        try:
+            while task.active:
+                sleep(TIMER_SECONDS)
+                if task.update():
+                    self.show(task)
+            return self._end(task)
+        finally:
+            self.slot.clear()
+
+    def _end(self, task: Any) -> set[str]:
+        try:
+            return self.finish(task)
+        finally:
+            self.slot.clear()

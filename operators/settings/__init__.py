@@ -1,0 +1,1 @@
+"""Groups of properties that several rooms share."""

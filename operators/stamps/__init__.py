@@ -1,0 +1,1 @@
+"""The artist's stamps: their properties, their buttons, their pixels."""

@@ -1,0 +1,1 @@
+"""What the stamps are to become: its properties, its buttons, its pixels."""

@@ -1,0 +1,122 @@
+"""Pictures that Blender shows now, as the target: the viewport, the last render, the compositor's viewer."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+from bpy.props import EnumProperty
+
+from ...backend.job import UserError
+from ..blender.versions import set_still_image
+from ..session.notice import NOTICE
+
+_SOURCES = (
+    ("VIEWPORT", "Viewport", "What the 3D viewport shows, without its overlays"),
+    ("RENDER", "Render", "The last render"),
+    ("VIEWER", "Viewer", "What the compositor's Viewer node shows"),
+)
+_IMAGES = {"RENDER": "Render Result", "VIEWER": "Viewer Node"}
+_KEY = "diffbmp_capture"
+_OUTPUT = ("media_type", "file_format", "color_mode", "color_depth")
+
+
+def capture(context: bpy.types.Context, source: str) -> bpy.types.Image:
+    """A packed image of what Blender shows now; it takes the place of the last one of this source.
+
+    Raises UserError where there is nothing to capture.
+    """
+    with tempfile.TemporaryDirectory() as folder, _png_output(context.scene):
+        path = Path(folder) / f"{source.title()}.png"
+        if source == "VIEWPORT":
+            _save_viewport(context, path)
+        else:
+            _save_shown(context.scene, source, path)
+        if not path.is_file():
+            raise UserError("Blender could not save the picture: see that there is space for temporary files")
+        image = bpy.data.images.load(str(path))
+        image.pack()
+    image.filepath_raw = ""
+    for packed in image.packed_files:
+        packed.filepath = f"//{image.name}"
+    old = bpy.data.images.get(source.title())
+    # One that was copied, painted on, renamed or is to be kept is the artist's.
+    if old is not None and old.get(_KEY) == source and not (old.is_dirty or old.use_fake_user or old.library):
+        old.user_remap(image)
+        bpy.data.images.remove(old)
+    image.name, image[_KEY] = source.title(), source
+    return image
+
+
+def _save_viewport(context: bpy.types.Context, path: Path) -> None:
+    space = context.space_data
+    if bpy.app.background or space is None or space.type != "VIEW_3D":
+        raise UserError("The viewport can be captured from its own sidebar only, not without a window")
+    render, overlay = context.scene.render, space.overlay
+    shown, file = overlay.show_overlays, render.filepath
+    overlay.show_overlays, render.filepath = False, str(path)
+    try:
+        bpy.ops.render.opengl(write_still=True, view_context=True)
+    finally:
+        overlay.show_overlays, render.filepath = shown, file
+
+
+def _save_shown(scene: bpy.types.Scene, source: str, path: Path) -> None:
+    image = bpy.data.images.get(_IMAGES[source])
+    nothing = UserError(
+        "There is no render yet: render the scene first"
+        if source == "RENDER"
+        else "The compositor shows nothing: add a Viewer node to it"
+    )
+    # The viewer knows its size only when its pixels have been asked for.
+    if image is None or (source == "VIEWER" and len(image.pixels) == 0):
+        raise nothing
+    try:
+        image.save_render(str(path), scene=scene)
+    except RuntimeError as error:
+        raise nothing from error
+
+
+@contextmanager
+def _png_output(scene: bpy.types.Scene) -> Iterator[None]:
+    """The scene's output is RGBA PNG; afterwards it is as it was."""
+    output = scene.render.image_settings
+    before = {name: getattr(output, name) for name in _OUTPUT if hasattr(output, name)}
+    try:
+        set_still_image(output, alpha=True)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(output, name, value)
+
+
+class DIFFBMP_OT_capture_target(bpy.types.Operator):
+    bl_idname = "diffbmp.capture_target"
+    bl_label = "Capture"
+    bl_description = "Make what Blender shows now the target, as an image in this .blend"
+    bl_options = {"UNDO"}
+
+    source: EnumProperty(items=_SOURCES, default="VIEWPORT", name="Source", description="What is captured")
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        shown = next(text for name, _, text in _SOURCES if name == properties.source)
+        return f"{shown}, becomes the target, as an image in this .blend"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            image = capture(context, self.source)
+        except UserError as error:
+            NOTICE.fail(error)
+            self.report({"ERROR"}, error.message)
+            return {"CANCELLED"}
+        target = context.scene.diffbmp.target
+        target.source, target.image = "IMAGE", image
+        message = f"The target is {image.name}, {image.size[0]} x {image.size[1]} px"
+        NOTICE.tell(message)
+        self.report({"INFO"}, message)
+        return {"FINISHED"}
+
+
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_capture_target,))

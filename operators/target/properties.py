@@ -1,0 +1,140 @@
+"""What the stamps are to become, as Scene.diffbmp.target."""
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
+
+from ..blender.studio import was_deleted
+from ..stamps.sources import short_name
+
+MOVING = ("MOVIE", "SEQUENCE")
+"""Sources of images that have frames."""
+
+_SOURCES = (
+    ("IMAGE", "Image", "A picture: a file, or any image of this .blend"),
+    ("SCENE", "Scene", "What a scene renders to, seen through its camera or another"),
+    ("OBJECT", "Object", "The shape of a text, or any other object as it looks"),
+)
+_ASPECTS = (
+    ("TARGET", "As It Is", "All of the target"),
+    ("FRAME", "Camera Frame", "The target is cropped to the shape of this scene's render"),
+    ("CUSTOM", "Custom", "The target is cropped to a shape of your own"),
+)
+_IMPORTANCES = (
+    ("IMAGE", "Image", "A picture that is white where likeness matters most"),
+    ("VERTEX", "Vertex Colors", "Colors painted on an object: where they are white, likeness matters most"),
+)
+
+
+class DIFFBMP_PG_target(bpy.types.PropertyGroup):
+    source: EnumProperty(items=_SOURCES, default="IMAGE", name="Source", description="Where the target comes from")
+    image: PointerProperty(
+        type=bpy.types.Image,
+        name="Target",
+        description="The picture that the stamps are to become",
+    )
+    scene: PointerProperty(type=bpy.types.Scene, name="Scene", description="The scene that is rendered")
+    camera: PointerProperty(
+        type=bpy.types.Object,
+        name="Camera",
+        description="The camera through which the scene is seen; none = its own",
+        poll=lambda group, item: item.type == "CAMERA",
+    )
+    object: PointerProperty(
+        type=bpy.types.Object, name="Object", description="The text or other object whose shape is the target"
+    )
+    moving: BoolProperty(
+        name="Animation",
+        description="The target is a clip: the stamps are fitted in each of its frames, and move with it",
+        default=False,
+    )
+    aspect: EnumProperty(items=_ASPECTS, default="TARGET", name="Crop", description="What is used of the target")
+    aspect_x: FloatProperty(
+        name="Width", description="The crop's width, relative to its height", default=1.0, min=0.01, max=100.0
+    )
+    aspect_y: FloatProperty(
+        name="Height", description="The crop's height, relative to its width", default=1.0, min=0.01, max=100.0
+    )
+    focus_x: FloatProperty(
+        name="Focus X",
+        description="Where the crop lies: 0 = left, 1 = right",
+        subtype="FACTOR",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+    )
+    focus_y: FloatProperty(
+        name="Focus Y",
+        description="Where the crop lies: 0 = top, 1 = bottom",
+        subtype="FACTOR",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+    )
+    transparent: BoolProperty(
+        name="Transparent",
+        description="Nothing lies behind the stamps: they stand free where the target is transparent, and the result "
+        "has no background",
+        default=False,
+    )
+    importance_source: EnumProperty(
+        items=_IMPORTANCES, default="IMAGE", name="Importance", description="What says where likeness matters most"
+    )
+    importance: PointerProperty(
+        type=bpy.types.Image,
+        name="Importance",
+        description="A picture that is white where likeness matters most, such as eyes and faces, and black elsewhere",
+    )
+    importance_object: PointerProperty(
+        type=bpy.types.Object,
+        name="Painted Object",
+        description="A mesh with painted vertex colors. It fills the picture; or where the target is a scene, "
+        "it is where the scene's camera sees it",
+        poll=lambda group, item: item.type == "MESH",
+    )
+    importance_layer: StringProperty(
+        name="Color Attribute", description="Name of the painted color attribute; empty = the active one"
+    )
+
+
+def camera_of(target: bpy.types.PropertyGroup) -> bpy.types.Object | None:
+    """The camera through which a target's scene is seen."""
+    return target.camera or target.scene.camera
+
+
+def lacks_target(scene: bpy.types.Scene) -> str:
+    """What has to be done before there is a target, as a sentence without its full stop; "" if there is one."""
+    target = scene.diffbmp.target
+    if target.source == "SCENE":
+        if target.scene is None:
+            return "Choose a scene to render"
+        if target.camera is not None and was_deleted(target.camera):
+            return f"The camera {target.camera.name} was deleted: choose another"
+        if camera_of(target) is None:
+            return f"Give the scene {target.scene.name} a camera, or choose one"
+        return ""
+    if target.source == "OBJECT":
+        if target.object is None or was_deleted(target.object):
+            return "Choose an object whose shape is the target"
+        return ""
+    return "" if target.image else "Choose a target image"
+
+
+def can_move(scene: bpy.types.Scene) -> bool:
+    """Whether the target that a scene asks for has frames."""
+    target = scene.diffbmp.target
+    return target.source != "IMAGE" or (target.image is not None and target.image.source in MOVING)
+
+
+def moves(scene: bpy.types.Scene) -> bool:
+    """Whether the stamps are to move with the scene's target."""
+    return bool(scene.diffbmp.target.moving) and can_move(scene)
+
+
+def target_name(scene: bpy.types.Scene) -> str:
+    """What the target is called; "" if there is none."""
+    target = scene.diffbmp.target
+    chosen = {"SCENE": target.scene, "OBJECT": target.object}.get(target.source, target.image)
+    return short_name(chosen.name) if chosen else ""
+
+
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_PG_target,))

@@ -1,0 +1,76 @@
+"""What panels share: their place, their columns, sentences that wrap, and the notice at the end."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from ..operators.blender.folders import ADD_ON
+from ..operators.fit.job_settings import takes_steering
+from ..operators.session.notice import NOTICE
+from ..operators.session.slots import RUN
+
+_CHARACTER = 6.7
+"""Width of a letter, px at the interface's scale 1."""
+
+
+def draw_sentence(layout: bpy.types.UILayout, text: str, icon: str, width: float) -> None:
+    """Draws a sentence in as many lines as a region of `width` px needs."""
+    scale = bpy.context.preferences.system.ui_scale
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    letters = max(12, int(width / scale / _CHARACTER) - 8)
+    for number, line in enumerate(textwrap.wrap(text, letters)):
+        column.label(text=line, icon="BLANK1" if number else icon)
+
+
+def draw_notice(layout: bpy.types.UILayout, width: float) -> None:
+    """Draws the latest thing to tell, and what can be done about it."""
+    if not NOTICE.text:
+        return
+    draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", width)
+    if not NOTICE.is_error:
+        return
+    row = layout.row(align=True)
+    if NOTICE.action == "install":
+        row.operator("preferences.addon_show", text="Install Backend", icon="IMPORT").module = ADD_ON
+    elif NOTICE.action in ("use_cpu", "halve_size"):
+        text = {"use_cpu": "Use CPU", "halve_size": "Halve the Size"}[NOTICE.action]
+        row.operator("diffbmp.mend", text=text, icon="MODIFIER").action = NOTICE.action
+    row.operator("diffbmp.show_log", icon="TEXT")
+    row.operator("diffbmp.copy_report", icon="COPYDOWN")
+
+
+class Sidebar:
+    """The place of a panel: the tab DiffBMP of the 3D view's sidebar."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "DiffBMP"
+
+
+def settings_layout(layout: bpy.types.UILayout) -> bpy.types.UILayout:
+    """A column for settings, names left and values right, greyed out while an optimization is running."""
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    column = layout.column()
+    column.enabled = RUN.task is None
+    return column
+
+
+def steering_layout(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.UILayout:
+    """A column for settings that not every recipe uses; where this one does not, says so and greys them out."""
+    is_used = takes_steering(context.scene)
+    if not is_used:
+        draw_sentence(layout, "The recipe Published uses none of this.", "INFO", context.region.width)
+    column = settings_layout(layout)
+    column.enabled = is_used and RUN.task is None
+    return column
+
+
+def draw_pair(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, name: str) -> None:
+    """A lower and an upper limit."""
+    column = layout.column(align=True)
+    column.prop(group, f"{name}_min")
+    column.prop(group, f"{name}_max")

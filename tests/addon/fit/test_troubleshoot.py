@@ -1,0 +1,137 @@
+"""What is offered where something went wrong, presets, the command line, and what registering leaves behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+import pytest
+from diffbmp.backend.job import UserError
+from diffbmp.operators import command
+from diffbmp.operators.fit import troubleshoot
+from diffbmp.operators.fit.job_settings import presets
+from diffbmp.operators.install.environment import backend_python
+from diffbmp.operators.session.notice import NOTICE
+
+from tests.addon.support.layouts import random_layout, write_layout
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_an_error_is_mended_by_its_button() -> None:
+    settings = bpy.context.scene.diffbmp
+    NOTICE.fail(UserError("There is too little memory", "halve_size"))
+    assert (NOTICE.is_error, NOTICE.action) == (True, "halve_size")
+    settings.fit.size = 700
+    assert bpy.ops.diffbmp.mend(action="halve_size") == {"FINISHED"}
+    assert settings.fit.size == 350
+    assert not NOTICE.is_error
+    assert bpy.ops.diffbmp.mend(action="use_cpu") == {"FINISHED"}
+    assert settings.backend.engine == "cpu"
+
+
+def test_the_report_tells_all_that_helps_and_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(troubleshoot, "user_folder", lambda name: tmp_path)
+    (tmp_path / "worker-1.log").write_text(f"old\n{Path.home()}/secret/file\nSegmentation fault\n")
+    settings = bpy.context.scene.diffbmp
+    settings.fit.count, settings.build.layout = 321, f"{Path.home()}/my own name"
+    NOTICE.fail(UserError("The backend ended unexpectedly", "show_log"))
+    report = troubleshoot.report_of(bpy.context.scene)
+    for part in ("DiffBMP 0.", bpy.app.version_string, "fit.count = 321", "build.layout = set", "Segmentation fault"):
+        assert part in report
+    assert "Error: The backend ended unexpectedly" in report
+    assert "fit.size" not in report
+    assert str(Path.home()) not in report
+    assert "~/secret/file" in report
+    assert bpy.ops.diffbmp.copy_report() == {"FINISHED"}
+    assert bpy.ops.diffbmp.show_log() == {"FINISHED"}
+    assert "Segmentation fault" in bpy.data.texts["DiffBMP Log"].as_string()
+    NOTICE.tell("")
+
+
+def test_presets_that_come_along_can_all_be_used() -> None:
+    files = sorted(presets.own_presets().glob("*.py"))
+    assert len(files) >= 7
+    settings = bpy.context.scene.diffbmp
+    for path in [*files, presets.own_presets() / "Default.py"]:
+        assert bpy.ops.script.execute_preset(filepath=str(path), menu_idname="DIFFBMP_PT_presets") == {"FINISHED"}
+    # The last one is what everything is set to at first.
+    assert not [line for line in troubleshoot.report_of(bpy.context.scene).split("\n") if line.startswith("  ")]
+    for line in presets.DIFFBMP_OT_add_preset.preset_values:
+        group, name = line.removeprefix("settings.").split(".")
+        assert hasattr(getattr(settings, group), name), line
+
+
+def test_the_command_line_passes_on_to_the_backend(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    try:
+        backend_python()
+    except UserError:
+        pytest.skip("no backend")
+    assert command.execute(["render", str(tmp_path / "nothing"), "--out", "x.png"]) == 2
+    assert "layout.json cannot be read" in capfd.readouterr().err
+    assert command.execute(["--help"]) == 0
+    assert "fit" in capfd.readouterr().out
+
+
+def test_the_command_line_builds(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_layout(tmp_path / "layout", *random_layout(5))
+    folder = str(tmp_path / "layout")
+    assert command.execute(["build", folder]) == 2
+    assert "Nothing would be left of it" in capfd.readouterr().err
+    assert command.execute(["build", folder, "--form", "cubes"]) == 2
+    out = [str(tmp_path / "out.blend"), "--render", str(tmp_path / "out.png")]
+    assert command.execute(["build", folder, "--save", *out, "--samples", "1", "--depth", "0.5"]) == 0
+    assert (tmp_path / "out.png").is_file()
+    bpy.ops.wm.open_mainfile(filepath=out[0])
+    assert [len(scene.collection.all_objects) for scene in bpy.data.scenes] == [6]
+
+
+def test_every_setting_says_what_it_does() -> None:
+    found = 0
+    for group in bpy.types.PropertyGroup.__subclasses__():
+        if not group.__name__.startswith("DIFFBMP_PG"):
+            continue
+        for name, kind in group.bl_rna.properties.items():
+            if name in ("rna_type", "name") or kind.type in ("COLLECTION",) or kind.is_hidden:
+                continue
+            if kind.type == "POINTER" and not kind.description:
+                continue
+            found += 1
+            assert not kind.description.endswith("."), (group, name)
+    assert found > 90
+
+
+CLEAN = """
+import bpy, sys
+from tests.addon.conftest import ADD_ON
+bpy.ops.wm.read_factory_settings(use_empty=True)
+def state():
+    handlers = {name: len(value) for name in dir(bpy.app.handlers)
+                if isinstance(value := getattr(bpy.app.handlers, name), list)}
+    return dir(bpy.types.Scene), dir(bpy.types), dir(bpy.ops.diffbmp), handlers
+before, slow = state(), []
+sys.addaudithook(lambda event, _: slow.append(event) if event in ("subprocess.Popen", "socket.connect") else None)
+ADD_ON.register()
+ADD_ON.unregister()
+ADD_ON.register()
+ADD_ON.unregister()
+assert state() == before, [set(a) ^ set(b) for a, b in zip(state()[:3], before[:3])]
+assert not slow and not {"torch", "PIL", "psd_tools"}.intersection(sys.modules)
+"""
+
+
+def test_registering_twice_leaves_nothing_and_does_nothing_slow() -> None:
+    """It starts no process, asks no network and imports nothing large; numpy is Blender's own."""
+    answer = subprocess.run(
+        [sys.executable, "-c", CLEAN], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_reference_of_the_settings_is_current() -> None:
+    if bpy.app.version[:2] != (5, 0):
+        pytest.skip("it is written with Blender 5.0")
+    command = [sys.executable, "-m", "docs.settings", "--check"]
+    assert subprocess.run(command, cwd=ROOT, timeout=60, check=False).returncode == 0, "run python -m docs.settings"

@@ -1,0 +1,331 @@
+"""Installing, cancelling, resuming and removing the backend's environment, with tiny packages and no network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bpy
+import pytest
+from diffbmp.backend.job import UserError
+from diffbmp.operators.install.buttons import buttons, env_folder, environment, installation
+from diffbmp.operators.install.env_folder import BackendFolder, Marker
+from diffbmp.operators.install.environment import backend_python, own_folder
+from diffbmp.operators.install.installation import Installation, Plan, tail
+from diffbmp.operators.install.packages import Card
+from diffbmp.operators.process import child
+from diffbmp.operators.session.slots import INSTALL, RUN
+
+from tests.addon.support.wheels import VERSION, write_backend_wheels, write_wheel
+
+DOCTOR = """
+print('{"engines": [{"name": "cpu", "works": true, "device": "1 CPU thread", "cause": "", "image_error": 0.0}]}')
+"""
+SLOW_DOCTOR = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open("pids.new", "w").write(f"{os.getpid()} {child.pid}")
+os.rename("pids.new", "pids")
+time.sleep(600)
+"""
+
+Play = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_backend_wheels(tmp_path_factory.mktemp("wheels ü"))
+
+
+@pytest.fixture(autouse=True)
+def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
+    """Asks for tiny packages, and has a script take the doctor's place."""
+
+    def play(doctor: str) -> None:
+        def command(python: str, cache: Path, *arguments: str) -> list[str]:
+            return [python, "-I", "-c", f"import os, torch; os.chdir({str(tmp_path)!r})\n{doctor}"]
+
+        monkeypatch.setattr(installation, "backend_command", command)
+
+    monkeypatch.setattr(installation, "PACKAGES", ("tinypictures>=1",))
+    play(DOCTOR)
+    return play
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test begins without an existing Python, as a new user does."""
+    bpy.context.preferences.addons["diffbmp"].preferences.python = ""
+    monkeypatch.setattr(environment, "find_spec", lambda name: None)
+    yield
+    assert INSTALL.task is None
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> BackendFolder:
+    """A folder in which an environment was made, and nothing installed yet: what takes time is done once."""
+    folder = BackendFolder(tmp_path_factory.mktemp("begun") / "an env ü")
+    task = follow(Installation(Plan(folder, folder.path.parent / "log", folder.path.parent, wheels)))
+    assert task.message.startswith("The wheel folder has no numpy"), task.message
+    return folder
+
+
+@pytest.fixture
+def folder(begun: BackendFolder, tmp_path: Path) -> BackendFolder:
+    """A begun installation of the test's own."""
+    shutil.copytree(begun.path, tmp_path / "an env ü", symlinks=True)
+    folder = BackendFolder(tmp_path / "an env ü")
+    base = begun.marker
+    assert base
+    folder.write_marker(Marker(base=base.base, python=VERSION))
+    bpy.context.preferences.addons["diffbmp"].preferences.folder = str(folder.path)
+    return folder
+
+
+def follow(task: Installation, until: Callable[[], bool] = lambda: False) -> Installation:
+    end = time.monotonic() + 60
+    while task.active and not until():
+        assert time.monotonic() < end, task.state
+        task.update()
+        time.sleep(0.01)
+    return task
+
+
+def plan(folder: BackendFolder, wheels: Path | None, **others: str) -> Plan:
+    return Plan(folder, folder.path.parent / "install.log", folder.path.parent / "byte code", wheels, **others)
+
+
+def is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process_id}/status")
+    return not (status.exists() and "State:\tZ" in status.read_text(encoding="utf-8"))
+
+
+def test_a_script_installs_uses_and_removes(
+    wheels: Path, folder: BackendFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert bpy.ops.diffbmp.install_backend(wheels=str(wheels)) == {"FINISHED"}
+    chosen = bpy.context.preferences.addons["diffbmp"].preferences
+    assert (chosen.verdict, chosen.works) == ("Ready: 1 CPU thread, proven equal to the reference", True)
+    assert "DiffBMP: " in capfd.readouterr().out
+    assert backend_python() == str(folder.interpreter)
+    marker = folder.marker
+    assert marker
+    assert marker.whole
+    assert marker.packages["torch"] == "9.0+cpu"
+    assert marker.packages["tinynumbers"] == "1.0"
+    assert marker.requirements == ["torch>=2.11", "tinypictures>=1"]
+    assert not folder.cache.exists()
+    log = buttons.install_log().read_text(encoding="utf-8")
+    assert "Successfully installed" in log
+    assert "--no-index" in log
+
+    assert bpy.ops.diffbmp.remove_backend() == {"FINISHED"}
+    assert not folder.path.exists()
+    with pytest.raises(UserError, match="The backend is not installed: press Install") as caught:
+        backend_python()
+    assert caught.value.action == "install"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks for processes by signals")
+def test_cancel_ends_every_process_and_install_goes_on(
+    play: Play, wheels: Path, folder: BackendFolder, tmp_path: Path
+) -> None:
+    play(SLOW_DOCTOR)
+    task = Installation(plan(folder, wheels))
+    follow(task, (tmp_path / "pids").exists)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text(encoding="utf-8").split()]
+    assert all(map(is_alive, pids))
+    task.cancel()
+    follow(task)
+    assert not any(map(is_alive, pids))
+    assert (task.works, task.action) == (False, "install")
+    assert task.message == "Cancelled: press Install to go on, what is complete is kept"
+    assert folder.flaw().startswith("The backend's installation is not complete")
+
+    play(DOCTOR)
+    made = folder.interpreter.lstat().st_mtime_ns
+    task = follow(Installation(plan(folder, wheels)))
+    assert task.works
+    assert folder.interpreter.lstat().st_mtime_ns == made
+    assert folder.flaw() == ""
+    assert task.state.fraction == 1.0
+    assert 0 < len(tail(task.state)) <= 6
+
+
+def test_stopping_at_once_leaves_nothing_running(wheels: Path, folder: BackendFolder) -> None:
+    task = Installation(plan(folder, wheels))
+    task.stop()
+    assert not task.active
+    assert not task.works
+
+
+def test_a_half_unpacked_package_is_installed_again(wheels: Path, folder: BackendFolder) -> None:
+    assert follow(Installation(plan(folder, wheels))).works
+    (info,) = folder.env.glob("**/torch-*.dist-info")
+    (module,) = folder.env.glob("**/torch.py")
+    module.unlink()
+    (info / "RECORD").unlink()
+    task = follow(Installation(plan(folder, wheels)))
+    assert task.works, task.message
+    assert module.exists()
+    assert (info / "RECORD").is_file()
+
+
+def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    """The parent's end closes the child's stdin."""
+    (tmp_path / "waits.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
+    command = child.leashed_module(sys.executable, "waits")
+    command.remove("-I")  # so that the module is found here
+    process = child.Child(command, tmp_path)
+    assert process._process.stdin
+    time.sleep(0.3)
+    assert process._process.poll() is None
+    process._process.stdin.close()
+    assert process._process.wait(5) == 1
+    process.wait()
+
+
+def test_a_backend_that_does_not_work_is_not_taken_for_whole(play: Play, wheels: Path, folder: BackendFolder) -> None:
+    play("raise SystemExit('torch: undefined symbol')")
+    with pytest.raises(RuntimeError, match="The backend does not work: torch: undefined symbol"):
+        bpy.ops.diffbmp.install_backend(wheels=str(wheels))
+    assert not bpy.context.preferences.addons["diffbmp"].preferences.works
+    with pytest.raises(UserError, match="is not complete"):
+        backend_python()
+
+
+def test_a_missing_package_is_named(wheels: Path, folder: BackendFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "PACKAGES", ("tinymovies>=1",))
+    task = follow(Installation(plan(folder, wheels)))
+    assert task.message.startswith(f"The wheel folder has no tinymovies for Python {VERSION}: add it")
+    assert task.action == "show_log"
+
+
+def test_a_full_disk_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheels = write_backend_wheels(tmp_path / "wheels")
+    with open(next(wheels.glob("torch*")), "ab") as file:
+        file.truncate(900_000_000)  # a hole: nothing is written
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(env_folder.shutil, "disk_usage", lambda path: usage._replace(free=340_000_000))
+    task = follow(Installation(plan(BackendFolder(tmp_path / "new"), wheels)))
+    assert "has 340 MB free, and 4.0 GB are needed: make room" in task.message
+    assert not (tmp_path / "new").exists()
+
+
+def test_other_files_are_neither_used_nor_removed(wheels: Path, folder: BackendFolder, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").touch()
+    photos = BackendFolder(tmp_path / "photos")
+    assert "holds other files: choose an empty one" in follow(Installation(plan(photos, wheels))).message
+    with pytest.raises(UserError, match="holds no environment of the add-on: nothing is removed"):
+        photos.remove()
+    (folder.path / "mine.txt").touch()
+    folder.remove()
+    assert [path.name for path in folder.path.iterdir()] == ["mine.txt"]
+
+
+def test_the_network_is_not_used_without_leave(folder: BackendFolder) -> None:
+    if bpy.app.online_access:
+        pytest.skip("Blender was allowed to go online")
+    with pytest.raises(RuntimeError, match="Blender is not allowed to go online: allow it in the preferences"):
+        bpy.ops.diffbmp.install_backend()
+    with pytest.raises(RuntimeError, match="nowhere does not exist: choose the folder that holds"):
+        bpy.ops.diffbmp.install_backend(wheels=str(folder.path / "nowhere"))
+
+
+def test_a_python_of_another_version_is_refused(tmp_path: Path, folder: BackendFolder) -> None:
+    other = "3.13" if VERSION == "3.11" else "3.11"
+    tag = write_backend_wheels(tmp_path / "wheels")
+    (torch,) = tag.glob("torch*")
+    digits = VERSION.replace(".", "")
+    torch.rename(torch.with_name(torch.name.replace(f"cp{digits}", f"cp{other.replace('.', '')}")))
+    task = follow(Installation(plan(folder, tag, python=sys.executable)))
+    assert task.message.endswith(f"is no Python {other} that can make environments")
+
+
+def test_an_environment_of_a_python_that_is_gone_is_not_used(folder: BackendFolder, tmp_path: Path) -> None:
+    folder.write_marker(Marker(True, VERSION, str(tmp_path / "gone"), 1))
+    assert folder.flaw().startswith(f"The backend's Python {tmp_path / 'gone'} is gone: press Install")
+    (folder.path / "diffbmp.json").write_text("{", encoding="utf-8")
+    assert folder.marker is None
+
+
+def test_remove_says_why_not(folder: BackendFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RUN, "task", object())
+    with pytest.raises(RuntimeError, match="An optimization is running: wait for its end, or cancel it"):
+        bpy.ops.diffbmp.remove_backend()
+    monkeypatch.setattr(RUN, "task", None)
+    shutil.rmtree(folder.path)
+    with pytest.raises(RuntimeError, match="There is no environment of the add-on to remove"):
+        bpy.ops.diffbmp.remove_backend()
+    with pytest.raises(RuntimeError, match="No installation is running"):
+        bpy.ops.diffbmp.cancel_install()
+
+
+def test_the_existing_python_is_used_where_it_is_chosen(folder: BackendFolder) -> None:
+    chosen = bpy.context.preferences.addons["diffbmp"].preferences
+    chosen.python = sys.executable
+    assert chosen.mode == "EXISTING"
+    assert backend_python() == sys.executable
+    chosen.python = ""
+    assert chosen.mode == "OWN"
+    chosen.mode = "EXISTING"
+    with pytest.raises(UserError, match="The backend's Python is not set"):
+        backend_python()
+
+
+def test_the_folder_is_movable(tmp_path: Path) -> None:
+    chosen = bpy.context.preferences.addons["diffbmp"].preferences
+    assert own_folder().path.name == "backend"
+    chosen.folder = str(tmp_path)
+    assert own_folder().path == tmp_path
+
+
+def test_a_newer_pytorch_build_that_is_gone_gives_way_to_an_older(
+    folder: BackendFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Indexes are folders here: the newest build's is empty."""
+    index = tmp_path / "index"
+    for variant in ("cu128", "cpu"):
+        write_wheel(index / variant / "torch", "torch", f"9.0+{variant}")
+        write_page(index / variant / "torch")
+    (index / "cu130").mkdir()
+    for name, version in (("tinypictures", "2.0"), ("tinycuda", "1.0")):
+        write_wheel(index / "all" / name, name, version)
+        write_page(index / "all" / name)
+    monkeypatch.setattr("diffbmp.operators.install.packages.TORCH_INDEX", f"{index.as_uri()}/")
+    monkeypatch.setattr("diffbmp.operators.install.packages.CUDA_PACKAGES", {12: ("tinycuda",), 13: ("missing",)})
+    monkeypatch.setattr(installation, "find_card", lambda: Card("Card", "590.1"))
+    usage = shutil.disk_usage(tmp_path)  # the real packages would need 10 GB
+    monkeypatch.setattr(env_folder.shutil, "disk_usage", lambda path: usage._replace(free=100_000_000_000))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://nowhere.invalid/simple")
+    variables = {**child.clean_environment(), "PIP_CONFIG_FILE": os.devnull}  # this machine's settings may help
+    monkeypatch.setattr(child, "clean_environment", lambda: variables)
+    task = follow(Installation(plan(folder, None, index=(index / "all").as_uri())))
+    assert task.works, task.message
+    marker = folder.marker
+    assert marker
+    assert marker.packages["torch"] == "9.0+cu128"
+    assert marker.packages["tinycuda"] == "1.0"
+
+
+def write_page(folder: Path) -> None:
+    """The page of a package index that names the wheels in a folder."""
+    links = "".join(f'<a href="{path.name}">{path.name}</a>' for path in folder.glob("*.whl"))
+    (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>", encoding="utf-8")
+
+
+def test_registering_twice_leaves_nothing() -> None:
+    buttons.unregister()
+    assert not hasattr(bpy.types, "DIFFBMP_OT_install_backend")
+    buttons.register()
+    assert INSTALL.task is None
+    assert not bpy.app.timers.is_registered(buttons._tick)

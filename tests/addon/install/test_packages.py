@@ -1,0 +1,202 @@
+"""What is installed: the build of PyTorch, the requirements, and what pip says."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from diffbmp.backend.job import UserError
+from diffbmp.operators.install.buttons import packages
+from diffbmp.operators.install.packages import Card, choose_build
+from diffbmp.operators.install.pip_progress import PipProgress
+from diffbmp.operators.install.verdict import judge
+from diffbmp.operators.process.child import clean_environment
+
+from tests.addon.support.wheels import VERSION, native_tag, write_wheel
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_same_is_installed_as_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert [packages.TORCH, *packages.PACKAGES] == project["dependencies"]
+    extras = {f"cuda{major}": list(names) for major, names in packages.CUDA_PACKAGES.items()}
+    assert extras == project["optional-dependencies"]
+
+
+@pytest.mark.parametrize(
+    ("driver", "variants"),
+    [
+        ("610.10", ("cu130", "cu128", "cu126")),
+        ("580.65.06", ("cu130", "cu128", "cu126")),
+        ("572.16", ("cu128", "cu126")),
+        ("525.60.13", ("cu126",)),
+        ("470.82", ("cpu",)),
+    ],
+)
+def test_the_driver_decides_the_build(driver: str, variants: tuple[str, ...]) -> None:
+    assert choose_build(Card("Card", driver), system="linux").variants == variants
+    assert choose_build(Card("Card", driver), system="win32").variants == variants
+    assert choose_build(Card("Card", driver), system="darwin").variants == ()
+    assert choose_build(Card("Card", driver), "cpu", "linux").variants == ("cpu",)
+
+
+def test_the_choice_is_told() -> None:
+    assert choose_build(Card("RTX 4090", "580.1"), system="linux").reason == (
+        "PyTorch for CUDA 13.0: RTX 4090, driver 580.1"
+    )
+    old = choose_build(Card("GTX 1660", "470.82"), system="linux")
+    assert old.reason.endswith("The driver 470.82 of the GTX 1660 is too old, at least 525 is needed")
+    assert choose_build(None, system="linux").variants == ("cpu",)
+    with pytest.raises(UserError, match=r"470.82 .* is too old, .*: update NVIDIA's driver, or choose the CPU"):
+        choose_build(Card("GTX 1660", "470.82"), "nvidia", "linux")
+    with pytest.raises(UserError, match="No NVIDIA card with a driver was found"):
+        choose_build(None, "nvidia", "linux")
+
+
+def test_the_drivers_answer_is_read() -> None:
+    text = "NVIDIA H100 80GB HBM3, 580.95.05\nNVIDIA T4, 580.95.05\n"
+    assert packages.read_card(text) == Card("NVIDIA H100 80GB HBM3", "580.95.05")
+    assert packages.read_card("NVIDIA-SMI has failed because it couldn't communicate, sorry\n") is None
+    assert packages.read_card("") is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="stands in for a program by a shell script")
+def test_the_driver_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\n[ $# = 2 ] && echo 'NVIDIA GeForce RTX 4090, 581.29'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert packages.find_card() == Card("NVIDIA GeForce RTX 4090", "581.29")
+
+
+def test_pytorch_comes_from_its_own_index_alone_but_for_a_mirror() -> None:
+    own = "https://download.pytorch.org/whl/cu130"
+    assert packages.torch_options("cu130", "") == ["--index-url", own]
+    assert packages.torch_options("cu130", "https://m") == ["--index-url", "https://m", "--extra-index-url", own]
+    assert packages.torch_options("", "") == []
+    assert "nvidia-cuda-nvrtc==13.*" in packages.cuda_packages("cu130")
+    assert "nvidia-cuda-nvrtc-cu12" in packages.cuda_packages("cu126")
+    assert packages.cuda_packages("cpu") == packages.cuda_packages("") == ()
+
+
+def test_the_wheels_say_which_python_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere does not exist"):
+        packages.wheel_versions(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="has no PyTorch"):
+        packages.wheel_versions(tmp_path)
+    write_wheel(tmp_path, "torch", "9.0+cpu", tag="cp311-cp311-other_system")
+    with pytest.raises(UserError, match="is for another system: it must be for"):
+        packages.wheel_versions(tmp_path)
+    write_wheel(tmp_path, "torch", "9.0+cpu", tag=native_tag("3.9"))
+    with pytest.raises(UserError, match=r"is for Python 3\.9: 3\.11 to 3\.14 can be used"):
+        packages.wheel_versions(tmp_path)
+    write_wheel(tmp_path, "torch", "9.0+cpu", tag=native_tag("3.11"))
+    write_wheel(tmp_path, "torch", "9.0+cpu", tag=native_tag("3.13"))
+    assert packages.wheel_versions(tmp_path) == ("3.13", "3.11")
+    assert packages.wheel_cuda_packages(tmp_path) == ()
+    write_wheel(tmp_path, "cuda_bindings", "12.9.1", tag=native_tag())
+    assert packages.wheel_cuda_packages(tmp_path) == packages.CUDA_PACKAGES[12]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full"),
+        ("WARNING: Retrying after connection broken by 'NewConnectionError(...)'", "The package index cannot be"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "The package index's certificate"),
+        ("ProxyError('Cannot connect to proxy.', OSError('Tunnel failed: 407'))", "The proxy refuses"),
+        ("ERROR: [WinError 5] Access is denied: 'C:\\\\x'", "A file cannot be written"),
+        ("ERROR: [WinError 206] The filename or extension is too long", "A path is too long"),
+        ("ERROR: something else", "pip failed: something else"),
+    ],
+)
+def test_pips_failures_become_sentences(line: str, sentence: str) -> None:
+    assert packages.explain_failure(["Collecting torch", line], False, "3.13").startswith(sentence)
+
+
+def test_an_index_that_cannot_be_asked_lacks_nothing() -> None:
+    """pip says that it found nothing, too, after it did not get through."""
+    lines = ["WARNING: Retrying after 'NewConnectionError(...)'", "ERROR: No matching distribution found for torch"]
+    assert packages.explain_failure(lines, False, "3.13").startswith("The package index cannot be reached")
+    assert not packages.is_missing(lines)
+
+
+def test_what_is_not_there_is_named() -> None:
+    lines = ["ERROR: No matching distribution found for opencv-python-headless>=4.10"]
+    assert packages.is_missing(lines)
+    assert packages.explain_failure(lines, True, "3.11").startswith(
+        "The wheel folder has no opencv-python-headless for Python 3.11"
+    )
+    assert "index has no opencv-python-headless" in packages.explain_failure(lines, False, "3.11")
+    assert packages.explain_failure([], False, "3.11") == "pip failed: it said nothing"
+
+
+def test_pips_lines_become_progress() -> None:
+    progress = PipProgress()
+    assert progress.take("Collecting torch>=2.11")
+    assert progress.step == "Finding torch"
+    progress.take("Collecting psd-tools[all]>=1.10")
+    assert progress.step == "Finding psd-tools"
+    assert progress.take("  Downloading torch-2.13.0-cp313-cp313-win_amd64.whl (2.5 GB)")
+    assert progress.step == "Downloading torch"
+    assert not progress.take("Progress 1250000000 of 2500000000")
+    assert progress.done == 1250.0
+    progress.take("Using cached numpy-2.4.6-cp311-abi3-manylinux.whl.metadata (500 kB)")
+    assert progress.done == 2500.5
+    progress.take("Processing ./a folder/av-18.1.0-cp311-abi3-manylinux.whl")
+    progress.take("Installing collected packages: mpmath, numpy, torch")
+    assert (progress.packages, progress.step) == (3, "Unpacking 3 packages")
+    assert progress.done == 2500.5
+
+
+def engine(name: str, works: bool, device: str = "", cause: str = "", error: float | None = None) -> str:
+    number = "null" if error is None else error
+    return (
+        f'{{"name": "{name}", "works": {str(works).lower()}, "device": "{device}", "cause": "{cause}", '
+        f'"image_error": {number}}}'
+    )
+
+
+def test_the_verdict_is_in_plain_words() -> None:
+    def verdict(*engines: str, has_card: bool = False) -> tuple[bool, str, bool]:
+        found = judge(f'A warning\n{{"engines": [{", ".join(engines)}]}}\n', "", has_card)
+        return found.works, found.sentence, found.complete
+
+    cpu = engine("cpu", True, "8 CPU threads, AVX2", error=1e-7)
+    cuda = engine("cuda:0", True, "NVIDIA RTX 4090", error=1e-7)
+    none = engine("cuda", False, cause="This PyTorch is built without CUDA")
+    slow = engine("reference", True, "PyTorch", error=1e-7)
+    assert verdict(none, cpu, slow) == (True, "Ready: 8 CPU threads, AVX2, proven equal to the reference", True)
+    assert verdict(none, cpu, slow, has_card=True)[1].endswith(
+        ". The engine for NVIDIA cards does not run: This PyTorch is built without CUDA"
+    )
+    assert verdict(cuda, cpu, slow)[1] == (
+        "Ready: NVIDIA RTX 4090 and 8 CPU threads, AVX2, each proven equal to the reference"
+    )
+    wrong = verdict(engine("cpu", False, "8 CPU threads", error=0.1), slow)
+    assert wrong == (False, "The engine cpu differs from the reference: choose another one", True)
+    assert verdict(none, slow)[0] is False
+    assert judge("Segmentation fault", "exit code 3", False).sentence == "The backend does not work: exit code 3"
+
+
+def test_other_software_does_not_leak_in() -> None:
+    foreign = {
+        **dict.fromkeys(
+            ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_INDEX_URL", "VIRTUAL_ENV", "CONDA_PREFIX"), "x"
+        ),
+        **dict.fromkeys(("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "__PYVENV_LAUNCHER__"), "x"),
+    }
+    network = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+    kept = dict.fromkeys(("PATH", "HOME", "TEMP", "CUDA_VISIBLE_DEVICES", *network), "y")
+    assert clean_environment({**foreign, **kept}) == kept
+    assert "PATH" in clean_environment()
+
+
+def test_wheels_of_this_python_suit_this_system(tmp_path: Path) -> None:
+    write_wheel(tmp_path, "torch", "9.0+cpu", tag=native_tag())
+    assert packages.wheel_versions(tmp_path) == (VERSION,)
+    assert sys.version.startswith(VERSION)

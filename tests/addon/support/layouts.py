@@ -1,0 +1,87 @@
+"""Layout folders as the backend leaves them, made of random primitives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diffbmp.backend.job import TemplateSpec
+from diffbmp.backend.job.layout import LEVEL_PADDING, Layout, level_file
+from diffbmp.operators.blender.images import write_png
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Level = tuple[int, int, int]
+
+STAMPS = (("leaf", 40, 24), ("petal", 24, 24), ("stroke", 16, 48))
+"""Names, and sizes in texels."""
+
+
+def stamp(width: int, height: int, generator: np.random.Generator) -> Array:
+    """A soft-edged, coloured blob: uint8 [h, w, 4]."""
+    y, x = np.mgrid[:height, :width]
+    inside = 1.0 - ((2 * x + 1) / width - 1) ** 2 - ((2 * y + 1) / height - 1) ** 2
+    rgba = np.empty((height, width, 4))
+    rgba[..., :3] = generator.uniform(0.2, 0.8, 3) + 0.2 * np.sin(np.stack([x, y, x + y], 2) / 3)
+    rgba[..., 3] = np.clip(2 * inside, 0, 1)
+    # Something at the very edge, which only the padding keeps from being cut.
+    rgba[height // 3 : height // 2, :, 3] = 1.0
+    return np.rint(rgba.clip(0, 1) * 255).astype(np.uint8)
+
+
+def random_layout(
+    count: int,
+    *,
+    space: str = "display",
+    mode: str = "tint",
+    blend: float = 0.6,
+    width: int = 160,
+    height: int = 120,
+    seed: int = 1,
+    transparent: bool = False,
+) -> tuple[Layout, dict[Level, Array]]:
+    """A layout, and its levels' bitmaps without padding. Some levels differ along u and v, as for stretched stamps."""
+    generator = np.random.default_rng(seed)
+    specs, bitmaps = [], {}
+    for index, (name, w, h) in enumerate(STAMPS):
+        specs.append(TemplateSpec(f"templates/{index:03d}_{name}.png", name, mode, blend, w, h))  # type: ignore[arg-type]
+        for u, v, size in ((0, 0, (w, h)), (2, 0, (w // 2, h)), (1, 2, (round(w / 2**0.5), h // 2))):
+            bitmaps[index, u, v] = stamp(*size, generator)
+    keys = np.array(sorted(bitmaps))[generator.integers(0, len(bitmaps), count)]
+    draw = generator.uniform
+    layout = Layout(
+        x=draw(0, width, (1, count)),
+        y=draw(0, height, (1, count)),
+        scale=draw(5, 30, (1, count)),
+        aspect=draw(0.5, 2, (1, count)),
+        rotation=draw(-4, 4, (1, count)),
+        opacity=draw(0.2, 1, (1, count)),
+        color=draw(0, 1, (1, count, 3)),
+        template=keys[:, 0],
+        level=keys[:, 1:],
+        region=np.zeros(count),
+        mirror=generator.random(count) < 0.5,
+        locked=np.zeros(count, bool),
+        width=width,
+        height=height,
+        templates=specs,
+        space=space,
+        background=(0.9, 0.6, 0.3),
+        transparent=transparent,
+    )
+    return layout, bitmaps
+
+
+def write_layout(folder: Path, layout: Layout, bitmaps: dict[Level, Array]) -> None:
+    """Writes the folder that the backend would have left."""
+    (folder / "templates").mkdir(parents=True)
+    (folder / "levels").mkdir()
+    for index, spec in enumerate(layout.templates):
+        write_png(folder / spec.file, bitmaps[index, 0, 0])
+    for key, bitmap in bitmaps.items():
+        padding = ((LEVEL_PADDING, LEVEL_PADDING), (LEVEL_PADDING, LEVEL_PADDING), (0, 0))
+        padded = np.pad(bitmap, padding, mode="edge")
+        padded[..., 3] = np.pad(bitmap[..., 3], padding[:2])
+        write_png(folder / level_file(*key), padded)
+    layout.save(folder)

@@ -1,0 +1,53 @@
+"""The GPU bench, on emulated kernels: that it runs and keeps what it finds, not how fast they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backend.bench import gpu
+from backend.bench.gpu import Plan, explain, keep, run
+from backend.job import UserError
+from tests.backend.emulation.gpu import EmulatedGpu
+
+SMALL = Plan(steps=((64, 20),), runs=2, fit_size=48, fit_count=20, fit_iterations=6, first_preview=False)
+
+
+def test_figures_are_found_explained_and_kept(emulated_gpu: EmulatedGpu, tmp_path: Path) -> None:
+    told: list[str] = []
+    results = run(emulated_gpu, told.append, SMALL)
+    assert told
+    assert [step["deterministic"] for step in results["steps"]] == [True, False]
+    for step in results["steps"]:
+        assert step["ms"] > 0
+        assert step["samples"] > 0
+    assert results["fit"]["psnr"] > 5
+    text = explain({**results, "first_preview_s": 1.25})
+    assert "emulated" in text
+    assert "1.2 s" in text
+    file = tmp_path / "results.jsonl"
+    for _ in range(2):
+        keep(results, file)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(lines) == 2
+    assert {"date", "commit", "machine", "steps", "fit"} <= set(lines[0])
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"missing.results.*--results"):
+        keep({}, tmp_path / "missing" / "results.jsonl")
+
+
+def test_a_step_leaves_the_scene_as_it_is(emulated_gpu: EmulatedGpu) -> None:
+    """So that all that are timed are alike."""
+    scene = gpu.Scene(64, 20)
+    engine = gpu.CudaRasterizer(scene.templates, 64, 64, emulated_gpu)
+    iteration = engine.iteration(20, gpu._RULE)
+    gpu._load(iteration, scene, emulated_gpu.torch_device)
+    planes = (scene.background, scene.target, scene.weight)
+    losses = [
+        float(iteration.run(*planes, rate=gpu._STILL, bias=1.0, limited=False, scored=False)[0]) for _ in range(3)
+    ]
+    assert losses[0] == losses[1] == losses[2]

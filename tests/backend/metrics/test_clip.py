@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from backend.job import TemplateSpec
+from backend.job.layout import Layout
+from backend.metrics.clip import ClipMeter, jitter
+from backend.metrics.plot import plot_metrics
+from backend.pictures.flow import flow, occluded, warped
+
+
+def texture(height: int = 48, width: int = 64) -> Tensor:
+    coarse = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")[0].clamp(0, 1)
+
+
+def layout_of(x: list[list[float]], opacity: list[list[float]]) -> Layout:
+    frames, count = np.shape(x)
+    ones = np.ones((frames, count), np.float32)
+    return Layout(
+        x=np.array(x),
+        y=10 * ones,
+        scale=2 * ones,
+        aspect=ones,
+        rotation=0 * ones,
+        opacity=np.array(opacity),
+        color=np.ones((frames, count, 3)),
+        template=np.zeros(count),
+        level=np.zeros((count, 2)),
+        region=np.zeros(count),
+        mirror=np.zeros(count),
+        locked=np.zeros(count),
+        width=64,
+        height=48,
+        templates=[TemplateSpec("a.png")],
+        frames=list(range(1, frames + 1)),
+    )
+
+
+def test_a_perfect_clip_has_no_errors() -> None:
+    meter = ClipMeter()
+    for shift in range(4):
+        frame = texture().roll(shift, 2)
+        meter.add(frame, frame)
+    found = meter.metrics()
+    assert found["psnr"] == 100.0
+    assert found["ssim"] == pytest.approx(1.0)
+    assert found["difference_error"] == 0.0
+    assert found["warping_error"] == pytest.approx(found["target_warping_error"])
+    assert found["frames"]["difference_error"] == [None, 0.0, 0.0, 0.0]
+
+
+def test_values_by_hand() -> None:
+    """A still target; the picture is off by 0.1 and then by 0.3, in half of the pixels of all channels."""
+    meter = ClipMeter(smooth=False)
+    target = torch.full((3, 20, 20), 0.5)
+    for error in (0.1, 0.3):
+        image = target.clone()
+        image[:, :10] += error
+        meter.add(image, target)
+    found = meter.metrics()
+    assert found["difference_error"] == pytest.approx(0.2 * np.sqrt(0.5), rel=1e-5)
+    assert found["flicker"] == pytest.approx(0.2 * np.sqrt(0.5), rel=1e-5)
+    assert found["ssim"] is None
+
+
+def test_cuts_are_left_out() -> None:
+    meter = ClipMeter(smooth=False)
+    for index in range(3):
+        meter.add(torch.rand(3, 20, 20), torch.zeros(3, 20, 20), cut=index == 1)
+    assert [value is None for value in meter.metrics()["frames"]["difference_error"]] == [True, True, False]
+    assert meter.static[1] is None
+
+
+def test_jitter_is_of_those_that_are_seen_and_lie_still() -> None:
+    x = [[10.0, 30.0, 50.0], [11.0, 30.0, 50.0], [10.0, 30.0, 90.0]]
+    opacity = [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
+    static: list[Tensor | None] = [None, torch.ones(48, 64, dtype=torch.bool), torch.ones(48, 64, dtype=torch.bool)]
+    found = jitter(layout_of(x, opacity), static)
+    # One bends by 2 px in x, one not at all, the third is gone: the mean square of four coordinates is 1.
+    assert found == {"jitter": pytest.approx(1.0), "jitter_static": pytest.approx(1.0)}
+    static[1] = static[1].clone() if static[1] is not None else None
+    assert static[1] is not None
+    static[1][10, 10] = False
+    assert jitter(layout_of(x, opacity), static)["jitter_static"] == 0.0
+    assert jitter(layout_of(x, opacity), [None] * 3) == {"jitter": None, "jitter_static": None}
+
+
+def test_flow_finds_a_shift_and_what_it_covers() -> None:
+    before = texture(96, 128)
+    after = before.roll((2, 5), (1, 2))
+    field = flow(before, after)
+    inner = field[:, 24:72, 24:104]
+    assert abs(float(inner[0].median()) - 5) < 0.3
+    assert abs(float(inner[1].median()) - 2) < 0.3
+    torch.testing.assert_close(warped(after, field)[:, 30:60, 30:90], before[:, 30:60, 30:90], atol=0.05, rtol=0)
+    gone = occluded(field, flow(after, before))
+    assert gone[:, -3:].float().mean() > 0.8
+    assert gone[30:60, 30:90].float().mean() < 0.1
+    assert not flow(before[:, :4, :4], after[:, :4, :4]).any()
+
+
+def test_the_plot_is_a_picture(tmp_path: Path) -> None:
+    meter = ClipMeter()
+    for shift in range(3):
+        meter.add(texture().roll(shift, 2) * 0.9, texture().roll(shift, 2))
+    plot_metrics(meter.metrics(), [5, 7, 9], [7], tmp_path / "m.png")
+    pixels = np.asarray(Image.open(tmp_path / "m.png").convert("RGB"))
+    assert pixels.shape[:2] == (900, 900)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
