@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
