@@ -18,7 +18,7 @@ from diffbmp.backend.job import UserError
 from diffbmp.operators.blender import folders
 from diffbmp.operators.fit import collect, optimize
 from diffbmp.operators.fit.optimize import describe_seconds, why_not_optimize
-from diffbmp.operators.install.buttons import environment
+from diffbmp.operators.install import environment
 from diffbmp.operators.process.warm_worker import WARM
 from diffbmp.operators.scene.build import build_scene
 from diffbmp.operators.session.notice import NOTICE

@@ -11,9 +11,9 @@ import pytest
 from diffbmp.backend.job import UserError
 from diffbmp.operators import command
 from diffbmp.operators.fit import troubleshoot
-from diffbmp.operators.fit.job_settings import presets
 from diffbmp.operators.install.environment import backend_python
 from diffbmp.operators.session.notice import NOTICE
+from diffbmp.operators.settings import presets
 
 from tests.addon.support.layouts import random_layout, write_layout
 

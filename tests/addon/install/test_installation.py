@@ -12,7 +12,7 @@ from pathlib import Path
 import bpy
 import pytest
 from diffbmp.backend.job import UserError
-from diffbmp.operators.install.buttons import buttons, env_folder, environment, installation
+from diffbmp.operators.install import buttons, env_folder, environment, installation
 from diffbmp.operators.install.env_folder import BackendFolder, Marker
 from diffbmp.operators.install.environment import backend_python, own_folder
 from diffbmp.operators.install.installation import Installation, Plan, tail

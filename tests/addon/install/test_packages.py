@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from diffbmp.backend.job import UserError
-from diffbmp.operators.install.buttons import packages
+from diffbmp.operators.install import packages
 from diffbmp.operators.install.packages import Card, choose_build
 from diffbmp.operators.install.pip_progress import PipProgress
 from diffbmp.operators.install.verdict import judge

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from diffbmp.backend.job import UserError
-from diffbmp.operators.install.buttons import pythons
+from diffbmp.operators.install import pythons
 from diffbmp.operators.install.pythons import Python, candidates, find_python, probe
 
 from tests.addon.support.wheels import VERSION

@@ -10,9 +10,9 @@ import pytest
 from diffbmp.backend.job import Limits, UserError
 from diffbmp.operators.blender.images import ByteArray, read_image
 from diffbmp.operators.fit.job_settings import region_limits, region_settings
+from diffbmp.operators.masks import still
 from diffbmp.operators.masks.collect import region_steps
 from diffbmp.operators.masks.properties import active_region
-from diffbmp.operators.masks.still import still
 from diffbmp.operators.session.steps import all_at_once
 
 from tests.addon.support.census import census

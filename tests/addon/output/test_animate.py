@@ -8,8 +8,8 @@ from pathlib import Path
 import bpy
 import pytest
 from diffbmp.backend.job import UserError
+from diffbmp.operators.output import animate
 from diffbmp.operators.output.animate import animate_arguments
-from diffbmp.operators.output.render_animation import animate
 from diffbmp.operators.session.notice import NOTICE
 
 from tests.addon.support.layouts import random_layout, write_layout

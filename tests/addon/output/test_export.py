@@ -11,7 +11,7 @@ import pytest
 from diffbmp.backend.job import UserError
 from diffbmp.operators.blender.folders import user_folder
 from diffbmp.operators.blender.images import read_file
-from diffbmp.operators.output.render_animation import export, export_options
+from diffbmp.operators.output import export, export_options
 from diffbmp.operators.process.warm_worker import WARM
 from diffbmp.operators.result.ownership import planes_of
 from diffbmp.operators.scene.build import Form, build_scene

@@ -14,7 +14,7 @@ from backend.job import UserError
 from backend.losses import LOSSES, Combination, encoded_pixel_loss, pixel_error
 from backend.losses.perceptual import WEIGHTS, build_features, feature_loss, load_features
 from backend.losses.structure import ms_ssim, ssim
-from backend.metrics.picture import picture
+from backend.metrics import picture
 from backend.pictures.color import encode
 
 # The perceptual loss needs a network's weights: it has tests of its own.
