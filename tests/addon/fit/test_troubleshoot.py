@@ -33,7 +33,7 @@ def test_an_error_is_mended_by_its_button() -> None:
 
 
 def test_the_report_tells_all_that_helps_and_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(troubleshoot, "user_folder", lambda name: tmp_path)
+    monkeypatch.setattr("diffbmp.operators.session.logs.user_folder", lambda name: tmp_path)
     (tmp_path / "worker-1.log").write_text(f"old\n{Path.home()}/secret/file\nSegmentation fault\n")
     settings = bpy.context.scene.diffbmp
     settings.fit.count, settings.build.layout = 321, f"{Path.home()}/my own name"
