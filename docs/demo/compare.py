@@ -1,4 +1,7 @@
-"""Blender's renders of the demo against the engine's, as numbers and side by side: compare.py TARGET LAYOUT OUT"""
+"""Compares Blender's renders of the demo with the engine's, in numbers and side by side.
+
+compare.py TARGET LAYOUT OUT
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-# What the project promises: Blender's picture is the engine's, in 8 bits.
+# The project promises that Blender's picture equals the engine's in 8 bits.
 LEAST_NATIVE, LEAST_AA = 55.0, 50.0  # dB
 
 

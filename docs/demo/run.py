@@ -2,9 +2,10 @@
 
     python3 dev.py demo
 
-makes a scene with the stamps, runs Optimize and Build as a script would, saves the result, renders it with Cycles.
-In build/demo: demo.blend (before), result.blend (after), the renders, comparison.png with target, engine and Blender
-side by side. The photograph is NASA's, of the astronaut Eileen Collins (public domain, from scikit-image's collection).
+makes a scene with the stamps, runs Optimize and Build as a script would, saves the result and renders it with Cycles.
+It writes to build/demo: demo.blend (before), result.blend (after), the renders, and comparison.png with target, engine
+and Blender side by side. The photograph is NASA's, of the astronaut Eileen Collins (public domain, from scikit-image's
+collection).
 """
 
 from __future__ import annotations
@@ -46,19 +47,19 @@ def main() -> None:
     layout = Path(settings.build.layout)
     compare = [args.backend or sys.executable, HERE / "compare.py", args.target, layout, out]
     code = subprocess.run([str(part) for part in compare], cwd=ROOT, check=False, timeout=600).returncode
-    # What is still registered at the exit makes bpy 4.5 wait for ever.
+    # bpy 4.5 never exits while the add-on is registered.
     add_on.unregister()
     sys.exit(code)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Fits a photograph with stamps in Blender, rebuilds and renders it.")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo", help="folder for what is made")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo", help="folder for the results")
     parser.add_argument("--target", type=Path, default=HERE / "astronaut.jpg")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--backend", default="", help="the backend's Python; as a rule the one that runs this")
+    parser.add_argument("--backend", default="", help="the backend's Python (the one that runs this)")
     return parser.parse_args()
 
 
@@ -78,7 +79,7 @@ def enable_add_on(backend: str) -> ModuleType:
 
 
 def make_scene(target: Path) -> bpy.types.Scene:
-    """The current scene with the target's image and a row of stamps, each a plane with its picture, in a collection."""
+    """Fills the current scene: the target's image, and a collection with a row of stamps, each a textured plane."""
     scene = bpy.context.scene
     collection = bpy.data.collections.new("Stamps")
     scene.collection.children.link(collection)
@@ -95,13 +96,13 @@ def make_scene(target: Path) -> bpy.types.Scene:
     settings = scene.diffbmp
     settings.target.image = bpy.data.images.load(str(target))
     settings.stamps.collection = collection
-    # White stamps take the colour that is found as it is, the others mix in their own.
+    # White stamps take the fitted color unchanged; the others mix in their own.
     settings.stamps.mode, settings.stamps.blend = "multiply", 0.6
     return scene
 
 
 def stamp_plane(image: bpy.types.Image) -> bpy.types.Object:
-    """A plane that shows the image, a hundredth of a unit to a pixel."""
+    """A plane that shows the image, with 100 pixels per unit."""
     x, y = image.size[0] / 200, image.size[1] / 200
     mesh = bpy.data.meshes.new(image.name)
     mesh.from_pydata([(-x, -y, 0), (x, -y, 0), (x, y, 0), (-x, y, 0)], [], [(0, 1, 2, 3)])

@@ -1,7 +1,7 @@
-"""The demo's stamps, drawn here: leaf, petal, blossom, brush stroke, daub, two letters; [h, w, 4] uint8 straight RGBA.
+"""Draws the demo's stamps: leaf, petal, blossom, brush stroke, daub, two letters; [h, w, 4] uint8 straight RGBA.
 
-Leaf, petal and blossom have colours of their own, the others are white: multiplied by a colour, they take it. Edges
-are hard but smooth, those of the brush stroke and the daub soft.
+Leaf, petal and blossom have their own colors. The others are white: multiplied by a color, they take it. Edges are hard
+but anti-aliased; those of the brush stroke and the daub are soft.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 FINE = 4
-"""Samples per texel and axis: a picture is drawn this much larger and averaged."""
+"""Samples per texel and axis: a picture is drawn this many times larger and averaged."""
 
 
 def draw_all() -> dict[str, NDArray[np.uint8]]:
@@ -85,7 +85,7 @@ def letter_o(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _drawn(shape: Callable[[Array, Array], tuple[Array, Array]], width: int, height: int) -> NDArray[np.uint8]:
-    """The shape's colours [h, w, 3] and alpha [h, w] over [-1, 1]^2, y down, averaged to straight RGBA."""
+    """Averages the shape's colors [h, w, 3] and alpha [h, w] over [-1, 1]^2, y down, to straight RGBA."""
     x = (np.arange(width * FINE) + 0.5) / (width * FINE) * 2 - 1
     y = (np.arange(height * FINE) + 0.5) / (height * FINE) * 2 - 1
     color, alpha = shape(*np.meshgrid(x, y))

@@ -1,9 +1,9 @@
-"""Makes docs/gallery.md and its pictures: targets and stamps are drawn, fitted by the command line and shown.
+"""Makes docs/gallery.md and its pictures: draws targets and stamps, fits them by the command line, shows the results.
 
     python3 dev.py gallery [NAMES]
 
-NAMES choose sections (their pictures alone are made then, not the page). Work is left in build/gallery. Shown is the
-supersampled picture; PSNR and SSIM are its own.
+NAMES choose sections: then only their pictures are made, not the page. Work stays in build/gallery. The pictures are
+supersampled; PSNR and SSIM are measured on them.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def as_bytes(picture: targets.Array) -> Bytes:
 
 
 def fit(section: Section, cell: Cell, index: int) -> Path:
-    """The cell's result folder."""
+    """Fits a cell and returns its result folder."""
     out = WORK / "results" / f"{section.name}_{index}"
     names = [name if (WORK / name).is_dir() else f"{name}.png" for name in cell.stamps.split()]
     options = [str(WORK / word) if word.endswith(".png") else word for word in cell.options.split()]
@@ -101,7 +101,7 @@ def fit(section: Section, cell: Cell, index: int) -> Path:
 
 
 def measured(out: Path) -> dict[str, float]:
-    """The metrics of a result; where it has regions, "inside" and "iou" too."""
+    """Reads the metrics of a result; with regions, adds "inside" and "iou"."""
     metrics: dict[str, float] = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     layout, templates = load_result(out)
     if not layout.region.any():
@@ -121,7 +121,7 @@ def measured(out: Path) -> dict[str, float]:
 
 
 def sheet(section: Section, results: list[Path]) -> Image.Image:
-    """The target and the fits, in rows of COLUMNS, each under its caption."""
+    """Draws the target and the fits in rows of COLUMNS, each under its caption."""
     pictures: list[tuple[str, targets.Array]] = [
         ("target", np.asarray(Image.open(WORK / section.target).convert("RGBA")) / 255.0)
     ]
@@ -160,10 +160,10 @@ def page(rows: dict[str, list[dict[str, float]]]) -> str:
     lines = [
         "# Gallery",
         "",
-        "Made by `python3 dev.py gallery`. 512 px on the longer side, 100 steps and 1,000 stamps where nothing else is",
-        "said; pictures are anti-aliased, PSNR and SSIM are those of the anti-aliased picture. The portrait is NASA's,",
-        "of the astronaut Eileen Collins (public domain); the other targets and all stamps are drawn by",
-        "`docs/gallery/targets.py` and `docs/demo/stamps.py`.",
+        "Made by `python3 dev.py gallery`: 512 px on the longer side, 100 steps and 1,000 stamps unless stated",
+        "otherwise. PSNR and SSIM are those of the anti-aliased pictures shown. The portrait of the astronaut Eileen",
+        "Collins is NASA's (public domain); `docs/gallery/targets.py` and `docs/demo/stamps.py` draw the other targets",
+        "and all stamps.",
     ]
     for section in SECTIONS:
         lines += [

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """One fit. options as on the command line; stamps are names of the gallery's own stamps or a folder of them.
+    """One fit. options are those of the command line; stamps names the gallery's own stamps or a folder of them.
 
-    on_white: the picture of the fit of the cell before, on white instead of on a checkerboard.
+    on_white: show the previous cell's fit on white instead of a checkerboard.
     """
 
     caption: str
@@ -44,28 +44,28 @@ SECTIONS = (
     Section(
         "portrait",
         "Recipes: a portrait of brush strokes",
-        "The published recipe, the default, and the default with stamps that may be stretched up to 3 : 1.",
+        "The published recipe, the default, and the default with stamps stretched up to 3 : 1.",
         "astronaut.png",
         (*_recipes("brush_stroke", 1000), *_recipes("brush_stroke", 200)),
     ),
     Section(
         "landscape",
         "Recipes: a landscape of leaves",
-        "Soft slopes and one ridge behind the other.",
+        "Soft slopes, one ridge behind the other.",
         "landscape.png",
         (*_recipes("leaf", 1000), *_recipes("leaf", 200)),
     ),
     Section(
         "poster",
         "Recipes: lettering of letters",
-        "Flat colours and sharp edges, made of the letters A and O.",
+        "Flat colors and sharp edges, made of the letters A and O.",
         "poster.png",
         (*_recipes("letter_a letter_o", 1000), *_recipes("letter_a letter_o", 200)),
     ),
     Section(
         "stamps",
         "Stamps",
-        "1,000 of each; the mixed set keeps six tenths of its own colours.",
+        "1,000 of each; the mixed set keeps 60 % of its own colors.",
         "astronaut.png",
         (
             Cell("disc", "disc", ""),
@@ -85,7 +85,7 @@ SECTIONS = (
     Section(
         "limits",
         "Limits",
-        "1,000 petals: no transparency, few colours, and compositing in linear light.",
+        "1,000 petals: no transparency, few colors, and compositing in linear light.",
         "astronaut.png",
         (
             Cell("free", "petal", ""),
@@ -97,8 +97,8 @@ SECTIONS = (
     ),
     Section(
         "original",
-        "Original colours",
-        "64 photograph-like stamps that keep their colours: small landscapes of every season and hour.",
+        "Original colors",
+        "64 photograph-like stamps that keep their colors: small landscapes of every season and hour.",
         "astronaut.png",
         (
             Cell("1,000 landscapes", "snapshots", "--mode original"),
@@ -108,9 +108,9 @@ SECTIONS = (
     ),
     Section(
         "tiles",
-        "Original colours: tiles of a photograph",
-        "The landscape out of 64 round pieces of the portrait, which has no green and hardly any blue. Opaque tiles "
-        "cannot mix, and crumble where none is of the right colour.",
+        "Original colors: tiles of a photograph",
+        "The landscape made of 64 round pieces of the portrait, which has no green and hardly any blue. Opaque tiles "
+        "cannot mix; where none has the right color, they break into small pieces.",
         "landscape.png",
         (
             Cell("1,000 tiles", "tiles", "--mode original"),
@@ -121,7 +121,7 @@ SECTIONS = (
     Section(
         "cutout",
         "A target with transparency",
-        "Drawn without a canvas, on a checkerboard. PSNR and SSIM are of the target's visible parts, on white.",
+        "Drawn without a canvas, on a checkerboard. PSNR and SSIM measure the target's visible parts, on white.",
         "toadstool.png",
         (
             Cell("paper, petals", "petal", "--recipe paper"),
@@ -132,9 +132,9 @@ SECTIONS = (
     Section(
         "regions",
         "Regions",
-        "A disc of leaves, a star of blossoms and the letter A of the letter A, 600 stamps in all, on a transparent "
-        "canvas. Inside: the share of each region's own alpha that lies in its mask (the least of the three); IoU: the "
-        "sum of the minima over that of the maxima of the result's alpha and all masks.",
+        "A disc of leaves, a star of blossoms and a letter A of letters A, 600 stamps in all, on a transparent canvas. "
+        "Inside: the share of each region's own alpha that lies in its mask (the smallest of the three). IoU: the sum "
+        "of the minima over the sum of the maxima of the result's alpha and all masks.",
         "regions.png",
         (
             Cell("600 stamps", "leaf blossom letter_a", _REGIONS),
@@ -144,7 +144,7 @@ SECTIONS = (
     Section(
         "importance",
         "Importance",
-        "300 discs, all alike and with more of them where the face is.",
+        "300 discs: every pixel counts alike, or the face counts more.",
         "astronaut.png",
         (
             Cell("all alike", "disc", "--count 300"),

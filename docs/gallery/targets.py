@@ -1,4 +1,4 @@
-"""The gallery's targets and photograph-like stamps, drawn here: [h, w, 3 or 4] in [0, 1], display-encoded, straight."""
+"""Draws the gallery's targets and photograph-like stamps: [h, w, 3 or 4] in [0, 1], display-encoded, straight."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Array = NDArray[np.float64]
 Color = tuple[float, float, float]
 
 FINE = 3
-"""Samples per pixel and axis: a picture with hard edges is drawn this much larger and averaged."""
+"""Samples per pixel and axis: a picture with hard edges is drawn this many times larger and averaged."""
 
 
 @dataclass(frozen=True)
 class Light:
-    """The colours of a landscape."""
+    """Colors of a landscape."""
 
     zenith: Color = (0.16, 0.33, 0.62)
     horizon: Color = (0.98, 0.78, 0.55)
@@ -58,12 +58,12 @@ def _sky(random: np.random.Generator, width: int, height: int, shore: int, light
 
 
 def snapshots(count: int = 64) -> list[Array]:
-    """Small landscapes of every season and hour, from night to snow, of one main colour each: 96 x 72 px or upright."""
+    """Small landscapes of every season and hour, from night to snow, of one main color each: 96 x 72 px or upright."""
     random = np.random.default_rng(1)
     pictures = []
     for index in range(count):
         column, brightness = index % 8, 0.1 + 0.9 * (index // 8) / 7
-        # Two columns of greys; of the others, every second one is pale.
+        # Two columns of grays; of the others, every second one is pale.
         colorful = 0.0 if column >= 6 else 0.95 if (column + index // 8) % 2 else 0.55
         hue = _hue(_HUES[column % 6] + random.uniform(-0.02, 0.02))
         main = (hue * colorful + 1 - colorful) * brightness
@@ -82,7 +82,7 @@ def _hue(turn: float) -> Array:
 
 
 def poster(width: int = 512, height: int = 640) -> Array:
-    """Large letters, flat colours, straight and round edges."""
+    """Large letters, flat colors, straight and round edges."""
     size = (width * FINE, height * FINE)
     image = Image.new("RGB", size, "#f3ead7")
     draw = ImageDraw.Draw(image)
@@ -139,7 +139,7 @@ _SPOTS = (
 
 
 def region_masks(size: int) -> dict[str, Array]:
-    """A disc, a star and the letter A beside each other: [size, size] each, white where they are."""
+    """A disc, a star and the letter A side by side: [size, size] each, white inside."""
     turns = [np.pi * i / 5 for i in range(10)]
     radii = [0.22, 0.088] * 5
     star = [(0.73 + r * np.sin(t), 0.25 - r * np.cos(t)) for r, t in zip(radii, turns, strict=True)]
@@ -160,16 +160,16 @@ def region_masks(size: int) -> dict[str, Array]:
 
 
 def region_target(masks: dict[str, Array]) -> Array:
-    """A slope of colours, cut out by masks: RGBA."""
+    """A gradient of colors, cut out by masks: RGBA."""
     alpha = np.maximum.reduce(list(masks.values()))
     y, x = np.mgrid[: alpha.shape[0], : alpha.shape[1]] / (alpha.shape[0] - 1)
     return np.dstack([x, y, 1 - x, alpha])
 
 
-def face_map(width: int, height: int, centre: tuple[float, float], radii: tuple[float, float]) -> Array:
-    """An importance picture: a soft white ellipse on black, its place in shares of the picture's sides."""
+def face_map(width: int, height: int, center: tuple[float, float], radii: tuple[float, float]) -> Array:
+    """An importance picture: a soft white ellipse on black, placed in shares of the picture's sides."""
     image = Image.new("L", (width, height), 0)
-    box = [(c + sign * r) * side for sign in (-1, 1) for c, r, side in zip(centre, radii, (width, height), strict=True)]
+    box = [(c + sign * r) * side for sign in (-1, 1) for c, r, side in zip(center, radii, (width, height), strict=True)]
     ImageDraw.Draw(image).ellipse(box, 255)
     soft = image.filter(ImageFilter.GaussianBlur(width / 40))
     return np.repeat(np.asarray(soft)[..., None] / 255.0, 3, 2)
