@@ -50,7 +50,7 @@ def own_presets() -> dict[str, Path]:
 class DIFFBMP_OT_apply_preset(bpy.types.Operator):
     bl_idname = "diffbmp.apply_preset"
     bl_label = "Apply Preset"
-    bl_description = "Reset the settings of the fit, the limits, the look and the animation, and set those of the preset"
+    bl_description = "Reset the fit, the limits, the look and the animation, and set what the preset holds"
     bl_options = {"UNDO", "INTERNAL"}
 
     name: StringProperty(name="Name", description="A preset that comes with DiffBMP, or one of your own")

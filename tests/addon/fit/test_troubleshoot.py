@@ -13,7 +13,6 @@ from diffbmp.operators import command
 from diffbmp.operators.fit import troubleshoot
 from diffbmp.operators.install.environment import backend_python
 from diffbmp.operators.session.notice import NOTICE
-from diffbmp.operators.settings import presets
 
 from tests.addon.support.layouts import random_layout, write_layout
 

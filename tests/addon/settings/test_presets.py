@@ -247,7 +247,7 @@ def test_an_own_preset_keeps_its_name_where_a_new_one_of_the_add_on_has_it(folde
 
 def test_an_unknown_name_is_told_and_changes_nothing(settings: bpy.types.PropertyGroup) -> None:
     before = values_of(settings)
-    with pytest.raises(RuntimeError, match='There is no preset "Mosaics", only Default, Draft, .*Upright Letters'):
+    with pytest.raises(RuntimeError, match=r'There is no preset "Mosaics", only Default, Draft, .*Upright Letters'):
         bpy.ops.diffbmp.apply_preset(name="Mosaics")
     assert values_of(settings) == before
 
