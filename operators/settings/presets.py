@@ -17,8 +17,8 @@ FOLDER = "diffbmp"
 SHIPPED: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 """The presets that come with the add-on: a description, and per group the values that differ from the defaults."""
 
-# How the stamps are fitted and what they become. Not what belongs to one picture or computer: the target and its
-# frames, the stamps, the regions, the seed, what is shown and recorded meanwhile, the engine, the result.
+# How the stamps are fitted, what they become and what lies behind them. Not what belongs to one picture or computer:
+# the target and its frames, the stamps, the regions, the seed, what is shown meanwhile, the engine, the result.
 _NAMES = {
     "fit": ("count", "size", "preset", "steps", "time_limit", "recipe", "space", "background"),
     "stamps": ("mode", "blend"),
