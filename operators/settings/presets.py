@@ -74,6 +74,8 @@ class DIFFBMP_OT_apply_preset(bpy.types.Operator):
                 values = SHIPPED[self.name].get(group, {})
                 if name in values:
                     setattr(getattr(settings, group), name, values[name])
+        if context.area:
+            context.area.tag_redraw()  # Blender sees what is set, not what is reset.
         return {"FINISHED"}
 
     def _run(self, path: Path) -> None:
