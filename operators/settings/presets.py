@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bl_operators.presets import AddPresetBase
+from bpy.props import StringProperty
 
 FOLDER = "diffbmp"
-"""Of the presets' files, among Blender's own."""
+"""Of the artist's own presets, among Blender's."""
 
+SHIPPED: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+"""The presets that come with the add-on: a description, and per group the values that differ from the defaults."""
+
+# How the stamps are fitted, what they become and what lies behind them. Not what belongs to one picture or computer:
+# the target and its frames, the stamps, the regions, the seed, what is shown meanwhile, the engine, the result.
 _NAMES = {
     "fit": ("count", "size", "preset", "steps", "time_limit", "recipe", "space", "background"),
     "stamps": ("mode", "blend"),
@@ -24,7 +33,57 @@ _NAMES = {
     "target": ("transparent",),
     "clip": ("iterations", "refinement", "knots", "smoothness", "flow", "fade", "still", "cut"),
 }
-"""The settings that a preset holds."""
+
+
+def owned() -> Iterator[tuple[str, str]]:
+    """The settings that every preset decides, as groups of Scene.diffbmp and names in them."""
+    return ((group, name) for group, names in _NAMES.items() for name in names)
+
+
+def own_presets() -> dict[str, Path]:
+    """The files of the artist's own presets by name. One that is called like a preset of the add-on takes its place."""
+    files = (path for folder in bpy.utils.preset_paths(FOLDER) for path in Path(folder).glob("*.py"))
+    names = {bpy.path.display_name(path.name, title_case=False): path for path in files}
+    return dict(sorted(names.items(), key=lambda item: item[0].lower()))
+
+
+class DIFFBMP_OT_apply_preset(bpy.types.Operator):
+    bl_idname = "diffbmp.apply_preset"
+    bl_label = "Apply Preset"
+    bl_description = "Reset the fit, the limits, the look and the animation, and set what the preset holds"
+    bl_options = {"UNDO", "INTERNAL"}
+
+    name: StringProperty(name="Name", description="A preset that comes with DiffBMP, or one of your own")
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return SHIPPED.get(properties.name, {}).get("description", cls.bl_description)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        own = own_presets()
+        if self.name not in SHIPPED.keys() | own.keys():
+            self.report({"ERROR"}, f'There is no preset "{self.name}", only {", ".join([*SHIPPED, *own])}')
+            return {"CANCELLED"}
+        settings = context.scene.diffbmp
+        for group, name in owned():
+            getattr(settings, group).property_unset(name)
+        if self.name in own:
+            self._run(own[self.name])
+        else:
+            for group, name in owned():
+                values = SHIPPED[self.name].get(group, {})
+                if name in values:
+                    setattr(getattr(settings, group), name, values[name])
+        if context.area:
+            context.area.tag_redraw()  # Blender sees what is set, not what is reset.
+        return {"FINISHED"}
+
+    def _run(self, path: Path) -> None:
+        """Has Blender run a preset of the artist's own. Where that fails midway, undo takes back all of it."""
+        try:
+            bpy.ops.script.execute_preset(filepath=str(path), menu_idname="DIFFBMP_PT_presets")
+        except RuntimeError as error:
+            self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
 
 
 class DIFFBMP_OT_add_preset(AddPresetBase, bpy.types.Operator):
@@ -35,23 +94,21 @@ class DIFFBMP_OT_add_preset(AddPresetBase, bpy.types.Operator):
     preset_menu = "DIFFBMP_PT_presets"
     preset_subdir = FOLDER
     preset_defines = ["settings = bpy.context.scene.diffbmp"]
-    preset_values = [f"settings.{group}.{name}" for group, names in _NAMES.items() for name in names]
+
+    @property
+    def preset_values(self) -> list[str]:
+        """What is kept. The list of colors is the artist's work: only a preset that needs it replaces it."""
+        names = list(owned())
+        if bpy.context.scene.diffbmp.look.palette == "given":
+            names.append(("look", "colors"))
+        return [f"settings.{group}.{name}" for group, name in names]
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        name = bpy.path.display_name(self.as_filename(self.name), title_case=False)
+        if name in SHIPPED and not self.remove_name:
+            self.report({"ERROR"}, f'A preset "{name}" comes with DiffBMP: choose another name')
+            return {"CANCELLED"}
+        return super().execute(context)
 
 
-_PLACE = Path(__file__).parents[1] / "shipped"
-"""Holds presets/, with those that come with the add-on."""
-
-
-def own_presets() -> Path:
-    """The folder whose presets come with the add-on."""
-    return _PLACE / "presets" / FOLDER
-
-
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_OT_add_preset)
-    bpy.utils.register_preset_path(str(_PLACE))
-
-
-def unregister() -> None:
-    bpy.utils.unregister_preset_path(str(_PLACE))
-    bpy.utils.unregister_class(DIFFBMP_OT_add_preset)
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_apply_preset, DIFFBMP_OT_add_preset))

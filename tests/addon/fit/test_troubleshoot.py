@@ -1,4 +1,4 @@
-"""What is offered where something went wrong, presets, the command line, and what registering leaves behind."""
+"""What is offered where something went wrong, the command line, and what registering leaves behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from diffbmp.operators import command
 from diffbmp.operators.fit import troubleshoot
 from diffbmp.operators.install.environment import backend_python
 from diffbmp.operators.session.notice import NOTICE
-from diffbmp.operators.settings import presets
 
 from tests.addon.support.layouts import random_layout, write_layout
 
@@ -49,19 +48,6 @@ def test_the_report_tells_all_that_helps_and_no_names(tmp_path: Path, monkeypatc
     assert bpy.ops.diffbmp.show_log() == {"FINISHED"}
     assert "Segmentation fault" in bpy.data.texts["DiffBMP Log"].as_string()
     NOTICE.tell("")
-
-
-def test_presets_that_come_along_can_all_be_used() -> None:
-    files = sorted(presets.own_presets().glob("*.py"))
-    assert len(files) >= 7
-    settings = bpy.context.scene.diffbmp
-    for path in [*files, presets.own_presets() / "Default.py"]:
-        assert bpy.ops.script.execute_preset(filepath=str(path), menu_idname="DIFFBMP_PT_presets") == {"FINISHED"}
-    # The last one is what everything is set to at first.
-    assert not [line for line in troubleshoot.report_of(bpy.context.scene).split("\n") if line.startswith("  ")]
-    for line in presets.DIFFBMP_OT_add_preset.preset_values:
-        group, name = line.removeprefix("settings.").split(".")
-        assert hasattr(getattr(settings, group), name), line
 
 
 def test_the_command_line_passes_on_to_the_backend(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
