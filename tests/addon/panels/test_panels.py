@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
 import pytest
+from diffbmp.operators.install.verify import DIFFBMP_OT_verify_backend
+from diffbmp.operators.output.animate import DIFFBMP_OT_animate
 from diffbmp.operators.scene.build import Form, build_scene
 from diffbmp.operators.scene.storage import LIVE
+from diffbmp.operators.session.slots import EXPORT, INSTALL, RUN, Slot
 from diffbmp.operators.stamps.properties import add_sources
 from diffbmp.operators.stamps.sources import Source
 from diffbmp.operators.stamps.thumbnails import THUMBNAILS
@@ -19,19 +23,20 @@ from tests.addon.support.scenes import disc, make_cube, make_image, make_scene, 
 
 
 def test_every_class_is_drawn_somewhere(tmp_path: Path) -> None:
-    scene = bpy.context.scene
+    scene: Any = bpy.context.scene
     make_stamps(scene)
-    bpy.ops.diffbmp.add_region()
+    add_region()
     scene.diffbmp.target.source, scene.diffbmp.target.moving = "SCENE", True
     write_layout(tmp_path / "layout", *random_layout(5))
     live = bpy.data.scenes.new("live")
     live[LIVE] = scene
     drawn = set()
+    menu: Any = bpy.types.TOPBAR_MT_file_export
     for place in (scene, live, build_scene(tmp_path / "layout", "sunset", samples=1, form=Form("PLANES"))):
         screen = shown(place)
-        for draw in bpy.types.TOPBAR_MT_file_export.draw._draw_funcs:
+        for draw in menu.draw._draw_funcs:
             if draw.__module__.startswith("diffbmp."):
-                draw(StandIn(bpy.types.TOPBAR_MT_file_export, layout=Layout(screen)), screen.context)
+                draw(StandIn(menu, layout=Layout(screen)), screen.context)
         drawn |= set(screen.drawn)
     registered = {kind for base in (bpy.types.Panel, bpy.types.UIList, bpy.types.Menu) for kind in classes(base)}
     assert len(registered) > 20
@@ -39,6 +44,7 @@ def test_every_class_is_drawn_somewhere(tmp_path: Path) -> None:
 
 
 def test_operators_draw_their_options() -> None:
+    assert len(classes(bpy.types.Operator)) > 40
     drawing = [kind for kind in classes(bpy.types.Operator) if hasattr(kind, "draw")]
     assert len(drawing) > 5
     for kind in drawing:
@@ -50,11 +56,26 @@ def test_operators_draw_their_options() -> None:
 
 def test_every_operator_says_why_it_cannot_be_called(tmp_path: Path) -> None:
     write_layout(tmp_path / "layout", *random_layout(5))
-    places = [bpy.context.scene, build_scene(tmp_path / "layout", "sunset", samples=1, form=Form("PLANES"))]
-    for kind in classes(bpy.types.Operator):
-        for place in places:
-            reason = why_not(kind, context_of(place))
-            assert not reason.endswith("."), "Blender adds the full stop"
+    scene: Any = bpy.context.scene
+    places = [scene, build_scene(tmp_path / "layout", "sunset", samples=1, form=Form("PLANES"))]
+    assert not [reason for reason in reasons(*places) if reason.endswith(".")], "Blender adds the full stop"
+
+
+def reasons(*scenes: bpy.types.Scene) -> list[str]:
+    """Why each of the operators cannot be called in these scenes."""
+    return [why_not(kind, context_of(scene)) for kind in classes(bpy.types.Operator) for scene in scenes]
+
+
+@pytest.mark.parametrize("slot", [RUN, EXPORT, INSTALL, DIFFBMP_OT_verify_backend.slot, DIFFBMP_OT_animate.slot])
+def test_every_operator_says_why_it_must_wait(slot: Slot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_layout(tmp_path / "layout", *random_layout(5))
+    scene: Any = make_scene()
+    scene.diffbmp.build.layout = str(tmp_path / "layout")
+    result = build_scene(tmp_path / "layout", "sunset", samples=1, form=Form("DENSE"))
+    free = reasons(scene, result)
+    monkeypatch.setattr(slot, "task", SimpleNamespace(state="collecting"))
+    monkeypatch.setattr(slot, "scene", result.session_uid)
+    assert reasons(scene, result) != free
 
 
 def test_fresh_file() -> None:
@@ -71,8 +92,8 @@ def test_fresh_file() -> None:
 
 @pytest.mark.parametrize("source", ["NONE", "STILL", "MOVIE", "SEQUENCE", "SCENE", "OBJECT"])
 def test_target(source: str) -> None:
-    scene = bpy.context.scene
-    target = scene.diffbmp.target
+    scene: Any = bpy.context.scene
+    target: Any = scene.diffbmp.target
     if source in ("SCENE", "OBJECT"):
         target.source = source
         setattr(target, source.lower(), scene if source == "SCENE" else make_text("A"))
@@ -100,7 +121,12 @@ def test_target(source: str) -> None:
         assert names.index("Animation") < names.index("Optimize")
 
 
-def make_stamps(scene: bpy.types.Scene) -> Any:
+def add_region() -> None:
+    ops: Any = bpy.ops
+    assert ops.diffbmp.add_region() == {"FINISHED"}
+
+
+def make_stamps(scene: Any) -> Any:
     """One of each kind; the last has lost what it showed."""
     group = bpy.data.collections.new("twigs")
     cube, text, empty, curve = make_cube(), make_text("A"), bpy.data.objects.new("empty", None), make_curve()
@@ -121,7 +147,7 @@ def make_curve() -> bpy.types.Object:
 
 
 def test_stamps_of_every_kind() -> None:
-    scene = bpy.context.scene
+    scene: Any = bpy.context.scene
     stamps = make_stamps(scene)
     screen = shown()
     icons = [item.values["icon"] for item in screen.items if item.kind == "label" and "icon" in item.values]
@@ -139,8 +165,8 @@ def test_stamps_of_every_kind() -> None:
 
 
 @pytest.mark.parametrize("mode", ["tint", "mix", "multiply", "original"])
-def test_settings_of_a_stamp(mode: str, monkeypatch: Patch) -> None:
-    scene = bpy.context.scene
+def test_settings_of_a_stamp(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene: Any = bpy.context.scene
     stamps = make_stamps(scene)
     monkeypatch.setattr(THUMBNAILS, "icon", lambda stamp: 1)
     stamp = stamps.entries[0]
@@ -159,11 +185,11 @@ def test_settings_of_a_stamp(mode: str, monkeypatch: Patch) -> None:
 
 @pytest.mark.parametrize("source", ["none", "image", "alpha", "mask", "object", "collection"])
 def test_regions(source: str) -> None:
-    scene = bpy.context.scene
+    scene: Any = bpy.context.scene
     regions = scene.diffbmp.regions
     assert "Own Limits" not in shown().labels
     for _ in range(2):
-        bpy.ops.diffbmp.add_region()
+        add_region()
     for area in (regions.overall, *(region.area for region in regions.entries)):
         area.source = source
     for full in (False, True):
@@ -193,7 +219,8 @@ def test_regions(source: str) -> None:
 
 @pytest.mark.parametrize("free", [True, False])
 def test_limits(free: bool) -> None:
-    limits = bpy.context.scene.diffbmp.limits
+    scene: Any = bpy.context.scene
+    limits = scene.diffbmp.limits
     limits.free_rotation, limits.opaque = free, free
     names = shown().properties("DIFFBMP_PG_limits").keys()
     assert ("rotation_min" in names) == ("opacity_max" in names) == (not free)
@@ -201,7 +228,8 @@ def test_limits(free: bool) -> None:
 
 @pytest.mark.parametrize("palette", ["any", "target", "given"])
 def test_look(palette: str) -> None:
-    settings = make_scene().diffbmp
+    scene: Any = make_scene()
+    settings = scene.diffbmp
     settings.look.palette, settings.stamps.mode = palette, "original"
     for _ in range(2):
         screen = shown()
@@ -215,9 +243,9 @@ def test_look(palette: str) -> None:
 
 
 def test_recipe_that_takes_no_steering() -> None:
-    scene = make_scene()
+    scene: Any = make_scene()
     scene.diffbmp.fit.recipe = "paper"
-    bpy.ops.diffbmp.add_region()
+    add_region()
     screen = shown()
     assert screen.text.count("The recipe Published uses none of this.") == 4
     assert not any(item.enabled for item in screen.properties("DIFFBMP_PG_limits").values())

@@ -27,7 +27,8 @@ WHOLE = Marker(True, "3.11", sys.executable, 2900, {"torch": "2.9.0"}, list(PACK
 @pytest.fixture
 def chosen(monkeypatch: Patch, tmp_path: Path) -> Any:
     """The preferences with the add-on's own environment, of which there is nothing yet, and no other torch."""
-    preferences: Any = bpy.context.preferences.addons["diffbmp"].preferences
+    context: Any = bpy.context
+    preferences = context.preferences.addons["diffbmp"].preferences
     preferences.python, preferences.folder = "", str(tmp_path / "backend")
     monkeypatch.setattr(environment, "find_spec", lambda name: None)
     return preferences
@@ -51,6 +52,18 @@ def installation(state: State) -> Installation:
     task = object.__new__(Installation)
     task.state = state
     return task
+
+
+def test_nothing_can_be_written(chosen: Any, monkeypatch: Patch, tmp_path: Path) -> None:
+    def user_path(package: str, path: str, create: bool) -> str:
+        if create:
+            raise PermissionError(13, "Permission denied")
+        return str(tmp_path / "user" / path)
+
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    monkeypatch.setattr(bpy.utils, "extension_path_user", user_path)
+    assert shown_preferences(chosen).buttons("diffbmp.show_install_log")[0].reason == "Nothing was installed yet"
+    assert "The backend is not installed" in shown().text
 
 
 def test_existing_python(chosen: Any) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import bpy
 import pytest
 from diffbmp.backend.job import Exporting, Progress
 from diffbmp.operators.fit import recover
+from diffbmp.operators.fit.optimize import DIFFBMP_OT_optimize
 from diffbmp.operators.fit.preview import PREVIEW
 from diffbmp.operators.scene.build import Form, build_scene
 from diffbmp.operators.scene.storage import LIVE, SOURCE
@@ -48,7 +50,7 @@ def built(folder: Path, clip: bool = False, form: str = "PLANES") -> bpy.types.S
 @pytest.mark.parametrize("progress", [None, PROGRESS, CLIP_PROGRESS])
 @pytest.mark.parametrize("state", ["collecting", "running", "paused", "cancelling", "failed"])
 def test_optimization(state: str, progress: Progress | None, monkeypatch: Patch) -> None:
-    scene = make_scene()
+    make_scene()
     monkeypatch.setattr(RUN, "task", run_of(state, progress))
     monkeypatch.setattr(type(PREVIEW), "icon", 1)
     screen = shown()
@@ -65,14 +67,13 @@ def test_optimization(state: str, progress: Progress | None, monkeypatch: Patch)
     assert screen.buttons("diffbmp.show_preview")
     settings = {name for name, item in screen.properties("DIFFBMP_PG_fit").items() if item.enabled}
     assert settings == {"live"}, "all others are greyed out meanwhile"
-    refused = why_not(bpy.types.DIFFBMP_OT_add_region, screen.context)
-    assert bool(refused) == (state == "collecting")
-    assert why_not(bpy.types.DIFFBMP_OT_optimize, screen.context) == "An optimization is running already"
+    assert bool(screen.buttons("diffbmp.add_region")[0].reason) == (state == "collecting")
+    assert why_not(DIFFBMP_OT_optimize, screen.context) == "An optimization is running already"
 
 
 @pytest.mark.parametrize("state", ["collecting", "running", "counting", "cancelling"])
 def test_export(state: str, monkeypatch: Patch, tmp_path: Path) -> None:
-    scene = bpy.context.scene
+    scene: Any = bpy.context.scene
     assert {button.reason for button in shown().buttons("diffbmp.export_psd")} == {
         "There is no layout yet: optimize first, or choose a layout's folder"
     }
@@ -116,7 +117,7 @@ def test_interrupted_optimization_is_offered(monkeypatch: Patch, tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ["still", "clip", "dense", "dense clip"])
 def test_result(kind: str, tmp_path: Path, monkeypatch: Patch) -> None:
-    source = make_scene()
+    source: Any = make_scene()
     result = built(tmp_path / "layout", "clip" in kind, "DENSE" if "dense" in kind else "PLANES")
     result[SOURCE] = source.name
     moves = "clip" in kind
@@ -150,7 +151,7 @@ def test_result(kind: str, tmp_path: Path, monkeypatch: Patch) -> None:
 
 
 def test_live_scene(monkeypatch: Patch) -> None:
-    source = make_scene()
+    source: Any = make_scene()
     live = bpy.data.scenes.new("DiffBMP Live")
     live[LIVE] = source
     screen = shown(live)

@@ -12,7 +12,7 @@ from unittest import mock
 import bpy
 from diffbmp import panels
 
-_RNA = bpy.types.UILayout.bl_rna
+_RNA: Any = bpy.types.UILayout.bl_rna
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Item:
     def enabled(self) -> bool:
         layout: Layout | None = self.layout
         while layout is not None and layout.enabled:
-            layout = vars(layout)["parent"]
+            layout = layout.parent
         return layout is None
 
 
@@ -90,23 +90,30 @@ class Screen:
         self._draw_panels("")
 
     def _draw_panels(self, parent: str) -> None:
-        children = [kind for kind in classes(bpy.types.Panel) if getattr(kind, "bl_parent_id", "") == parent]
-        parts = [part.__name__ for part in panels._PARTS]  # in the order of registration
+        children = [
+            kind
+            for kind in classes(bpy.types.Panel)
+            if kind.bl_space_type == "VIEW_3D" and getattr(kind, "bl_parent_id", "") == parent
+        ]
+        # In the order of registration where none is set.
+        parts = [part.__name__ for part in panels._PARTS]
         children.sort(key=lambda kind: (getattr(kind, "bl_order", 0), parts.index(kind.__module__)))
         for kind in children:
-            if kind.bl_space_type == "VIEW_3D":
-                self.draw(kind)
-                if kind in self.drawn:
-                    self._draw_panels(kind.__name__)
+            self.draw(kind)
+            if kind in self.drawn:
+                self._draw_panels(kind.__name__)
 
 
-def classes(base: type) -> list[Any]:
+def classes(base: Any) -> list[Any]:
     """What the add-on has registered of a kind."""
-    kinds = (kind for kind in base.__subclasses__() if kind.__module__.startswith("diffbmp."))
-    return [kind for kind in kinds if kind.is_registered]
+    found = []
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith("diffbmp."):
+            found += [kind] * kind.is_registered + classes(kind)
+    return found
 
 
-def context_of(scene: bpy.types.Scene, width: float = 300) -> Any:
+def context_of(scene: Any, width: float = 300) -> Any:
     """A context that shows the scene in a sidebar of `width` px."""
     return SimpleNamespace(
         scene=scene,
@@ -119,7 +126,7 @@ def context_of(scene: bpy.types.Scene, width: float = 300) -> Any:
     )
 
 
-def shown(scene: bpy.types.Scene | None = None, width: float = 300) -> Screen:
+def shown(scene: Any = None, width: float = 300) -> Screen:
     """The sidebar of a scene, with all panels open."""
     screen = Screen(context_of(scene or bpy.context.scene, width))
     screen.draw_sidebar()
@@ -141,6 +148,11 @@ class StandIn:
 
 class Layout:
     """Takes the place of a UILayout. Raises AssertionError for what Blender would refuse, or draw as an error."""
+
+    screen: Screen
+    parent: Layout | None
+    enabled: bool
+    active: bool
 
     def __init__(self, screen: Screen, parent: Layout | None = None) -> None:
         vars(self).update(screen=screen, parent=parent, enabled=True, active=True)
@@ -184,7 +196,7 @@ class Layout:
         assert identifier in _property(data, property).enum_items
         return 1
 
-    def _template_ID(self, item: Item, data: Any, property: str, **operators: str) -> None:  # noqa: N802
+    def _template_ID(self, item: Item, data: Any, property: str, **operators: str) -> None:
         assert _property(data, property).type == "POINTER"
         item.name = f"{data.bl_rna.identifier}.{property}"
         for name in ("new", "open", "unlink"):
@@ -206,9 +218,9 @@ class Layout:
         assert _property(active_dataptr, active_propname).type == "INT"
         kind = getattr(bpy.types, listtype_name)
         self.screen.drawn.append(kind)
-        for layout_type in _property(kind, "layout_type").enum_items.keys():
+        for layout_type in _property(kind, "layout_type").enum_items:
             for entry in getattr(dataptr, propname):
-                stand_in = StandIn(kind, layout_type=layout_type)
+                stand_in = StandIn(kind, layout_type=layout_type.identifier)
                 layout = Layout(self.screen, self)
                 kind.draw_item(
                     stand_in, self.screen.context, layout, dataptr, entry, 0, active_dataptr, active_propname
@@ -236,6 +248,9 @@ class Layout:
 
 class Values:
     """Takes the place of an operator's properties."""
+
+    _rna: Any
+    _values: dict[str, Any]
 
     def __init__(self, rna: Any, values: dict[str, Any]) -> None:
         vars(self).update(_rna=rna, _values=values)
@@ -272,7 +287,7 @@ def _check(rule: Any, value: Any) -> None:
     kinds = {"STRING": str, "BOOLEAN": int, "INT": int, "FLOAT": int | float, "ENUM": str | set}
     what = f"{rule.identifier} = {value!r}"
     if rule.type in kinds and not getattr(rule, "is_array", False):
-        assert isinstance(value, kinds[rule.type]), what  # type: ignore[arg-type]
+        assert isinstance(value, kinds[rule.type]), what
     if rule.type == "BOOLEAN":
         assert value in (False, True), what
     if rule.type == "ENUM":
