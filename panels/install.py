@@ -12,7 +12,7 @@ from ..operators.install.environment import own_folder
 from ..operators.install.installation import Installation, tail
 from ..operators.install.packages import PACKAGES, estimate_build
 from ..operators.session.slots import INSTALL
-from .layouts import draw_sentence
+from .layouts import draw_sentence, letters_of
 
 
 def draw_installation(layout: bpy.types.UILayout, width: float, lines: bool = False) -> bool:
@@ -32,7 +32,7 @@ def draw_installation(layout: bpy.types.UILayout, width: float, lines: bool = Fa
     if lines:
         column = layout.box().column(align=True)
         column.scale_y = 0.7
-        letters = max(20, int(width / bpy.context.preferences.system.ui_scale / 6.7) - 8)
+        letters = max(20, letters_of(width))
         for line in tail(task.state):
             column.label(text=line if len(line) <= letters else f"{line[: letters - 1]}…")
     return True

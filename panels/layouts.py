@@ -15,13 +15,16 @@ _CHARACTER = 6.7
 """Width of a letter, px at the interface's scale 1."""
 
 
+def letters_of(width: float) -> int:
+    """How many letters a line of a region of `width` px has room for."""
+    return int(width / bpy.context.preferences.system.ui_scale / _CHARACTER) - 8
+
+
 def draw_sentence(layout: bpy.types.UILayout, text: str, icon: str, width: float) -> None:
     """Draws a sentence in as many lines as a region of `width` px needs."""
-    scale = bpy.context.preferences.system.ui_scale
     column = layout.column(align=True)
     column.scale_y = 0.8
-    letters = max(12, int(width / scale / _CHARACTER) - 8)
-    for number, line in enumerate(textwrap.wrap(text, letters)):
+    for number, line in enumerate(textwrap.wrap(text, max(12, letters_of(width)))):
         column.label(text=line, icon="BLANK1" if number else icon)
 
 

@@ -68,7 +68,7 @@ def offered(scene: bpy.types.Scene) -> Path | None:
 
 def _latest(file: str, scene: str) -> Path | None:
     found = []
-    for path in user_folder("jobs").glob(f"*/{_ORIGIN}"):
+    for path in user_folder("jobs", create=False).glob(f"*/{_ORIGIN}"):
         try:
             origin = json.loads(path.read_text(encoding="utf-8"))
             changed = path.stat().st_mtime

@@ -60,9 +60,9 @@ class Removal:
             self.message, self.action = error.message, error.action
 
 
-def install_log() -> Path:
+def install_log(create: bool = True) -> Path:
     """Path of the log of the last installation. Raises UserError as user_folder does."""
-    return user_folder("logs") / "install.log"
+    return user_folder("logs", create) / "install.log"
 
 
 def why_not_change() -> str:
@@ -235,7 +235,7 @@ class DIFFBMP_OT_show_install_log(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        there = install_log().is_file()
+        there = install_log(create=False).is_file()
         if not there:
             cls.poll_message_set("Nothing was installed yet")
         return there

@@ -1,0 +1,145 @@
+"""The preferences in both modes, and what they and the sidebar show of the backend's installation."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+import pytest
+from diffbmp.operators.install import environment
+from diffbmp.operators.install.env_folder import BackendFolder, Marker
+from diffbmp.operators.install.installation import Installation, State
+from diffbmp.operators.install.packages import PACKAGES
+from diffbmp.operators.session.slots import INSTALL
+from diffbmp.panels import install
+
+from tests.addon.support.layout import Screen, context_of, shown
+
+Patch = pytest.MonkeyPatch
+
+WHOLE = Marker(True, "3.11", sys.executable, 2900, {"torch": "2.9.0"}, list(PACKAGES))
+
+
+@pytest.fixture
+def chosen(monkeypatch: Patch, tmp_path: Path) -> Any:
+    """The preferences with the add-on's own environment, of which there is nothing yet, and no other torch."""
+    context: Any = bpy.context
+    preferences = context.preferences.addons["diffbmp"].preferences
+    preferences.python, preferences.folder = "", str(tmp_path / "backend")
+    monkeypatch.setattr(environment, "find_spec", lambda name: None)
+    return preferences
+
+
+def shown_preferences(chosen: Any, width: float = 600) -> Screen:
+    screen = Screen(context_of(bpy.context.scene, width))
+    screen.draw(type(chosen), chosen)
+    return screen
+
+
+def install_backend(marker: Marker) -> None:
+    folder = environment.own_folder()
+    folder.write_marker(marker)
+    folder.interpreter.parent.mkdir(parents=True)
+    folder.interpreter.write_text("", encoding="utf-8")
+
+
+def installation(state: State) -> Installation:
+    """One that does nothing."""
+    task = object.__new__(Installation)
+    task.state = state
+    return task
+
+
+def test_nothing_can_be_written(chosen: Any, monkeypatch: Patch, tmp_path: Path) -> None:
+    def user_path(package: str, path: str, create: bool) -> str:
+        if create:
+            raise PermissionError(13, "Permission denied")
+        return str(tmp_path / "user" / path)
+
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    monkeypatch.setattr(bpy.utils, "extension_path_user", user_path)
+    assert shown_preferences(chosen).buttons("diffbmp.show_install_log")[0].reason == "Nothing was installed yet"
+    assert "The backend is not installed" in shown().text
+
+
+def test_existing_python(chosen: Any) -> None:
+    chosen.mode = "EXISTING"
+    screen = shown_preferences(chosen)
+    assert list(screen.properties("DIFFBMP_preferences")) == ["mode", "python"]
+    assert screen.buttons("diffbmp.verify_backend")[0].reason.startswith("The backend's Python is not set")
+    chosen.python = sys.executable
+    chosen.verdict, chosen.works = "The backend works", True
+    screen = shown_preferences(chosen)
+    assert "The backend works" in screen.texts
+    assert screen.buttons("diffbmp.verify_backend")[0].reason == ""
+
+
+def test_nothing_is_installed(chosen: Any) -> None:
+    for width in (1, 200, 600):
+        screen = shown_preferences(chosen, width)
+        assert "Blender is not allowed to go online." in screen.texts
+        assert screen.buttons("diffbmp.install_backend")[0].text.startswith("Install (about ")
+        assert screen.buttons("diffbmp.remove_backend")[0].reason == "There is no environment of the add-on to remove"
+        screen = shown(width=width)
+        assert "The backend is not installed" in screen.text
+        assert screen.buttons("preferences.addon_show")
+    chosen.wheels = "wheels/"
+    screen = shown_preferences(chosen)
+    assert screen.buttons("diffbmp.install_backend")[0].text == "Install (from wheels)"
+    assert not screen.buttons("extensions.userpref_allow_online")
+
+
+@pytest.mark.parametrize("state", ["whole", "old", "broken", "begun", "gone"])
+def test_what_is_installed(state: str, chosen: Any) -> None:
+    markers = {
+        "old": Marker(True, "3.11", sys.executable, 2900),
+        "begun": Marker(),
+        "gone": Marker(True, base="nowhere"),
+    }
+    install_backend(markers.get(state, WHOLE))
+    if state == "broken":
+        environment.own_folder().interpreter.unlink()
+    screen = shown_preferences(chosen)
+    texts = {"whole": "Reinstall", "old": "Update", "begun": "Resume Installation"}
+    assert screen.buttons("diffbmp.install_backend")[0].text == texts.get(state, "Repair")
+    said = {
+        "whole": "Installed: PyTorch 2.9.0, Python 3.11, 2.9 GB",
+        "old": "Installed: PyTorch , Python 3.11",
+        "broken": "environment is damaged",
+        "begun": "is not complete",
+        "gone": "is gone",
+    }
+    assert said[state] in screen.text
+    assert (said[state] in shown().text) == (state not in ("whole", "old"))
+    assert screen.buttons("diffbmp.remove_backend")[0].reason == ""
+
+
+def test_installation_is_running(chosen: Any, monkeypatch: Patch) -> None:
+    lines = deque(["Collecting torch", "x" * 500, ""])
+    monkeypatch.setattr(INSTALL, "task", installation(State("Downloading torch", 0.3, 900, 2900, lines)))
+    for width in (1, 200, 600):
+        screen = shown_preferences(chosen, width)
+        assert "Downloading torch: 900 MB of about 2.9 GB" in screen.texts
+        assert "Collecting torch" in screen.texts
+        assert screen.buttons("diffbmp.cancel_install")[0].reason == ""
+        assert not screen.buttons("diffbmp.install_backend")
+        assert not screen.properties("DIFFBMP_preferences")["folder"].enabled
+        assert "Downloading torch: 900 MB of about 2.9 GB" in shown(width=width).texts
+
+
+def test_removal_is_running(chosen: Any, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(INSTALL, "task", SimpleNamespace())
+    assert "Removing ..." in shown_preferences(chosen).texts
+    screen = shown()
+    assert "Removing ..." in screen.texts
+    assert not screen.buttons("diffbmp.cancel_install")
+
+
+def test_long_path_on_windows(chosen: Any, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(install.sys, "platform", "win32")
+    monkeypatch.setattr(install, "own_folder", lambda: BackendFolder(Path("x" * 100)))
+    assert "This path is long for Windows" in shown_preferences(chosen).text
