@@ -81,7 +81,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
 
 def _fit(args: argparse.Namespace) -> int:
     job = job_of(args)
-    from ..runs.picture import run_job
+    from ..runs import run_job
     from .console import Console
 
     console = Console(sys.stderr)

@@ -61,8 +61,8 @@ class Worker:
     def serve(self) -> int:
         """Runs jobs until stop() is called. Returns the exit status."""
         try:
+            from ..runs import run_job
             from ..runs.export import run_export
-            from ..runs.picture import run_job
         except ModuleNotFoundError as error:
             self._send(Error(f"{sys.executable} has no {error.name}: install the backend's packages", "install"))
             return 2

@@ -11,9 +11,9 @@ from ..control import Control
 from ..fitting.loop import FitResult
 from ..job import Layout, Settings
 from ..metrics.picture import psnr, ssim
-from ..pictures.color import composited
 from ..rendering import STRIP_PIXELS, render_layout, render_strips
 from ..templates import Templates
+from .inputs import over_background
 
 
 def judge(
@@ -30,8 +30,7 @@ def judge(
     is transparent; the numbers are those of what the background makes of it.
     """
     layout = result.layout
-    if settings.transparent and weight is not None:
-        target = composited(target, weight, torch.tensor(settings.background), settings.space)
+    target = over_background(target, weight, settings)
     render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
     metrics: dict[str, Any] = {"psnr": psnr(render, target, weight), "ssim": None, "psnr_aa": None, "ssim_aa": None}
     smooth = None if control.cancelled else supersampled(layout, templates, settings, control)

@@ -22,8 +22,8 @@ from backend.fitting import fit
 from backend.job import Limits, Settings, UserError
 from backend.job.job import Job
 from backend.job.messages import Event, Log
+from backend.runs import run_job
 from backend.runs.memory import memory_errors_named
-from backend.runs.picture import run_job
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
 from tests.backend.support.fit_cases import FitCase, picture

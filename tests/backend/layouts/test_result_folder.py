@@ -21,9 +21,9 @@ from backend.job.messages import Done, Event, Progress
 from backend.layouts.result_folder import ResultFolder, load_result
 from backend.pictures.images import load_rgba
 from backend.rendering import render_layout
+from backend.runs import run_job
 from backend.runs.inputs import load_pictures
 from backend.runs.measure import supersampled
-from backend.runs.picture import run_job
 from backend.templates import load_templates
 
 

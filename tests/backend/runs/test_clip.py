@@ -23,7 +23,8 @@ from backend.layouts.animate import growth
 from backend.layouts.merge import merged
 from backend.pictures.images import save_png
 from backend.pictures.movies import Footage, read_frames
-from backend.runs.clip import Goals, run_clip
+from backend.runs import run_job
+from backend.runs.clip import Goals
 from tests.backend.fitting.clip.test_clip import CLIP, HEIGHT, SETTINGS, WIDTH, discs, fitted, scene
 from tests.backend.fitting.clip.test_clip import Goals as Images
 
@@ -43,10 +44,10 @@ def command(tmp_path: Path) -> list[str]:
     return ["fit", str(frames_in(tmp_path / "frames")), "--templates", str(tmp_path / "disc.png"), *SMALL]
 
 
-def job_of(command: list[str], tmp_path: Path, **settings: Any) -> tuple[Job, Clip]:
+def job_of(command: list[str], tmp_path: Path, **settings: Any) -> Job:
     options = {"count": 12, "size": 64, "iterations": 6, "engine": "cpu", **settings}
-    clip = Clip(iterations=4, refinement=2)
-    return Job(command[1], [TemplateSpec(str(tmp_path / "disc.png"))], Settings(**options), clip=clip), clip
+    stamps, clip = [TemplateSpec(str(tmp_path / "disc.png"))], Clip(iterations=4, refinement=2)
+    return Job(command[1], stamps, Settings(**options), clip=clip)
 
 
 @pytest.mark.parametrize("name", ["render", "progress", "templates"])
@@ -68,8 +69,8 @@ def test_a_users_own_folder_is_never_replaced(
 def test_a_cancelled_run_goes_on_where_it_was(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.runs.clip._EVENT_SECONDS", 0.0)
-    job, clip = job_of(command, tmp_path)
+    monkeypatch.setattr("backend.runs.events.EVENT_SECONDS", 0.0)
+    job = job_of(command, tmp_path)
     control = Control()
 
     def cancel(event: object) -> None:
@@ -77,17 +78,17 @@ def test_a_cancelled_run_goes_on_where_it_was(
             control.cancel()
 
     said: list[str] = []
-    run_clip(job, clip, tmp_path / "out", cancel, control)
+    run_job(job, tmp_path / "out", cancel, control)
     found = sorted(path.name for path in (tmp_path / "out" / "progress").glob("frame_*"))
     assert len(found) >= 2
     # What cannot be fitted leaves it alone.
     with pytest.raises(UserError, match="is for still pictures"):
-        run_clip(job_of(command, tmp_path, recipe="paper")[0], clip, tmp_path / "out", lambda event: None, Control())
+        run_job(job_of(command, tmp_path, recipe="paper"), tmp_path / "out", lambda event: None, Control())
     assert sorted(path.name for path in (tmp_path / "out" / "progress").glob("frame_*")) == found
-    run_clip(job, clip, tmp_path / "out", lambda event: said.append(getattr(event, "text", "")), Control())
+    run_job(job, tmp_path / "out", lambda event: said.append(getattr(event, "text", "")), Control())
     assert any(text.startswith("Goes on after") for text in said)
     assert not (tmp_path / "out" / "progress").exists()
-    run_clip(job, clip, tmp_path / "whole", lambda event: None, Control())
+    run_job(job, tmp_path / "whole", lambda event: None, Control())
     layouts = [Layout.load(tmp_path / name) for name in ("out", "whole")]
     assert np.array_equal(layouts[0].x, layouts[1].x)
 
