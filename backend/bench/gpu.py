@@ -228,7 +228,7 @@ def _disc() -> Templates:
 
 def _first_preview(engine: str) -> float | None:
     """Seconds from the start of a process that fits to its first preview; None where it fails."""
-    code = f"from backend.bench_gpu import report_first_preview; report_first_preview({engine!r})"
+    code = f"from {__name__} import report_first_preview; report_first_preview({engine!r})"
     start = time.time()
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False

@@ -99,7 +99,7 @@ def run(
     """All that the bench measures, in folder/targets and folder/templates or those of them that are named.
 
     Returns rows (QualityRow), processes (seconds of whole processes, by pair) and their summary
-    (bench_summary.summarize). tell is called with a line after each fit. Raises UserError for a folder without pictures
+    (quality_summary.summarize). tell is called with a line after each fit. Raises UserError for a folder without pictures
     or with none of a name, and for a fit that fails.
     """
     plan = plan or Plan()

@@ -124,7 +124,7 @@ def _memory(size: int, count: int) -> dict[str, int]:
     """Peak bytes of a fresh process that makes two steps, and of it the engine's own; empty on Windows."""
     if sys.platform == "win32":
         return {}
-    code = f"from backend.bench_speed import report_memory; report_memory({size}, {count})"
+    code = f"from {__name__} import report_memory; report_memory({size}, {count})"
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=600, check=True
