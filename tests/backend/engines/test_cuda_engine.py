@@ -19,6 +19,7 @@ from backend.engines.reference import ReferenceRasterizer
 from backend.job import Limits
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
+from tests.backend.support.pictures import block, soft_disc
 
 # As for the CPU engine, see test_engines.py; 1e-5 and 1e-4 are promised for cards.
 IMAGE_TOLERANCE = 4e-6
@@ -26,10 +27,8 @@ GRADIENT_TOLERANCE = 1e-5
 
 
 def stamps(*, textured: bool) -> Templates:
-    y, x = np.mgrid[:96, :128]
-    alpha = np.clip((46 - np.hypot(x - 63.5, y - 47.5)) / 8, 0, 1) * 255
-    rgba = np.dstack([x * 2, y * 2, 255 - x, alpha]).astype(np.uint8)
-    flat = [Template("disc", rgba), Template("narrow", np.full((20, 6, 4), 255, np.uint8))]
+    rgba = soft_disc(96, 128, edge=8, slope=2)
+    flat = [Template("disc", rgba), block(20, 6, "narrow")]
     flat.append(Template("pixel", np.full((1, 1, 4), 200, np.uint8)))
     colored = [Template("multiply", rgba, "multiply", 0.7), Template("mix", rgba, "mix", 0.4)]
     return Templates(flat + colored if textured else flat)
@@ -274,7 +273,7 @@ def test_every_level_that_can_occur_is_there(stretch: float) -> None:
 
 
 def test_levels_that_should_not_occur_are_the_nearest_ones() -> None:
-    templates = Templates([Template("square", np.full((64, 64, 4), 255, np.uint8))])
+    templates = Templates([block(64, 64)])
     table = DeviceLevels(templates, torch.device("cpu")).reachable(torch.tensor([1]), torch.tensor([0]))
     assert (table >= 0).all()
     assert table[0, 2, 9] == table[0, 2, 3]
@@ -282,7 +281,7 @@ def test_levels_that_should_not_occur_are_the_nearest_ones() -> None:
 
 
 def test_levels_that_are_too_fine_are_not_made() -> None:
-    templates = Templates([Template("bar", np.full((64, 16, 4), 255, np.uint8))])
+    templates = Templates([block(64, 16)])
     levels = DeviceLevels(templates, torch.device("cpu"))
     table = levels.reachable(torch.tensor([1]), torch.tensor([10]))
     assert (table >= 0).all()

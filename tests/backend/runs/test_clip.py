@@ -25,8 +25,9 @@ from backend.pictures.images import save_png
 from backend.pictures.movies import Footage, read_frames
 from backend.runs import run_job
 from backend.runs.clip import Goals
-from tests.backend.fitting.clip.test_clip import CLIP, HEIGHT, SETTINGS, WIDTH, discs, fitted, scene
+from tests.backend.fitting.clip.test_clip import CLIP, HEIGHT, SETTINGS, WIDTH, fitted
 from tests.backend.fitting.clip.test_clip import Goals as Images
+from tests.backend.support.pictures import discs, rolling_ball
 
 SMALL = ["--count", "12", "--size", "64", "--iterations", "6", "--frame-iterations", "4", "--refinement", "2"]
 
@@ -34,7 +35,7 @@ SMALL = ["--count", "12", "--size", "64", "--iterations", "6", "--frame-iteratio
 def frames_in(folder: Path, count: int = 5) -> Path:
     folder.mkdir(exist_ok=True)
     for number in range(count):
-        save_png(folder / f"{number:03d}.png", scene(number))
+        save_png(folder / f"{number:03d}.png", rolling_ball(number))
     return folder
 
 
@@ -98,7 +99,7 @@ def test_a_cancel_within_a_later_region_is_no_error() -> None:
     for mask in left:
         mask[:, :32] = 255
     parts = [MovingRegion("left", left), MovingRegion("right", [255 - mask for mask in left])]
-    images = [scene(frame, seed=0 if frame < 3 else 9) for frame in range(6)]
+    images = [rolling_ball(frame, seed=0 if frame < 3 else 9) for frame in range(6)]
     images[3:] = [1.0 - image.flip(2) for image in images[3:]]
     control = Control()
 
@@ -151,7 +152,7 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path: Path) -> None:
 
 
 def test_parts_must_show_their_common_frame_alike() -> None:
-    images = [scene(frame) for frame in range(4)]
+    images = [rolling_ball(frame) for frame in range(4)]
     first = fitted(images[:2]).layout
     second = fitted(images[1:], start=first).layout
     second.frames = [2, 3, 4]
@@ -194,7 +195,7 @@ def test_a_still_layout_is_what_the_first_frame_goes_on_from(command: list[str],
 
 
 def test_all_stamps_grow_even_without_overlap() -> None:
-    layout = fitted([scene(0)]).layout
+    layout = fitted([rolling_ball(0)]).layout
     grown = growth(layout, frames=6, overlap=0.0, hold=1)
     assert ((grown.opacity[-1] > 0) == (layout.opacity[0] > 0)).all()
 
