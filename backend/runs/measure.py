@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from ..control import Control
+from ..engines.interface import STRIP_SAMPLES
 from ..fitting.loop import FitResult
 from ..job import Layout, Settings
 from ..metrics.picture import psnr, ssim
-from ..rendering import STRIP_PIXELS, render_layout, render_strips
+from ..rendering import render_layout, render_strips
 from ..templates import Templates
 from .inputs import over_background
 
@@ -46,7 +47,7 @@ def supersampled(layout: Layout, templates: Templates, settings: Settings, contr
     """The layout's `aa` picture [3, H, W], 3 x 3 samples a pixel; in strips, to bound memory. None after a cancel."""
     options = {"engine": settings.engine, "threads": settings.threads}
     strips = []
-    for strip in render_strips(layout, templates, supersample=3, pixels=STRIP_PIXELS, **options):  # type: ignore[arg-type]
+    for strip in render_strips(layout, templates, supersample=3, samples=STRIP_SAMPLES, **options):  # type: ignore[arg-type]
         if control.cancelled:
             return None
         strips.append(strip[:3])

@@ -230,7 +230,7 @@ def test_the_strips_of_the_supersampled_picture_fit_together(
     run(job, tmp_path / "out")
     layout, templates = load_result(tmp_path / "out")
     whole = render_layout(layout, templates, supersample=3)[:3]
-    monkeypatch.setattr("backend.runs.measure.STRIP_PIXELS", 9 * 64 * 10)
+    monkeypatch.setattr("backend.runs.measure.STRIP_SAMPLES", 9 * 64 * 10)
     strips = supersampled(layout, templates, job.settings, Control())
     assert strips is not None
     assert strips.shape == whole.shape
