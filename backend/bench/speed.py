@@ -32,7 +32,7 @@ def run() -> dict[str, Any]:
     scene = Scene(SIZE, COUNT)
     reference = ReferenceRasterizer(scene.templates, SIZE, SIZE, threads=threads)
     engine = CpuRasterizer(scene.templates, SIZE, SIZE, threads=threads)
-    # Turn and turn about, and the least of each: what else the machine does can only add.
+    # In alternation, and the least of each: other work of the machine can only add.
     times: dict[str, list[float]] = {"cpu": [], "reference": []}
     scene.step(reference)
     for _ in range(3):

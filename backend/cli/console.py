@@ -1,4 +1,4 @@
-"""What commands write: progress for people, a bar on a terminal and lines in a log; and results."""
+"""Output of commands: progress for people, as a bar on a terminal and as lines in a log; and results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Console:
             self._bar(event.done, event.total, f"{100 * event.done // event.total} %")
 
     def line(self, text: str) -> None:
-        """A line of its own, below a bar that may stand there."""
+        """Writes a line of its own, below a bar that may stand there."""
         self._stream.write(("\n" if self._open_line else "") + text + "\n")
         self._stream.flush()
         self._open_line = False

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..control import Control
+from ..fitting.loop import FitResult
 from ..job import Done, Job
 from .events import Emit
 from .memory import memory_errors_named
 from .picture import run_picture
 from .run import Run
+
+if TYPE_CHECKING:
+    from ..fitting.clip import ClipResult
 
 
 @memory_errors_named()
@@ -25,10 +30,14 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
         emit(Done("", cancelled=True))
         return
     run = Run(job, out, emit, control)
-    if job.clip is None:
-        result = run_picture(run)
-    else:
-        from .clip import run_clip
-
-        result = run_clip(run, job.clip)
+    result = _result(run)
     emit(Done(str(run.folder.path) if result.layout.frames else "", result.cancelled))
+
+
+def _result(run: Run) -> FitResult | ClipResult:
+    if run.job.clip is None:
+        return run_picture(run)
+    # What reads movies and measures clips takes a while to load.
+    from .clip import run_clip
+
+    return run_clip(run, run.job.clip)

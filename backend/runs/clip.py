@@ -70,7 +70,7 @@ def _check(run: Run) -> None:
 
 
 def _journal(run: Run) -> FolderJournal:
-    """What an earlier run has found, and a log of it."""
+    """The progress of an earlier run, if there is one, with a log of it."""
     journal = FolderJournal(run.folder.path / PROGRESS, run.job)
     if journal.dropped:
         run.emit(Log("What an earlier run had found was of another job, and is dropped"))
@@ -80,10 +80,10 @@ def _journal(run: Run) -> FolderJournal:
 
 
 class Goals(Sequence[Goal]):
-    """What each frame of a clip is to look like, made when it is asked for."""
+    """The goal of each frame of a clip, made when it is asked for."""
 
     def __init__(self, job: Job, clip: Clip, footage: Footage) -> None:
-        """Raises UserError where a mask does not go with the frames, or nothing counts in the first one."""
+        """Opens the masks. Raises UserError where one does not go with the frames, or nothing counts in the first."""
         self._job, self._footage = job, footage
         size = (len(footage), footage.height, footage.width)
         # A mask with a time of its own keeps step with the target.

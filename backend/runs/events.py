@@ -21,7 +21,7 @@ class Pace:
         self._next = 0.0
 
     def __call__(self, event: Event, *, due: bool = False) -> None:
-        """due: the event is emitted in any case."""
+        """Emits an event if it is time for one. due: emit it in any case."""
         now = time.monotonic()
         if due or now >= self._next:
             self._next = now + EVENT_SECONDS

@@ -1,4 +1,4 @@
-"""The pictures of a job, read: target, masks, importance."""
+"""Reading of a job's pictures: target, masks, importance."""
 
 from __future__ import annotations
 

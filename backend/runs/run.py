@@ -1,4 +1,4 @@
-"""What the jobs of all kinds have in common on their way to a result folder."""
+"""The part of a run that is the same for jobs of all kinds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Run:
     """A job that is run: its stamps, its result folder, its engine and its events."""
 
     def __init__(self, job: Job, out: Path, emit: Emit, control: Control) -> None:
-        """Raises UserError for stamps that cannot be read, and as ResultFolder does."""
+        """Loads the stamps. Raises UserError where one cannot be read, and as ResultFolder does."""
         self._begin = time.perf_counter()
         self.job, self.control, self.emit, self.pace = job, control, emit, Pace(emit)
         self.templates = load_templates(job.templates)
