@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,6 @@ def explain(results: dict[str, Any]) -> str:
 
             lines.append(gpu.explain(results["gpu"]))
         return "\n".join(lines)
-    if "clips" in results:
-        from . import clips
-
-        return clips.explain(results["clips"])
-    if "exports" in results:
-        from . import exports
-
-        return exports.explain(results["exports"])
-    from . import quality
-
-    return quality.explain(results["quality"])
+    [(kind, numbers)] = results.items()
+    table: str = import_module(f".{kind}", __package__).explain(numbers)
+    return table

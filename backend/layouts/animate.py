@@ -42,7 +42,7 @@ def transition(
     What has no counterpart fades. Rotations take the shorter way. Raises UserError for layouts that do not go together.
     """
     _check(layouts)
-    layouts = [_first(layout) for layout in layouts]
+    layouts = [layout.only([0]) for layout in layouts]
     return _clip(layouts, _tracks(layouts, far=True), _times(len(layouts), frames, hold, easing), templates, fps)
 
 
@@ -78,7 +78,7 @@ def growth(
     order: "back", "random", "left" or "center". overlap: share of the time in which a stamp grows. hold: frames in
     which all is there.
     """
-    layout = _first(layout)
+    layout = layout.only([0])
     count = layout.count
     rank = np.empty(count)
     rank[np.argsort(_growth_key(layout, order, seed), kind="stable")] = np.arange(count)
@@ -113,10 +113,6 @@ def _check(layouts: list[Layout]) -> None:
         stamps = [[(t.name, t.mode, t.blend, t.width, t.height) for t in x.templates] for x in (first, layout)]
         if stamps[0] != stamps[1]:
             raise UserError("The layouts have different stamps: fit them with the same ones, in the same order")
-
-
-def _first(layout: Layout) -> Layout:
-    return layout.only([0])
 
 
 def _times(count: int, frames: int, hold: int, easing: str) -> list[tuple[int, float]]:

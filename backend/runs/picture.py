@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -57,29 +58,12 @@ def _fitted(
     """The fit that the job asks for, with checkpoints in any case."""
     job, templates = run.job, run.templates
     settings = replace(job.settings, preview_seconds=job.settings.preview_seconds or CHECKPOINT_SECONDS)
-    importance = load_importance(job, target, weight)
+    options: dict[str, Any] = {"weight": weight, "importance": load_importance(job, target, weight)}
+    options |= {"observer": observer, "control": run.control}
     if regions:
-        return fit_regions(
-            target,
-            templates,
-            settings,
-            regions,
-            weight=weight,
-            importance=importance,
-            observer=observer,
-            control=run.control,
-        )
+        return fit_regions(target, templates, settings, regions, **options)
     start = Layout.load(Path(job.start)) if job.start else None
-    return fit(
-        target,
-        templates,
-        settings,
-        weight=weight,
-        importance=importance,
-        start=start,
-        observer=observer,
-        control=run.control,
-    )
+    return fit(target, templates, settings, start=start, **options)
 
 
 class _Reporter:

@@ -35,10 +35,6 @@ class Buffers:
         """Pairs of primitives and tiles in the latest scene. Waits for the device."""
         return int(self._status[0])
 
-    @property
-    def pair_capacity(self) -> int:
-        return self._pairs
-
     def prepare(self, scene: Scene, *, backward: bool) -> None:
         """Gives the scene all memory that it needs."""
         tiles, count = scene.tiles_x * scene.tiles_y, scene.count

@@ -66,26 +66,31 @@ class CudaIteration:
         self._image, self._loss_map = self._empty(3, height, width), self._empty(height, width)
         self._removal = self._empty(count)
         self._at = Addresses()
+        self._scene = self._empty_scene(size, count, LOSSES[loss], linear=space == "linear")
+        self._scene.deterministic = deterministic
+        self._scene.descent = self._descent(rule, shrink, None if palette is None else palette.to(self._device))
+
+    def _empty_scene(self, size: tuple[int, int], count: int, loss: int, *, linear: bool) -> Scene:
+        """The parts of the scene that stay, but for the descent."""
+        height, width = size
         planes = PlanePointers(
             params=self._at.memory(self._empty(count, len(PARAMETERS))),
             level=self._at.memory(self._empty(count, dtype=torch.int32)),
             mirror=self._mirror.data_ptr(),
-            decode=self._at.of(decode_table().to(self._device)) if space == "linear" else None,
+            decode=self._at.of(decode_table().to(self._device)) if linear else None,
             image=self._image.data_ptr(),
             loss_map=self._loss_map.data_ptr(),
         )
-        self._scene = Scene(
+        return Scene(
             width=width,
             height=height,
             tiles_x=-(-width // structs.TILE),
             tiles_y=-(-height // structs.TILE),
             count=count,
-            loss=LOSSES[loss],
-            deterministic=deterministic,
+            loss=loss,
             planes=planes,
             grad=self._at.memory(self._empty(count, len(PARAMETERS))),
         )
-        self._scene.descent = self._descent(rule, shrink, None if palette is None else palette.to(self._device))
 
     def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:
         """Copies the variables: see engines.interface.Iteration. Waits for the device."""

@@ -252,6 +252,25 @@ def test_structs_are_mirrored_byte_for_byte() -> None:
     assert ctypes.sizeof(Level) == 64
 
 
+def test_fields_lie_where_the_kernels_read_them() -> None:
+    """A few, by which no field before them is missing, doubled or of another size."""
+    for kind, offsets in (
+        (structs.Scene, {"pair_capacity": 40, "planes": 48, "grad": 152, "records": 240, "descent": 248}),
+        (structs.Descent, {"palette_count": 120, "shrink": 136, "color_rate": 188}),
+        (structs.Candidates, {"params": 16, "result": 88, "primitives": 96}),
+    ):
+        assert {name: getattr(kind, name).offset for name in offsets} == offsets
+
+
+def test_a_struct_has_no_fields_but_its_own() -> None:
+    scene = structs.Scene(width=3, planes=structs.PlanePointers(image=5))
+    assert (scene.width, scene.height, scene.planes.image, scene.planes.alpha) == (3, 0, 5, None)
+    with pytest.raises(AttributeError):
+        scene.widht = 3
+    with pytest.raises(AttributeError):
+        scene.planes.imgae = 3
+
+
 @pytest.mark.parametrize("stretch", [1.0, 3.0])
 def test_every_level_that_can_occur_is_there(stretch: float) -> None:
     rgba = np.full((40, 100, 4), 255, np.uint8)
