@@ -19,9 +19,9 @@ from .job import SPACES, Settings, UserError
 from .templates import Template, Templates
 
 IMAGE_TOLERANCE = 1e-5
-"""Of the image, whose numbers go to 1."""
+"""The greatest error of the image that is allowed; its numbers go to 1."""
 GRADIENT_TOLERANCE = 1e-4
-"""Of a parameter's gradient, over the greatest gradient of that parameter; of whole steps of a fit, likewise."""
+"""The greatest error of a parameter's gradient over its greatest gradient that is allowed; of whole steps, too."""
 
 _WIDTH, _HEIGHT, _COUNT = 96, 64, 60
 
@@ -83,7 +83,7 @@ def _sentence(engine: dict[str, Any]) -> str:
 
 
 def _cards() -> list[str]:
-    """The CUDA engine on every card that there is; at least one, so that a cause is told where there is none."""
+    """The CUDA engine on every card that there is; at least one, so that there is a cause where there is none."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return [f"cuda:{index}" for index in range(count)] or ["cuda"]
 
@@ -122,7 +122,7 @@ def _errors(found: _Results, truth: _Results) -> tuple[float, list[float]]:
 
 
 def _results(name: str, space: str, dtype: torch.dtype) -> _Results:
-    """What an engine makes of the scene: forward, backward and a fused step."""
+    """The results of an engine for the scene: forward, backward and a fused step."""
     templates = _templates()
     # On one thread: for so small a scene PyTorch's would only wait for each other.
     rasterizer = make_rasterizer(name, templates, _HEIGHT, _WIDTH, space=space, dtype=dtype, threads=1)

@@ -14,16 +14,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .engines import make_rasterizer
-from .engines.interface import Placement, Rasterizer
+from .engines.interface import STRIP_SAMPLES, Placement, Rasterizer
 from .job import SPACES, Layout, UserError, check_choice
 from .pictures.color import decode, encode
 from .templates import LEVELS_PER_OCTAVE, Templates
 
 DEVICES = ("cpu", "cuda")
-"""What tensors may be on, as torch calls it."""
-
-STRIP_PIXELS = 2**25
-"""Samples that are rendered at once of a large picture: half a gigabyte."""
+"""The types of devices that tensors may be on, as torch calls them."""
 
 
 def render(
@@ -115,7 +112,7 @@ def _placement(
     mirror: Tensor | None,
     level: Tensor | None,
 ) -> Placement:
-    """What render is given of it, and its defaults."""
+    """The placement that render was given, and its defaults."""
     count, device = len(scale), scale.device
     given = template
     template = torch.zeros(count, dtype=torch.int64, device=device) if template is None else template.long()
@@ -134,7 +131,7 @@ def _placement(
 
 
 def _expanded(background: Tensor, height: int, width: int, device: torch.device) -> Tensor:
-    """[3, H, W] of anything that broadcasts to it."""
+    """Expands anything that broadcasts to it to [3, H, W]."""
     try:
         behind = background.expand(3, height, width)
     except RuntimeError as error:
@@ -158,7 +155,7 @@ class _Engines:
 
     @contextmanager
     def one(self) -> Iterator[Rasterizer]:
-        """The one that was used last with these templates if it fits, or a new one; nobody else has it meanwhile."""
+        """The rasterizer that was used last with these templates if it fits, or a new one; for one user at a time."""
         # Threads do not survive a fork of the process.
         key = (self.engine, self.height, self.width, self.space, self.threads, self.dtype, os.getpid())
         latest, rasterizer = self.templates.derived.pop(_LATEST, (None, None))
@@ -255,7 +252,7 @@ def render_layout(
             frame=frame,
             engine=engine,
             threads=threads,
-            pixels=None,
+            samples=None,
         )
     )
 
@@ -270,7 +267,7 @@ def render_strips(
     frame: int = 0,
     engine: str = "auto",
     threads: int = 0,
-    pixels: int | None = STRIP_PIXELS,  # samples of a strip, at most; None = one strip
+    samples: int | None = STRIP_SAMPLES,  # of a strip, at most; None = one strip
 ) -> Iterator[Tensor]:
     """The picture of render_layout in strips from top to bottom, [4, rows, W] each, so that memory is bounded."""
     width = width or layout.width
@@ -282,7 +279,7 @@ def render_strips(
     if linear:
         params[:, 6:9], background = decode(params[:, 6:9]), decode(background)
     behind = torch.zeros(3) if transparent else background
-    most = height if pixels is None else max(1, pixels // (width * supersample**2))
+    most = height if samples is None else max(1, samples // (width * supersample**2))
     for top in range(0, height, most):
         rows = min(most, height - top)
         size = rows * supersample, width * supersample
@@ -302,7 +299,7 @@ def _finished(
     transparent: bool,
     linear: bool,
 ) -> Tensor:
-    """[4, H, W] as render_layout gives it."""
+    """The picture [4, H, W] as render_layout returns it."""
     if supersample > 1:
         image = torch.nn.functional.avg_pool2d(image, supersample)
         alpha = torch.nn.functional.avg_pool2d(alpha[None], supersample)[0]
@@ -314,12 +311,12 @@ def _finished(
 
 
 def picture_height(layout: Layout, width: int) -> int:
-    """Of a layout's picture of this width, px."""
+    """The height of a layout's picture of this width, px."""
     return max(1, round(layout.height * width / layout.width))
 
 
 def scaled_tensors(layout: Layout, templates: Templates, width: int, frame: int = 0) -> tuple[Tensor, Placement]:
-    """As layout_tensors, for a picture of another width: on mip levels that are finer by as much."""
+    """The tensors of a layout for a picture of another width: on mip levels that are finer by as much."""
     factor = width / layout.width
     params, placement = layout_tensors(layout, frame)
     finer = round(LEVELS_PER_OCTAVE * math.log2(factor))

@@ -45,7 +45,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Shapes:
-    """What all templates are like, on one device."""
+    """The numbers of all templates, on one device."""
 
     size: Tensor  # [T, 2] texels: width, height
     longer_side: Tensor  # [T] texels
@@ -70,7 +70,7 @@ class Templates:
         shapes = Shapes(torch.from_numpy(sizes), self.longer_side, self.level_count, self.coverage)
         self._shapes = {torch.device("cpu"): shapes}
         self.derived: dict[Hashable, Any] = {}
-        """What engines have made of levels, so that the next rasterizer need not make it again."""
+        """Things that engines have made from levels, for the next rasterizer."""
         self._bled: dict[int, ByteArray] = {}
         self._planes: dict[tuple[int, int, int], FloatArray] = {}
 
@@ -85,7 +85,7 @@ class Templates:
         return self._shapes[device]
 
     def level_size(self, template: int, level_u: int, level_v: int) -> tuple[int, int]:
-        """Texels of a level: width, height."""
+        """The size of a level in texels: width, height."""
         height, width = self.items[template].rgba.shape[:2]
         return _shrunk(width, level_u), _shrunk(height, level_v)
 
@@ -127,7 +127,7 @@ class Templates:
         return self._bled[template]
 
     def _level(self, template: int, level_u: int, level_v: int) -> FloatArray:
-        """[h, w, 4]: colour times (alpha + a trace), alpha; an octave at a time, whichever is asked for first."""
+        """A level [h, w, 4]: colour times (alpha + a trace), alpha; an octave at a time, in any order."""
         key = (template, level_u, level_v)
         if key not in self._planes:
             parent_u, parent_v = max(level_u - LEVELS_PER_OCTAVE, 0), max(level_v - LEVELS_PER_OCTAVE, 0)

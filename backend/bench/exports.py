@@ -88,7 +88,7 @@ def _layout(count: int) -> tuple[Layout, Templates]:
 
 
 def _peak() -> float:
-    """Memory of this process at most so far, MB; 0 on Windows, which does not tell."""
+    """The greatest memory of this process so far, MB; 0 on Windows, where it is unknown."""
     if sys.platform == "win32":
         return 0.0
     import resource

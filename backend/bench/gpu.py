@@ -34,7 +34,7 @@ RESULTS = ROOT / "docs" / "results.jsonl"
 """A line of JSON for every run on a card."""
 
 INSTRUCTIONS = 130
-"""Of a thread, for one sample forward and backward: counted in the machine code for sm_90 of flat stamps."""
+"""Instructions of a thread for one sample, forward and backward: counted in the code of flat stamps for sm_90."""
 
 _RULE = AdamRule(0.88, 0.8, 1e-10, 0.12, 40.0, 0.3, 0.07, 0.16, 0.2, 0.4, 0.05)
 # Steps of Adam that do not move anything, so that every step that is timed is of the same scene.
@@ -106,7 +106,7 @@ def keep(results: dict[str, Any], file: Path = RESULTS) -> None:
 
 
 def machine(gpu: Gpu) -> dict[str, Any]:
-    """What the figures were taken on."""
+    """The hardware and software of the machine."""
     return {
         "device": gpu.name,
         "driver": _printed("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").partition("\n")[0],
@@ -156,7 +156,7 @@ def _load(iteration: Iteration, scene: Scene, device: torch.device) -> None:
 
 
 def _timed(work: Callable[[], None], runs: int, device: torch.device) -> float:
-    """Seconds of one of many that follow each other, as in a fit: the median of _BATCHES batches of so many runs."""
+    """Seconds of one run among many in a row, as in a fit: the median of _BATCHES batches of so many runs."""
 
     def batch() -> float:
         _wait(device)
@@ -179,7 +179,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _limit(device: torch.device) -> float | None:
-    """Samples a second at an instruction a lane and clock; None where the card does not tell its clock."""
+    """Samples a second at an instruction a lane and clock; None where the clock of the card is unknown."""
     if device.type != "cuda":
         return None
     properties = torch.cuda.get_device_properties(device)
@@ -189,7 +189,7 @@ def _limit(device: torch.device) -> float | None:
 
 
 def _fit(gpu: Gpu, plan: Plan) -> dict[str, Any]:
-    """The second of two fits: the first compiles, loads and warms up."""
+    """Measures the second of two fits: the first compiles, loads and warms up."""
     device = gpu.torch_device
     engine = str(device) if device.type == "cuda" else "cpu"
     settings = Settings(count=plan.fit_count, iterations=plan.fit_iterations, engine=engine)
@@ -228,7 +228,7 @@ def _disc() -> Templates:
 
 def _first_preview(engine: str) -> float | None:
     """Seconds from the start of a process that fits to its first preview; None where it fails."""
-    code = f"from backend.bench_gpu import report_first_preview; report_first_preview({engine!r})"
+    code = f"from {__name__} import report_first_preview; report_first_preview({engine!r})"
     start = time.time()
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
@@ -254,7 +254,7 @@ def _commit() -> str:
 
 
 def _printed(*command: str) -> str:
-    """What a command prints, "" where it is not there or fails."""
+    """The output of a command; "" where it is not there or fails."""
     if shutil.which(command[0]) is None:
         return ""
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -1,7 +1,7 @@
 """The quality bench: how good the pictures are and how long they take, by recipe and setting, measured in one run.
 
 A folder holds targets/ and templates/ with pictures; every target is made of every template alone (a pair). What is
-compared is fitted one after the other, turn and turn about, so that ratios of times are of one load of the machine.
+compared is fitted in alternation, so that ratios of times are of one load of the machine.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ WAYS = {"paper": Way("paper"), "default": Way(), "stretch": Way(stretch=3.0), "l
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured with a pair."""
+    """How much is measured with a pair."""
 
     count: int = 1000
     size: int = 512  # px
@@ -75,7 +75,7 @@ class Case:
 
 @dataclass(frozen=True)
 class QualityRow:
-    """What came of a fit. psnr in dB; `aa` is the supersampled picture, on_black that picture on a black canvas.
+    """The result of a fit. psnr in dB; `aa` is the supersampled picture, on_black that picture on a black canvas.
 
     seconds are the fit's own, without the start of the process and the reading and writing of files.
     """
@@ -99,8 +99,8 @@ def run(
     """All that the bench measures, in folder/targets and folder/templates or those of them that are named.
 
     Returns rows (QualityRow), processes (seconds of whole processes, by pair) and their summary
-    (bench_summary.summarize). tell is called with a line after each fit. Raises UserError for a folder without pictures
-    or with none of a name, and for a fit that fails.
+    (quality_summary.summarize). tell is called with a line after each fit. Raises UserError for a folder without
+    pictures or with none of a name, and for a fit that fails.
     """
     plan = plan or Plan()
     pairs = _pairs(folder, targets, templates)

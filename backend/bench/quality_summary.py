@@ -1,4 +1,4 @@
-"""What the quality bench's rows come to: means, gains of one way of fitting over another, primitives needed."""
+"""The summary of the quality bench: means, gains of one way of fitting over another, primitives needed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import pairwise
 from typing import Any
 
 Row = dict[str, Any]
-"""A quality.QualityRow."""
+"""The fields of a quality.QualityRow."""
 
 _METRICS = ("psnr", "ssim", "psnr_aa", "ssim_aa", "psnr_on_black", "seconds")
 _LABELS = {"stretch": "default, stretch 3", "linear": "default, linear light"}
 
 
 def summarize(rows: list[Row], count: int) -> dict[str, Any]:
-    """count: the usual number of primitives, of which the rows have all ways of fitting.
+    """Summarizes the rows. count: the usual number of primitives, with which the rows have all ways of fitting.
 
     means: by way. gains: over `paper`; doubled: the same with twice the primitives. linear: over display space.
     on_black: over white, of `default`. needed: primitives with which `default` is as good as `paper` with `count`.

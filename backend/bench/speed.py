@@ -32,7 +32,7 @@ def run() -> dict[str, Any]:
     scene = Scene(SIZE, COUNT)
     reference = ReferenceRasterizer(scene.templates, SIZE, SIZE, threads=threads)
     engine = CpuRasterizer(scene.templates, SIZE, SIZE, threads=threads)
-    # Turn and turn about, and the least of each: what else the machine does can only add.
+    # In alternation, and the least of each: other work of the machine can only add.
     times: dict[str, list[float]] = {"cpu": [], "reference": []}
     scene.step(reference)
     for _ in range(3):
@@ -124,7 +124,7 @@ def _memory(size: int, count: int) -> dict[str, int]:
     """Peak bytes of a fresh process that makes two steps, and of it the engine's own; empty on Windows."""
     if sys.platform == "win32":
         return {}
-    code = f"from backend.bench_speed import report_memory; report_memory({size}, {count})"
+    code = f"from {__name__} import report_memory; report_memory({size}, {count})"
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=600, check=True

@@ -1,4 +1,4 @@
-"""The command line's arguments and what each command does with them.
+"""The command line: its parser, of which each command has a module.
 
 Nothing heavy is imported before the arguments are known to be right.
 """
@@ -6,20 +6,14 @@ Nothing heavy is imported before the arguments are known to be right.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from ..bench import add_options as add_bench_options
-from ..control import Control, termination_calls
-from ..job import Done, Event, UserError, check_range
-from . import animate, export
-from .fit import ENGINE_NAMES, add_options, engine_name, job_of
-
-MAX_WIDTH = 16384
-"""Of a rendered picture, px."""
+from ..job import UserError
+from . import animate, bench, doctor, export, render
+from .fit import add_options
+from .fit_run import fit_job
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -45,10 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     fit = commands.add_parser("fit", help="find the layout of stamps that looks like a target")
     add_options(fit)
-    fit.set_defaults(run=_fit)
+    fit.set_defaults(run=fit_job)
     worker = commands.add_parser("worker", help="serve jobs: commands on stdin, events on stdout, a JSON object a line")
     worker.set_defaults(run=_worker)
-    _add_render(commands.add_parser("render", help="draw a layout, at any size"))
+    render.add_options(commands.add_parser("render", help="draw a layout, at any size"))
     export.add_options(commands.add_parser("export", help="write a layout as other programs' files"))
     animated = commands.add_parser("animate", help="make a clip of still layouts")
     animate.add_options(animated)
@@ -56,119 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     merge = commands.add_parser("merge", help="join parts of a clip that share a frame")
     animate.add_merge_options(merge)
     merge.set_defaults(run=animate.merge)
-    doctor = commands.add_parser("doctor", help="list the engines and compare each with the reference")
-    doctor.add_argument("--json", action="store_true", help="write JSON")
-    doctor.set_defaults(run=_doctor)
-    bench = commands.add_parser("bench", help="measure speed, or quality")
-    add_bench_options(bench)
-    bench.set_defaults(run=_bench)
+    doctor.add_options(commands.add_parser("doctor", help="list the engines and compare each with the reference"))
+    bench.add_options(commands.add_parser("bench", help="measure speed, or quality"))
     return parser
-
-
-def _add_render(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("layout", type=Path, metavar="DIR", help="folder that fit wrote")
-    add("--out", type=Path, required=True, metavar="FILE.png")
-    add("--width", type=int, metavar="PX", help="of the picture (the canvas's)")
-    add("--frame", type=int, metavar="N", help="of a clip, by its number in the scene (the first one)")
-    add("--supersample", type=int, default=1, metavar="N", help="N x N samples a pixel (1)")
-    text = "leave the background out (as it is where fit did)"
-    add("--transparent", action=argparse.BooleanOptionalAction, default=None, help=text)
-    add("--engine", type=engine_name, metavar="NAME", default="auto", help=f"what computes: {ENGINE_NAMES} (auto)")
-    add("--threads", type=int, default=0, metavar="N", help="0 = one per core (0)")
-    parser.set_defaults(run=_render)
-
-
-def _fit(args: argparse.Namespace) -> int:
-    job = job_of(args)
-    from ..runs.picture import run_job
-    from .console import Console
-
-    console = Console(sys.stderr)
-    control = Control()
-    done: list[Done] = []
-
-    def emit(event: Event) -> None:
-        if isinstance(event, Done):
-            done.append(event)
-        console(event)
-
-    def stop() -> None:
-        if control.cancelled:  # the second time
-            os._exit(130)
-        control.cancel()
-
-    with termination_calls(stop):
-        run_job(job, args.out, emit, control)
-    if not done[0].out:
-        console.line("Cancelled before there was a layout")
-        return 1
-    console.line(_summary(done[0]))
-    return 0
-
-
-def _summary(done: Done) -> str:
-    metrics = json.loads((Path(done.out) / "metrics.json").read_text(encoding="utf-8"))
-    smooth = "" if metrics.get("psnr_aa") is None else f" ({metrics['psnr_aa']:.2f} dB with smooth edges)"
-    cancelled = "cancelled: the best so far, " if done.cancelled else ""
-    return f"{done.out}: {cancelled}{metrics['psnr']:.2f} dB{smooth}, {metrics['seconds']['total']:.1f} s"
 
 
 def _worker(args: argparse.Namespace) -> NoReturn:
     from .worker import main
 
     main()
-
-
-def _render(args: argparse.Namespace) -> int:
-    check_range("--supersample", args.supersample, 1, 8)
-    check_range("--threads", args.threads, 0, 1024)
-    if args.width is not None:
-        check_range("--width", args.width, 1, MAX_WIDTH)
-    if args.out.suffix.lower() != ".png":
-        raise UserError(f"{args.out} is not a .png: a picture is written as PNG only")
-    from ..layouts.result_folder import load_result
-    from ..pictures.images import save_png
-    from ..rendering import render_layout
-    from ..runs.memory import memory_errors_named
-
-    with memory_errors_named():
-        layout, templates = load_result(args.layout)
-        transparent = layout.transparent if args.transparent is None else args.transparent
-        if args.frame is not None and args.frame not in layout.frames:
-            raise UserError(
-                f"{args.layout} has no frame {args.frame}: it has {layout.frames[0]} to {layout.frames[-1]}"
-            )
-        picture = render_layout(
-            layout,
-            templates,
-            frame=0 if args.frame is None else layout.frames.index(args.frame),
-            width=args.width,
-            supersample=args.supersample,
-            transparent=transparent,
-            engine=args.engine,
-            threads=args.threads,
-        )
-    save_png(args.out, picture if transparent else picture[:3])
-    return 0
-
-
-def _doctor(args: argparse.Namespace) -> int:
-    from ..doctor import examine, explain, is_sound
-
-    findings = examine()
-    _write(findings if args.json else explain(findings))
-    return 0 if is_sound(findings) else 1
-
-
-def _bench(args: argparse.Namespace) -> int:
-    from ..bench import explain, measure
-    from .console import Console
-
-    results = measure(args, Console(sys.stderr).line)
-    _write(results if args.json else explain(results))
-    return 0
-
-
-def _write(result: dict[str, Any] | str) -> None:
-    sys.stdout.write((result if isinstance(result, str) else json.dumps(result, indent=1)) + "\n")

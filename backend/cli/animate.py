@@ -18,7 +18,7 @@ MAX_FRAMES = 100_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Of `animate`, which has a command for each kind."""
+    """Adds the options of `animate`, which has a command for each kind."""
     kinds = parser.add_subparsers(required=True, metavar="KIND", dest="kind")
     move = kinds.add_parser("transition", help="stamps move from one layout to the next")
     move.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="folders that fit wrote, two or more")
@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def animate(args: argparse.Namespace) -> int:
-    """Raises UserError for layouts that do not go together."""
+    """Makes a clip of still layouts. Raises UserError for layouts that do not go together."""
     check_range("--frames", args.frames, 2, MAX_FRAMES)
     check_range("--hold", args.hold, 0, MAX_FRAMES)
     check_range("--fps", args.fps, 1e-3, 1e4)
@@ -65,7 +65,7 @@ def animate(args: argparse.Namespace) -> int:
 
 
 def _write(layout: Layout, templates: Templates, args: argparse.Namespace) -> None:
-    """The clip's folder, with its frames where they are asked for."""
+    """Writes the folder of the clip, with its frames where they are asked for."""
     from ..layouts.result_folder import ResultFolder
     from ..rendering import render_layout
 
@@ -92,7 +92,7 @@ def add_merge_options(parser: argparse.ArgumentParser) -> None:
 
 
 def merge(args: argparse.Namespace) -> int:
-    """Raises UserError for parts that do not go together."""
+    """Merges parts of a clip. Raises UserError for parts that do not go together."""
     _check_out(args)
     from ..layouts.merge import merged_folders
 

@@ -1,9 +1,11 @@
-"""Progress for people: a bar on a terminal, a line now and then in a log."""
+"""Output of commands: progress for people, as a bar on a terminal and as lines in a log; and results."""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
-from typing import TextIO
+from typing import Any, TextIO
 
 from ..job import Event, Exporting, Log, Progress
 
@@ -29,7 +31,7 @@ class Console:
             self._bar(event.done, event.total, f"{100 * event.done // event.total} %")
 
     def line(self, text: str) -> None:
-        """A line of its own, below a bar that may stand there."""
+        """Writes a line of its own, below a bar that may stand there."""
         self._stream.write(("\n" if self._open_line else "") + text + "\n")
         self._stream.flush()
         self._open_line = False
@@ -43,6 +45,11 @@ class Console:
         elif step == total or time.monotonic() >= self._next_line:
             self.line(text)
             self._next_line = time.monotonic() + _LOG_SECONDS
+
+
+def write(result: dict[str, Any] | str) -> None:
+    """Writes a result to stdout, as it is or as JSON."""
+    sys.stdout.write((result if isinstance(result, str) else json.dumps(result, indent=1)) + "\n")
 
 
 def _numbers(event: Progress) -> str:

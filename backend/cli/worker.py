@@ -19,10 +19,10 @@ from ..control import Control, termination_calls
 from ..job import Command, Error, Event, ExportJob, Job, Log, UserError, encode_event
 
 IDLE_SECONDS = 600.0
-"""Without a job for so long, the process ends and gives back its memory."""
+"""Time without a job after which the process ends and gives back its memory."""
 
 GRACE_SECONDS = 0.8
-"""From the end of stdin to the end of the process, whatever it computes: the folder holds a checkpoint at all times."""
+"""Time from the end of stdin to the end of the process, whatever it does: the folder always holds a checkpoint."""
 
 
 def main() -> NoReturn:
@@ -61,8 +61,8 @@ class Worker:
     def serve(self) -> int:
         """Runs jobs until stop() is called. Returns the exit status."""
         try:
+            from ..runs import run_job
             from ..runs.export import run_export
-            from ..runs.picture import run_job
         except ModuleNotFoundError as error:
             self._send(Error(f"{sys.executable} has no {error.name}: install the backend's packages", "install"))
             return 2
@@ -138,5 +138,5 @@ class Worker:
 def _end_now() -> None:
     """Ends the process, whatever it does; an export that is in work leaves nothing."""
     if staging := sys.modules.get(f"{__package__.rpartition('.')[0]}.export.staging"):
-        staging.drop_stages()
+        staging.drop_hidden_folders()
     os._exit(0)

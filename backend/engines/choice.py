@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Choice:
+class EngineChoice:
     """The engine as make_rasterizer takes it, not "auto"; and why "auto" is not the GPU, else empty."""
 
     engine: str
     reason: str = ""
 
 
-def choose_engine(engine: str, templates: Templates, count: int, height: int, width: int) -> Choice:
+def choose_engine(engine: str, templates: Templates, count: int, height: int, width: int) -> EngineChoice:
     """The engine for a fit of `count` primitives on a canvas of height x width px.
 
     "auto" is the first card that works if it has enough memory, else the CPU. What was named stays.
@@ -29,15 +29,15 @@ def choose_engine(engine: str, templates: Templates, count: int, height: int, wi
     """
     check_engine(engine)
     if engine in ("cpu", "reference"):
-        return Choice(engine)
+        return EngineChoice(engine)
     try:
         gpu = gpu_of(engine)
         _check_memory(gpu, templates, count, height, width)
     except UserError as error:
         if engine != "auto":
             raise
-        return Choice("cpu", error.message)
-    return Choice(str(gpu.torch_device) if engine == "auto" else engine)
+        return EngineChoice("cpu", error.message)
+    return EngineChoice(str(gpu.torch_device) if engine == "auto" else engine)
 
 
 def gpu_of(engine: str) -> CudaGpu:

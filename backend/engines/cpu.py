@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,10 +13,11 @@ from torch import Tensor
 from ..pictures.color import decode_table
 from ..templates import Templates
 from . import native
-from .compiled import LOSSES, TILE, CompiledRasterizer, plain
+from .compiled import LOSSES, TILE, Addresses, CompiledRasterizer, Mode, Work
 from .interface import AdamRule, Placement
 from .level_numbers import LevelNumbers
 from .levels import Level, LevelTables, level_tables
+from .structs import PlanePointers
 from .threads import core_count
 
 
@@ -34,7 +35,7 @@ class CpuRasterizer(CompiledRasterizer):
         threads: int = 0,
         instructions: int | None = None,
     ) -> None:
-        """instructions: x86-64 level to use at most (2, 3: AVX2, 4: AVX-512); None = the best that works."""
+        """Loads the library. instructions: x86-64 level to use at most (3: AVX2, 4: AVX-512); None = the best."""
         self._native, set_name = native.load(instructions)
         self._threads = threads or core_count()
         self.device = f"{self._threads} CPU threads, {set_name}"
@@ -64,75 +65,68 @@ class CpuRasterizer(CompiledRasterizer):
         palette: Tensor | None = None,
         shrink: float = 1.0,
     ) -> None:
-        """See Rasterizer: here steps are made by torch."""
+        """None: the steps of a fit are made by torch. See Rasterizer."""
         return None
 
     def _run(
         self,
-        mode: str,
-        params: Tensor,
-        placement: Placement,
-        planes: Mapping[str, Tensor | None],
-        results: Mapping[str, Tensor],
+        mode: Mode,
+        count: int,
+        at: Addresses,
+        planes: PlanePointers,
+        grad: Tensor | None = None,
+        removal: Tensor | None = None,
         loss: str = "mse",
     ) -> Tensor:
-        parts = torch.zeros(-(-self._height // TILE) * -(-self._width // TILE), dtype=torch.float64)
-        scene = native.Scene(width=self._width, height=self._height, count=len(params))
-        scene.tiles_x, scene.tiles_y = -(-self._width // TILE), -(-self._height // TILE)
-        scene.mode, scene.loss = native.MODES[mode], LOSSES[loss]
-        self._fill(scene, params, placement, planes, {**results, "tile_loss": parts})
+        tiles_x, tiles_y = -(-self._width // TILE), -(-self._height // TILE)
+        parts = torch.zeros(tiles_x * tiles_y, dtype=torch.float64)
+        scene = native.Scene(
+            width=self._width,
+            height=self._height,
+            tiles_x=tiles_x,
+            tiles_y=tiles_y,
+            count=count,
+            mode=native.MODES[mode],
+            loss=LOSSES[loss],
+            linear=self._decode is not None,
+            planes=planes,
+            tile_loss=at.memory(parts),
+            grad=at.of(grad),
+            removal=at.of(removal),
+        )
         self._buffers.prepare(scene)
         self._buffers.bin(scene)
-        self._on_all_threads(self._native.run, scene, *[(thread,) for thread in range(self._threads)])
+        self._on_all_threads(self._native.run, scene, at, *[(thread,) for thread in range(self._threads)])
         if mode != "forward":
             self._native.reduce(scene)
         self.samples = scene.samples
         return parts.sum()
 
-    def _examine(
-        self,
-        work: str,
-        params: Tensor,
-        placement: Placement,
-        planes: Mapping[str, Tensor | None],
-        result: Tensor,
-    ) -> None:
-        candidates = native.Candidates(width=self._width, height=self._height, count=len(params))
-        self._fill(candidates, params, placement, planes, {"result": result})
-        self._on_all_threads(getattr(self._native, work), candidates, *[()] * self._threads)
+    def _examine(self, work: Work, count: int, at: Addresses, planes: PlanePointers, result: Tensor) -> None:
+        candidates = self._candidates(native.Candidates, planes, count, at.memory(result))
+        examine = self._native.solve if work == "solve" else self._native.gains
+        self._on_all_threads(examine, candidates, at, *[()] * self._threads)
 
-    def _fill(
-        self,
-        struct: native.Scene | native.Candidates,
-        params: Tensor,
-        placement: Placement,
-        planes: Mapping[str, Tensor | None],
-        results: Mapping[str, Tensor],
-    ) -> None:
-        """What scenes and candidates have in common."""
-        numbers = self._numbers.of(placement, self._add_level)
-        inputs: dict[str, Tensor | None] = {
-            **planes,
-            "params": params,
-            "level": numbers.int(),
-            "mirror": placement.mirror.to(torch.uint8),
-            "decode": self._decode,
-        }
-        struct.levels, struct.linear = self._levels, self._decode is not None
-        # Kept with the struct, because where a call is interrupted its threads outlive it.
-        struct.kept = {
-            **results,
-            **{name: plain(tensor) for name, tensor in inputs.items() if tensor is not None},
-        }
-        for name, tensor in struct.kept.items():
-            setattr(struct, name, tensor.data_ptr())
+    def _levels_of(self, placement: Placement, at: Addresses, *, candidates: bool) -> tuple[Tensor, int]:
+        numbers = self._numbers.of(placement, self._add_level).int()
+        at.kept.append(self._levels)
+        return numbers, ctypes.addressof(self._levels)
 
     def _on_all_threads(
-        self, work: Callable[..., object], struct: native.Scene | native.Candidates, *arguments: tuple[int, ...]
+        self,
+        work: Callable[..., object],
+        struct: native.Scene | native.Candidates,
+        at: Addresses,
+        *arguments: tuple[int, ...],
     ) -> None:
         """Calls work(struct, *arguments) on each thread with its own arguments."""
-        others = [self._pool.submit(work, struct, *own) for own in arguments[1:]]
-        work(struct, *arguments[0])
+
+        def on_thread(own: tuple[int, ...], kept: Addresses) -> None:
+            work(struct, *own)
+
+        # Each has the memory, because where a call is interrupted its threads outlive it.
+        others = [self._pool.submit(on_thread, own, at) for own in arguments[1:]]
+        on_thread(arguments[0], at)
         for other in others:
             other.result()
 
@@ -157,14 +151,14 @@ class _Buffers:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The bytes that are held."""
         return sum(held.numel() for held in self._held.values())
 
     def prepare(self, scene: native.Scene) -> None:
-        """Primitives and their pairs; called again with more memory where it was too little."""
-        self._hold(scene, "primitives", scene.count * self.library.primitive_bytes)
-        self._hold(scene, "first_pair", (scene.count + 1) * 8)
-        self._hold(scene, "first_entry", (scene.tiles_x * scene.tiles_y + 1) * 8)
+        """Memory for the scene's primitives, and the pairs of a primitive and a tile."""
+        scene.primitives = self._hold("primitives", scene.count * self.library.primitive_bytes)
+        scene.first_pair = self._hold("first_pair", (scene.count + 1) * 8)
+        scene.first_entry = self._hold("first_entry", (scene.tiles_x * scene.tiles_y + 1) * 8)
         self._reserve_pairs(scene)
         needed = self.library.prepare(scene)
         if needed > self._pairs:
@@ -172,23 +166,24 @@ class _Buffers:
             self._reserve_pairs(scene)
             self.library.prepare(scene)
         if scene.mode != native.MODES["forward"]:
-            self._hold(scene, "records", self._pairs * native.RECORD_BYTES)
+            scene.records = self._hold("records", self._pairs * native.RECORD_BYTES)
 
     def bin(self, scene: native.Scene) -> None:
-        """The lists by tile, and rows of samples for the fullest tile."""
+        """Bins the pairs by tile, with rows of samples for the fullest tile."""
         needed = self.library.bin(scene)
         if scene.mode != native.MODES["forward"]:
             self._rows = max(self._rows, needed)
-            self._hold(scene, "rows", self.threads * self._rows * self.library.row_bytes)
+            scene.rows = self._hold("rows", self.threads * self._rows * self.library.row_bytes)
             scene.row_capacity = self._rows
 
     def _reserve_pairs(self, scene: native.Scene) -> None:
         scene.pair_capacity = self._pairs
-        self._hold(scene, "pairs", self._pairs * ctypes.sizeof(native.Pair))
-        self._hold(scene, "entries", self._pairs * 8)
+        scene.pairs = self._hold("pairs", self._pairs * ctypes.sizeof(native.Pair))
+        scene.entries = self._hold("entries", self._pairs * 8)
 
-    def _hold(self, scene: native.Scene, name: str, size: int) -> None:
+    def _hold(self, name: str, size: int) -> int:
+        """The address of at least `size` bytes."""
         if name not in self._held or self._held[name].numel() < size:
             # torch's allocations are aligned to 64 bytes, as the vectors need.
             self._held[name] = torch.empty(size + size // 4, dtype=torch.uint8)
-        setattr(scene, name, self._held[name].data_ptr())
+        return self._held[name].data_ptr()

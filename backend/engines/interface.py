@@ -11,6 +11,9 @@ from torch import Tensor
 PARAMETERS = ("x", "y", "scale", "aspect", "rotation", "opacity", "red", "green", "blue")
 """Columns of params [N, 9]: px, px, px, ratio, radians, [0, 1], and the colour's three numbers."""
 
+STRIP_SAMPLES = 2**25
+"""Samples of a large picture that are rendered at once, at most: half a gigabyte."""
+
 
 @dataclass
 class Placement:
@@ -26,7 +29,7 @@ class Placement:
 
 @dataclass
 class Scores:
-    """What a step tells beside its gradient: where the loss is, and what each primitive is worth."""
+    """The scores of a step: where the loss is, and how much each primitive is worth."""
 
     target: Tensor  # [3, H, W] display-encoded, as given
     image: Tensor  # [3, H, W] as composited
@@ -36,7 +39,7 @@ class Scores:
 
 @dataclass
 class Solutions:
-    """Of M candidates: for a colour c the squared error falls by constant + sum over channels of 2 c S - c^2 A."""
+    """The use of M candidates: with a colour c the squared error falls by constant + sum of 2 c S - c^2 A."""
 
     numerator: Tensor  # [M, 3] S
     denominator: Tensor  # [M, 3] A
@@ -49,7 +52,7 @@ class Solutions:
 
 @dataclass
 class Variables:
-    """What a fit descends by, and Adam's memory of it; on the engine's device."""
+    """The variables of a fit, and Adam's memory of them; on the engine's device."""
 
     free: Tensor  # [N, 9] columns of PARAMETERS in px of the canvas, colours display-encoded and not of a palette
     first: Tensor  # [N, 9] moments of the gradient of ...
@@ -81,7 +84,7 @@ class Iteration(Protocol):
     """Whole steps of a fit on the engine's device: levels, picture, loss, gradient, Adam, bounds; without waiting."""
 
     variables: Variables
-    """Its own memory: run changes it in place."""
+    """The current variables: run changes them in place."""
 
     def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:
         """Takes over the variables and the templates [N] int64 and mirrors [N] bool of N primitives, by copying."""
@@ -98,7 +101,7 @@ class Iteration(Protocol):
         limited: bool,  # whether the palette's colours are drawn
         scored: bool,
     ) -> tuple[Tensor, Tensor, Scores | None]:
-        """A step: the loss ([] float64) and params [N, 9] before it, and its scores if `scored`.
+        """Makes a step. Returns the loss ([] float64) and params [N, 9] before it, and its scores if `scored`.
 
         The colours of the params are display-encoded, and of the palette if there is one, be it drawn or not. The loss
         and the params stay as they are; the scores hold until the next run. Where the engine's memory was too small for
@@ -146,7 +149,7 @@ class Rasterizer(Protocol):
         weight: Tensor,  # [H, W]
         loss: str = "mse",
     ) -> tuple[Tensor, Tensor]:
-        """Forward, pixel loss and backward in one: the loss ([] float64) and the gradient of params [N, 9].
+        """Makes forward, pixel loss and backward in one: the loss ([] float64) and the gradient of params [N, 9].
 
         The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), in
         display-encoded numbers whatever is composited.
@@ -162,7 +165,7 @@ class Rasterizer(Protocol):
         weight: Tensor,  # [H, W]
         loss: str = "mse",
     ) -> tuple[Tensor, Tensor, Scores]:
-        """A step, and its scores."""
+        """Does the same as step, with the scores of the step."""
         ...
 
     def iteration(
@@ -185,7 +188,7 @@ class Rasterizer(Protocol):
         target: Tensor,  # [3, H, W] in the numbers that are composited
         weight: Tensor,  # [3, H, W]
     ) -> Solutions:
-        """For M candidates, each alone on top of the image: how the squared error depends on the candidate's colour."""
+        """How the squared error depends on the colour of each of M candidates, if it alone were on top of the image."""
         ...
 
     def gains_on_top(
@@ -195,5 +198,5 @@ class Rasterizer(Protocol):
         scores: Scores,  # of a step with the loss "mse"
         weight: Tensor,  # [H, W] of that step
     ) -> Tensor:
-        """By how much the loss "mse" falls under each of M candidates, were it alone laid on top: [M]."""
+        """The fall of the loss "mse" if each of M candidates alone were laid on top: [M]."""
         ...

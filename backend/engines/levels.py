@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from ..templates import ByteArray, Templates, padded
 
 BORDER = 2
-"""kBorder of raster_math.h, texels."""
+"""Border of a level, texels: kBorder of raster_math.h."""
 COLOR_MODES = {"tint": 0, "mix": 1, "multiply": 2}
 
 
 class Level(Structure):
-    """struct Level of raster_math.h."""
+    """Mirror of struct Level of raster_math.h."""
 
     _fields_ = [
         ("alpha", c_void_p),
@@ -83,7 +83,7 @@ def _footprints(channel: ByteArray) -> NDArray[np.uint32]:
 
 
 def _bounds(alpha: ByteArray, density_u: float, density_v: float) -> tuple[float, float, float, float, float]:
-    """Of the visible texels: centre and half extents of their box (texels), radius of their circle (local units)."""
+    """Centre and half extents of the visible texels' box (texels), and the radius of their circle (local units)."""
     rows, columns = np.nonzero(alpha)
     if not len(rows):
         return 0.0, 0.0, -1.0, -1.0, 0.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-from ctypes import POINTER, c_int16, c_int32, c_int64, c_void_p
-
-from torch import Tensor
+from ctypes import POINTER, c_int16, c_int32, c_int64
 
 from ..csrc.build import LIBRARIES, library_file, this_platform
 from ..job import UserError
+from . import structs
 from .levels import Level
+from .structs import Int, Long, PlanePointers, Pointer, struct
 
 LEVELS = {"sse4": 2, "avx2": 3, "avx512": 4}
 """The x86-64 level of each instruction set that DIFFBMP_ISA may name."""
@@ -20,52 +20,51 @@ NAMES = {2: "SSE4", 3: "AVX2", 4: "AVX-512"}
 
 MODES = {"forward": 0, "backward": 1, "step": 2, "scored": 2}
 RECORD_BYTES = 64
-"""A record of moments: 16 floats, and the alignment of all vectors."""
+"""Size of a record of moments, which is 16 floats, and alignment of all vectors."""
 
 
 class Pair(ctypes.Structure):
-    """struct Pair of scene.h."""
+    """Mirror of struct Pair of scene.h."""
 
     _fields_ = [("primitive", c_int32), ("tile", c_int32), ("first", c_int16), ("last", c_int16)]
 
 
+@struct
 class Scene(ctypes.Structure):
-    """struct Scene of scene.h."""
+    """Mirror of struct Scene of scene.h."""
 
-    kept: dict[str, Tensor]
-    """What its pointers point to."""
+    __slots__ = ()
+    width: Int = 0
+    height: Int = 0
+    tiles_x: Int = 0
+    tiles_y: Int = 0
+    count: Int = 0
+    mode: Int = 0
+    loss: Int = 0
+    linear: Int = 0
+    planes: PlanePointers = PlanePointers()
+    tile_loss: Pointer = None
+    grad: Pointer = None
+    removal: Pointer = None
+    primitives: Pointer = None
+    first_pair: Pointer = None
+    pairs: Pointer = None
+    pair_capacity: Long = 0
+    first_entry: Pointer = None
+    entries: Pointer = None
+    records: Pointer = None
+    rows: Pointer = None
+    row_capacity: Long = 0
+    samples: Long = 0
+    next_tile: Long = 0
 
-    _fields_ = [
-        *((name, c_int32) for name in ("width", "height", "tiles_x", "tiles_y", "count", "mode", "loss", "linear")),
-        ("params", c_void_p),
-        ("level", c_void_p),
-        ("mirror", c_void_p),
-        ("levels", POINTER(Level)),
-        *((name, c_void_p) for name in ("decode", "background", "image", "alpha", "grad_image", "grad_alpha")),
-        *((name, c_void_p) for name in ("target", "weight", "loss_map", "tile_loss", "grad")),
-        *((name, c_void_p) for name in ("removal", "primitives", "first_pair", "pairs")),
-        ("pair_capacity", c_int64),
-        *((name, c_void_p) for name in ("first_entry", "entries", "records", "rows")),
-        ("row_capacity", c_int64),
-        ("samples", c_int64),
-        ("next_tile", c_int64),
-    ]
 
+@struct
+class Candidates(structs.Candidates):
+    """Mirror of struct Candidates of scene.h."""
 
-class Candidates(ctypes.Structure):
-    """struct Candidates of scene.h."""
-
-    kept: dict[str, Tensor]
-
-    _fields_ = [
-        *((name, c_int32) for name in ("width", "height", "count", "linear")),
-        ("params", c_void_p),
-        ("level", c_void_p),
-        ("mirror", c_void_p),
-        ("levels", POINTER(Level)),
-        *((name, c_void_p) for name in ("decode", "image", "target", "weight", "loss_map", "result")),
-        ("next", c_int64),
-    ]
+    __slots__ = ()
+    next: Long = 0
 
 
 class Native:
@@ -113,9 +112,9 @@ def load(level: int | None = None) -> tuple[Native, str]:
 
 def _forced(name: str, able: int) -> int:
     """The level that DIFFBMP_ISA names, where the processor has it."""
-    choices = [choice for choice, level in LEVELS.items() if level <= able]
-    if name not in choices:
-        raise UserError(f"DIFFBMP_ISA is {name}, but this processor has {' and '.join(choices) or 'no such choice'}")
+    sets = [name for name, level in LEVELS.items() if level <= able]
+    if name not in sets:
+        raise UserError(f"DIFFBMP_ISA is {name}, but this processor has {' and '.join(sets) or 'no such choice'}")
     return LEVELS[name]
 
 

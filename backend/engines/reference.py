@@ -77,7 +77,7 @@ class ReferenceRasterizer:
         placement: Placement,
         background: Tensor,  # [3, H, W]
     ) -> tuple[Tensor, Tensor]:
-        """See Rasterizer. Differentiable by autograd as well, in params and background."""
+        """The image and its alpha, differentiable by autograd as well, in params and background. See Rasterizer."""
         image = background.to(self._dtype).clone()
         alpha = torch.zeros(self._height, self._width, dtype=self._dtype)
         with torch_threads(self._threads):
@@ -156,7 +156,7 @@ class ReferenceRasterizer:
         palette: Tensor | None = None,
         shrink: float = 1.0,
     ) -> None:
-        """See Rasterizer: here steps are made by torch."""
+        """None: the steps of a fit are made by torch. See Rasterizer."""
         return None
 
     def solve_on_top(
@@ -326,7 +326,7 @@ def _bilinear(table: Tensor, first: Tensor, stride: Tensor, fractions: list[Tens
 
 
 def _transmittances(alphas: Tensor) -> tuple[Tensor, Tensor]:
-    """In front of each of K layers [K, h, w], and behind the last [h, w]."""
+    """The transmittances in front of each of K layers [K, h, w], and behind the last [h, w]."""
     after = (1 - alphas).cumprod(0)
     return torch.cat([torch.ones_like(after[:1]), after[:-1]]), after[-1]
 

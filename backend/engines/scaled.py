@@ -15,7 +15,7 @@ class ScaledRasterizer:
     """
 
     def __init__(self, rasterizer: Rasterizer, factor: float) -> None:
-        """factor: canvas pixels to a pixel of the picture."""
+        """Wraps a rasterizer. factor: pixels of the canvas to a pixel of the picture."""
         self.name, self.device, self.torch_device = rasterizer.name, rasterizer.device, rasterizer.torch_device
         self._rasterizer, self._factor = rasterizer, factor
         self._unit = torch.ones(9, device=self.torch_device)

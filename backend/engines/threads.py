@@ -11,7 +11,7 @@ import torch
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Within it, torch computes with this many threads; 0 leaves their number as it is."""
+    """Lets torch compute with this many threads within the block; 0 leaves their number as it is."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -21,7 +21,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 def core_count() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

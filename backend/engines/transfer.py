@@ -1,4 +1,4 @@
-"""Between the CPU and an engine's device, without waiting more often than need be."""
+"""Transfers between the CPU and an engine's device, with as few waits as possible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """A CPU tensor on the device, without waiting for it: for small ones that are needed in the midst of a fit."""
+    """Copies a CPU tensor to the device without waiting: for small ones in the midst of a fit."""
     if device.type == "cuda" and tensor.numel() > 0:
         # Only from such memory does a copy not wait; torch keeps it until the copy is done.
         tensor = tensor.pin_memory()
@@ -15,7 +15,7 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def fetched(*tensors: Tensor) -> list[Tensor]:
-    """CPU copies of tensors that are on one device, by a single transfer: it is waited for once.
+    """Copies tensors that are on one device to the CPU by a single transfer, which is waited for once.
 
     Of floating point numbers up to float64 and of integers up to 2^53.
     """

@@ -1,4 +1,4 @@
-"""Layouts to files of other programs. A file a format; the ending of the file's name chooses it."""
+"""Export of layouts to files of other programs. The ending of the file's name chooses the format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from ..job import ENDINGS, LAYERED, MAX_WIDTH, MOVING, ExportSettings, Layout, UserError
 from ..templates import Templates
 from .base import Cancelled, Export, Exporter, Tell
-from .staging import check_replaceable, place, staged
+from .staging import check_replaceable, hidden_folder, place
 
 __all__ = ["Cancelled", "Exported", "export"]
 
@@ -57,22 +57,22 @@ def export(
     parts = list(_parts(layout, path, settings))
     _check_size(Export(layout, templates, path, settings, _nobody))
     remarks = _remarks(layout, path, settings)
-    with staged(path, token) as stage:
+    with hidden_folder(path, token) as hidden:
         for number, (part, file) in enumerate(parts):
 
             def tell_part(done: int, total: int, number: int = number) -> None:
                 (tell or _nobody)(number * total + done, len(parts) * total)
 
             check_replaceable(file)
-            exporter(Export(part, templates, stage / file.name, settings, tell_part, remarks))
-        files = place(stage, path.parent)
+            exporter(Export(part, templates, hidden / file.name, settings, tell_part, remarks))
+        files = place(hidden, path.parent)
     if len(files) > 1:
         remarks.append(f"{len(files)} files: {files[0].name} to {files[-1].name}")
     return Exported(files, list(dict.fromkeys(remarks)))
 
 
 def _nobody(done: int, total: int) -> None:
-    """Whom nobody asks to end."""
+    """Ignores how much is done, where nobody wants to know."""
 
 
 def _check_size(task: Export) -> None:
@@ -107,7 +107,7 @@ def _chosen_frames(layout: Layout, settings: ExportSettings) -> Layout:
 
 
 def _parts(layout: Layout, path: Path, settings: ExportSettings) -> Iterator[tuple[Layout, Path]]:
-    """What comes into which file."""
+    """The part of the layout for each file, and the file."""
     ending = path.suffix.lower()
     if ending in MOVING or len(layout.frames) == 1 or (settings.clip == "groups" and ending in LAYERED):
         yield layout, path

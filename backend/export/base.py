@@ -1,4 +1,4 @@
-"""What all exporters are given."""
+"""The task of an exporter, and its limits."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from ..rendering import picture_height, render_strips
 from ..templates import Templates
 
 Tell = Callable[[int, int], None]
-"""Is told how much is done, and of how much. Raises Cancelled where the export shall end; nothing may be left then."""
+"""Called with how much is done, and of how much. Raises Cancelled to end the export, which then leaves nothing."""
 
-
-STRIP_PIXELS = 2**22
-"""Samples of a strip of a picture: a fraction of a second, after which the export may be cancelled."""
+SHORT_STRIP_SAMPLES = 2**22
+"""Samples of an exported picture that are rendered at once: a fraction of a second, after which it may be cancelled."""
 
 
 class Cancelled(Exception):
@@ -57,7 +56,7 @@ class Export:
             "transparent": self.transparent,
             "engine": self.settings.engine,
             "threads": self.settings.threads,
-            "pixels": STRIP_PIXELS,
+            "samples": SHORT_STRIP_SAMPLES,
         }
         return render_strips(self.layout, self.templates, frame=frame, **{**given, **options})
 

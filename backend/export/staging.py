@@ -13,11 +13,11 @@ from ..job import STAGE, UserError
 
 _OWN_FILES = ("layers.json", "merged.png")
 
-_STAGES: set[Path] = set()
+_HIDDEN: set[Path] = set()
 
 
 @contextmanager
-def staged(path: Path, token: str = "") -> Iterator[Path]:
+def hidden_folder(path: Path, token: str = "") -> Iterator[Path]:
     """Gives an empty folder beside `path`, which is removed at the end.
 
     token: makes the folder's name, STAGE + token, so that another process can remove it after this one was killed.
@@ -26,24 +26,24 @@ def staged(path: Path, token: str = "") -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if token:
-            stage = path.parent / (STAGE + token)
-            stage.mkdir()
+            hidden = path.parent / (STAGE + token)
+            hidden.mkdir()
         else:
-            stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=path.parent))
+            hidden = Path(tempfile.mkdtemp(prefix=STAGE, dir=path.parent))
     except OSError as error:
         raise UserError(f"{path.parent} cannot be written to ({error.strerror}): choose another folder") from error
-    _STAGES.add(stage)
+    _HIDDEN.add(hidden)
     try:
-        yield stage
+        yield hidden
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        _STAGES.discard(stage)
+        shutil.rmtree(hidden, ignore_errors=True)
+        _HIDDEN.discard(hidden)
 
 
-def drop_stages() -> None:
+def drop_hidden_folders() -> None:
     """Removes the folders of exports that are in work: the process is about to end."""
-    for stage in list(_STAGES):
-        shutil.rmtree(stage, ignore_errors=True)
+    for hidden in list(_HIDDEN):
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def check_replaceable(path: Path) -> None:
@@ -65,14 +65,14 @@ def _is_own(item: Path) -> bool:
     return item.name in _OWN_FILES and item.is_file()
 
 
-def place(stage: Path, folder: Path) -> list[Path]:
+def place(hidden: Path, folder: Path) -> list[Path]:
     """Moves all that was written to its place; what is there is replaced. Returns the paths, in their order.
 
     Raises UserError where something cannot be replaced.
     """
     files = []
-    for item in sorted(stage.iterdir()):
-        target, before = folder / item.name, stage / "before"
+    for item in sorted(hidden.iterdir()):
+        target, before = folder / item.name, hidden / "before"
         try:
             if item.is_dir() and target.is_dir():
                 os.replace(target, before)

@@ -42,7 +42,7 @@ def transition(
     What has no counterpart fades. Rotations take the shorter way. Raises UserError for layouts that do not go together.
     """
     _check(layouts)
-    layouts = [_first(layout) for layout in layouts]
+    layouts = [layout.only([0]) for layout in layouts]
     return _clip(layouts, _tracks(layouts, far=True), _times(len(layouts), frames, hold, easing), templates, fps)
 
 
@@ -78,7 +78,7 @@ def growth(
     order: "back", "random", "left" or "center". overlap: share of the time in which a stamp grows. hold: frames in
     which all is there.
     """
-    layout = _first(layout)
+    layout = layout.only([0])
     count = layout.count
     rank = np.empty(count)
     rank[np.argsort(_growth_key(layout, order, seed), kind="stable")] = np.arange(count)
@@ -115,12 +115,8 @@ def _check(layouts: list[Layout]) -> None:
             raise UserError("The layouts have different stamps: fit them with the same ones, in the same order")
 
 
-def _first(layout: Layout) -> Layout:
-    return layout.only([0])
-
-
 def _times(count: int, frames: int, hold: int, easing: str) -> list[tuple[int, float]]:
-    """Which leg each frame is on, and how far along it."""
+    """The leg of each frame, and how far along it the frame is."""
     times = [(0, 0.0)] * max(1, hold)
     for leg in range(count - 1):
         shares = eased(easing, np.arange(1, frames + 1) / frames)
@@ -142,7 +138,7 @@ def _clip(
     every = np.arange(len(tracks))
     index = np.cumsum([0, *(layout.count for layout in layouts[:-1])])[nearest] + tracks[every, nearest]
     names = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
-    values = {name: _joined(layouts, name)[index].astype(np.float64) for name in names}  # [L, N] or [L, N, 3]
+    values = {name: _in_a_row(layouts, name)[index].astype(np.float64) for name in names}  # [L, N] or [L, N, 3]
     values["opacity"] *= here
     place = np.concatenate([np.argsort(layout.order(0)) for layout in layouts])
     values["depth"] = _DEPTH_STEPS * place[index].astype(np.float64)
@@ -151,7 +147,7 @@ def _clip(
     arrays: dict[str, Any] = {name: np.stack([pose[name] for pose in poses]) for name in values}
     arrays["depth"] = np.round(arrays["depth"])
     for name in _OF_ALL_FRAMES:
-        arrays[name] = _joined(layouts, name)[index[begin, every]]
+        arrays[name] = _in_a_row(layouts, name)[index[begin, every]]
     mean = {name: np.exp((np.log(values[name]) * here).sum(0) / here.sum(0)) for name in ("scale", "aspect")}
     template = torch.from_numpy(arrays["template"]).long()
     scale, aspect = (torch.from_numpy(mean[name]).float() for name in ("scale", "aspect"))
@@ -159,7 +155,7 @@ def _clip(
     return replace(layouts[0], **arrays, frames=list(range(1, len(poses) + 1)), fps=fps)
 
 
-def _joined(layouts: list[Layout], name: str) -> NDArray[Any]:
+def _in_a_row(layouts: list[Layout], name: str) -> NDArray[Any]:
     """What the layouts have by this name for each primitive, one after the other: [sum of N] or [sum of N, 3]."""
     planes = [getattr(layout, name) for layout in layouts]
     return np.concatenate([plane if name in _OF_ALL_FRAMES else plane[0] for plane in planes])

@@ -1,4 +1,4 @@
-"""Parts of a clip that were fitted one after the other, joined."""
+"""Merging of the parts of a clip that were fitted one after the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def merged_folders(folders: list[Path]) -> tuple[Layout, Templates]:
 
 
 def merged(parts: list[Layout], names: list[str]) -> Layout:
-    """The clip of parts of which each begins with the frame that the one before ends with.
+    """Merges parts of a clip, each of which begins with the frame that the one before ends with.
 
     A later part has the primitives of the earlier one first, and may have more, which are unseen until then.
     Raises UserError, with their names, for parts that do not go together.
@@ -33,7 +33,7 @@ def merged(parts: list[Layout], names: list[str]) -> Layout:
     whole = parts[0]
     for part, name, before in zip(parts[1:], names[1:], names, strict=False):
         _check(whole, part, before, name)
-        whole = _joined(whole, part)
+        whole = _extended(whole, part)
     return whole
 
 
@@ -64,7 +64,7 @@ def _check(whole: Layout, part: Layout, before: str, name: str) -> None:
             )
 
 
-def _joined(whole: Layout, part: Layout) -> Layout:
+def _extended(whole: Layout, part: Layout) -> Layout:
     values: dict[str, Any] = {}
     for key in _MOVING:
         # Until they are needed, the later ones are where they will be.

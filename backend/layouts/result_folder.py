@@ -30,7 +30,7 @@ PROGRESS = "progress"
 """Folder of what a clip's fit has found so far, until it is done."""
 
 SEAL = "job"
-"""File in that folder: whose it is."""
+"""File in the folder of progress that says whose it is."""
 
 _OWN: tuple[str, ...] = (
     "layout.npz",
@@ -54,7 +54,7 @@ class ResultFolder:
     """
 
     def __init__(self, path: Path, templates: Templates, *, keeps_progress: bool = False) -> None:
-        """keeps_progress: progress/ of an older result stays until drop_progress().
+        """Checks the place. keeps_progress: progress/ of an older result stays until drop_progress().
 
         Raises UserError where the folder cannot be written to, or where it holds anything but an older result.
         """
@@ -115,7 +115,7 @@ class ResultFolder:
         write_json(self.path / "metrics.json", measured())
 
     def drop_progress(self) -> None:
-        """Of a clip's fit that is done."""
+        """Removes the progress of a clip's fit that is done."""
         shutil.rmtree(self.path / PROGRESS, ignore_errors=True)
 
     def _is_ours(self) -> bool:
@@ -154,13 +154,13 @@ def load_recording(folder: Path) -> Layout:
 
 
 def _used_levels(layout: Layout) -> list[tuple[int, int, int]]:
-    """Template, level along u, level along v of each picture that the layout shows."""
+    """The mip levels that the layout shows: template, level along u, level along v."""
     rows = np.unique(np.column_stack([layout.template, layout.level]), axis=0)
     return [(int(template), int(u), int(v)) for template, u, v in rows]
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """The same for a result folder from its first checkpoint on, wherever it is moved to; None where there is none."""
+    """Numbers that a result folder keeps from its first checkpoint on, wherever it is moved; None where it is gone."""
     try:
         # Written once, while the folder's own number may be that of an older folder which was removed.
         status = (folder / "templates").stat()
@@ -186,7 +186,7 @@ def _check_free(path: Path) -> None:
 
 
 def _replaceable(name: str) -> bool:
-    """What a killed process left of a result's files, and what file browsers leave everywhere."""
+    """Whether a file is a rest of a killed process, or what file browsers leave everywhere."""
     return name in _HARMLESS or name.startswith((".layout-", ".preview-", ".render-", ".metrics-"))
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a job, read: target, masks, importance."""
+"""Reading of a job's pictures: target, masks, importance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..fitting.regions import Region
-from ..job import IMPORTANCE, Job, UserError
+from ..job import IMPORTANCE, Job, Settings, UserError
 from ..pictures.color import composited
 from ..pictures.images import load_grey, load_mask, load_target
 
@@ -20,21 +20,39 @@ def load_regions(job: Job, target: Tensor) -> list[Region]:
 
 
 def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
-    """The target over the background [3, H, W], and where it counts [H, W]: mask times alpha, None = everywhere.
-
-    For a transparent canvas it is the target's straight colours, and the alpha that the result is to have.
-    """
+    """The target and where it counts: see shown_target. Raises UserError where it counts nowhere."""
     color, alpha = load_target(Path(job.target), job.settings.size)
-    background = torch.tensor(job.settings.background)
-    target = color if job.settings.transparent else composited(color, alpha, background, "display")
-    weight = alpha if bool((alpha < 1.0).any()) else None
-    if job.mask:
-        mask = load_mask(Path(job.mask), *alpha.shape)
-        weight = mask if weight is None else mask * weight
+    mask = load_mask(Path(job.mask), *alpha.shape) if job.mask else None
+    target, weight = shown_target(color, alpha, mask, job.settings)
     if weight is not None and not weight.any():
         where = "wherever the mask lets it count" if job.mask else "all over"
         raise UserError(f"{job.target} is transparent {where}: nothing is left to be shown")
     return target, weight
+
+
+def shown_target(
+    color: Tensor,  # [3, H, W] straight
+    alpha: Tensor,  # [H, W]
+    mask: Tensor | None,  # [H, W]
+    settings: Settings,
+) -> tuple[Tensor, Tensor | None]:
+    """The target over the background [3, H, W], and where it counts [H, W]: mask times alpha, None = everywhere.
+
+    For a transparent canvas it is the target's straight colours, and the alpha that the result is to have.
+    """
+    background = torch.tensor(settings.background)
+    target = color if settings.transparent else composited(color, alpha, background, "display")
+    weight = alpha if bool((alpha < 1.0).any()) else None
+    if mask is not None:
+        weight = mask if weight is None else mask * weight
+    return target, weight
+
+
+def over_background(target: Tensor, weight: Tensor | None, settings: Settings) -> Tensor:
+    """The target [3, H, W] that results are measured against: for a transparent canvas, over the background."""
+    if weight is None or not settings.transparent:
+        return target
+    return composited(target, weight, torch.tensor(settings.background), settings.space)
 
 
 def load_importance(job: Job, target: Tensor, weight: Tensor | None) -> Tensor | None:

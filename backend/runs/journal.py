@@ -1,4 +1,4 @@
-"""What a long fit has found so far, as files, so that one that was interrupted goes on from there."""
+"""The progress of a long fit as files, so that it can continue after an interruption."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FolderJournal:
     """Named tensors in a folder. Each record is whole or not there."""
 
     def __init__(self, folder: Path, job: Job) -> None:
-        """What the folder holds of another job, or of another target, is removed. Raises UserError as save() does."""
+        """Removes records of another job, or of another target. Raises UserError as save() does."""
         self._folder = folder
         identity, seal = _identity(job), folder / SEAL
         self.dropped = seal.exists() and seal.read_text(encoding="utf-8") != identity
@@ -34,11 +34,11 @@ class FolderJournal:
 
     @property
     def frames(self) -> int:
-        """How many frames were found."""
+        """The number of frames that were found."""
         return len(list(self._folder.glob("frame_*.npz")))
 
     def load(self, name: str) -> dict[str, Tensor] | None:
-        """None where there is no such record, or one that cannot be read."""
+        """Reads a record; None where there is none, or one that cannot be read."""
         try:
             with np.load(self._folder / f"{name}.npz", allow_pickle=False) as archive:
                 return {key: torch.from_numpy(values) for key, values in archive.items()}
@@ -46,13 +46,13 @@ class FolderJournal:
             return None
 
     def save(self, name: str, tensors: dict[str, Tensor]) -> None:
-        """Raises UserError where the folder cannot be written to or the disk is full."""
+        """Writes a record. Raises UserError where the folder cannot be written to or the disk is full."""
         with written_aside(self._folder / f"{name}.npz") as aside:
             np.savez(aside, **{key: values.cpu().numpy() for key, values in tensors.items()})
 
 
 def _identity(job: Job) -> str:
-    """Differs for jobs whose results differ; the same wherever their files lie."""
+    """A digest that differs for jobs whose results differ; the same wherever their files lie."""
     named = asdict(job)
     named["settings"] |= {"threads": 0, "preview_seconds": 0.0}
     files = [job.target, job.mask, job.start, job.importance]

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from ..control import Control
+from ..engines.interface import STRIP_SAMPLES
 from ..fitting.loop import FitResult
 from ..job import Layout, Settings
 from ..metrics.picture import psnr, ssim
-from ..pictures.color import composited
-from ..rendering import STRIP_PIXELS, render_layout, render_strips
+from ..rendering import render_layout, render_strips
 from ..templates import Templates
+from .inputs import over_background
 
 
 def judge(
@@ -30,8 +31,7 @@ def judge(
     is transparent; the numbers are those of what the background makes of it.
     """
     layout = result.layout
-    if settings.transparent and weight is not None:
-        target = composited(target, weight, torch.tensor(settings.background), settings.space)
+    target = over_background(target, weight, settings)
     render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
     metrics: dict[str, Any] = {"psnr": psnr(render, target, weight), "ssim": None, "psnr_aa": None, "ssim_aa": None}
     smooth = None if control.cancelled else supersampled(layout, templates, settings, control)
@@ -47,7 +47,7 @@ def supersampled(layout: Layout, templates: Templates, settings: Settings, contr
     """The layout's `aa` picture [3, H, W], 3 x 3 samples a pixel; in strips, to bound memory. None after a cancel."""
     options = {"engine": settings.engine, "threads": settings.threads}
     strips = []
-    for strip in render_strips(layout, templates, supersample=3, pixels=STRIP_PIXELS, **options):  # type: ignore[arg-type]
+    for strip in render_strips(layout, templates, supersample=3, samples=STRIP_SAMPLES, **options):  # type: ignore[arg-type]
         if control.cancelled:
             return None
         strips.append(strip[:3])

@@ -1,4 +1,4 @@
-"""Running out of memory as an error that the user can mend."""
+"""A lack of memory as an error that the user can mend."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..job import UserError
 
 @contextmanager
 def memory_errors_named() -> Iterator[None]:
-    """Within it, numpy's and torch's failures to allocate memory, a card's too, become a UserError."""
+    """Turns failures of numpy and torch to allocate memory, also on a card, into a UserError."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

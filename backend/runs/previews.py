@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ..job import Event
-
 PREVIEW_SIZE = 1024
 """Longer side of a preview at most, px: it is looked at in a panel, and written while the fit waits."""
-
-Emit = Callable[[Event], None]
 
 
 def small(picture: Tensor) -> Tensor:

@@ -9,11 +9,11 @@ from . import structs
 from .structs import Scene
 
 _ROOM = 1.5
-"""Of what was needed is taken, so that growth is rare."""
+"""How many times as many pairs as were needed memory is taken for, so that growth is rare."""
 
 
 class Buffers:
-    """What a scene's kernels work in. Nothing here waits for the device but `status`."""
+    """The memory in which the kernels of a scene work. Only `pairs` waits for the device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -27,7 +27,7 @@ class Buffers:
 
     @property
     def loss(self) -> Tensor:
-        """[] float64, of the latest step; a copy."""
+        """The loss of the latest step, [] float64; a copy."""
         return self._status.view(torch.float64)[2].clone()
 
     @property
@@ -35,52 +35,49 @@ class Buffers:
         """Pairs of primitives and tiles in the latest scene. Waits for the device."""
         return int(self._status[0])
 
-    @property
-    def pair_capacity(self) -> int:
-        return self._pairs
-
     def prepare(self, scene: Scene, *, backward: bool) -> None:
-        """Everything but the pairs' memory; then that."""
+        """Gives the scene all memory that it needs."""
         tiles, count = scene.tiles_x * scene.tiles_y, scene.count
         # A chunk's primitives are binned one after the other; the cells of many chunks take memory and time.
         scene.chunk = max(4, -(-count * tiles // 2**23))
         scene.chunks = max(1, -(-count // scene.chunk))
         cells = tiles * scene.chunks
-        self._hold(scene, "primitives", count * structs.PRIMITIVE_BYTES)
-        self._hold(scene, "cells", cells * 4)
-        self._hold(scene, "cell_base", scan_blocks(cells) * 8)
-        self._hold(scene, "pairs", count * 4)
-        self._hold(scene, "pair_base", scan_blocks(count) * 8)
-        self._hold(scene, "tile_loss", tiles * 8)
+        scene.primitives = self._hold("primitives", count * structs.PRIMITIVE_BYTES)
+        scene.cells = self._hold("cells", cells * 4)
+        scene.cell_base = self._hold("cell_base", scan_blocks(cells) * 8)
+        scene.pairs = self._hold("pairs", count * 4)
+        scene.pair_base = self._hold("pair_base", scan_blocks(count) * 8)
+        scene.tile_loss = self._hold("tile_loss", tiles * 8)
         scene.status = self._status.data_ptr()
         self.reserve(scene, max(self._pairs, 16 * count, 1024), backward=backward)
 
     def reserve(self, scene: Scene, pairs: int, *, backward: bool) -> None:
-        """Memory for so many pairs at least; where there is not enough, no more is asked for than before."""
+        """Gives the scene memory for at least so many pairs, and for no fewer than before."""
         pairs = max(self._pairs, pairs)
-        self._hold(scene, "entries", pairs * structs.ENTRY_BYTES)
+        scene.entries = self._hold("entries", pairs * structs.ENTRY_BYTES)
         if backward:
-            self._hold(scene, "transmittance", pairs * structs.TRANSMITTANCE_BYTES)
+            scene.transmittance = self._hold("transmittance", pairs * structs.TRANSMITTANCE_BYTES)
             records = pairs * structs.TILE_WARPS if scene.deterministic else scene.count
-            self._hold(scene, "records", records * structs.RECORD_BYTES)
+            scene.records = self._hold("records", records * structs.RECORD_BYTES)
         self._pairs = scene.pair_capacity = pairs
 
     def clear(self) -> None:
-        """Makes ready for the next scene, which counts and sums in these."""
+        """Clears the counters for the next scene."""
         self._held["cells"].zero_()
 
     def clear_sums(self, scene: Scene) -> None:
         if not scene.deterministic:
             self._held["records"].zero_()
 
-    def _hold(self, scene: Scene, name: str, size: int) -> None:
+    def _hold(self, name: str, size: int) -> int:
+        """The address of at least `size` bytes."""
         held = self._held.get(name)
         if held is None or held.numel() < size:
             # The older one goes first, so that both need not fit.
             self._held.pop(name, None)
             del held
             self._held[name] = torch.empty(max(size, 8), dtype=torch.uint8, device=self._device)
-        setattr(scene, name, self._held[name].data_ptr())
+        return self._held[name].data_ptr()
 
     def room(self, pairs: int) -> int:
         """How many pairs to reserve memory for where so many are needed."""

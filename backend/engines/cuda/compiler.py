@@ -37,9 +37,10 @@ def source() -> str:
 
 
 def options(architecture: str, *, linear: bool, textured: bool, verbose: bool = False) -> ProgramOptions:
-    """architecture: as in "sm_90". linear: light is composited; textured: there are stamps with colours of their own.
+    """The options of the compiler: IEEE arithmetic, but for fused multiply-adds.
 
-    verbose: the compiler tells of registers and spills. IEEE arithmetic, but for fused multiply-adds.
+    architecture: as in "sm_90". linear: light is composited. textured: there are stamps with colours of their own.
+    verbose: the compiler's log has registers and spills.
     """
     macros: list[str | tuple[str, str]] = [("LINEAR", f"{linear:d}"), ("TEXTURED", f"{textured:d}")]
     return _core().ProgramOptions(
@@ -72,7 +73,7 @@ def compiled(architecture: str, *, linear: bool, textured: bool, cache: Path | N
 
 
 def report(architecture: str, *, linear: bool, textured: bool) -> str:
-    """What the compiler tells of the kernels' registers and memory. Raises UserError with its first error."""
+    """The compiler's log of the kernels' registers and memory. Raises UserError with its first error."""
     log = io.StringIO()
     with _errors_named(architecture):
         chosen = options(architecture, linear=linear, textured=textured, verbose=True)
@@ -153,7 +154,7 @@ def driver_error() -> type[Exception]:
 
 
 def _core() -> Any:
-    """cuda.core, which must not be imported by two threads at once."""
+    """Imports cuda.core, which two threads must not do at once."""
     with _importing:
         import cuda.core
 
@@ -174,7 +175,7 @@ def _errors_named(architecture: str) -> Iterator[None]:
 
 
 def _cuda_major() -> str:
-    """Of this PyTorch."""
+    """The major version of the CUDA of this PyTorch."""
     return str(torch.version.cuda).split(".")[0]
 
 
@@ -183,7 +184,7 @@ def _compiler_package() -> str:
 
 
 def _packages_wanted(cause: str) -> UserError:
-    """Only these packages: what they offer as extras is half a gigabyte."""
+    """An error that names the packages to install; not their extras, which are half a gigabyte."""
     major = _cuda_major()
     versions = "" if major == "12" else f"=={major}.*"
     packages = f'cuda-core "cuda-bindings=={major}.*" "{_compiler_package()}{versions}"'

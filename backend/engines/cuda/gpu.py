@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cuda.core import Kernel, ObjectCode
 
 _capture = threading.Lock()
-"""PyTorch records one graph at a time in a process."""
+"""Held while a graph is recorded, which PyTorch does one at a time in a process."""
 
 
 class Program(Protocol):
@@ -48,14 +48,14 @@ class Gpu(Protocol):
 
 
 class CudaProgram:
-    """See Program."""
+    """Kernels that cuda.core has compiled: see Program."""
 
     def __init__(self, code: ObjectCode, device: torch.device) -> None:
         self._code, self._device = code, device
         self._kernels: dict[str, Kernel] = {}
 
     def launch(self, kernel: str, blocks: int, threads: int, scene: Tensor) -> None:
-        """See Program. Raises UserError where the driver cannot load the kernels."""
+        """Runs a kernel: see Program. Raises UserError where the driver cannot load the kernels."""
         from cuda.core import LaunchConfig, Stream, launch
 
         with _current(self._device):
@@ -74,7 +74,7 @@ class CudaProgram:
 
 
 class CudaGpu:
-    """See Gpu. A card as PyTorch counts them."""
+    """An NVIDIA card, by its number in PyTorch: see Gpu."""
 
     def __init__(self, index: int) -> None:
         self.torch_device = torch.device("cuda", index)
@@ -90,7 +90,7 @@ class CudaGpu:
         return torch.cuda.mem_get_info(self.torch_device)[0] + held
 
     def program(self, *, linear: bool, textured: bool) -> CudaProgram:
-        """See Gpu. Raises UserError where the kernels cannot be compiled."""
+        """The kernels for these options: see Gpu. Raises UserError where they cannot be compiled."""
         key = (linear, textured)
         with self._compiling:
             if key not in self._programs:
@@ -101,7 +101,7 @@ class CudaGpu:
             return self._programs[key]
 
     def graph(self, work: Callable[[], None]) -> Callable[[], None]:
-        """See Gpu."""
+        """Records a CUDA graph: see Gpu."""
         recorded = torch.cuda.CUDAGraph()
         with _capture, torch.cuda.device(self.torch_device):
             if self._recording is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,13 +11,14 @@ from torch import Tensor
 
 from ...pictures.color import decode_table
 from ...templates import LEVELS_PER_OCTAVE, Templates
-from ..compiled import LOSSES, plain
+from ..compiled import LOSSES, Addresses, plain
 from ..interface import PARAMETERS, AdamRule, Scores, Variables
+from ..structs import PlanePointers
 from . import structs
 from .buffers import Buffers
 from .launch import launch_bins, launch_each, launch_tiles
 from .levels import DeviceLevels
-from .structs import DeviceStruct, Scene
+from .structs import Descent, DeviceStruct, Scene
 
 if TYPE_CHECKING:
     from .gpu import Gpu
@@ -27,11 +27,11 @@ _CHECK_EVERY = 8
 """Steps between looks at how many pairs there are, and how long the primitives."""
 
 _GROWTH = 2.0
-"""Of a half axis between looks, for which there are levels; where it grows more, its stamp is less sharp till then."""
+"""Growth of a half axis between looks, for which there are levels; beyond that, its stamp is less sharp till then."""
 
 
 class CudaIteration:
-    """See engines.Iteration."""
+    """Whole steps of a fit as a CUDA graph: see engines.interface.Iteration."""
 
     def __init__(
         self,
@@ -59,35 +59,43 @@ class CudaIteration:
         self._since_check = 0
         # Texels a pixel of the canvas at most, and a stamp's longer side of so many, for which there are levels.
         self._bias, self._texels = 1.0 / shrink, 0.0
-        nine = (count, len(PARAMETERS))
-        floats = {name: self._empty(*nine) for name in ("free", "first", "second", "low", "high")}
-        self.variables = Variables(
-            **floats, age=self._empty(count, 1), frozen=torch.empty(nine, dtype=torch.bool, device=self._device)
+        self.variables = self._empty_variables(count)
+        self._template = self._empty(count, dtype=torch.int32)
+        self._mirror = self._empty(count, dtype=torch.uint8)
+        self._encoded = self._empty(count, len(PARAMETERS))
+        self._image, self._loss_map = self._empty(3, height, width), self._empty(height, width)
+        self._removal = self._empty(count)
+        self._at = Addresses()
+        self._scene = self._empty_scene(size, count, LOSSES[loss], linear=space == "linear")
+        self._scene.deterministic = deterministic
+        self._scene.descent = self._descent(rule, shrink, None if palette is None else palette.to(self._device))
+
+    def _empty_scene(self, size: tuple[int, int], count: int, loss: int, *, linear: bool) -> Scene:
+        """The parts of the scene that stay, but for the descent."""
+        height, width = size
+        planes = PlanePointers(
+            params=self._at.memory(self._empty(count, len(PARAMETERS))),
+            level=self._at.memory(self._empty(count, dtype=torch.int32)),
+            mirror=self._mirror.data_ptr(),
+            decode=self._at.of(decode_table().to(self._device)) if linear else None,
+            image=self._image.data_ptr(),
+            loss_map=self._loss_map.data_ptr(),
         )
-        self._template = torch.empty(count, dtype=torch.int32, device=self._device)
-        self._mirror = torch.empty(count, dtype=torch.uint8, device=self._device)
-        self._encoded = self._empty(*nine)
-        self._own = {
-            "params": self._empty(*nine),
-            "grad": self._empty(*nine),
-            "level": torch.empty(count, dtype=torch.int32, device=self._device),
-            "mirror": self._mirror,
-            "image": self._empty(3, height, width),
-            "loss_map": self._empty(height, width),
-            "removal": self._empty(count),
-        }
-        if space == "linear":
-            self._own["decode"] = decode_table().to(self._device)
-        self._palette = None if palette is None else plain(palette.to(self._device))
-        self._scene = Scene(width=width, height=height, count=count, deterministic=deterministic)
-        self._scene.tiles_x, self._scene.tiles_y = -(-width // structs.TILE), -(-height // structs.TILE)
-        self._scene.loss = LOSSES[loss]
-        self._describe(rule, shrink)
+        return Scene(
+            width=width,
+            height=height,
+            tiles_x=-(-width // structs.TILE),
+            tiles_y=-(-height // structs.TILE),
+            count=count,
+            loss=loss,
+            planes=planes,
+            grad=self._at.memory(self._empty(count, len(PARAMETERS))),
+        )
 
     def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:
-        """See engines.Iteration. Waits for the device."""
-        for name, own in vars(self.variables).items():
-            own.copy_(getattr(variables, name))
+        """Copies the variables: see engines.interface.Iteration. Waits for the device."""
+        for own, given in zip(vars(self.variables).values(), vars(variables).values(), strict=True):
+            own.copy_(given)
         self._template.copy_(template)
         self._mirror.copy_(mirror)
         if not self._scene.descent.level_numbers:
@@ -106,14 +114,14 @@ class CudaIteration:
         limited: bool,
         scored: bool,
     ) -> tuple[Tensor, Tensor, Scores | None]:
-        """See engines.Iteration. Waits for the device in its first runs, and in every eighth."""
+        """Makes a step: see engines.interface.Iteration. Waits for the device in its first runs and every eighth."""
         if bias > self._bias:
             self._bias = bias
             self._choose_levels()
         scene, planes = self._scene, [plain(plane) for plane in (background, target, weight)]
-        scene.background, scene.target, scene.weight = (plane.data_ptr() for plane in planes)
+        scene.planes.background, scene.planes.target, scene.planes.weight = (plane.data_ptr() for plane in planes)
         scene.descent.rate, scene.descent.bias, scene.descent.limited = rate, bias, limited
-        scene.removal = self._own["removal"].data_ptr() if scored else None
+        scene.removal = self._removal.data_ptr() if scored else None
         if not self._launched:
             self._measure()
         elif self._since_check >= _CHECK_EVERY:
@@ -121,11 +129,11 @@ class CudaIteration:
         self._memory.write(scene)
         self._replay("scored" if scored else "step")
         self._since_check += 1
-        scores = Scores(target, *(self._own[name] for name in ("image", "loss_map", "removal"))) if scored else None
+        scores = Scores(target, self._image, self._loss_map, self._removal) if scored else None
         return self._buffers.loss, self._encoded.clone(), scores
 
     def _replay(self, mode: str) -> None:
-        """A whole step: launched the first time, which loads the kernels, then recorded, and replayed from then on."""
+        """Makes a step: launched the first time, which loads the kernels, then recorded, and replayed from then on."""
         if mode not in self._launched:
             self._launched.add(mode)
             self._launch(mode)
@@ -135,7 +143,7 @@ class CudaIteration:
         self._graphs[mode]()
 
     def _launch(self, mode: str) -> None:
-        """A whole step. Nothing here allocates or waits: it is recorded."""
+        """Launchs a whole step. Nothing here allocates or waits: it is recorded."""
         self._launch_bins()
         self._buffers.clear_sums(self._scene)
         launch_tiles(self._program, self._scene, mode, self._memory.memory)
@@ -147,14 +155,14 @@ class CudaIteration:
         launch_bins(self._program, self._scene, self._memory.memory)
 
     def _measure(self) -> None:
-        """Memory for the first step, whose pairs are counted."""
+        """Reserves memory for the first step, whose pairs are counted."""
         self._buffers.prepare(self._scene, backward=True)
         self._memory.write(self._scene)
         self._launch_bins()
         self._check()
 
     def _check(self) -> None:
-        """More levels and memory where they may become too little before the next look. Waits for the device."""
+        """Adds levels and memory where they may become too little before the next look. Waits for the device."""
         self._since_check = 0
         self._choose_levels()
         pairs = self._buffers.pairs
@@ -167,21 +175,37 @@ class CudaIteration:
             # Without room to grow, as long as it lasts.
             self._buffers.reserve(self._scene, max(pairs, before), backward=True)
 
-    def _describe(self, rule: AdamRule, shrink: float) -> None:
-        """The parts of the scene that stay."""
-        descent = self._scene.descent
-        for name, value in dataclasses.asdict(rule).items():
-            setattr(descent, name, value)
-        descent.shrink = shrink
-        for name, tensor in self._own.items():
-            setattr(self._scene, name, tensor.data_ptr())
-        for name in ("params", "grad", "level"):
-            setattr(descent, name, self._own[name].data_ptr())
-        for name, tensor in vars(self.variables).items():
-            setattr(descent, name, tensor.data_ptr())
-        descent.encoded, descent.template_of = self._encoded.data_ptr(), self._template.data_ptr()
-        if self._palette is not None:
-            descent.palette, descent.palette_count = self._palette.data_ptr(), len(self._palette)
+    def _descent(self, rule: AdamRule, shrink: float, palette: Tensor | None) -> Descent:
+        """The part of the scene that a step of Adam needs."""
+        scene, variables = self._scene, self.variables
+        return Descent(
+            free=variables.free.data_ptr(),
+            first=variables.first.data_ptr(),
+            second=variables.second.data_ptr(),
+            age=variables.age.data_ptr(),
+            low=variables.low.data_ptr(),
+            high=variables.high.data_ptr(),
+            frozen=variables.frozen.data_ptr(),
+            params=scene.planes.params,
+            encoded=self._encoded.data_ptr(),
+            level=scene.planes.level,
+            grad=scene.grad,
+            template_of=self._template.data_ptr(),
+            palette=self._at.of(palette),
+            palette_count=0 if palette is None else len(palette),
+            shrink=shrink,
+            momentum=rule.momentum,
+            second_momentum=rule.second_momentum,
+            epsilon=rule.epsilon,
+            position_rate=rule.position_rate,
+            widest=rule.widest,
+            least=rule.least,
+            scale_rate=rule.scale_rate,
+            aspect_rate=rule.aspect_rate,
+            rotation_rate=rule.rotation_rate,
+            opacity_rate=rule.opacity_rate,
+            color_rate=rule.color_rate,
+        )
 
     def _choose_levels(self) -> None:
         """Uploads the levels that can occur before the next look, and more only where those do not hold any longer.
@@ -203,7 +227,7 @@ class CudaIteration:
         difference = torch.where(stretch > 1.0, (LEVELS_PER_OCTAVE * stretch.log2()).ceil() + 1, 0.0)
         finest = (LEVELS_PER_OCTAVE * (self._templates.longer_side / self._texels).log2()).floor().clamp_min(0)
         self._level_numbers = self._levels.reachable(difference.long(), finest.long())
-        self._scene.levels = self._levels.array.data_ptr()
+        self._scene.planes.levels = self._levels.array.data_ptr()
         counts = self._templates.level_count
         facts = torch.cat([self._templates.longer_side[:, None], counts], 1).int()
         self._facts = facts.to(self._device, copy=True)
@@ -211,5 +235,10 @@ class CudaIteration:
         descent.templates, descent.level_numbers = self._facts.data_ptr(), self._level_numbers.data_ptr()
         descent.levels_u, descent.levels_v = self._level_numbers.shape[1:]
 
-    def _empty(self, *shape: int) -> Tensor:
-        return torch.empty(*shape, dtype=torch.float32, device=self._device)
+    def _empty_variables(self, count: int) -> Variables:
+        free, first, second, low, high = (self._empty(count, len(PARAMETERS)) for _ in range(5))
+        frozen = self._empty(count, len(PARAMETERS), dtype=torch.bool)
+        return Variables(free, first, second, self._empty(count, 1), low, high, frozen)
+
+    def _empty(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        return torch.empty(*shape, dtype=dtype, device=self._device)

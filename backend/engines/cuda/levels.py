@@ -16,7 +16,7 @@ from ..interface import Placement
 from ..levels import Level, level_tables
 
 Key = tuple[int, int, int]
-"""template, level_u, level_v"""
+"""A mip level: template, level_u, level_v."""
 
 
 class DeviceLevels:
@@ -33,11 +33,11 @@ class DeviceLevels:
         self._older: list[Tensor] = []  # arrays that others may still have the address of; small
         self._adding = threading.Lock()
         self.array = torch.empty(0, dtype=torch.uint8, device=device)
-        """struct Level of each, one after the other. Its address holds as long as this, for the levels of then."""
+        """A struct Level for each level, one after the other; replaced by a longer one when levels are added."""
 
     @classmethod
     def of_templates(cls, templates: Templates, device: torch.device) -> DeviceLevels:
-        """Those of these templates on this device, which all rasterizers share, in any thread."""
+        """The levels of these templates on this device, which all rasterizers share, in any thread."""
         key = ("device levels", device)
         if key not in templates.derived:
             templates.derived[key] = cls(templates, device)
@@ -59,7 +59,7 @@ class DeviceLevels:
         return found
 
     def nearest(self, placement: Placement) -> Tensor:
-        """As numbers, but without waiting where reachable() has been called: a level that it left out is replaced."""
+        """The numbers without waiting, where reachable() was called: a level that it left out is replaced."""
         if self._nearest is None:
             return self.numbers(placement)
         return self._nearest[placement.template, placement.level[:, 0], placement.level[:, 1]]

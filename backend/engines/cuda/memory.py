@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...templates import Template, Templates
+from ..interface import STRIP_SAMPLES
 from . import structs
 
 _PLANES = 12
-"""Of three floats a pixel: target, weight, noise, images and their copies, levels of error, what losses keep."""
+"""Planes of three floats: target, weight, noise, images and their copies, levels of error, what losses keep."""
 
-_STRIP_PIXELS = 2**25
-"""Fine pixels of a strip in which a result is measured, at most: see run.supersampled."""
-
-_STRIP_BYTES = 48  # a fine pixel
+_SAMPLE_BYTES = 48  # of a strip in which a result is measured
 _PER_PRIMITIVE = 2048  # the variables, Adam's moments, bounds, copies of the best, what relocation sorts
 _CELLS = 2**25  # the bins of many primitives on many tiles stop growing there
 _COVERING = 1.3  # half sides of primitives, of what would cover the canvas once; early in a fit
@@ -24,7 +22,7 @@ _FIXED = 2**26  # kernels, PyTorch's granules
 
 @dataclass(frozen=True)
 class Stamps:
-    """What the estimate asks of the templates."""
+    """The numbers of the templates that the estimate needs."""
 
     size: int = 0  # bytes of all mip levels that may occur
     least: float = 0.0  # longer side that a primitive has at least / longer side of the canvas
@@ -42,7 +40,7 @@ def estimate(count: int, height: int, width: int, stamps: Stamps) -> int:
     pairs = _SETS * pair_capacity(count, height, width, stamps) * pair_bytes
     primitives = count * (_PER_PRIMITIVE + structs.PRIMITIVE_BYTES) + _SETS * _CELLS
     fit = pairs + pixels * _PLANES * 12 + primitives
-    measuring = min(9 * pixels, max(_STRIP_PIXELS, 9 * width)) * _STRIP_BYTES
+    measuring = min(9 * pixels, max(STRIP_SAMPLES, 9 * width)) * _SAMPLE_BYTES
     return max(fit, measuring) + stamps.size + _FIXED
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,8 +9,9 @@ from torch import Tensor
 
 from ...pictures.color import decode_table
 from ...templates import Templates
-from ..compiled import LOSSES, CompiledRasterizer, plain
+from ..compiled import LOSSES, Addresses, CompiledRasterizer, Mode, Work
 from ..interface import AdamRule, Iteration, Placement
+from ..structs import PlanePointers
 from . import structs
 from .buffers import Buffers
 from .launch import launch_bins, launch_each, launch_tiles
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CudaRasterizer(CompiledRasterizer):
-    """See engines.Rasterizer. Works on the current stream of its device; calls wait for it to count pairs."""
+    """The engine on a card and its current stream; calls wait for pairs to be counted. See engines.interface."""
 
     name = "cuda"
 
@@ -37,7 +37,7 @@ class CudaRasterizer(CompiledRasterizer):
         space: str = "display",
         deterministic: bool = True,
     ) -> None:
-        """deterministic: gradients are summed in order, which takes 128 bytes a pair of a primitive and a tile."""
+        """Gets the kernels. deterministic: gradients are summed in order, in 128 bytes a primitive and tile."""
         self.device, self.torch_device = gpu.name, gpu.torch_device
         self._gpu, self._templates, self._space, self._deterministic = gpu, templates, space, deterministic
         self._height, self._width = height, width
@@ -47,7 +47,7 @@ class CudaRasterizer(CompiledRasterizer):
         self._decode = decode_table().to(self.torch_device) if space == "linear" else None
         self._buffers = Buffers(self.torch_device)
         self._scene = DeviceStruct(self.torch_device, structs.SCENE_BYTES)
-        self._candidates = DeviceStruct(self.torch_device, structs.CANDIDATES_BYTES)
+        self._candidates_on_device = DeviceStruct(self.torch_device, structs.CANDIDATES_BYTES)
 
     @property
     def held_bytes(self) -> int:
@@ -70,7 +70,6 @@ class CudaRasterizer(CompiledRasterizer):
     ) -> Iteration:
         from .iteration import CudaIteration
 
-        options = {"space": self._space, "deterministic": self._deterministic}
         return CudaIteration(
             self._templates,
             (self._height, self._width),
@@ -80,27 +79,36 @@ class CudaRasterizer(CompiledRasterizer):
             loss=loss,
             palette=palette,
             shrink=shrink,
-            **options,  # type: ignore[arg-type]
+            space=self._space,
+            deterministic=self._deterministic,
         )
 
     def _run(
         self,
-        mode: str,
-        params: Tensor,
-        placement: Placement,
-        planes: Mapping[str, Tensor | None],
-        results: Mapping[str, Tensor],
+        mode: Mode,
+        count: int,
+        at: Addresses,
+        planes: PlanePointers,
+        grad: Tensor | None = None,
+        removal: Tensor | None = None,
         loss: str = "mse",
     ) -> Tensor:
-        scene = Scene(width=self._width, height=self._height, count=len(params), deterministic=self._deterministic)
-        scene.tiles_x, scene.tiles_y = -(-self._width // structs.TILE), -(-self._height // structs.TILE)
-        scene.loss = LOSSES[loss]
-        kept = self._fill(scene, params, placement, self._levels.numbers(placement), planes, results)
+        scene = Scene(
+            width=self._width,
+            height=self._height,
+            tiles_x=-(-self._width // structs.TILE),
+            tiles_y=-(-self._height // structs.TILE),
+            count=count,
+            loss=LOSSES[loss],
+            deterministic=self._deterministic,
+            planes=planes,
+            grad=at.of(grad),
+            removal=at.of(removal),
+        )
         self._bin(scene, backward=mode != "forward")
         if mode != "forward":
             self._buffers.clear_sums(scene)
         launch_tiles(self._program, scene, mode, self._scene.memory)
-        del kept
         return self._buffers.loss
 
     def _bin(self, scene: Scene, *, backward: bool) -> None:
@@ -115,44 +123,16 @@ class CudaRasterizer(CompiledRasterizer):
                 return
             self._buffers.reserve(scene, self._buffers.room(needed), backward=backward)
 
-    def _examine(
-        self,
-        work: str,
-        params: Tensor,
-        placement: Placement,
-        planes: Mapping[str, Tensor | None],
-        result: Tensor,
-    ) -> None:
-        candidates = Candidates(width=self._width, height=self._height, count=len(params))
-        # In a fit, where candidates keep to their limits, without waiting.
-        level = self._levels.nearest(placement)
-        kept = self._fill(candidates, params, placement, level, planes, {"result": result})
-        primitives = torch.empty(len(params), structs.PRIMITIVE_BYTES, dtype=torch.uint8, device=self.torch_device)
-        candidates.primitives = primitives.data_ptr()
-        self._candidates.write(candidates)
-        launch_each(self._program, "prepare_candidates", len(params), self._candidates.memory)
-        launch_each(self._program, f"candidates_{work}", len(params) * structs.WARP, self._candidates.memory)
-        del kept, primitives
+    def _examine(self, work: Work, count: int, at: Addresses, planes: PlanePointers, result: Tensor) -> None:
+        candidates = self._candidates(Candidates, planes, count, at.memory(result))
+        primitives = torch.empty(count, structs.PRIMITIVE_BYTES, dtype=torch.uint8, device=self.torch_device)
+        candidates.primitives = at.memory(primitives)
+        self._candidates_on_device.write(candidates)
+        memory = self._candidates_on_device.memory
+        launch_each(self._program, "prepare_candidates", count, memory)
+        launch_each(self._program, f"candidates_{work}", count * structs.WARP, memory)
 
-    def _fill(
-        self,
-        struct: Scene | Candidates,
-        params: Tensor,
-        placement: Placement,
-        level: Tensor,  # [N] int32, into the levels' array
-        planes: Mapping[str, Tensor | None],
-        results: Mapping[str, Tensor],
-    ) -> dict[str, Tensor]:
-        """What scenes and candidates have in common; returns what must live until the kernels are launched."""
-        inputs: dict[str, Tensor | None] = {
-            **planes,
-            "params": params,
-            "level": level,
-            "mirror": placement.mirror.to(torch.uint8),
-            "decode": self._decode,
-        }
-        kept = {**results, **{name: plain(tensor) for name, tensor in inputs.items() if tensor is not None}}
-        for name, tensor in kept.items():
-            setattr(struct, name, tensor.data_ptr())
-        struct.levels = self._levels.array.data_ptr()
-        return kept
+    def _levels_of(self, placement: Placement, at: Addresses, *, candidates: bool) -> tuple[Tensor, int]:
+        # Candidates of a fit keep to their limits: their levels are found without waiting.
+        numbers = self._levels.nearest(placement) if candidates else self._levels.numbers(placement)
+        return numbers, self._levels.array.data_ptr()

@@ -18,7 +18,7 @@ from ...job import UserError
 from . import compiler
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
-"""Turing, Ampere, Ada, Hopper, Blackwell; each for servers and for desks."""
+"""The architectures Turing, Ampere, Ada, Hopper and Blackwell, for servers and for desks."""
 
 _ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 _SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -28,7 +28,7 @@ _MEMORY = re.compile(r"(\d+) bytes (smem|cmem)")
 
 @dataclass(frozen=True)
 class Variant:
-    """What the kernels are compiled for."""
+    """An architecture and the options that the kernels are compiled with."""
 
     architecture: str
     linear: bool

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from ctypes import Structure, c_float, c_int32, c_int64, c_void_p, sizeof
+from ctypes import Structure, sizeof
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from .. import structs
 from ..compiled import TILE
+from ..structs import Float, Int, Long, PlanePointers, Pointer, struct
 
 WARP = 32
 TILE_THREADS = 64
 SCAN_THREADS = 256
 SCAN_BLOCK = 2048
-"""Values that a block scans."""
+"""How many values a block scans."""
 
 PRIMITIVE_BYTES = 136
 ENTRY_BYTES = 16
@@ -25,43 +27,84 @@ TILE_WARPS = TILE_THREADS // WARP
 SCENE_BYTES, CANDIDATES_BYTES = 440, 104
 
 
+@struct
 class Descent(Structure):
-    """struct Descent."""
+    """Mirror of struct Descent."""
 
-    _fields_ = [
-        *((name, c_void_p) for name in ("free", "first", "second", "age", "low", "high", "frozen")),
-        *((name, c_void_p) for name in ("params", "encoded", "level", "grad")),
-        *((name, c_void_p) for name in ("template_of", "templates", "level_numbers", "palette")),
-        *((name, c_int32) for name in ("palette_count", "limited", "levels_u", "levels_v")),
-        *((name, c_float) for name in ("shrink", "bias", "rate", "momentum", "second_momentum", "epsilon")),
-        *((name, c_float) for name in ("position_rate", "widest", "least", "scale_rate", "aspect_rate")),
-        *((name, c_float) for name in ("rotation_rate", "opacity_rate", "color_rate")),
-    ]
+    __slots__ = ()
+    free: Pointer = None
+    first: Pointer = None
+    second: Pointer = None
+    age: Pointer = None
+    low: Pointer = None
+    high: Pointer = None
+    frozen: Pointer = None
+    params: Pointer = None
+    encoded: Pointer = None
+    level: Pointer = None
+    grad: Pointer = None
+    template_of: Pointer = None
+    templates: Pointer = None
+    level_numbers: Pointer = None
+    palette: Pointer = None
+    palette_count: Int = 0
+    limited: Int = 0
+    levels_u: Int = 0
+    levels_v: Int = 0
+    shrink: Float = 0.0
+    bias: Float = 0.0
+    rate: Float = 0.0
+    momentum: Float = 0.0
+    second_momentum: Float = 0.0
+    epsilon: Float = 0.0
+    position_rate: Float = 0.0
+    widest: Float = 0.0
+    least: Float = 0.0
+    scale_rate: Float = 0.0
+    aspect_rate: Float = 0.0
+    rotation_rate: Float = 0.0
+    opacity_rate: Float = 0.0
+    color_rate: Float = 0.0
 
 
+@struct
 class Scene(Structure):
-    """struct Scene."""
+    """Mirror of struct Scene."""
 
-    _fields_ = [
-        *((name, c_int32) for name in ("width", "height", "tiles_x", "tiles_y", "count", "loss", "deterministic")),
-        *((name, c_int32) for name in ("chunk", "chunks", "unused")),
-        ("pair_capacity", c_int64),
-        *((name, c_void_p) for name in ("params", "level", "mirror", "levels", "decode", "background", "image")),
-        *((name, c_void_p) for name in ("alpha", "grad_image", "grad_alpha", "target", "weight", "loss_map")),
-        *((name, c_void_p) for name in ("grad", "removal", "status", "primitives", "cells", "cell_base", "pairs")),
-        *((name, c_void_p) for name in ("pair_base", "entries", "transmittance", "tile_loss", "records")),
-        ("descent", Descent),
-    ]
+    __slots__ = ()
+    width: Int = 0
+    height: Int = 0
+    tiles_x: Int = 0
+    tiles_y: Int = 0
+    count: Int = 0
+    loss: Int = 0
+    deterministic: Int = 0
+    chunk: Int = 0
+    chunks: Int = 0
+    unused: Int = 0
+    pair_capacity: Long = 0
+    planes: PlanePointers = PlanePointers()
+    grad: Pointer = None
+    removal: Pointer = None
+    status: Pointer = None
+    primitives: Pointer = None
+    cells: Pointer = None
+    cell_base: Pointer = None
+    pairs: Pointer = None
+    pair_base: Pointer = None
+    entries: Pointer = None
+    transmittance: Pointer = None
+    tile_loss: Pointer = None
+    records: Pointer = None
+    descent: Descent = Descent()
 
 
-class Candidates(Structure):
-    """struct Candidates."""
+@struct
+class Candidates(structs.Candidates):
+    """Mirror of struct Candidates."""
 
-    _fields_ = [
-        *((name, c_int32) for name in ("width", "height", "count", "unused")),
-        *((name, c_void_p) for name in ("params", "level", "mirror", "levels", "decode", "image")),
-        *((name, c_void_p) for name in ("target", "weight", "loss_map", "result", "primitives")),
-    ]
+    __slots__ = ()
+    primitives: Pointer = None
 
 
 @dataclass
@@ -76,7 +119,7 @@ class DeviceStruct:
         self.memory = torch.empty(self.size, dtype=torch.uint8, device=self.device)
 
     def write(self, struct: Structure) -> None:
-        """What later kernels of the current stream read. Does not wait."""
+        """Copies the struct for later kernels of the current stream. Does not wait."""
         if sizeof(struct) != self.size:
             raise ValueError(f"{type(struct).__name__} has {sizeof(struct)} bytes, not {self.size}")
         # The driver copies memory that is not pinned aside before it returns.

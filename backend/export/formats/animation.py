@@ -10,18 +10,17 @@ from PIL import Image
 
 from ...job import UserError, written_aside
 from ..base import Export, Exporter
-from ..writers.gif import CLEAR, GifWriter, Palette
-from ..writers.gif import MAX_SIDE as MAX_GIF
+from ..writers.gif import CLEAR, MAX_GIF, GifWriter, Palette
 from ..writers.mp4 import ENCODERS, best_encoder, movie_writer
 
 MAX_WEBP = 16383
 """Longest side of a WebP, px."""
 
 GIF_TICKS, GIF_SHORTEST = 100, 2
-"""Of a second, and of a frame: browsers show those of one tick for ten."""
+"""Ticks of a second, and of the shortest frame: browsers show frames of one tick for ten."""
 
 WEBP_TICKS, WEBP_SHORTEST = 1000, 11
-"""Of a second, and of a frame: browsers show those of ten ticks and less for a hundred."""
+"""Ticks of a second, and of the shortest frame: browsers show frames of ten ticks and less for a hundred."""
 
 OPAQUE = 128
 """Alpha from which on a GIF shows a pixel."""
@@ -30,7 +29,7 @@ _SAMPLES = 2**18
 """Pixels of all frames that a GIF's palette is made of, at most about: more take long, and change little."""
 
 _SAMPLE_SIDE = 192
-"""Longer side of the small pictures that they are taken from, px."""
+"""Longer side of the small pictures from which the palette's pixels are taken, px."""
 
 _WEBP_EFFORT = 4  # of 0 to 6
 
@@ -38,7 +37,7 @@ ByteArray = NDArray[np.uint8]
 
 
 def export_gif(task: Export) -> None:
-    """256 colours, the same for all frames; where the background is left out, a pixel is seen or it is not."""
+    """Writes a GIF: 256 colours, the same for all frames; without the background, a pixel is seen or it is not."""
     _check_size(task, "GIF", MAX_GIF)
     total = len(task.layout.frames)
     palette = Palette(_samples(task, 2 * total))
@@ -56,7 +55,7 @@ def export_gif(task: Export) -> None:
 
 
 def export_webp(task: Export) -> None:
-    """All colours, and alpha where the background is left out; quality 100 loses nothing."""
+    """Writes a WebP: all colours, and alpha where the background is left out; quality 100 loses nothing."""
     _check_size(task, "WebP", MAX_WEBP)
     times = _timed(task, WEBP_TICKS, WEBP_SHORTEST)
     quality = task.settings.quality
@@ -75,7 +74,7 @@ def export_webp(task: Export) -> None:
 
 
 def export_mp4(task: Export) -> None:
-    """A movie, always over the background; its sides are even."""
+    """Writes a movie, always over the background; its sides are even."""
     opaque = replace(task, settings=replace(task.settings, transparent=False))
     encoder, total = best_encoder(), len(task.layout.frames)
     if encoder is not ENCODERS[0]:
@@ -123,7 +122,7 @@ class _Frames(Image.Image):
         self.seek(0)
 
     def seek(self, frame: int) -> None:
-        """To a frame, by its place in the animation. After the last one Pillow goes back, for nothing."""
+        """Goes to a frame, by its place in the animation. After the last one Pillow goes back, for nothing."""
         if frame > self._position:
             self._task.tell(frame, self.n_frames)
             shown = Image.fromarray(_picture(self._task, self._numbers[frame]))
@@ -131,7 +130,7 @@ class _Frames(Image.Image):
             self._position = frame
 
     def tell(self) -> int:
-        """At which frame it is."""
+        """The place of the current frame, as Pillow calls it."""
         return self._position
 
 
@@ -140,7 +139,7 @@ def _fps(task: Export) -> float:
 
 
 def _timed(task: Export, ticks: int, shortest: int) -> list[tuple[int, int]]:
-    """As schedule does; says so where frames are left out."""
+    """The schedule of the frames, with a remark where some are left out."""
     total = len(task.layout.frames)
     times = schedule(total, _fps(task), ticks, shortest)
     if len(times) < total:

@@ -15,7 +15,7 @@ from .layout_json import primitive, short
 
 
 def export_folder(task: Export) -> None:
-    """layers/*.png, merged.png and layers.json: each layer's file, place, opacity, group, and transform.
+    """Writes layers/*.png, merged.png and layers.json: each layer's file, place, opacity, group, and transform.
 
     Lists are front first. Places and sizes are pixels of the exported picture; a layer of one primitive has that
     primitive's numbers, too, as the canvas has them (backend.job's conventions).

@@ -15,7 +15,7 @@ _PER_PRIMITIVE = ("template", "level", "region", "mirror", "locked")
 
 
 def export_json(task: Export) -> None:
-    """Canvas, stamps and primitives, a line each; what may move is a list with one value a frame.
+    """Writes canvas, stamps and primitives, a line each; what may move is a list with one value a frame.
 
     The first is in front, unless primitives have a depth: then the one with the least.
     """
@@ -50,7 +50,7 @@ def primitive(layout: Layout, index: int, frame: int | None = None) -> dict[str,
 
 
 def short(value: Any) -> Any:
-    """float32 numbers without the digits that they do not have."""
+    """Shortens float32 numbers to the digits that they have."""
     return [short(item) for item in value] if isinstance(value, list) else float(f"{value:.9g}")
 
 

@@ -18,11 +18,11 @@ from ..layers.merged import background_color, merged_picture
 from ..layers.stack import Group, Item, Node, Stack
 
 THUMBNAIL = 256
-"""Longer side, px, at most, as the format asks for."""
+"""Longer side of the thumbnail at most, px, as the format asks for."""
 
 
 def export_ora(task: Export) -> None:
-    """A layer per primitive, in groups, over a background layer; with the merged picture and a thumbnail."""
+    """Writes a layer per primitive, in groups, over a background layer; with the merged picture and a thumbnail."""
     stack = Stack(task)
     items = stack.items
     files = {id(item): f"data/{number:05d}.png" for number, item in enumerate(items)}
@@ -54,7 +54,7 @@ def _add(
     files: dict[int, str],  # by the item's identity, as are the places
     places: dict[int, tuple[int, int, int]],  # left, top, opacity
 ) -> None:
-    """Front first, as the format has it."""
+    """Adds the nodes to the parent, front first, as the format has it."""
     for node in nodes:
         if isinstance(node, Group):
             # With all attributes: without them Krita shows an empty group.

@@ -41,10 +41,10 @@ MAX_RECORDS = 32_766
 """Layer records of a file: their number is a signed 16-bit one. A group has two."""
 
 MAX_BYTES = 2_000_000_000
-"""Of a PSD's pixels: the format's 2 GiB less what else is in it."""
+"""Bytes of the pixels in a PSD at most: the format's 2 GiB less what else is in it."""
 
 THUMBNAIL = 160
-"""Longer side, px, as Photoshop makes it."""
+"""Longer side of the thumbnail, px, as Photoshop makes it."""
 
 ByteArray = NDArray[np.uint8]
 
@@ -53,7 +53,7 @@ _CHANNELS = (-1, 0, 1, 2)  # transparency, red, green, blue
 
 
 def export_psd(task: Export) -> None:
-    """A layer per primitive, in groups, over a background layer; with the merged picture and a thumbnail.
+    """Writes a layer per primitive, in groups, over a background layer; with the merged picture and a thumbnail.
 
     A layer's colours and its shape are in its pixels, its opacity is the layer's. What does not fit into a PSD becomes
     a PSB of the same name. Raises UserError where there are more layers than the format holds.

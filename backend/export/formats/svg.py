@@ -39,7 +39,7 @@ FloatArray = NDArray[np.float64]
 
 
 def export_svg(task: Export) -> None:
-    """A <use> per primitive, back to front, in the groups that are asked for; its units are pixels of the canvas.
+    """Writes a <use> per primitive, back to front, in the groups that are asked for; units are pixels of the canvas.
 
     The colours of what the layout composites in linear light are display-encoded ones here, as SVG composites those.
     """
@@ -94,7 +94,7 @@ class _Document:
         self._task.tell(layout.count, layout.count)
 
     def _define_stamps(self) -> None:
-        """Each on the mip levels that primitives need: most programs are poor at making pictures smaller.
+        """Defines each stamp on the mip levels that are used: most programs are poor at making pictures smaller.
 
         An <image> is in pixels of the stamp whatever its level.
         """
@@ -121,7 +121,7 @@ class _Document:
             self._empty("feColorMatrix", {"type": "matrix", "values": colors})
 
     def _add(self, nodes: list[Node]) -> None:
-        """Nodes, front first, from the back."""
+        """Adds the nodes, which have the front first, from the back."""
         for node in reversed(nodes):
             if isinstance(node, Group):
                 self._groups += 1
@@ -164,7 +164,7 @@ class _Document:
 
 
 def placing_matrices(layout: Layout, templates: Templates, frame: int = 0) -> FloatArray:
-    """From a stamp's pixels, (0, 0) its top left corner, to the canvas, as SVG has it: a, b, c, d, e, f [N, 6].
+    """The matrices from stamps' pixels, (0, 0) the top left corner, to the canvas, as SVG has them: a to f [N, 6].
 
     x' = a x + c y + e, y' = b x + d y + f. All zero where a primitive has no size.
     """
@@ -184,7 +184,7 @@ def placing_matrices(layout: Layout, templates: Templates, frame: int = 0) -> Fl
 
 
 def color_matrices(layout: Layout, templates: Templates, frame: int = 0) -> list[str]:
-    """How each primitive's colours come of its stamp's: feColorMatrix's values; "" where they stay as they are."""
+    """The values of feColorMatrix that make each primitive's colours of its stamp's; "" where they stay the same."""
     modes = [(item.mode, item.blend if item.textured else 0.0) for item in templates.items]
     result = []
     for number, color in zip(layout.template.tolist(), layout.color[frame].tolist(), strict=True):
@@ -213,13 +213,13 @@ def _stamp_id(template: int, level_u: int, level_v: int) -> str:
 
 
 def _identifier(name: str) -> str:
-    """A layer's name, which its number at the end makes the only one, as XML allows it for an id."""
+    """An id as XML allows it, of a layer's name, which is unique by the number at its end."""
     text = re.sub(r"[^A-Za-z0-9]+", "_", name)[-_MAX_ID:]
     return text if text[0].isalpha() else f"_{text.lstrip('_')}"
 
 
 def _short(value: float) -> str:
-    """A thousandth of a pixel on the largest canvas, without digits that say nothing."""
+    """Formats a number: to a thousandth of a pixel on the largest canvas, without digits that say nothing."""
     return f"{value:.8g}"
 
 

@@ -21,7 +21,7 @@ _AHEAD = 64
 
 
 def png(pixels: ByteArray) -> bytes:
-    """uint8 [h, w, 3 or 4] as a PNG; one transparent pixel where there is none, because a PNG cannot be empty."""
+    """Encodes uint8 [h, w, 3 or 4] as a PNG; as one transparent pixel if it is empty, which a PNG cannot be."""
     if not pixels.size:
         pixels = np.zeros((1, 1, 4), np.uint8)
     file = io.BytesIO()

@@ -48,7 +48,7 @@ def grouped(
 
 
 def _overlapping(boxes: IntArray) -> Iterator[IntArray]:
-    """For each box those after it that share pixels with it."""
+    """The boxes after each box that share pixels with it."""
     left, top, right, bottom = boxes.T
     for i in range(len(boxes)):
         after = slice(i + 1, None)

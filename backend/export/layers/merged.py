@@ -13,7 +13,7 @@ ByteArray = NDArray[np.uint8]
 
 
 def background_color(task: Export) -> tuple[int, int, int] | None:
-    """Of the background layer, 8 bits; None where there is none."""
+    """The color of the background layer, 8 bits; None where there is none."""
     if task.transparent or not task.settings.background:
         return None
     red, green, blue = (round(255 * value) for value in task.layout.background)

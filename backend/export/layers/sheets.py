@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...engines import make_rasterizer
-from ...engines.interface import Placement
-from ...rendering import STRIP_PIXELS, scaled_tensors
+from ...engines.interface import STRIP_SAMPLES, Placement
+from ...rendering import scaled_tensors
 from ..base import Export
 
 SHEET_PIXELS = 2**22
-"""Of one sheet, unless a single layer is larger."""
+"""Pixels of a sheet at most, unless a single layer is larger."""
 
 REACH = 0.5
 """How far layers go beyond the canvas, in its sides: what lies farther out is left out."""
@@ -60,7 +60,7 @@ class FrameSheets:
         self.boxes = self._boxes(width, height)  # [N, 4] left, top, right, bottom, px
 
     def _boxes(self, width: int, height: int) -> IntArray:
-        """What each primitive covers at most, within reach of the canvas; all zero where that is nothing."""
+        """The box of each primitive within reach of the canvas; all zero where that is nothing."""
         x, y, scale, aspect, rotation = self.params[:, :5].double().T
         shapes = self._task.templates.shapes(self.params.device)
         size = shapes.size[self.placement.template].double()  # [N, 2] texels
@@ -80,7 +80,7 @@ class FrameSheets:
         return boxes
 
     def box(self, item: Item) -> tuple[int, int, int, int]:
-        """What an item covers at most: left, top, right, bottom, px."""
+        """The box of an item: left, top, right, bottom, px."""
         boxes = self.boxes[list(item.primitives)]
         boxes = boxes[boxes[:, 2] > boxes[:, 0]]
         if not len(boxes):
@@ -125,7 +125,8 @@ class FrameSheets:
             yield _trimmed(item, int(left), int(top), sheet[y : y + h, x : x + w], alpha)
 
     def _opacity(self, item: Item) -> int:
-        """Of the layer; what is merged, or carries an effect, has it in its pixels: Krita would apply it twice."""
+        """The opacity of the layer; what is merged, or carries an effect, has it in its pixels, or Krita would apply it
+        twice."""
         if len(item.primitives) > 1 or has_overlay(self._task, item):
             return 255
         return int(np.ceil(float(self.params[item.primitives[0], 5]) * 255.0 - 1e-4))
@@ -134,7 +135,7 @@ class FrameSheets:
         """Primitives without a background: [height, width, 4] straight RGBA."""
         sheet: ByteArray = np.zeros((height, width, 4), np.uint8)
         settings = self._task.settings
-        most = max(1, STRIP_PIXELS // max(width, 1) // 4)
+        most = max(1, STRIP_SAMPLES // max(width, 1) // 4)
         placement = Placement(self.placement.template[rows], self.placement.level[rows], self.placement.mirror[rows])
         for top in range(0, height if width else 0, most):
             strip = sheet[top : top + most]

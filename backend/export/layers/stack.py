@@ -43,7 +43,7 @@ class Stack:
 
     @property
     def size(self) -> int:
-        """Layers and groups."""
+        """The number of layers and groups."""
         return sum(1 for _ in walked(self.nodes))
 
     @property
@@ -144,7 +144,7 @@ def shortened(name: str, suffix: str) -> str:
 
 
 def _numbered(names: list[str]) -> list[str]:
-    """With a number behind those that come more than once."""
+    """Adds a number to the names that occur more than once."""
     counts: dict[str, int] = {}
     result = []
     for name in names:
@@ -160,7 +160,7 @@ def _first(ranked: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
 
 
 def _merged(nodes: list[Node], kept: NDArray[np.bool_]) -> list[Node]:
-    """The same with runs of layers that are not kept merged. kept: of all items, in the order of walked()."""
+    """Merges runs of layers that are not kept. kept: of all items, in the order of walked()."""
     position = 0
 
     def merge(children: list[Node]) -> list[Node]:

@@ -13,20 +13,21 @@ from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
 COLORS = 255
-"""Of the palette; the last index of the 256 is what is transparent, or stays as it was in the frame before."""
+"""Colors of the palette; the last index of the 256 is for transparent pixels, and those that do not change."""
 
 CLEAR = 255
 
-MAX_SIDE = 65535
+MAX_GIF = 65535
+"""Longest side of a GIF, px."""
 
-_KEPT, _CLEARED = 1, 2  # what becomes of a frame when the next one comes
+_KEPT, _CLEARED = 1, 2  # how a frame is disposed of before the next one
 _MOST_HUNDREDTHS = 65535
 _CLUSTERING = 1  # k-means after the median cut, until fewer pixels than this change
 _BAYER = 8
 _SPREAD = 0.5
-"""Of the pattern, in steps of the palette: more is seen as a pattern, less leaves edges in soft gradients."""
+"""Spread of the pattern, in steps of the palette: more is visible, less leaves edges in soft gradients."""
 _MOST_SPREAD = 8.0
-"""In levels: flat colours that lie far apart need no pattern."""
+"""Spread at most, in levels: flat colours that lie far apart need no pattern."""
 _BITS = 7  # of a channel, by which the nearest colour is looked up
 _AT_ONCE = 2**16  # cells
 _BAND = 32 * _BAYER  # rows of a picture that are worked on at once, so that memory is bounded
@@ -36,10 +37,10 @@ IntArray = NDArray[np.int32]
 
 
 class Palette:
-    """Up to 255 colours, and which of them stand for a picture."""
+    """A palette of up to 255 colours, which finds the nearest ones for a picture."""
 
     def __init__(self, samples: ByteArray) -> None:
-        """samples: [N, 3], pixels of the pictures that it is for, one at least."""
+        """Chooses the colours. samples: [N, 3], pixels of the pictures that it is for, one at least."""
         image = Image.fromarray(samples[None]).quantize(COLORS, Image.Quantize.MEDIANCUT, kmeans=_CLUSTERING)
         chosen = np.array(image.getpalette(), np.uint8).reshape(-1, 3)[: int(np.asarray(image).max()) + 1]
         self.colors: ByteArray = np.zeros((COLORS + 1, 3), np.uint8)
@@ -57,7 +58,7 @@ class Palette:
         return result
 
     def _band(self, picture: ByteArray) -> ByteArray:
-        """Some rows of it, the first of which the pattern begins at."""
+        """The indices of some rows; the pattern begins at the first one."""
         height, width = picture.shape[:2]
         pattern = np.tile(_pattern(), (-(-height // _BAYER), -(-width // _BAYER)))[:height, :width, None]
         shifted = np.rint(picture + pattern * np.float32(self._spread)).clip(0, 255).astype(np.int32)
@@ -83,7 +84,7 @@ class GifWriter:
     """An animated picture, written from its first frame to its last; finish() ends it."""
 
     def __init__(self, file: IO[bytes], width: int, height: int, palette: ByteArray, *, loops: int = 0) -> None:
-        """palette: [256, 3]. loops: how often it plays; 0 = for ever."""
+        """Writes the head of the file. palette: [256, 3]. loops: how often it plays; 0 = for ever."""
         self._file = file
         self._before: ByteArray | None = None
         global_table = 0b1111_0111  # of 256 colours, 8 bits each
@@ -129,7 +130,7 @@ def _pattern() -> NDArray[np.float32]:
 
 
 def _typical_distance(colors: NDArray[np.float32]) -> float:
-    """From a palette's colour [N, 3] to the nearest other, in levels of one channel: the median."""
+    """The median distance from a palette's colour [N, 3] to the nearest other, in levels of one channel."""
     if len(colors) < 2:
         return 0.0
     squares = np.square(colors[:, None] - colors[None]).mean(2)

@@ -24,7 +24,7 @@ _MOST_DENOMINATOR = 1001  # 24000/1001 frames a second are the oddest in use
 
 @dataclass(frozen=True)
 class Encoder:
-    """One of FFmpeg's: its name, and the options by which its quality is chosen, at 100 and at 0."""
+    """An encoder of FFmpeg: its name, and the options by which its quality is chosen, at 100 and at 0."""
 
     name: str
     title: str
@@ -33,17 +33,17 @@ class Encoder:
     worst: int
 
     def options(self, quality: int) -> dict[str, object]:
-        """quality: 1 to 100."""
+        """The options for a quality of 1 to 100."""
         value = self.best + (100 - quality) * (self.worst - self.best) // 100
         return dict.fromkeys(self.names, str(value))
 
 
 ENCODERS = (Encoder("libx264", "H.264", ("crf",), 6, 51), Encoder("mpeg4", "MPEG-4 Part 2", ("qmin", "qmax"), 1, 31))
-"""The better first. The second one is part of every FFmpeg."""
+"""The encoders that are tried, the better first. The second one is part of every FFmpeg."""
 
 
 def best_encoder() -> Encoder:
-    """Of those that this FFmpeg has. Raises UserError where it has none."""
+    """The best encoder that this FFmpeg has. Raises UserError where it has none."""
     for encoder in ENCODERS:
         if encoder.name in av.codecs_available:
             return encoder
@@ -56,7 +56,7 @@ class MovieWriter:
     def __init__(
         self, container: av.container.OutputContainer, encoder: Encoder, size: tuple[int, int], fps: float, quality: int
     ) -> None:
-        """size: width and height of the frames that come, px. quality: 1 to 100."""
+        """Opens the stream. size: width and height of the frames, px. quality: 1 to 100."""
         rate = Fraction(fps).limit_denominator(_MOST_DENOMINATOR)
         self._container = container
         self._stream = cast(av.VideoStream, container.add_stream(encoder.name, rate=rate))

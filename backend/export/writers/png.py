@@ -25,7 +25,7 @@ class PngWriter:
     def __init__(
         self, file: IO[bytes], width: int, height: int, channels: int, bits: int = 8, resolution: float = 72.0
     ) -> None:
-        """channels: 3 = RGB, 4 = straight RGBA. bits: 8 or 16 a channel. resolution: pixels per inch."""
+        """Writes the head. channels: 3 = RGB, 4 = straight RGBA. bits: 8, 16 a channel. resolution: pixels per inch."""
         self._file, self._channels, self._bits = file, channels, bits
         self._compressor = zlib.compressobj(_LEVEL)
         self._above: NDArray[np.uint8] = np.zeros(width * channels * bits // 8, np.uint8)
@@ -36,7 +36,7 @@ class PngWriter:
         self._chunk(b"pHYs", struct.pack(">IIB", per_meter, per_meter, 1))
 
     def write(self, picture: Tensor) -> None:  # [3 or 4, rows, width] in [0, 1], display-encoded
-        """Adds rows."""
+        """Adds rows to the picture."""
         most = 2**self._bits - 1
         values = (picture[: self._channels].permute(1, 2, 0) * most).round().numpy()
         rows = values.astype(">u2" if self._bits == 16 else np.uint8)
@@ -48,7 +48,7 @@ class PngWriter:
         self._chunk(b"IEND", b"")
 
     def _filtered(self, rows: NDArray[np.uint8]) -> bytes:
-        """Each row less what the pixel to the left or above has, or as it is: whichever is least in sum."""
+        """Filters each row: less the pixel to the left or above, or as it is, whichever is least in sum."""
         pixel = self._channels * self._bits // 8
         left = np.pad(rows, ((0, 0), (pixel, 0)))[:, : rows.shape[1]]
         above = np.concatenate([self._above[None], rows[:-1]])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from backend.bench import gpu
+from backend.bench import gpu, measure, speed
 from backend.bench.gpu import Plan, explain, keep, run
 from backend.job import UserError
 from tests.backend.emulation.gpu import EmulatedGpu
@@ -51,3 +53,21 @@ def test_a_step_leaves_the_scene_as_it_is(emulated_gpu: EmulatedGpu) -> None:
         float(iteration.run(*planes, rate=gpu._STILL, bias=1.0, limited=False, scored=False)[0]) for _ in range(3)
     ]
     assert losses[0] == losses[1] == losses[2]
+
+
+def test_the_card_that_is_found_is_measured(
+    emulated_gpu: EmulatedGpu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.engines.cuda.gpu.find_gpu", lambda: emulated_gpu)
+    monkeypatch.setattr(speed, "run", dict)
+    monkeypatch.setattr(gpu, "run", lambda card, tell: {"device": card.name})
+    options = dict.fromkeys(("clips", "targets", "templates", "quality", "seeds"))
+    args = argparse.Namespace(**options, exports=False, quick=False, results=tmp_path / "results.jsonl")
+    assert measure(args, print) == {"speed": {}, "gpu": {"device": "emulated"}}
+    assert json.loads(args.results.read_text())["device"] == "emulated"
+
+
+def test_what_a_new_process_measures() -> None:
+    if sys.platform != "win32":
+        assert speed._memory(32, 4)["peak"] > 0
+    assert gpu._first_preview("cpu") is not None

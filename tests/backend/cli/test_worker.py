@@ -230,13 +230,13 @@ def test_kill_leaves_the_latest_checkpoint(endless: Path, tmp_path: Path) -> Non
 def test_stray_prints_do_not_disturb_the_events(short: Path, tmp_path: Path) -> None:
     code = """if True:
         import os, sys
-        import backend.runs.picture, backend.cli.worker
-        run_job = backend.runs.picture.run_job
+        import backend.runs, backend.cli.worker
+        run_job = backend.runs.run_job
         def noisy(*arguments):
             print("a library's print", flush=True)
             os.write(1, b"a native library's print\\n")
             run_job(*arguments)
-        backend.runs.picture.run_job = noisy
+        backend.runs.run_job = noisy
         backend.cli.worker.main()
     """
     command = Command("fit", str(short), str(tmp_path / "out")).encode()

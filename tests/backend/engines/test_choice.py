@@ -22,12 +22,13 @@ from backend.fitting import fit
 from backend.job import Limits, Settings, UserError
 from backend.job.job import Job
 from backend.job.messages import Event, Log
+from backend.runs import run_job
 from backend.runs.memory import memory_errors_named
-from backend.runs.picture import run_job
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
-from tests.backend.support.fit_cases import FitCase, picture
+from tests.backend.support.fit_cases import FitCase
 from tests.backend.support.fit_cases import stamps as fit_stamps
+from tests.backend.support.pictures import block, picture
 
 GIGABYTE = 10**9
 NONE = memory.Stamps()
@@ -44,7 +45,7 @@ class Card:
 
 
 def stamps() -> Templates:
-    return Templates([Template("square", np.full((8, 8, 4), 255, np.uint8))])
+    return Templates([block(8, 8)])
 
 
 def no_card(index: int | None = None) -> None:
@@ -117,14 +118,14 @@ def test_engine_reserves_less_than_is_estimated(
 
 def test_auto_is_the_card_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "find_gpu", lambda index: Card(8 * GIGABYTE))
-    assert choice.choose_engine("auto", stamps(), 1000, 512, 512) == choice.Choice("cuda:1")
-    assert choice.choose_engine("cpu", stamps(), 1000, 512, 512) == choice.Choice("cpu")
-    assert choice.choose_engine("cuda:1", stamps(), 1000, 512, 512) == choice.Choice("cuda:1")
+    assert choice.choose_engine("auto", stamps(), 1000, 512, 512) == choice.EngineChoice("cuda:1")
+    assert choice.choose_engine("cpu", stamps(), 1000, 512, 512) == choice.EngineChoice("cpu")
+    assert choice.choose_engine("cuda:1", stamps(), 1000, 512, 512) == choice.EngineChoice("cuda:1")
 
 
 def test_auto_is_the_cpu_where_no_card_works_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "find_gpu", no_card)
-    assert choice.choose_engine("auto", stamps(), 1000, 512, 512) == choice.Choice("cpu", "There is no card")
+    assert choice.choose_engine("auto", stamps(), 1000, 512, 512) == choice.EngineChoice("cpu", "There is no card")
     assert make_rasterizer("auto", stamps(), 8, 8).name == "cpu"
     with pytest.raises(UserError, match="There is no card"):
         make_rasterizer("cuda", stamps(), 8, 8)

@@ -18,8 +18,9 @@ from backend.fitting import fit
 from backend.job import Settings, UserError
 from tests.backend.engines import test_cuda_engine as drawn
 from tests.backend.engines import test_cuda_iteration as stepped
-from tests.backend.support.fit_cases import FitCase, picture
+from tests.backend.support.fit_cases import FitCase
 from tests.backend.support.fit_cases import stamps as fit_stamps
+from tests.backend.support.pictures import picture
 
 # What is promised for cards; the doctor holds to the same.
 IMAGE_TOLERANCE = doctor.IMAGE_TOLERANCE

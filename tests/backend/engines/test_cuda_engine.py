@@ -19,6 +19,7 @@ from backend.engines.reference import ReferenceRasterizer
 from backend.job import Limits
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
+from tests.backend.support.pictures import block, soft_disc
 
 # As for the CPU engine, see test_engines.py; 1e-5 and 1e-4 are promised for cards.
 IMAGE_TOLERANCE = 4e-6
@@ -26,10 +27,8 @@ GRADIENT_TOLERANCE = 1e-5
 
 
 def stamps(*, textured: bool) -> Templates:
-    y, x = np.mgrid[:96, :128]
-    alpha = np.clip((46 - np.hypot(x - 63.5, y - 47.5)) / 8, 0, 1) * 255
-    rgba = np.dstack([x * 2, y * 2, 255 - x, alpha]).astype(np.uint8)
-    flat = [Template("disc", rgba), Template("narrow", np.full((20, 6, 4), 255, np.uint8))]
+    rgba = soft_disc(96, 128, edge=8, slope=2)
+    flat = [Template("disc", rgba), block(20, 6, "narrow")]
     flat.append(Template("pixel", np.full((1, 1, 4), 200, np.uint8)))
     colored = [Template("multiply", rgba, "multiply", 0.7), Template("mix", rgba, "mix", 0.4)]
     return Templates(flat + colored if textured else flat)
@@ -253,6 +252,25 @@ def test_structs_are_mirrored_byte_for_byte() -> None:
     assert ctypes.sizeof(Level) == 64
 
 
+def test_fields_lie_where_the_kernels_read_them() -> None:
+    """A few, by which no field before them is missing, doubled or of another size."""
+    for kind, offsets in (
+        (structs.Scene, {"pair_capacity": 40, "planes": 48, "grad": 152, "records": 240, "descent": 248}),
+        (structs.Descent, {"palette_count": 120, "shrink": 136, "color_rate": 188}),
+        (structs.Candidates, {"params": 16, "result": 88, "primitives": 96}),
+    ):
+        assert {name: getattr(kind, name).offset for name in offsets} == offsets
+
+
+def test_a_struct_has_no_fields_but_its_own() -> None:
+    scene = structs.Scene(width=3, planes=structs.PlanePointers(image=5))
+    assert (scene.width, scene.height, scene.planes.image, scene.planes.alpha) == (3, 0, 5, None)
+    with pytest.raises(AttributeError):
+        scene.widht = 3
+    with pytest.raises(AttributeError):
+        scene.planes.imgae = 3
+
+
 @pytest.mark.parametrize("stretch", [1.0, 3.0])
 def test_every_level_that_can_occur_is_there(stretch: float) -> None:
     rgba = np.full((40, 100, 4), 255, np.uint8)
@@ -274,7 +292,7 @@ def test_every_level_that_can_occur_is_there(stretch: float) -> None:
 
 
 def test_levels_that_should_not_occur_are_the_nearest_ones() -> None:
-    templates = Templates([Template("square", np.full((64, 64, 4), 255, np.uint8))])
+    templates = Templates([block(64, 64)])
     table = DeviceLevels(templates, torch.device("cpu")).reachable(torch.tensor([1]), torch.tensor([0]))
     assert (table >= 0).all()
     assert table[0, 2, 9] == table[0, 2, 3]
@@ -282,7 +300,7 @@ def test_levels_that_should_not_occur_are_the_nearest_ones() -> None:
 
 
 def test_levels_that_are_too_fine_are_not_made() -> None:
-    templates = Templates([Template("bar", np.full((64, 16, 4), 255, np.uint8))])
+    templates = Templates([block(64, 16)])
     levels = DeviceLevels(templates, torch.device("cpu"))
     table = levels.reachable(torch.tensor([1]), torch.tensor([10]))
     assert (table >= 0).all()

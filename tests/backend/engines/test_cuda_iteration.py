@@ -22,6 +22,7 @@ from backend.job import Limits
 from backend.pictures.color import decode
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
+from tests.backend.support.pictures import soft_disc
 
 HEIGHT, WIDTH, COUNT = 70, 90, 60
 # Float arithmetic in another order, through divisions by the root of the second moment; observed 3e-6 after one step.
@@ -31,9 +32,7 @@ RULE = DEFAULT.adam_rule(spacing=9.0, iterations=100)
 
 
 def stamps() -> Templates:
-    y, x = np.mgrid[:48, :64]
-    alpha = np.clip((23 - np.hypot(x - 31.5, y - 23.5)) / 8, 0, 1) * 255
-    rgba = np.dstack([x * 3, y * 3, 255 - x, alpha]).astype(np.uint8)
+    rgba = soft_disc(48, 64, edge=8, slope=3)
     stretching = Limits(stretch=3.0)
     return Templates([Template("flat", rgba, limits=stretching), Template("mix", rgba, "mix", 0.4, stretching)])
 

@@ -16,6 +16,7 @@ from backend.engines.reference import ReferenceRasterizer
 from backend.engines.threads import core_count
 from backend.job import UserError
 from backend.templates import Template, Templates
+from tests.backend.support.pictures import block, soft_disc
 
 # Observed 1.3e-6 at most over 120 random scenes: an alpha near 1 is rounded by 6e-8, a pixel sees some 20 of them.
 IMAGE_TOLERANCE = 4e-6
@@ -44,17 +45,13 @@ def test_the_variant_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def soft_stamps() -> Templates:
     """A disc, flat and in both coloured modes, not square, with a hard and a soft edge."""
-    y, x = np.mgrid[:96, :128]
-    alpha = np.clip((46 - np.hypot(x - 63.5, y - 47.5)) / 8, 0, 1) * 255
-    texture = np.dstack([x * 2, y * 2, 255 - x])
-    rgba = np.dstack([texture, alpha]).astype(np.uint8)
-    narrow = np.full((20, 6, 4), 255, np.uint8)
+    rgba = soft_disc(96, 128, edge=8, slope=2)
     return Templates(
         [
             Template("flat", rgba),
             Template("multiply", rgba, "multiply", 0.7),
             Template("mix", rgba, "mix", 0.4),
-            Template("narrow", narrow),
+            block(20, 6, "narrow"),
         ]
     )
 
@@ -198,7 +195,7 @@ class TestEdges:
         assert not gradient[:2].any()
 
     def test_canvas_of_one_pixel(self, engine: str) -> None:
-        templates = Templates([Template("dot", np.full((1, 1, 4), 255, np.uint8))])
+        templates = Templates([block(1, 1)])
         params = torch.tensor([[0.5, 0.5, 4.0, 1.0, 0.3, 0.5, 1.0, 0.0, 0.0]])
         placement = Placement(torch.tensor([0]), torch.tensor([[0, 0]]), torch.tensor([False]))
         rasterizer = make_rasterizer(engine, templates, 1, 1)
@@ -207,7 +204,7 @@ class TestEdges:
         assert alpha.item() == pytest.approx(0.5)
 
     def test_index_0_is_in_front(self, engine: str) -> None:
-        templates = Templates([Template("dot", np.full((9, 9, 4), 255, np.uint8))])
+        templates = Templates([block(9, 9)])
         params = torch.tensor([[8.0, 8, 9, 1, 0, 1, 1, 0, 0], [8.0, 8, 9, 1, 0, 1, 0, 1, 0]])
         placement = Placement(
             torch.zeros(2, dtype=torch.int64), torch.zeros(2, 2, dtype=torch.int64), torch.zeros(2) > 0
@@ -253,7 +250,7 @@ class TestEdges:
             assert alpha.sum() == pytest.approx(expected.sum().item(), rel=1e-5)
 
     def test_more_primitives_than_fit_a_guess_on_one_tile(self, engine: str) -> None:
-        templates = Templates([Template("dot", np.full((4, 4, 4), 255, np.uint8))])
+        templates = Templates([block(4, 4)])
         count = 3000
         params = torch.tensor([[4.0, 4, 6, 1, 0, 0.001, 1, 1, 1]]).repeat(count, 1)
         placement = Placement(torch.zeros(count).long(), torch.zeros(count, 2).long(), torch.zeros(count) > 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from backend.engines.reference import ReferenceRasterizer
 from backend.engines.scaled import ScaledRasterizer
 from backend.pictures.color import decode
 from backend.templates import Template, Templates
+from tests.backend.support.pictures import soft_disc
 
 BEST = native.load()[0].cpu_level()
 LEVELS = list(range(2, BEST + 1)) if BEST else [None]
@@ -26,9 +26,7 @@ REMOVAL_TOLERANCE = 4e-6
 
 def stamps() -> Templates:
     """A disc with a soft edge, not square, in each colour mode."""
-    y, x = np.mgrid[:48, :64]
-    alpha = np.clip((23 - np.hypot(x - 31.5, y - 23.5)) / 4, 0, 1) * 255
-    rgba = np.dstack([x * 4, y * 4, 255 - x, alpha]).astype(np.uint8)
+    rgba = soft_disc(48, 64, edge=4, slope=4)
     return Templates(
         [Template("flat", rgba), Template("multiply", rgba, "multiply", 0.7), Template("mix", rgba, "mix", 0.4)]
     )

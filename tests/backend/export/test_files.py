@@ -216,7 +216,7 @@ def test_a_folder_holds_layers_and_their_places(tmp_path: Path) -> None:
 
 def test_a_png_may_have_16_bits_and_comes_in_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout, templates = make_layout()
-    monkeypatch.setattr("backend.export.base.STRIP_PIXELS", 300 * 7)
+    monkeypatch.setattr("backend.export.base.SHORT_STRIP_SAMPLES", 300 * 7)
     write(layout, templates, tmp_path / "x.png", bits=16, width=300, transparent=True, resolution=300)
     read = cv2.imread(str(tmp_path / "x.png"), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]]
     assert read.dtype == np.uint16

@@ -20,7 +20,7 @@ from backend.job.job import Job
 from backend.job.layout import Layout
 from backend.job.messages import Done, Event
 from backend.rendering import render_layout
-from backend.runs.picture import run_job
+from backend.runs import run_job
 from backend.templates import Template, Templates
 
 SIZE = 512

@@ -27,7 +27,7 @@ from backend.metrics.picture import psnr
 from backend.pictures.color import composited, decode
 from backend.pictures.images import save_png
 from backend.rendering import render_layout
-from backend.runs.picture import run_job
+from backend.runs import run_job
 from backend.templates import Template, Templates
 
 ASTRONAUT = Path(__file__).resolve().parents[3] / "docs" / "demo" / "astronaut.jpg"

@@ -22,13 +22,14 @@ from backend.layouts.merge import merged
 from backend.layouts.result_folder import ResultFolder, load_result
 from backend.pictures.images import save_png
 from backend.rendering import render_layout
-from tests.backend.fitting.clip.test_clip import CLIP, FRAMES, discs, fitted, scene
+from tests.backend.fitting.clip.test_clip import CLIP, FRAMES, fitted
+from tests.backend.support.pictures import discs, rolling_ball
 
 SETTINGS = Settings(count=30, size=64, iterations=10, engine="cpu", threads=1)
 
 
 def still(seed: int, count: int = 30) -> Layout:
-    return fit(scene(seed, seed), discs(), replace(SETTINGS, count=count, seed=seed)).layout
+    return fit(rolling_ball(seed, seed), discs(), replace(SETTINGS, count=count, seed=seed)).layout
 
 
 def picture(layout: Layout, frame: int = 0) -> torch.Tensor:
@@ -88,7 +89,7 @@ def test_a_picture_grows(order: str) -> None:
 
 
 def test_parts_of_a_clip_are_joined() -> None:
-    images = [scene(frame) for frame in range(FRAMES)]
+    images = [rolling_ball(frame) for frame in range(FRAMES)]
     first = fitted(images[:4]).layout
     second = fitted(images[3:], start=first).layout
     second.frames = [4, 5, 6, 7]
@@ -102,7 +103,7 @@ def test_parts_of_a_clip_are_joined() -> None:
 
 
 def test_parts_that_do_not_go_together_are_named() -> None:
-    images = [scene(frame) for frame in range(4)]
+    images = [rolling_ball(frame) for frame in range(4)]
     first = fitted(images[:2], clip=replace(CLIP, refinement=0)).layout
     with pytest.raises(UserError, match="a ends with frame 2 and b begins with 1: one frame must be in both"):
         merged([first, first], ["a", "b"])
@@ -131,7 +132,7 @@ def test_the_command_line_makes_and_joins_clips(tmp_path: Path) -> None:
 
 
 def test_a_movie_is_fitted_by_the_command_line(tmp_path: Path) -> None:
-    frames = [Image.fromarray((scene(n).permute(1, 2, 0).numpy() * 255).astype(np.uint8)) for n in range(6)]
+    frames = [Image.fromarray((rolling_ball(n).permute(1, 2, 0).numpy() * 255).astype(np.uint8)) for n in range(6)]
     frames[0].save(tmp_path / "ball.gif", save_all=True, append_images=frames[1:], duration=100, loop=0)
     save_png(tmp_path / "disc.png", discs().items[0].rgba)
     out = tmp_path / "out"
@@ -169,7 +170,7 @@ def test_a_course_shows_each_state_as_it_was() -> None:
         if snapshot.current is not None:
             states.append(snapshot.current)
 
-    result = fit(scene(1, 1), discs(), settings, observer=keep).layout
+    result = fit(rolling_ball(1, 1), discs(), settings, observer=keep).layout
     assert len(states) == 5
     clip = course([*states, result], discs())
     assert len(clip.frames) == 6
@@ -190,7 +191,7 @@ def test_a_course_shows_each_state_as_it_was() -> None:
 def test_a_recording_has_no_more_pictures_than_steps(recording: int) -> None:
     kept = []
     settings = replace(SETTINGS, recording=recording, iterations=4)
-    fit(scene(1, 1), discs(), settings, observer=lambda snapshot: kept.append(snapshot.current))
+    fit(rolling_ball(1, 1), discs(), settings, observer=lambda snapshot: kept.append(snapshot.current))
     assert sum(state is not None for state in kept) == min(recording - 1, 5)
 
 

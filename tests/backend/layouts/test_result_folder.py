@@ -21,9 +21,9 @@ from backend.job.messages import Done, Event, Progress
 from backend.layouts.result_folder import ResultFolder, load_result
 from backend.pictures.images import load_rgba
 from backend.rendering import render_layout
+from backend.runs import run_job
 from backend.runs.inputs import load_pictures
 from backend.runs.measure import supersampled
-from backend.runs.picture import run_job
 from backend.templates import load_templates
 
 
@@ -230,7 +230,7 @@ def test_the_strips_of_the_supersampled_picture_fit_together(
     run(job, tmp_path / "out")
     layout, templates = load_result(tmp_path / "out")
     whole = render_layout(layout, templates, supersample=3)[:3]
-    monkeypatch.setattr("backend.runs.measure.STRIP_PIXELS", 9 * 64 * 10)
+    monkeypatch.setattr("backend.runs.measure.STRIP_SAMPLES", 9 * 64 * 10)
     strips = supersampled(layout, templates, job.settings, Control())
     assert strips is not None
     assert strips.shape == whole.shape

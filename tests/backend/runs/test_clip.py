@@ -23,9 +23,11 @@ from backend.layouts.animate import growth
 from backend.layouts.merge import merged
 from backend.pictures.images import save_png
 from backend.pictures.movies import Footage, read_frames
-from backend.runs.clip import Goals, run_clip
-from tests.backend.fitting.clip.test_clip import CLIP, HEIGHT, SETTINGS, WIDTH, discs, fitted, scene
+from backend.runs import run_job
+from backend.runs.clip import Goals
+from tests.backend.fitting.clip.test_clip import CLIP, HEIGHT, SETTINGS, WIDTH, fitted
 from tests.backend.fitting.clip.test_clip import Goals as Images
+from tests.backend.support.pictures import discs, rolling_ball
 
 SMALL = ["--count", "12", "--size", "64", "--iterations", "6", "--frame-iterations", "4", "--refinement", "2"]
 
@@ -33,7 +35,7 @@ SMALL = ["--count", "12", "--size", "64", "--iterations", "6", "--frame-iteratio
 def frames_in(folder: Path, count: int = 5) -> Path:
     folder.mkdir(exist_ok=True)
     for number in range(count):
-        save_png(folder / f"{number:03d}.png", scene(number))
+        save_png(folder / f"{number:03d}.png", rolling_ball(number))
     return folder
 
 
@@ -43,10 +45,10 @@ def command(tmp_path: Path) -> list[str]:
     return ["fit", str(frames_in(tmp_path / "frames")), "--templates", str(tmp_path / "disc.png"), *SMALL]
 
 
-def job_of(command: list[str], tmp_path: Path, **settings: Any) -> tuple[Job, Clip]:
+def job_of(command: list[str], tmp_path: Path, **settings: Any) -> Job:
     options = {"count": 12, "size": 64, "iterations": 6, "engine": "cpu", **settings}
-    clip = Clip(iterations=4, refinement=2)
-    return Job(command[1], [TemplateSpec(str(tmp_path / "disc.png"))], Settings(**options), clip=clip), clip
+    stamps, clip = [TemplateSpec(str(tmp_path / "disc.png"))], Clip(iterations=4, refinement=2)
+    return Job(command[1], stamps, Settings(**options), clip=clip)
 
 
 @pytest.mark.parametrize("name", ["render", "progress", "templates"])
@@ -68,8 +70,8 @@ def test_a_users_own_folder_is_never_replaced(
 def test_a_cancelled_run_goes_on_where_it_was(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.runs.clip._EVENT_SECONDS", 0.0)
-    job, clip = job_of(command, tmp_path)
+    monkeypatch.setattr("backend.runs.events.EVENT_SECONDS", 0.0)
+    job = job_of(command, tmp_path)
     control = Control()
 
     def cancel(event: object) -> None:
@@ -77,17 +79,17 @@ def test_a_cancelled_run_goes_on_where_it_was(
             control.cancel()
 
     said: list[str] = []
-    run_clip(job, clip, tmp_path / "out", cancel, control)
+    run_job(job, tmp_path / "out", cancel, control)
     found = sorted(path.name for path in (tmp_path / "out" / "progress").glob("frame_*"))
     assert len(found) >= 2
     # What cannot be fitted leaves it alone.
     with pytest.raises(UserError, match="is for still pictures"):
-        run_clip(job_of(command, tmp_path, recipe="paper")[0], clip, tmp_path / "out", lambda event: None, Control())
+        run_job(job_of(command, tmp_path, recipe="paper"), tmp_path / "out", lambda event: None, Control())
     assert sorted(path.name for path in (tmp_path / "out" / "progress").glob("frame_*")) == found
-    run_clip(job, clip, tmp_path / "out", lambda event: said.append(getattr(event, "text", "")), Control())
+    run_job(job, tmp_path / "out", lambda event: said.append(getattr(event, "text", "")), Control())
     assert any(text.startswith("Goes on after") for text in said)
     assert not (tmp_path / "out" / "progress").exists()
-    run_clip(job, clip, tmp_path / "whole", lambda event: None, Control())
+    run_job(job, tmp_path / "whole", lambda event: None, Control())
     layouts = [Layout.load(tmp_path / name) for name in ("out", "whole")]
     assert np.array_equal(layouts[0].x, layouts[1].x)
 
@@ -97,7 +99,7 @@ def test_a_cancel_within_a_later_region_is_no_error() -> None:
     for mask in left:
         mask[:, :32] = 255
     parts = [MovingRegion("left", left), MovingRegion("right", [255 - mask for mask in left])]
-    images = [scene(frame, seed=0 if frame < 3 else 9) for frame in range(6)]
+    images = [rolling_ball(frame, seed=0 if frame < 3 else 9) for frame in range(6)]
     images[3:] = [1.0 - image.flip(2) for image in images[3:]]
     control = Control()
 
@@ -150,7 +152,7 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path: Path) -> None:
 
 
 def test_parts_must_show_their_common_frame_alike() -> None:
-    images = [scene(frame) for frame in range(4)]
+    images = [rolling_ball(frame) for frame in range(4)]
     first = fitted(images[:2]).layout
     second = fitted(images[1:], start=first).layout
     second.frames = [2, 3, 4]
@@ -193,7 +195,7 @@ def test_a_still_layout_is_what_the_first_frame_goes_on_from(command: list[str],
 
 
 def test_all_stamps_grow_even_without_overlap() -> None:
-    layout = fitted([scene(0)]).layout
+    layout = fitted([rolling_ball(0)]).layout
     grown = growth(layout, frames=6, overlap=0.0, hold=1)
     assert ((grown.opacity[-1] > 0) == (layout.opacity[0] > 0)).all()
 

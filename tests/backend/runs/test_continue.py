@@ -14,10 +14,10 @@ from backend.job import Limits, Settings, UserError
 from backend.job.layout import Layout
 from backend.metrics.picture import psnr
 from backend.rendering import render_layout
-from tests.backend.fitting.clip.test_clip import discs, scene
+from tests.backend.support.pictures import discs, rolling_ball
 
 SETTINGS = Settings(count=40, size=64, iterations=24, engine="cpu", threads=1)
-TARGET = scene(2, 3)
+TARGET = rolling_ball(2, 3)
 ROWS = ("x", "y", "scale", "aspect", "rotation", "opacity")
 
 

@@ -15,7 +15,8 @@ from backend.fitting import fit
 from backend.fitting.loop import FitResult, Observer
 from backend.job import Limits, Settings
 from backend.job.layout import Layout
-from backend.templates import Template, Templates
+from backend.templates import Templates
+from tests.backend.support.pictures import block, disc, picture
 
 SETTINGS = Settings(count=60, iterations=16, seed=1, threads=1, preview_seconds=0)
 ARRAYS = ("x", "y", "scale", "aspect", "rotation", "opacity", "color", "template", "level", "mirror", "locked")
@@ -87,20 +88,9 @@ CASES: dict[str, FitCase] = {
 }
 
 
-def picture(height: int, width: int) -> Tensor:
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    image = torch.stack([0.2 + 0.1 * x, 0.3 + 0.2 * y, 0.6 + 0.2 * x])
-    image[:, (x + 0.2) ** 2 + (y - 0.1) ** 2 < 0.2] = torch.tensor([0.8, 0.2, 0.1])[:, None]
-    image[:, (x > 0.4) & (y < -0.3)] = 0.05
-    return image
-
-
 def stamps(case: FitCase) -> Templates:
-    y, x = (np.mgrid[:32, :32] + 0.5) / 16 - 1
-    alpha = np.rint(np.clip((0.95 - np.hypot(x, y)) * 16, 0, 1) * 255)
-    rgba = np.dstack([*[np.full((32, 32), c) for c in (40, 90, 200)], alpha]).astype(np.uint8)
-    disc = Template("disc", rgba, case.mode, 0.4, case.limits)
-    return Templates([disc, Template("bar", np.full((8, 32, 4), 255, np.uint8), limits=case.limits)])
+    round_ = disc(color=(40, 90, 200), mode=case.mode, blend=0.4, limits=case.limits)
+    return Templates([round_, block(8, 32, "bar", limits=case.limits)])
 
 
 def start_of(case: FitCase) -> Layout:

@@ -1,0 +1,60 @@
+"""Stamps and targets of tests, drawn by formulas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backend.job import Limits
+from backend.templates import Template, Templates
+
+
+def soft_disc(height: int, width: int, edge: float, slope: int = 3) -> NDArray[np.uint8]:
+    """A disc that is cut by no side, soft over so many texels, on two slopes of colour: [height, width, 4]."""
+    y, x = np.mgrid[:height, :width]
+    distance = np.hypot(x - (width - 1) / 2, y - (height - 1) / 2)
+    alpha = np.clip((min(height, width) / 2 - 1 - distance) / edge, 0, 1) * 255
+    return np.dstack([x * slope, y * slope, 255 - x, alpha]).astype(np.uint8)
+
+
+def disc(size: int = 32, color: tuple[int, int, int] = (0, 0, 0), **options: Any) -> Template:
+    """A round stamp with a smooth edge, of one colour."""
+    y, x = (np.mgrid[:size, :size] + 0.5) / size * 2 - 1
+    alpha = np.rint(np.clip((0.95 - np.hypot(x, y)) * size / 2, 0, 1) * 255)
+    return Template("disc", np.dstack([np.full((size, size, 3), color), alpha]).astype(np.uint8), **options)
+
+
+def discs(limits: Limits | None = None) -> Templates:
+    """A white disc that touches the sides, as the only stamp."""
+    rows, columns = np.mgrid[:32, :32] - 15.5
+    alpha = np.clip(16.0 - np.hypot(rows, columns), 0.0, 1.0) * 255
+    rgba = np.dstack([np.full((32, 32, 3), 255.0), alpha]).astype(np.uint8)
+    return Templates([Template("disc", rgba, limits=limits or Limits())])
+
+
+def block(height: int, width: int, name: str = "block", **options: Any) -> Template:
+    """A white rectangle without an edge."""
+    return Template(name, np.full((height, width, 4), 255, np.uint8), **options)
+
+
+def picture(height: int = 48, width: int = 48) -> Tensor:
+    """A red disc and a dark corner on a slope of blue: nothing like the white canvas. [3, height, width]"""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    image = torch.stack([0.2 + 0.1 * x, 0.3 + 0.2 * y, 0.6 + 0.2 * x])
+    image[:, (x + 0.2) ** 2 + (y - 0.1) ** 2 < 0.2] = torch.tensor([0.8, 0.2, 0.1])[:, None]
+    image[:, (x > 0.4) & (y < -0.3)] = 0.05
+    return image
+
+
+def rolling_ball(frame: int, seed: int = 0, height: int = 48, width: int = 64) -> Tensor:
+    """A bright ball that rolls to the right before a still, uneven wall: [3, height, width]."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 6, 8, generator=generator) * 0.5
+    wall = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")[0]
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    inside = ((rows - 30).square() + (columns - 10 - 4 * frame).square()).sqrt() < 8
+    return torch.where(inside, torch.tensor([0.9, 0.8, 0.2])[:, None, None], wall)
