@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ..operators.stamps.thumbnails import THUMBNAILS
@@ -12,7 +14,7 @@ _ICONS = {"FONT": "OUTLINER_OB_FONT", "CURVE": "OUTLINER_OB_CURVE", "EMPTY": "OU
 
 
 class DIFFBMP_UL_stamps(bpy.types.UIList):
-    def draw_item(
+    def draw_item(  # type: ignore[override]
         self,
         context: bpy.types.Context,
         layout: bpy.types.UILayout,
@@ -25,14 +27,10 @@ class DIFFBMP_UL_stamps(bpy.types.UIList):
         row = layout.row(align=True)
         row.active = item.use
         thumbnail = THUMBNAILS.icon(item)
-        if self.layout_type == "GRID":
-            row.alignment = "CENTER"
         if thumbnail:
-            row.label(text="" if self.layout_type == "GRID" else item.name, icon_value=thumbnail)
+            row.label(text=item.name, icon_value=thumbnail)
         else:
-            row.label(text="" if self.layout_type == "GRID" else item.name, icon=_icon(item))
-        if self.layout_type == "GRID":
-            return
+            row.label(text=item.name, icon=_icon(item))
         if item.own:
             row.label(icon="OPTIONS")
         row.prop(item, "use", text="")
@@ -127,7 +125,7 @@ def _draw_list(layout: bpy.types.UILayout, stamps: bpy.types.PropertyGroup) -> N
     column.operator("diffbmp.use_stamps", text="", icon="CHECKBOX_DEHLT").action = "NONE"
 
 
-def _icon(stamp: bpy.types.PropertyGroup) -> str:
+def _icon(stamp: bpy.types.PropertyGroup) -> Any:
     if stamp.text:
         return "OUTLINER_OB_FONT"
     if stamp.image:
