@@ -58,12 +58,12 @@ def _speed(file: Path | None, tell: Callable[[str], None]) -> dict[str, Any]:
     try:
         from ..engines.cuda.gpu import find_gpu
 
-        found = find_gpu()
+        card = find_gpu()
     except UserError as error:
         return {**results, "gpu": {"cause": error.message}}
     from . import gpu
 
-    results["gpu"] = gpu.run(found, tell)
+    results["gpu"] = gpu.run(card, tell)
     gpu.keep(results["gpu"], file or gpu.RESULTS)
     return results
 
