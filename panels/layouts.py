@@ -22,7 +22,7 @@ def draw_sentence(layout: bpy.types.UILayout, text: str, icon: str, width: float
     column.scale_y = 0.8
     letters = max(12, int(width / scale / _CHARACTER) - 8)
     for number, line in enumerate(textwrap.wrap(text, letters)):
-        column.label(text=line, icon="BLANK1" if number else icon)  # type: ignore[arg-type]
+        column.label(text=line, icon="BLANK1" if number else icon)
 
 
 def draw_notice(layout: bpy.types.UILayout, width: float) -> None:

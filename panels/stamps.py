@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 
 from ..operators.stamps.thumbnails import THUMBNAILS
@@ -125,7 +123,7 @@ def _draw_list(layout: bpy.types.UILayout, stamps: bpy.types.PropertyGroup) -> N
     column.operator("diffbmp.use_stamps", text="", icon="CHECKBOX_DEHLT").action = "NONE"
 
 
-def _icon(stamp: bpy.types.PropertyGroup) -> Any:
+def _icon(stamp: bpy.types.PropertyGroup) -> str:
     if stamp.text:
         return "OUTLINER_OB_FONT"
     if stamp.image:

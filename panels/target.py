@@ -27,7 +27,7 @@ class DIFFBMP_PT_target(Sidebar, bpy.types.Panel):
             layout.template_ID(target, "image", open="image.open", text="Image")
             row = layout.row(align=True)
             for source, icon in (("VIEWPORT", "VIEW3D"), ("RENDER", "RENDER_RESULT"), ("VIEWER", "NODE_COMPOSITING")):
-                row.operator("diffbmp.capture_target", text=source.title(), icon=icon).source = source  # type: ignore[arg-type]
+                row.operator("diffbmp.capture_target", text=source.title(), icon=icon).source = source
         if can_move(context.scene):
             _draw_clip(layout, target, settings.clip)
         layout.prop(target, "aspect")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mypy.maptype import map_instance_to_supertype
-from mypy.nodes import ARG_POS, Argument, FuncDef, Var
-from mypy.plugin import AttributeContext, ClassDefContext, FunctionContext, MethodContext, Plugin
+from mypy.nodes import ARG_POS, Argument, FuncDef, StrExpr, Var
+from mypy.plugin import AttributeContext, ClassDefContext, FunctionContext, MethodContext, MethodSigContext, Plugin
 from mypy.plugins.common import add_attribute_to_class, add_method_to_class
 from mypy.types import AnyType, CallableType, Instance, NoneType, TupleType, Type, TypeOfAny, UnionType, get_proper_type
 
@@ -86,6 +86,16 @@ def _item(context: MethodContext) -> Type:
     return context.default_return_type  # of a datablock's own properties
 
 
+def _any_icon(context: MethodSigContext) -> CallableType:
+    """Of the interface: the stubs know icons by their names, which are checked where they are literal."""
+    signature = context.default_signature
+    types = [
+        ANYTHING if name == "icon" and given and not isinstance(given[0], StrExpr) else kind
+        for name, kind, given in zip(signature.arg_names, signature.arg_types, context.args, strict=True)
+    ]
+    return signature.copy_modified(arg_types=types)
+
+
 def _present(context: AttributeContext) -> Type:
     found = get_proper_type(context.default_attr_type)
     items: Sequence[Type] = found.items if isinstance(found, UnionType) else [found]
@@ -120,6 +130,9 @@ class BlenderTypes(Plugin):
         if fullname in ANSWERING:
             return lambda _: ANYTHING
         return _item if fullname.startswith("bpy.types.") and fullname.endswith(".get") else None
+
+    def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], CallableType] | None:
+        return _any_icon if fullname.startswith("bpy.types.UILayout.") else None
 
 
 def plugin(_: str) -> type[Plugin]:
