@@ -45,7 +45,7 @@ def draw_notice(layout: bpy.types.UILayout, width: float) -> None:
     row.operator("diffbmp.copy_report", icon="COPYDOWN")
 
 
-class Sidebar:
+class Sidebar(bpy.types.Panel):
     """The place of a panel: the tab DiffBMP of the 3D view's sidebar."""
 
     bl_space_type = "VIEW_3D"

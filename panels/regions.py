@@ -14,7 +14,7 @@ from .look import draw_look
 
 
 class DIFFBMP_UL_regions(bpy.types.UIList):
-    def draw_item(
+    def draw_item(  # type: ignore[override]
         self,
         context: bpy.types.Context,
         layout: bpy.types.UILayout,
@@ -72,12 +72,12 @@ class _OfRegion(Sidebar):
         return active_region(context.scene) is not None
 
     def draw_header(self, context: bpy.types.Context) -> None:
-        self.layout.enabled = RUN.task is None  # type: ignore[attr-defined]
-        self.layout.prop(active_region(context.scene), self.switch, text="")  # type: ignore[attr-defined]
+        self.layout.enabled = RUN.task is None
+        self.layout.prop(active_region(context.scene), self.switch, text="")
 
     def own_layout(self, context: bpy.types.Context, region: bpy.types.PropertyGroup) -> bpy.types.UILayout:
         """Greyed out where the region does as all do."""
-        layout = steering_layout(self.layout, context)  # type: ignore[attr-defined]
+        layout = steering_layout(self.layout, context)
         layout.active = getattr(region, self.switch)
         return layout
 

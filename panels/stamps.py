@@ -12,7 +12,7 @@ _ICONS = {"FONT": "OUTLINER_OB_FONT", "CURVE": "OUTLINER_OB_CURVE", "EMPTY": "OU
 
 
 class DIFFBMP_UL_stamps(bpy.types.UIList):
-    def draw_item(
+    def draw_item(  # type: ignore[override]
         self,
         context: bpy.types.Context,
         layout: bpy.types.UILayout,
@@ -25,14 +25,10 @@ class DIFFBMP_UL_stamps(bpy.types.UIList):
         row = layout.row(align=True)
         row.active = item.use
         thumbnail = THUMBNAILS.icon(item)
-        if self.layout_type == "GRID":
-            row.alignment = "CENTER"
         if thumbnail:
-            row.label(text="" if self.layout_type == "GRID" else item.name, icon_value=thumbnail)
+            row.label(text=item.name, icon_value=thumbnail)
         else:
-            row.label(text="" if self.layout_type == "GRID" else item.name, icon=_icon(item))
-        if self.layout_type == "GRID":
-            return
+            row.label(text=item.name, icon=_icon(item))
         if item.own:
             row.label(icon="OPTIONS")
         row.prop(item, "use", text="")

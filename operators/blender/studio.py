@@ -364,7 +364,7 @@ def _light(scene: bpy.types.Scene, lighting: str, source: bpy.types.Scene | None
         if source.world is not None:
             scene.world = source.world
         return
-    tree = empty_node_tree(scene.world)
+    tree = empty_node_tree(scene.world)  # type: ignore[arg-type]
     background = tree.nodes.new("ShaderNodeBackground")
     background.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
     output = tree.nodes.new("ShaderNodeOutputWorld")

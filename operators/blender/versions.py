@@ -10,7 +10,7 @@ def empty_node_tree(owner: bpy.types.Material | bpy.types.World) -> bpy.types.No
     if bpy.app.version < (5, 0):  # since then there always is one, and asking for it is deprecated
         owner.use_nodes = True
     owner.node_tree.nodes.clear()
-    return owner.node_tree
+    return owner.node_tree  # type: ignore[return-value]  # it is there
 
 
 def disable_texture_cache(render: bpy.types.RenderSettings) -> None:
@@ -28,7 +28,7 @@ def set_still_image(settings: bpy.types.ImageFormatSettings, alpha: bool = False
     settings.color_depth = "8"
 
 
-def channelbag_of(action: bpy.types.Action, owner: bpy.types.ID) -> bpy.types.ActionChannelbag:
+def channelbag_of(action: bpy.types.Action, owner: bpy.types.Object | bpy.types.NodeTree) -> bpy.types.ActionChannelbag:
     """Where the F-curves of an object or node tree are in an action: those of a slot of its own, which it is given."""
     slot = action.slots.new(id_type=owner.id_type, name=owner.name)
     layer = action.layers[0] if action.layers else action.layers.new("Layer")

@@ -151,6 +151,6 @@ def _losses(look: bpy.types.PropertyGroup) -> dict[str, float]:
     return {_MATCHES[look.match]: 1.0, **preferred}
 
 
-def _color(values: bpy.types.bpy_prop_array) -> Color:
+def _color(values: bpy.types.bpy_prop_array[float]) -> Color:
     red, green, blue = values
     return number(red), number(green), number(blue)

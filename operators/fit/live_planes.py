@@ -141,7 +141,7 @@ def _parts(scene: bpy.types.Scene) -> _Parts | None:
     """None where they are not there, or are no longer what they were."""
     shown = dense_object(scene)
     modifier = shown.modifiers.get(MODIFIER) if shown else None
-    if modifier is None or modifier.node_group is None:
+    if shown is None or modifier is None or modifier.node_group is None:
         return None
     nodes = modifier.node_group.nodes
     values = [nodes[name].inputs[socket].default_value for name, socket in SOURCES if name in nodes]

@@ -76,7 +76,7 @@ class Optimizing(Watching):
 
     if TYPE_CHECKING:
 
-        def report(self, kind: set[str], message: str) -> None:
+        def report(self, kind: object, message: str) -> None:
             """Blender's own."""
 
     def steps(self, scene: bpy.types.Scene, folder: Path) -> Steps:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import bpy
 import numpy as np
@@ -114,7 +114,7 @@ def _plain_pixels(
     return cropped(render_silhouette(_objects(source), _camera(source, scene), *size), scene, size != (width, height))
 
 
-def _chosen(source: bpy.types.PropertyGroup, name: str) -> bpy.types.ID:
+def _chosen(source: bpy.types.PropertyGroup, name: str) -> Any:
     """The datablock of one of its pointers, which have the names of the sources."""
     chosen = getattr(source, name)
     if chosen is None:

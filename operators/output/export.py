@@ -95,7 +95,7 @@ _RANGE = ("use_range", "first_frame", "last_frame")
 _CLIP = ("clip", *_RANGE)
 
 
-class _Export(ExportOptions, Watching, ExportHelper):
+class _Export(ExportOptions, Watching, ExportHelper, bpy.types.Operator):
     """An operator that exports to one kind of format."""
 
     filter_glob: StringProperty(options={"HIDDEN"})

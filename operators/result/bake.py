@@ -32,7 +32,7 @@ def bake(scene: bpy.types.Scene) -> bpy.types.Scene:
     kinds = {part: number for number, part in enumerate(dict.fromkeys(shown))}
     mesh = _joined(layout, list(kinds), np.array([kinds[part] for part in shown], np.int32), spread, scene.name)
     for part in kinds:
-        mesh.materials.append(_of_geometry(part.materials[0]))
+        mesh.materials.append(_of_geometry(part.materials[0]))  # type: ignore[arg-type]
     baked = make_scene(layout, f"{scene.name} mesh", scene.cycles.samples, spread)
     collection = bpy.data.collections.new(mesh.name)
     collection.objects.link(bpy.data.objects.new(mesh.name, mesh))

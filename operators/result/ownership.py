@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import bpy
 
@@ -59,7 +60,7 @@ def take_out(scene: bpy.types.Scene, into: bpy.types.Collection) -> set[bpy.type
     return parts
 
 
-def _move(items: list[bpy.types.ID], into: bpy.types.bpy_prop_collection) -> None:
+def _move(items: list[Any], into: bpy.types.CollectionObjects | bpy.types.CollectionChildren) -> None:
     for item in items:
         if item.name not in into:
             into.link(item)

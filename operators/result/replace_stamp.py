@@ -89,7 +89,7 @@ def _averaged(pixels: FloatArray, size: int) -> FloatArray:
     return np.diff(at, axis=0) * (size / len(pixels))
 
 
-def _stamps(operator: bpy.types.Operator, context: bpy.types.Context) -> list[tuple[str, str, str]]:
+def _stamps(operator: bpy.types.Operator, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
     """The stamps of the scene, to choose from."""
     layout = stored_layout(context.scene) if context else None
     specs = layout.templates if layout else []

@@ -79,10 +79,10 @@ class _Builder:
         share.node.use_clamp = True
         primitive = self.attribute(PRIMITIVE, "INT")
         self.next()
-        positions = (
+        start, end = (
             self.integer("ADD", self.integer("MULTIPLY", frame, self.count), primitive) for frame in (first, second)
         )
-        return (*positions, share)
+        return start, end, share
 
     def both(
         self, name: str, kind: str, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket

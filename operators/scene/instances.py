@@ -133,7 +133,7 @@ def make_cache(name: str, moves: Transforms) -> bpy.types.Object:
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(moves.rotation.size)
     for attribute, kind in ((SHAPE, "FLOAT_VECTOR"), (TINT, "FLOAT_VECTOR"), (OPACITY, "FLOAT")):
-        mesh.attributes.new(attribute, kind, "POINT")
+        mesh.attributes.new(attribute, kind, "POINT")  # type: ignore[arg-type]
     set_cache(mesh, moves)
     return bpy.data.objects.new(name, mesh)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from .storage import KEY, LIVE
@@ -12,7 +14,7 @@ def show_scene(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
 
     Back in another scene, the views are as they were.
     """
-    show_scene_in(context.window, scene)
+    show_scene_in(context.window, scene)  # type: ignore[arg-type]
 
 
 def show_scene_in(window: bpy.types.Window, scene: bpy.types.Scene) -> None:
@@ -28,7 +30,7 @@ def _is_ours(scene: bpy.types.Scene) -> bool:
     return KEY in scene or LIVE in scene
 
 
-_VIEWS: dict[int, tuple[str, str]] = {}
+_VIEWS: dict[int, tuple[Any, Any]] = {}
 """The perspective and the shading of the views that show a scene that was built, as they were before."""
 
 

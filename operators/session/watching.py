@@ -53,7 +53,7 @@ class Watching:
             return self._wait(task)
         manager = context.window_manager
         self.slot.timer = manager.event_timer_add(TIMER_SECONDS, window=context.window)
-        manager.modal_handler_add(self)
+        manager.modal_handler_add(self)  # type: ignore[arg-type]
         redraw()
         return {"RUNNING_MODAL"}
 

@@ -87,7 +87,9 @@ class _Coloring(bpy.types.Operator):
 
     region: IntProperty(name="Region", description="The region whose palette it is, -1 = of none", default=-1, min=-1)
 
-    def colors(self, context: bpy.types.Context) -> bpy.types.bpy_prop_collection | None:
+    def colors(
+        self, context: bpy.types.Context
+    ) -> "bpy.types.bpy_prop_collection_idprop[bpy.types.PropertyGroup] | None":
         """The palette's colors; None, and reported, where there is no such region."""
         settings = context.scene.diffbmp
         if self.region < 0:

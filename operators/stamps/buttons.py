@@ -14,7 +14,7 @@ from .properties import SPLITS, add_sources, refresh
 from .sources import Source, image_source, object_sources, text_sources
 from .thumbnails import draw_thumbnails
 
-PICTURES = (*bpy.path.extensions_image, ".svg")
+PICTURES = (*bpy.path.extensions_image, ".svg")  # type: ignore[attr-defined]
 """Suffixes of the files that are taken from a folder."""
 
 

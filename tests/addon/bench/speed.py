@@ -120,7 +120,7 @@ def _live(folder: Path) -> Iterator[tuple[str, float]]:
     layout.save(folder)
     steps = [_seconds(lambda: LIVE_PLANES.follow(source, folder))]
     while LIVE_PLANES._steps is not None:
-        steps.append(_seconds(lambda: LIVE_PLANES.follow(source, folder)))
+        steps.append(_seconds(lambda: LIVE_PLANES.follow(source, folder)))  # type: ignore[unreachable]
     LIVE_PLANES.end()
     yield "1,000 planes while it runs: the longest step", max(steps)
 

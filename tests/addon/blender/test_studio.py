@@ -168,7 +168,7 @@ def test_a_silhouette_is_the_disc_that_it_is() -> None:
 
 def test_an_object_stamp_is_one_render_of_few_samples() -> None:
     samples: list[int] = []
-    bpy.app.handlers.render_post.append(lambda scene, _: samples.append(scene.cycles.samples))
+    bpy.app.handlers.render_post.append(lambda scene, _: samples.append(scene.cycles.samples))  # type: ignore[misc]
     bpy.ops.mesh.primitive_monkey_add()
     try:
         small, large = (work_of(partial(render_objects, [bpy.context.object], size)) for size in (64, 256))

@@ -76,7 +76,7 @@ def test_undo_ends_the_reading_of_the_scene() -> None:
     RUN.task = other
     bpy.ops.ed.undo_push(message="something")
     for handler in bpy.app.handlers.undo_pre:
-        handler(bpy.context.scene, None)
+        handler(bpy.context.scene, None)  # type: ignore[call-arg]
     assert other.state == "cancelled"
     assert not other.job.exists()
     optimize._listen_for_undo(False)

@@ -45,7 +45,7 @@ def random_layout(
     generator = np.random.default_rng(seed)
     specs, bitmaps = [], {}
     for index, (name, w, h) in enumerate(STAMPS):
-        specs.append(TemplateSpec(f"templates/{index:03d}_{name}.png", name, mode, blend, w, h))  # type: ignore[arg-type]
+        specs.append(TemplateSpec(f"templates/{index:03d}_{name}.png", name, mode, blend, w, h))
         for u, v, size in ((0, 0, (w, h)), (2, 0, (w // 2, h)), (1, 2, (round(w / 2**0.5), h // 2))):
             bitmaps[index, u, v] = stamp(*size, generator)
     keys = np.array(sorted(bitmaps))[generator.integers(0, len(bitmaps), count)]
