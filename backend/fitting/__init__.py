@@ -15,10 +15,13 @@ from ..engines.threads import torch_threads
 from ..job import Layout, Settings, UserError
 from ..losses import Loss
 from ..templates import Templates
+from .clock import Clock
 from .default.descent import DefaultDescent
+from .descent import Descent
 from .goal import Goal, goal_of
-from .loop import Clock, Descent, FitResult, Observer, descend
+from .loop import FitResult, descend
 from .paper.descent import PaperDescent
+from .reporter import Observer
 
 
 def fit(

@@ -83,7 +83,8 @@ class Optimizer:
 
     def limit_colors(self) -> None:
         """From now on the palette's colours are those that are drawn."""
-        self._limited, self._params = True, None
+        if not self._limited:
+            self._limited, self._params = True, None
 
     def move(self, position: Tensor) -> None:
         """Puts the primitives at these positions [N, 2], px."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..engines.interface import Placement
 from ..job import Layout, Settings, TemplateSpec, UserError
 from ..rendering import layout_tensors
 from ..templates import Templates
@@ -54,6 +55,11 @@ class Primitives:
 
     def to(self, device: torch.device) -> Primitives:
         return Primitives(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+    def placement(self, templates: Templates, bias: float) -> Placement:
+        """How the engines draw them, with mip levels of so many texels a canvas pixel."""
+        level = templates.choose_levels(self.template, self.params[:, 2], self.params[:, 3], bias)
+        return Placement(self.template, level, self.mirror)
 
     def rearranged(self, order: Tensor, template: Tensor, mirror: Tensor) -> Primitives:
         """New ones with these templates [K] and mirrors [K] in front of those at `order` (index), without params."""

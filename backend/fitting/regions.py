@@ -20,8 +20,9 @@ from ..templates import Templates
 from . import fit
 from .constraints.spacing import check_spacing
 from .constraints.usage import capacities, divided
-from .loop import FitResult, Observer, Snapshot
+from .loop import FitResult
 from .primitives import template_specs
+from .reporter import Observer, Snapshot
 
 CONTAINMENT = 2.0
 """Paint outside of a region weighs so many times as much as that outside of a mask: it covers another region.

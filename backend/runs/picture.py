@@ -12,8 +12,9 @@ from ..control import Control
 from ..engines import make_rasterizer
 from ..engines.choice import choose_engine
 from ..fitting import fit
-from ..fitting.loop import FitResult, Observer, Snapshot
+from ..fitting.loop import FitResult
 from ..fitting.regions import Region, fit_regions, shown
+from ..fitting.reporter import Observer, Snapshot
 from ..job import Done, Job, Layout, Log, Progress, Settings
 from ..layouts.animate import course
 from ..layouts.result_folder import ResultFolder

@@ -21,7 +21,7 @@ from ...templates import Templates
 from .. import fit_goal
 from ..goal import Goal
 from ..judge import Judge
-from ..loop import Snapshot
+from ..reporter import Snapshot
 from .assembly import Shot, assembled, names_of, posed
 from .context import Context
 from .refinement import Refinement

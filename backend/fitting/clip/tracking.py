@@ -293,7 +293,7 @@ class FrameDescent:
         tracker.latest.params[self._who] = self._optimizer.encoded.cpu()
         stays = tracker.identities.locked[self._who] | (tracker.latest.fade[self._who] < 1)
         removal, leaving = scores.removal.masked_fill(self._there(stays), math.inf).sort(stable=True)
-        choice = Choice(context.templates, context.limits, context.capacities.float(), context.palette)
+        choice = Choice(context.templates, context.limits, context.capacities, context.palette)
         search = CandidateSearch(
             context.rasterizer,
             self._aim.target,

@@ -9,7 +9,7 @@ colour that suits it best, in closed form, and with it its exact gain. The best 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -56,12 +56,16 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Choice:
-    """What candidates may be. All but the shares are on the engine's device."""
+    """What primitives may be."""
 
     templates: Templates
     limits: StampLimits
-    shares: Tensor  # [T] by which templates are drawn, on the CPU
+    capacities: Tensor  # [T] how many there may be of each template, and how often it is drawn; always on the CPU
     palette: Tensor | None = None  # [P, 3] display-encoded
+
+    def to(self, device: torch.device) -> Choice:
+        palette = None if self.palette is None else self.palette.to(device)
+        return replace(self, limits=self.limits.to(device), palette=palette)
 
 
 def exchange(
@@ -180,13 +184,13 @@ class CandidateSearch:
 
     def _varied(self, some: Candidates, reach: float) -> tuple[Tensor, Tensor, Tensor]:
         """Params, templates and mirrors near those of some candidates."""
-        count, shares = len(some.gain), self._choice.shares
+        count = len(some.gain)
         params, template = some.params.clone(), some.template
         params[:, :2] += 0.6 * reach * some.params[:, 2:3] * self._normal(count, 2)
         params[:, 2] *= (0.6 * reach * self._normal(count)).exp()
         params[:, 3] *= (reach * self._normal(count)).exp()
         params[:, 4] += 1.2 * reach * self._normal(count)
-        if len(shares) > 1:
+        if len(self._choice.templates) > 1:
             other = self._templates(count)
             template = torch.where(self._uniform(count) < 0.3, other, template)
         mirror = some.mirror & self._choice.limits.may_mirror[template]
@@ -232,7 +236,8 @@ class CandidateSearch:
         return moved(torch.randn(*shape, generator=self._generator), self._device)
 
     def _templates(self, count: int) -> Tensor:
-        drawn = torch.multinomial(self._choice.shares, count, replacement=True, generator=self._generator)
+        shares = self._choice.capacities.float()
+        drawn = torch.multinomial(shares, count, replacement=True, generator=self._generator)
         return moved(drawn, self._device)
 
 

@@ -23,7 +23,7 @@ from .start import PaperStart
 
 
 class PaperDescent:
-    """See fitting.Descent."""
+    """The recipe `paper` at work: see fitting.descent.Descent."""
 
     def __init__(self, goal: Goal, templates: Templates, settings: Settings, start: Layout | None) -> None:
         """Raises UserError for settings that the recipe does not know."""

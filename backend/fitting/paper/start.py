@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ...pictures.filters import box_mean
 from ...templates import Templates
 from ..primitives import Primitives
 
@@ -110,8 +110,8 @@ def local_variance(
     unit: float,  # px
 ) -> Tensor:
     """Of the pixels around each, the channels added up, relative to the greatest: [H, W] in [0, 1]."""
-    radius = max(1, round(WINDOW_RADIUS * unit))
-    mean, mean_square = _box_mean(image, radius), _box_mean(image.square(), radius)
+    side = 2 * max(1, round(WINDOW_RADIUS * unit)) + 1
+    mean, mean_square = box_mean(image, side), box_mean(image.square(), side)
     variance = (mean_square - mean.square()).clamp_min(0.0).sum(0)
     return variance / variance.max().clamp_min(1e-12)
 
@@ -124,10 +124,3 @@ def sample(density: Tensor, count: int, generator: torch.Generator) -> Tensor:
     waiting = torch.empty(len(possible)).exponential_(generator=generator) / density[possible]
     drawn = possible[waiting.topk(rest, largest=False).indices]
     return torch.cat([possible.repeat(rounds), drawn])
-
-
-def _box_mean(image: Tensor, radius: int) -> Tensor:
-    """Over the window that lies in the image: [C, H, W]. Rows, then columns: two short sums for a long one."""
-    side = 2 * radius + 1
-    across = F.avg_pool2d(image[None], (1, side), 1, (0, radius), count_include_pad=False)
-    return F.avg_pool2d(across, (side, 1), 1, (radius, 0), count_include_pad=False)[0]
