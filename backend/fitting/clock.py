@@ -1,4 +1,4 @@
-"""The time of a fit."""
+"""The clock of a fit."""
 
 from __future__ import annotations
 

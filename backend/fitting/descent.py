@@ -1,4 +1,4 @@
-"""What a recipe is to the loop of a fit."""
+"""The interface between a recipe and the loop of a fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Descent(Protocol):
         ...
 
     def accepts(self, loss: float) -> bool:
-        """Whether a state of this loss can be the result. Raises UserError where the loss itself is to blame."""
+        """Says whether a state of this loss can be the result. Raises UserError where the loss itself is to blame."""
         ...
 
     def advance(self, progress: float) -> None:
@@ -27,12 +27,12 @@ class Descent(Protocol):
 
     @property
     def phase(self) -> int:
-        """Of the latest loss: losses of one phase compare, and those of a later one are of a picture more finished."""
+        """The phase of the latest loss: losses compare within one, and a later one is of a picture more finished."""
         ...
 
     @property
     def primitives(self) -> Primitives:
-        """As they were evaluated, colours display-encoded; later steps leave them as they are."""
+        """The primitives as they were evaluated, colours display-encoded; later steps leave them as they are."""
         ...
 
     def finished(self, primitives: Primitives) -> Primitives:
@@ -40,7 +40,7 @@ class Descent(Protocol):
         ...
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
-        """Their image [3, H, W] on the settings' background, display-encoded, and its PSNR in dB."""
+        """The image of primitives [3, H, W] on the settings' background, display-encoded, and its PSNR in dB."""
         ...
 
     def layout(self, primitives: Primitives) -> Layout: ...

@@ -14,7 +14,7 @@ from .reporter import Observer, Reporter
 
 @dataclass
 class FitResult:
-    """What a fit has found."""
+    """The result of a fit."""
 
     layout: Layout  # its templates' files are left empty: they are the caller's to fill in
     loss: float  # over the noise canvas

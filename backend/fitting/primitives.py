@@ -26,7 +26,7 @@ class Primitives:
 
     @classmethod
     def new(cls, params: Tensor, template: Tensor) -> Primitives:
-        """Neither mirrored nor locked, all of region 0."""
+        """New primitives, neither mirrored nor locked, all of region 0."""
         no = torch.zeros_like(template, dtype=torch.bool)
         return cls(params, template, no, no.clone(), torch.zeros_like(template, dtype=torch.int32), no.clone())
 
@@ -57,7 +57,7 @@ class Primitives:
         return Primitives(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
     def placement(self, templates: Templates, bias: float) -> Placement:
-        """How the engines draw them, with mip levels of so many texels a canvas pixel."""
+        """The placement by which engines draw them, with mip levels of `bias` texels a canvas pixel."""
         level = templates.choose_levels(self.template, self.params[:, 2], self.params[:, 3], bias)
         return Placement(self.template, level, self.mirror)
 

@@ -15,7 +15,7 @@ from ..engines.interface import AdamRule
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a layout is started and improved."""
+    """The constants by which a layout is started and improved."""
 
     loss: str = "mse"  # what PSNR measures; "l1" costs half a dB of it
 
@@ -96,11 +96,11 @@ class Recipe:
         )
 
     def momentum_in(self, iterations: int) -> float:
-        """In a fit of so many steps."""
+        """The momentum in a fit of so many steps."""
         return max(self.least_momentum, min(self.momentum, 1.0 - 1.0 / (self.memory * iterations)))
 
     def adam_rule(self, spacing: float, iterations: int) -> AdamRule:
-        """For a fit of so many steps, on primitives of this mean spacing, px."""
+        """The rule of Adam for a fit of so many steps, on primitives of this mean spacing, px."""
         return AdamRule(
             momentum=self.momentum_in(iterations),
             second_momentum=self.second_momentum,

@@ -1,4 +1,4 @@
-"""The best state of a fit."""
+"""The record of the best state of a fit."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Record:
         """The latest that was read."""
 
     def add(self, loss: Tensor) -> None:
-        """The state that the descent has evaluated, and its loss."""
+        """Adds the state that the descent has evaluated, and its loss."""
         self._unread.append(_State(self._descent.primitives, loss, self._descent.phase))
-        # The first one tells early what goes wrong; on a CPU there is nothing to wait for.
+        # The first one shows early what goes wrong; on a CPU there is nothing to wait for.
         if self._best is None or loss.device.type == "cpu":
             self.read()
 
@@ -60,6 +60,6 @@ class Record:
 
     @property
     def best(self) -> tuple[Primitives, float]:
-        """All losses read: the best primitives, and their loss. Where no loss was finite, the latest ones."""
+        """The best primitives, and their loss, of all states. Where no loss was finite, the latest ones."""
         self.read()
         return (self._best or self._latest).primitives, self._least

@@ -1,4 +1,4 @@
-"""What is seen of a fit while it runs."""
+"""Reports on a fit while it runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Observer = Callable[[Snapshot], None]
 
 
 class Reporter:
-    """Tells the observer of the steps, with a preview when one is due."""
+    """Reports the steps to the observer, with a preview when one is due."""
 
     def __init__(self, descent: Descent, clock: Clock, settings: Settings, observer: Observer | None) -> None:
         self._descent, self._clock, self._settings, self._observer = descent, clock, settings, observer
@@ -68,7 +68,7 @@ class Reporter:
         self._observer(snapshot)
 
     def _records(self, progress: float) -> bool:
-        """Whether the next picture of the recording is due; they lie densely at first, when most happens."""
+        """Says whether the next picture of the recording is due: they are dense at first, when most happens."""
         last = self._settings.recording - 1  # which is the result
         if self._recorded >= last or progress < (self._recorded / last) ** 2:
             return False

@@ -74,7 +74,7 @@ class _Scale:
 
 
 class _Similarity(torch.autograd.Function):
-    """Written out, this takes a third of the time that autograd needs."""
+    """The similarity of an image to a scale, its gradient written out: a third of the time that autograd needs."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, scale: _Scale, luminance: bool) -> Tensor:
@@ -106,7 +106,7 @@ class _Similarity(torch.autograd.Function):
 
 
 def _blurred(planes: Tensor) -> Tensor:
-    """[C, H, W] to [C, H - 10, W - 10]: only windows that lie inside."""
+    """The means of planes [C, H, W] over the windows that lie inside: [C, H - 10, W - 10]."""
     return window_sums(planes, _WINDOW)
 
 

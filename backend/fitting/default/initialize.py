@@ -99,7 +99,7 @@ def initialize(
 
 
 def contrast_density(image: Tensor, count: int, recipe: Recipe) -> Tensor:
-    """How densely primitives are wanted: [H, W] float64, not normalized, greater than 0 everywhere."""
+    """The density at which primitives are wanted: [H, W] float64, not normalized, greater than 0 everywhere."""
     height, width = image.shape[1:]
     spacing = math.sqrt(height * width / count)
     window = 2 * round(recipe.contrast_window * spacing / 2) + 1
@@ -143,7 +143,7 @@ def hilbert_order(height: int, width: int) -> Tensor:
 
 
 def _normalized(density: Tensor) -> Tensor:
-    """Sums to 1; even where there was nothing at all."""
+    """The density scaled to sum to 1; an even one where it was 0 all over."""
     total = density.sum()
     return density / total if total > 0 else torch.full_like(density, 1.0 / density.numel())
 
@@ -161,7 +161,7 @@ def _local_means(image: Tensor, rows: Tensor, columns: Tensor, radius: Tensor) -
 
 
 def _blurred(image: Tensor, sigma: float) -> Tensor:
-    """Nearly Gaussian: three box means of together this variance. [H, W]"""
+    """A nearly Gaussian blur of an image [H, W]: three box means of together this variance."""
     side = 2 * round(math.sqrt(4.0 * sigma**2 + 1.0) / 2 - 0.5) + 1
     for _ in range(3):
         image = box_mean(image[None], side)[0]

@@ -43,7 +43,7 @@ class Population:
         self._columns = locked_columns(settings.locked)
         self._lock(primitives.locked)
         self.replaceable = int((~primitives.kept).sum())
-        """How many of them may leave."""
+        """The number of primitives that may leave."""
         self._optimizer = Optimizer(
             self._primitives.params,
             self._bounds(),
@@ -63,7 +63,7 @@ class Population:
         return self._optimizer.encoded
 
     def drawn(self, bias: float) -> tuple[Tensor, Placement]:
-        """What is to be drawn: params [N, 9], colours as composited, and the placement by texels a pixel."""
+        """Params [N, 9] as they are drawn, colours as composited, and the placement for `bias` texels a pixel."""
         params = self._optimizer.params
         return params, self.at(params).placement(self._choice.templates, bias)
 
@@ -72,7 +72,7 @@ class Population:
         return replace(self._primitives, params=params)
 
     def limit_colors(self) -> None:
-        """From now on only the palette's colours are drawn."""
+        """Draws only the palette's colours from now on."""
         self._optimizer.limit_colors()
 
     def load(self, iteration: Iteration) -> None:
@@ -94,7 +94,7 @@ class Population:
         self._arrange(spread)
 
     def settled(self, primitives: Primitives) -> Primitives:
-        """Some state of them with the spacing kept exactly."""
+        """A state of the primitives with the spacing kept exactly."""
         if self._spacing <= 0:
             return primitives
         position = self._apart(primitives.params, settle)
@@ -161,6 +161,6 @@ class Population:
         return moved(torch.stack([x, y], 1), self._device)
 
     def _bounds(self) -> Bounds:
-        """What the stamps' limits and the recipe's allow."""
+        """The bounds by the stamps' limits and the recipe's."""
         own = self._choice.limits.bounds(self._primitives.template)
         return bounded(own, self._recipe, *self._canvas)

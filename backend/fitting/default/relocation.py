@@ -28,7 +28,7 @@ from .orientation import Edges, long_axes
 
 @dataclass
 class Candidates:
-    """M primitives that might be."""
+    """M primitives that might be added."""
 
     params: Tensor  # [M, 9] colours display-encoded: those that suit best
     template: Tensor  # [M] int64
@@ -56,7 +56,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Choice:
-    """What primitives may be."""
+    """The primitives to choose from: templates, their limits and capacities, the palette."""
 
     templates: Templates
     limits: StampLimits
@@ -80,7 +80,7 @@ def exchange(
     spacing: float = 0.0,  # px
     positions: Tensor | None = None,  # [N, 2] px, where there is a spacing
 ) -> tuple[Tensor, Tensor]:
-    """Which primitives are replaced by which candidates: indices of both [P], on the CPU."""
+    """Chooses the primitives that are replaced, and by which candidates: indices of both [P], on the CPU."""
     where = found.params[:0, :2] if positions is None else positions
     loss, cost, leaving, template, gain, of_found, place, where = fetched(
         loss, cost, leaving, template, found.gain, found.template, found.params[:, :3], where
@@ -123,7 +123,7 @@ class CandidateSearch:
         self._color_weight = weight.expand(3, -1, -1).contiguous()
 
     def find(self, scores: Scores, places: int, bias: float) -> Candidates:
-        """Candidates for so many places, several for each, on top of the picture that the scores are of.
+        """Finds candidates for so many places, several for each, on top of the picture that the scores are of.
 
         bias: texels a pixel of the picture, for their mip levels.
         """
@@ -202,7 +202,7 @@ class CandidateSearch:
         return self._choice.limits.bounds(template).clamp(params)
 
     def _judged(self, params: Tensor, template: Tensor, mirror: Tensor, scores: Scores, bias: float) -> Candidates:
-        """With the best colours, and the gain: exact in display space, in linear light to first order."""
+        """Candidates with the best colours and their gains: exact in display space, in linear light to first order."""
         placement = self._placement(params, template, mirror, bias)
         solutions = self._rasterizer.solve_on_top(params, placement, scores.image, self._composited, self._color_weight)
         palette = self._choice.palette
@@ -215,7 +215,7 @@ class CandidateSearch:
         return Candidates(params, template, mirror, solutions.gain(color))
 
     def _exact(self, some: Candidates, scores: Scores, bias: float) -> Candidates:
-        """The same with exact gains."""
+        """The same candidates with exact gains."""
         if not self._linear:
             return some
         placement = self._placement(some.params, some.template, some.mirror, bias)
@@ -242,7 +242,7 @@ class CandidateSearch:
 
 
 def _running_sum(plane: Tensor) -> Tensor:
-    """Of a plane [H, W], row after row: [H * W] float64."""
+    """The running sum of a plane [H, W], row after row: [H * W] float64."""
     # In short scans: on a GPU a long one adds in another order each time, and so does that of a single row or column.
     rows = plane.cumsum(1, dtype=torch.float64)
     ends = rows[:, -1:].repeat(1, 2).cumsum(0)[:, :1]
@@ -250,6 +250,6 @@ def _running_sum(plane: Tensor) -> Tensor:
 
 
 def _squared_slope(light: Tensor) -> Tensor:
-    """Squared derivative of color.encode, to 4 %: midway, it makes of a squared error of light that which is seen."""
+    """The squared derivative of color.encode, to 4 %: midway, it turns a squared error of light into the seen one."""
     # The straight part near black is as steep as the curve where it begins.
     return light.clamp_min(0.0031308).pow_(2.0 / 2.4 - 2.0).mul_((1.055 / 2.4) ** 2)

@@ -1,4 +1,4 @@
-"""What of a fit depends on how far it has come."""
+"""The schedule of the recipe `default`: everything that depends on progress."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..recipe import Recipe
 
 @dataclass(frozen=True)
 class Moment:
-    """How a fit works at one of its steps."""
+    """The values of a schedule at one step."""
 
     shrink: int  # canvas pixels to a pixel of the picture that is worked on: a power of two
     bias: float  # texels a canvas pixel, by which mip levels are chosen

@@ -15,7 +15,7 @@ from .schedule import Moment
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a step needs of the primitives, as they were evaluated."""
+    """A population as it was evaluated, and the gradient and scores for its next step."""
 
     loss: Tensor  # [] float64
     params: Tensor  # [N, 9] colours display-encoded

@@ -1,4 +1,4 @@
-"""The descent of the recipe `paper`: see fitting.paper."""
+"""The descent of the recipe `paper`; its constants are in fitting.paper."""
 
 from __future__ import annotations
 
