@@ -24,7 +24,7 @@ from ..engines.cuda.gpu import Gpu
 from ..engines.cuda.rasterizer import CudaRasterizer
 from ..engines.interface import AdamRule, Iteration, Variables
 from ..fitting import fit
-from ..fitting.loop import Snapshot
+from ..fitting.reporter import Snapshot
 from ..job import Settings, UserError
 from ..templates import Template, Templates
 from .speed import Scene

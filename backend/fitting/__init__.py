@@ -15,10 +15,13 @@ from ..engines.threads import torch_threads
 from ..job import Layout, Settings, UserError
 from ..losses import Loss
 from ..templates import Templates
+from .clock import Clock
 from .default.descent import DefaultDescent
+from .descent import Descent
 from .goal import Goal, goal_of
-from .loop import Clock, Descent, FitResult, Observer, descend
+from .loop import FitResult, descend
 from .paper.descent import PaperDescent
+from .reporter import Observer
 
 
 def fit(
@@ -38,7 +41,7 @@ def fit(
 
     weight says where the target counts; primitives are kept out of where it is 0. importance says how much an error
     matters there, relative to other places; the result is judged without it. What is hidden does not count, nor need it
-    stay clear where weight is greater than 0. The recipe paper takes no notice of it.
+    stay clear where weight is greater than 0. The recipe paper ignores it.
     With settings.transparent, target has straight colours, and weight is the alpha that the result is to have, on any
     canvas; the recipe paper fits the target over the settings' background, and weight is only that.
     start is a layout to continue from (its first frame): its primitives and their order are kept, their number too, and
@@ -72,7 +75,7 @@ def fit_goal(
     observer: Observer | None = None,
     control: Control | None = None,
 ) -> FitResult:
-    """The fit of what has been checked."""
+    """Finds the layout for a goal, which says all that `fit` takes as tensors, checked."""
     # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
     with torch.no_grad(), torch_threads(1):
         clock = Clock(settings)

@@ -1,4 +1,4 @@
-"""What a fit is to look like."""
+"""The goal of a fit: the picture to reach."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def goal_of(
     settings: Settings,
     loss: Loss | None = None,
 ) -> Goal:
-    """Of what fit was given, once it is checked."""
+    """The goal for a target, its planes, and the settings, all of them checked."""
     weight, hidden, straight = planes["mask"], planes["hidden part"], None
     if weight is None and hidden is not None:
         weight = torch.ones_like(hidden)
@@ -43,7 +43,7 @@ def goal_of(
 
 @dataclass(frozen=True)
 class Goal:
-    """What a fit is to look like, and how that is judged."""
+    """The picture that a fit is to reach, and how closeness to it is judged."""
 
     target: Tensor  # [3, H, W] display-encoded
     weight: Tensor | None = None  # [H, W] from 0 = stays clear to 1 = counts fully
@@ -63,12 +63,12 @@ class Goal:
 
     @property
     def seen(self) -> Tensor | None:
-        """What of the weight is seen: [H, W], None = everything alike; raises UserError where it is 0 all over."""
+        """The weight that is seen: [H, W], None = all pixels alike. Raises UserError where it is 0 all over."""
         return None if self.weight is None else self.weights
 
     @property
     def weights(self) -> Tensor:
-        """What of the weight is seen: [H, W]; raises UserError where it is 0 all over."""
+        """The weight that is seen: [H, W]. Raises UserError where it is 0 all over."""
         weight = torch.ones_like(self.target[0]) if self.weight is None else self.weight
         if self.hidden is not None:
             weight = weight * (1.0 - self.hidden)
@@ -78,12 +78,12 @@ class Goal:
 
     @property
     def blank(self) -> bool:
-        """Whether all of it is to stay clear."""
+        """True where the whole canvas is to stay clear."""
         return self.weight is not None and not bool((self.weight > 0).any())
 
     @property
     def counts(self) -> bool:
-        """Whether any of it does."""
+        """True where any pixel counts."""
         if self.weight is None:
             return self.hidden is None or bool((self.hidden < 1).any())
         return bool((self.weight if self.hidden is None else self.weight * (1.0 - self.hidden)).any())
@@ -92,11 +92,11 @@ class Goal:
         return self._mapped(lambda planes: planes.to(device))
 
     def shrunk(self, factor: int) -> Goal:
-        """The same for a picture that is smaller by this factor."""
+        """The same goal for a picture that is smaller by this factor."""
         return self._mapped(lambda planes: shrunk(planes, factor))
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Goal:
-        """The same with another target and other planes; change takes and gives [C, H, W]."""
+        """The same goal with target and planes changed; change takes and gives [C, H, W]."""
         planes = {name: getattr(self, name) for name in ("weight", "importance", "hidden")}
         planes = {name: None if plane is None else change(plane[None])[0] for name, plane in planes.items()}
         straight = None if self.straight is None else change(self.straight)

@@ -1,4 +1,4 @@
-"""How close a fit is to its goal, on the real background."""
+"""The judge of a fit: how close it is to its goal, on the real background."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ NOISE_OFFSETS = 4096
 """Places at which the noise may start: more than a usual fit has steps."""
 NOISE_STRIDE = 16  # numbers: a step of whole cache lines
 OPEN_CONTRAST = 8.0
-"""How much stronger the noise is where the canvas shows through the goal: errors of alpha then count for more.
+"""Factor on the noise where the canvas shows through the goal: errors of alpha then count for more.
 
 The PSNR of 600 stamps in a photograph that is cut out, shown on white, black and a grey checkerboard, differs by up to
 0.4 dB with 1, 0.33 dB with 3 and 0.26 dB with 8 or with noise that is 0 or 1; the PSNR itself is the same.
@@ -45,12 +45,12 @@ class NoiseCanvas:
         self._generator = generator
 
     def restarted(self, generator: torch.Generator) -> NoiseCanvas:
-        """The same random numbers, cut by another generator."""
+        """A canvas of the same random numbers, cut by another generator."""
         result = copy(self)
         result._generator = generator
         return result
 
     def draw(self) -> Tensor:
-        """[3, H, W] in the compositing space, not to be written to."""
+        """A new canvas [3, H, W] in the compositing space, not to be written to."""
         offset = NOISE_STRIDE * int(torch.randint(NOISE_OFFSETS, (), generator=self._generator))
         return self._field[offset : offset + math.prod(self._shape)].view(self._shape)

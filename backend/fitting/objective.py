@@ -1,4 +1,4 @@
-"""What a fit descends: the loss of the primitives over a canvas that is new noise in every step.
+"""The objective of a fit: the loss of the primitives over a canvas that is new noise in every step.
 
 On a fixed canvas a fit lets that canvas shine through wherever it happens to suit, and the result falls apart on any
 other. Noise suits nowhere, so the primitives learn to cover.
@@ -42,7 +42,7 @@ class _Open:
 
     def over_background(self, image: Tensor, canvas: Tensor) -> Tensor:
         """An image [3, H, W] that was drawn over a canvas, with the background in what of it is to be seen."""
-        # Not cut off at 0: what covers too much must be told so on a dark background, too.
+        # Not cut off at 0: what covers too much must have an error on a dark background, too.
         return image + self.share * (self._background - canvas)
 
 
@@ -129,7 +129,7 @@ class Objective:
         limited: bool,
         scored: bool,
     ) -> tuple[Tensor, Tensor, Scores | None]:
-        """A whole step of an iteration for engines_loss: see Iteration.run. The scores are of "mse", as above."""
+        """Makes a whole step of an iteration for engines_loss: see Iteration.run. The scores are of "mse", as above."""
         canvas = self._noise.draw()
         target, scores = self._target_over(canvas), None
         whole = scored and self._fused == "mse"
@@ -187,7 +187,7 @@ class Objective:
         return value, self._rasterizer.backward(params, placement, canvas, of_image, of_alpha)
 
     def _add_regularization(self, params: Tensor, placement: Placement, gradient: Tensor) -> Tensor:
-        """The regularizers' value; adds their gradient to that of params."""
+        """Adds the regularizers' gradient to that of params, and returns their value."""
         leaf = params.detach().requires_grad_()
         with torch.enable_grad():
             stamps = Stamps.of(leaf, placement.template, self._templates, *self._canvas)

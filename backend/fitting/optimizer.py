@@ -48,7 +48,7 @@ class Optimizer:
 
     @property
     def encoded(self) -> Tensor:
-        """[N, 9]; later steps leave it as it is."""
+        """The params [N, 9] with display-encoded colours; later steps leave them as they are."""
         if self._encoded is None:
             free = self._encoded = self.variables.free
             if self._palette is not None:
@@ -60,7 +60,7 @@ class Optimizer:
 
     @property
     def params(self) -> Tensor:
-        """[N, 9]; later steps leave it as it is."""
+        """The params [N, 9] that are drawn, colours as composited; later steps leave them as they are."""
         if self._params is None:
             self._params = self.encoded if self._limited else self.variables.free
             if self._linear:
@@ -82,8 +82,9 @@ class Optimizer:
         self._place(self._bounded(_stepped(variables.free, step)))
 
     def limit_colors(self) -> None:
-        """From now on the palette's colours are those that are drawn."""
-        self._limited, self._params = True, None
+        """Draws only the palette's colours from now on."""
+        if not self._limited:
+            self._limited, self._params = True, None
 
     def move(self, position: Tensor) -> None:
         """Puts the primitives at these positions [N, 2], px."""
@@ -103,9 +104,9 @@ class Optimizer:
         self._place(self._bounded(both))
 
     def adopt(self, variables: Variables) -> None:
-        """Goes on from these variables; to be called again whenever somebody else has changed them.
+        """Continues from these variables; to be called again whenever somebody else has changed them.
 
-        What encoded and params were until then may have changed with them.
+        Tensors that encoded and params gave until then may have changed with them.
         """
         self.variables = variables
         self._encoded = self._params = None
@@ -114,7 +115,7 @@ class Optimizer:
         self.adopt(replace(self.variables, free=free))
 
     def _bounded(self, free: Tensor) -> Tensor:
-        """These, but the ones that are frozen as they were."""
+        """These params [N, 9] within their bounds, and the frozen ones as they were."""
         own = self.variables
         bounds = Bounds(own.low, own.high, self._bounded_rotation)
         return torch.where(own.frozen, own.free, bounds.clamp(free))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..engines.interface import Placement
 from ..job import Layout, Settings, TemplateSpec, UserError
 from ..rendering import layout_tensors
 from ..templates import Templates
@@ -25,7 +26,7 @@ class Primitives:
 
     @classmethod
     def new(cls, params: Tensor, template: Tensor) -> Primitives:
-        """Neither mirrored nor locked, all of region 0."""
+        """New primitives, neither mirrored nor locked, all of region 0."""
         no = torch.zeros_like(template, dtype=torch.bool)
         return cls(params, template, no, no.clone(), torch.zeros_like(template, dtype=torch.int32), no.clone())
 
@@ -54,6 +55,11 @@ class Primitives:
 
     def to(self, device: torch.device) -> Primitives:
         return Primitives(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+    def placement(self, templates: Templates, bias: float) -> Placement:
+        """The placement by which engines draw them, with mip levels of `bias` texels a canvas pixel."""
+        level = templates.choose_levels(self.template, self.params[:, 2], self.params[:, 3], bias)
+        return Placement(self.template, level, self.mirror)
 
     def rearranged(self, order: Tensor, template: Tensor, mirror: Tensor) -> Primitives:
         """New ones with these templates [K] and mirrors [K] in front of those at `order` (index), without params."""

@@ -15,7 +15,7 @@ from ..engines.interface import AdamRule
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a layout is started and improved."""
+    """The constants by which a layout is started and improved."""
 
     loss: str = "mse"  # what PSNR measures; "l1" costs half a dB of it
 
@@ -96,11 +96,11 @@ class Recipe:
         )
 
     def momentum_in(self, iterations: int) -> float:
-        """In a fit of so many steps."""
+        """The momentum in a fit of so many steps."""
         return max(self.least_momentum, min(self.momentum, 1.0 - 1.0 / (self.memory * iterations)))
 
     def adam_rule(self, spacing: float, iterations: int) -> AdamRule:
-        """For a fit of so many steps, on primitives of this mean spacing, px."""
+        """The rule of Adam for a fit of so many steps, on primitives of this mean spacing, px."""
         return AdamRule(
             momentum=self.momentum_in(iterations),
             second_momentum=self.second_momentum,
@@ -114,28 +114,6 @@ class Recipe:
             opacity_rate=self.opacity_rate,
             color_rate=self.color_rate,
         )
-
-    def rate_at(self, progress: float) -> float:
-        """Factor on all steps, after this share of the iterations."""
-        if progress <= self.hold:
-            return self.full_rate
-        wave = 0.5 * (1.0 + math.cos(math.pi * (progress - self.hold) / (1.0 - self.hold)))
-        return self.full_rate * (self.last_rate + (1.0 - self.last_rate) * wave)
-
-    def bias_at(self, progress: float) -> float:
-        """Texels a canvas pixel, after this share of the iterations."""
-        if progress >= self.soften_until:
-            return self.bias
-        return self.first_bias * (self.bias / self.first_bias) ** (progress / self.soften_until)
-
-    def shrink_at(self, progress: float, size: int, spacing: float) -> int:
-        """Canvas pixels to a pixel of the picture that is worked on: a power of two.
-
-        size: longer side of the canvas, px; spacing: mean of the primitives', px.
-        """
-        room = max(1.0, min(size / self.working_size, spacing / self.working_spacing))
-        octaves = math.ceil(math.floor(math.log2(room)) * (1.0 - progress / self.full_size_from))
-        return 1 << max(0, octaves)
 
 
 DEFAULT = Recipe()

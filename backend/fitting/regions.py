@@ -20,8 +20,9 @@ from ..templates import Templates
 from . import fit
 from .constraints.spacing import check_spacing
 from .constraints.usage import capacities, divided
-from .loop import FitResult, Observer, Snapshot
+from .loop import FitResult
 from .primitives import template_specs
+from .reporter import Observer, Snapshot
 
 CONTAINMENT = 2.0
 """Paint outside of a region weighs so many times as much as that outside of a mask: it covers another region.
@@ -98,13 +99,13 @@ def fit_regions(
 
 
 def shown(regions: Sequence[Region], weight: Tensor | None) -> Tensor:
-    """How much the pixels count to all regions together: [H, W]. weight [H, W]: None = all alike."""
+    """The weight of pixels to all regions together: [H, W]. weight [H, W]: None = all alike."""
     union = _covered(regions)[-1]
     return union if weight is None else union * weight
 
 
 def _covered(regions: Sequence[Region]) -> list[Tensor]:
-    """What each region and those in front of it cover together: planes [H, W]. Soft masks that touch leave no seam."""
+    """The planes [H, W] that each region and those in front cover together; soft masks that touch leave no seam."""
     masks = torch.stack([region.mask for region in regions])
     return list(masks.cumsum(0).clamp_max(1.0))
 
@@ -145,7 +146,7 @@ def stacked(layouts: list[Layout]) -> Layout:
 
 @dataclass(frozen=True)
 class Part:
-    """What a region is to show, and what of it lies beneath those in front."""
+    """The pixels that a region is to show, and the share of them that lies beneath those in front."""
 
     weight: Tensor  # [H, W] its pixels
     hidden: Tensor  # [H, W] share that is covered
@@ -156,7 +157,7 @@ class Part:
 
 
 def parts_of(regions: Sequence[Region], whole: Tensor, transparent: bool, *, strict: bool = True) -> list[Part]:
-    """Of regions, the front one first, on a canvas of which `whole` [H, W] counts, or is its alpha if transparent.
+    """The parts of regions, the front one first; `whole` [H, W] is the canvas's weight, or its alpha if transparent.
 
     Raises UserError where a region shows nothing, if `strict`.
     """
@@ -199,7 +200,7 @@ def settings_of(region: Region, settings: Settings, count: int) -> Settings:
 
 
 def counts_of(regions: Sequence[Region], planes: list[Tensor], count: int) -> list[int]:
-    """How many primitives each region gets: by shares, or where none is given by areas; one at least."""
+    """The number of primitives of each region: by shares, or where none is given by areas; one at least."""
     if count < len(regions):
         raise UserError(f"There are {len(regions)} regions, but only {count} primitives: ask for more")
     areas = torch.tensor([float(plane.double().sum()) for plane in planes], dtype=torch.float64)
@@ -223,7 +224,7 @@ class _Merge:
     done: list[Layout]
 
     def placed(self, layout: Layout) -> Layout:
-        """The region's own, with its number and with stamps as all regions count them."""
+        """A region's layout with its number, and with stamps as all regions count them."""
         template = np.array(self.stamps, np.int32)[layout.template]
         region = np.full_like(layout.region, self.region)
         return replace(layout, template=template, region=region, templates=template_specs(self.templates))
@@ -234,7 +235,7 @@ class _Merge:
 
 @dataclass
 class _Watch:
-    """Tells the observer of a whole fit about a region's."""
+    """Reports the fit of a region to the observer of the whole fit."""
 
     observer: Observer
     merge: _Merge
@@ -246,12 +247,12 @@ class _Watch:
         total = self.regions * snapshot.total
         step = min(self.region * snapshot.total + snapshot.step, total - (self.region + 1 < self.regions))
         left = self.regions - self.region - 1
-        told = replace(snapshot, step=step, total=total, seconds_left=snapshot.seconds_left * (left + 1))
+        report = replace(snapshot, step=step, total=total, seconds_left=snapshot.seconds_left * (left + 1))
         if snapshot.layout is not None:
-            told.layout = self.merge(snapshot.layout)
-            told.image = render_layout(
-                told.layout, self.merge.templates, engine=self.settings.engine, threads=self.settings.threads
+            report.layout = self.merge(snapshot.layout)
+            report.image = render_layout(
+                report.layout, self.merge.templates, engine=self.settings.engine, threads=self.settings.threads
             )[:3]
         if snapshot.current is not None:
-            told.current = self.merge(snapshot.current)
-        self.observer(told)
+            report.current = self.merge(snapshot.current)
+        self.observer(report)

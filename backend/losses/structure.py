@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import avg_pool2d, pad
 
+from ..pictures.filters import bell, window_sums
 from .images import ImageLoss
 
 RADIUS, SIGMA = 5, 1.5
@@ -20,8 +20,7 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 LEAST = 1e-3
 """Where structure is not like the target's at all its mean may be negative, of which there is no power."""
 
-_BELL = [math.exp(-0.5 * (shift / SIGMA) ** 2) for shift in range(-RADIUS, RADIUS + 1)]
-_WINDOW = [value / sum(_BELL) for value in _BELL]
+_WINDOW = bell(SIGMA, RADIUS)
 
 
 def ssim(target: Tensor, weight: Tensor) -> ImageLoss:
@@ -75,7 +74,7 @@ class _Scale:
 
 
 class _Similarity(torch.autograd.Function):
-    """Written out, this takes a third of the time that autograd needs."""
+    """The similarity of an image to a scale, its gradient written out: a third of the time that autograd needs."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, scale: _Scale, luminance: bool) -> Tensor:
@@ -107,16 +106,8 @@ class _Similarity(torch.autograd.Function):
 
 
 def _blurred(planes: Tensor) -> Tensor:
-    """[C, H, W] to [C, H - 10, W - 10]: only windows that lie inside."""
-    # Sums of shifted views take a fifth of the time of a convolution of so few channels.
-    height, width = (size - 2 * RADIUS for size in planes.shape[1:])
-    columns = planes[:, :height] * _WINDOW[0]
-    for shift in range(1, len(_WINDOW)):
-        columns.add_(planes[:, shift : shift + height], alpha=_WINDOW[shift])
-    result = columns[:, :, :width] * _WINDOW[0]
-    for shift in range(1, len(_WINDOW)):
-        result.add_(columns[:, :, shift : shift + width], alpha=_WINDOW[shift])
-    return result
+    """The means of planes [C, H, W] over the windows that lie inside: [C, H - 10, W - 10]."""
+    return window_sums(planes, _WINDOW)
 
 
 def _spread_out(planes: Tensor) -> Tensor:

@@ -1,33 +1,53 @@
-"""Filters of planes [H, W]."""
+"""Filters of planes [..., H, W]."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 
+def bell(sigma: float, reach: int, dtype: torch.dtype = torch.float64) -> list[float]:
+    """The weights of a Gaussian of this standard deviation, from -reach to reach px; they sum to 1.
+
+    dtype: in which they are computed, and so rounded.
+    """
+    offsets = torch.arange(-reach, reach + 1, dtype=dtype)
+    values = (-0.5 * (offsets / sigma) ** 2).exp()
+    return (values / values.sum()).tolist()
+
+
+def window_sums(planes: Tensor, weights: list[float], axes: Sequence[int] = (-2, -1)) -> Tensor:
+    """Weighted sums over the windows that lie inside the planes, along one axis after the other.
+
+    Each axis gets shorter by one less than there are weights.
+    """
+    # Sums of shifted views: a convolution of few channels takes several times as long.
+    for axis in axes:
+        size = planes.shape[axis] - len(weights) + 1
+        total = planes.narrow(axis, 0, size) * weights[0]
+        for shift, weight in enumerate(weights[1:], 1):
+            total.add_(planes.narrow(axis, shift, size), alpha=weight)
+        planes = total
+    return planes
+
+
 def gaussian(plane: Tensor, sigma: float) -> Tensor:
-    """Blurred by a Gaussian of this standard deviation, px; beyond its edges the plane is continued by them: [H, W]."""
+    """A plane [H, W] blurred by a Gaussian of this standard deviation, px; its edges continue it."""
     reach = math.ceil(3.0 * sigma)
-    offsets = torch.arange(-reach, reach + 1, dtype=plane.dtype)
-    bell = (-0.5 * (offsets / sigma) ** 2).exp()
-    shares = (bell / bell.sum()).tolist()
-    height, width = plane.shape
-    # Sums of shifted views: a convolution of one channel is several times slower.
-    wide = pad(plane[None, None], (reach, reach, 0, 0), mode="replicate")[0, 0]
-    rows = _weighted_sum([wide[:, shift : shift + width] for shift in range(len(shares))], shares)
-    tall = pad(rows[None, None], (0, 0, reach, reach), mode="replicate")[0, 0]
-    return _weighted_sum([tall[shift : shift + height] for shift in range(len(shares))], shares)
+    wide = pad(plane[None, None], (reach,) * 4, mode="replicate")[0, 0]
+    return window_sums(wide, bell(sigma, reach, plane.dtype), (-1, -2))
 
 
-def _weighted_sum(views: list[Tensor], shares: list[float]) -> Tensor:
-    result = views[0] * shares[0]
-    for view, share in zip(views[1:], shares[1:], strict=True):
-        result.add_(view, alpha=share)
-    return result
+def box_mean(planes: Tensor, side: int) -> Tensor:
+    """The mean over a square of odd side around every pixel, of what lies inside the planes [C, H, W]."""
+    half = side // 2
+    # Rows, then columns: two short sums for a long one.
+    across = avg_pool2d(planes[None], (1, side), 1, (0, half), count_include_pad=False)
+    return avg_pool2d(across, (side, 1), 1, (half, 0), count_include_pad=False)[0]
 
 
 def shrunk(planes: Tensor, factor: int) -> Tensor:

@@ -10,8 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from ..fitting import fit
-from ..fitting.loop import FitResult, Observer, Snapshot
+from ..fitting.loop import FitResult
 from ..fitting.regions import Region, fit_regions, shown
+from ..fitting.reporter import Observer, Snapshot
 from ..job import Layout, Log, Progress
 from ..layouts.animate import course
 from ..rendering import render_layout

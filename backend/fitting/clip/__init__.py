@@ -1,6 +1,6 @@
 """The fit of a clip: shot after shot, in each from frame to frame, and then all of its frames together.
 
-What was found is bit for bit the same for any number of threads, and where a fit goes on that was interrupted.
+The result is bit for bit the same for any number of threads, and for a fit that was interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...templates import Templates
 from .. import fit_goal
 from ..goal import Goal
 from ..judge import Judge
-from ..loop import Snapshot
+from ..reporter import Snapshot
 from .assembly import Shot, assembled, names_of, posed
 from .context import Context
 from .refinement import Refinement
@@ -33,7 +33,7 @@ STEP_SHARE = 1.25
 
 
 class Journal(Protocol):
-    """Keeps what was found, so that a fit that was interrupted goes on from there."""
+    """Keeps the frames and shots that are done, so that a fit that was interrupted resumes there."""
 
     def load(self, name: str) -> dict[str, Tensor] | None: ...
 
@@ -42,7 +42,7 @@ class Journal(Protocol):
 
 @dataclass
 class ClipSnapshot:
-    """How far the fit of a clip has come."""
+    """The progress of the fit of a clip."""
 
     step: int  # of `total`, in steps of one frame
     total: int
@@ -145,7 +145,7 @@ class _ClipFit:
 
     @property
     def seconds(self) -> float:
-        """Without pauses."""
+        """The time of the fit, without pauses."""
         return self._progress.seconds
 
     def run(self, start: Layout | None) -> list[Shot]:
@@ -163,7 +163,7 @@ class _ClipFit:
         return shots
 
     def _shot(self, begin: int, start: Layout | None) -> Shot:
-        """The shot that begins with this frame; its end is found on the way."""
+        """Fits the shot that begins with this frame; its end is found on the way."""
         name = f"shot_{begin:06d}"
         saved = self._load(name)
         if saved is not None:
@@ -187,7 +187,7 @@ class _ClipFit:
         return shot
 
     def _tracked(self, begin: int, start: Layout | None) -> Tracker:
-        """The shot's frames, one after the other."""
+        """Fits the shot's frames, one after the other."""
         finder = CutFinder(self._clip.cut)
         goal = self._goals[begin]
         finder.is_cut(goal.target)
@@ -207,7 +207,7 @@ class _ClipFit:
         return tracker
 
     def _first(self, begin: int, goal: Goal, start: Layout | None) -> Tracker:
-        """The shot's first frame: from the start, or by the recipe for still pictures."""
+        """Fits the shot's first frame: from the start, or by the recipe for still pictures."""
         name = f"frame_{begin:06d}"
         saved = self._load(name)
         if saved is not None:
@@ -243,7 +243,7 @@ class _ClipFit:
         return self._templates.choose_levels(shot.identities.template, scale, aspect, self.context.recipe.bias)
 
     def _goes_on(self, frame: int, steps: float, tracker: Tracker | None = None) -> bool:
-        """After so many steps on a frame. Waits where the fit is paused."""
+        """Counts steps on a frame, and waits while the fit is paused. Whether the fit continues."""
         self._progress.add(steps, frame, None if tracker is None else lambda: self._seen(frame, tracker))
         self._progress.exclude(self._control.wait())
         return not self._control.cancelled
@@ -282,7 +282,7 @@ class _Part(Sequence[Goal]):
 
 
 class _Progress:
-    """Counts steps and tells the observer of them."""
+    """Counts steps and reports them to the observer."""
 
     def __init__(self, frames: int, settings: Settings, clip: Clip, observer: Observer | None) -> None:
         self._each = clip.iterations + STEP_SHARE * clip.refinement
@@ -300,7 +300,7 @@ class _Progress:
         self._begin += seconds
 
     def passed(self, frames: int) -> None:
-        """These were done by an earlier run."""
+        """Counts frames that an earlier run has done."""
         self._done += frames * self._each
 
     def add(self, steps: float, frame: int, look: Callable[[], tuple[Tensor, float]] | None) -> None:

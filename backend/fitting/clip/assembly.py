@@ -1,4 +1,4 @@
-"""Between layouts and the poses of a shot."""
+"""Conversion between layouts and the poses of a shot."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Shot:
     poses: list[Pose]
 
     def packed(self) -> dict[str, Tensor]:
-        """All of it as named tensors."""
+        """The shot as named tensors."""
         poses = {name: torch.stack([getattr(pose, name) for pose in self.poses]) for name in names_of(Pose)}
         return {**poses, **vars(self.identities)}
 
@@ -40,7 +40,7 @@ def names_of(kind: type[Pose] | type[Identities]) -> list[str]:
 
 
 def posed(layout: Layout, context: Context) -> tuple[Identities, Pose]:
-    """The last frame of a layout as the first of a shot. What is not seen in it is known, but not seen."""
+    """The last frame of a layout as the first of a shot. Primitives that are unseen in it become unseen identities."""
     last = layout.only([len(layout.frames) - 1])
     # In the order of their identities.
     primitives = Primitives.from_layout(replace(last, depth=None), context.templates, context.height, context.width)

@@ -1,4 +1,4 @@
-"""What all frames of a clip's fit have in common."""
+"""Everything that the frames of a clip's fit share."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from ..recipe import DEFAULT, Recipe
 
 @dataclass(frozen=True)
 class Context:
+    """Everything that the frames of a clip's fit share: settings, limits, the engine, the noise."""
+
     templates: Templates
     settings: Settings
     clip: Clip
@@ -40,7 +42,7 @@ class Context:
 
     @classmethod
     def of(cls, goal: Goal, templates: Templates, settings: Settings, clip: Clip) -> Context:
-        """goal: that of the first frame."""
+        """The context for a clip whose first frame has this goal."""
         height, width = goal.target.shape[1:]
         recipe, linear = DEFAULT.continued(), settings.space == "linear"
         options = {"space": settings.space, "threads": settings.threads}
@@ -74,7 +76,7 @@ class Context:
 
     @property
     def fixed_columns(self) -> Tensor:
-        """What of the params never changes: [9] bool. Colours of a palette are chosen once for each appearance."""
+        """The columns of params that never change: [9] bool. Colours of a palette are chosen once per appearance."""
         columns = self.locked.clone()
         columns[6:] |= self.palette is not None
         return columns
@@ -95,22 +97,22 @@ class Context:
 
     @property
     def spacing(self) -> float:
-        """Mean, of the primitives, px."""
+        """The mean spacing of the primitives, px."""
         return math.sqrt(self.height * self.width / self.settings.count)
 
     def rule(self, steps: int) -> AdamRule:
         return self.recipe.adam_rule(self.spacing, steps)
 
     def bounds(self, template: Tensor) -> Bounds:
-        """Of primitives of these templates [N]."""
+        """The bounds of primitives of these templates [N], by the stamps' limits and the recipe's."""
         return bounded(self.limits.bounds(template), self.recipe, self.height, self.width)
 
     def generator(self, number: int) -> torch.Generator:
-        """Random numbers of their own for a part of the fit, the same whenever it is made."""
+        """A generator for one part of the fit, which gives the same random numbers whenever it is made."""
         return torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)
 
     def objective(self, goal: Goal, count: int, generator: torch.Generator) -> Objective:
-        """Of a goal on the engine's device, for so many primitives."""
+        """The objective of a goal on the engine's device, for so many primitives."""
         return Objective(
             self.rasterizer,
             goal,

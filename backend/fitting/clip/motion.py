@@ -1,4 +1,4 @@
-"""Where primitives are carried by the motion of the target."""
+"""The motion of the target, which carries primitives along."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def motion(before: Tensor, after: Tensor) -> Tensor:
 
 
 def _smooth(difference: Tensor) -> Tensor:
-    """The mean of its amounts [3, H, W] in the window: [H, W]."""
+    """The mean amount of a difference [3, H, W] in the window around each pixel: [H, W]."""
     return torch.from_numpy(cv2.blur(difference.abs().mean(0).numpy(), (WINDOW, WINDOW)))
 
 

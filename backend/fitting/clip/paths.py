@@ -27,7 +27,9 @@ class Paths:
 
     @classmethod
     def of(cls, begins: Tensor, rate: Tensor) -> Paths:
-        """begins: [F, N] bool, whether an appearance begins with this frame (all do with the first one).
+        """The paths of primitives that begin to be seen where `begins` says, on clocks that run by `rate`.
+
+        begins: [F, N] bool, whether an appearance begins with this frame (all do with the first one).
 
         rate: [F, N] knots to a frame by which the clock has gone on since the frame before, from 0 to 1.
         """
@@ -80,7 +82,7 @@ class Paths:
         return torch.stack([points[base + j] * weight[:, j : j + 1] for j in range(4)]).sum(0)
 
     def add(self, total: Tensor, values: Tensor, frame: int, who: Tensor | slice = slice(None)) -> None:
-        """The transposed: adds to total [K, C] what values [M, C] in a frame are to their control points."""
+        """The transpose of at(): adds to total [K, C] what values [M, C] in a frame are to their control points."""
         base, weight = self.base[frame, who], self.weight[frame, who]
         for j in range(4):
             total.index_add_(0, base + j, values * weight[:, j : j + 1])
@@ -93,7 +95,7 @@ class Paths:
         return result
 
     def unbent(self, bends: Tensor) -> Tensor:
-        """The transposed of bent()."""
+        """The transpose of bent(), on bends [K, C]."""
         inner = bends.masked_fill((self.first | self.last)[:, None], 0.0)
         result = -2.0 * inner
         result[:-1] += inner[1:]
@@ -139,7 +141,7 @@ _RIDGE = 1e-5
 _ROUNDS, _ACCURACY, _TINY = 60, 1e-12, 1e-30
 
 _TICKS = 840
-"""Of a clock between two knots: a number that the usual rates divide."""
+"""Steps of a clock from knot to knot: a number that the usual rates divide."""
 
 
 def _cubic(u: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Refinement:
     pinned: bool = False  # the first pose stays as it is
 
     def run(self, watch: Watch) -> list[Pose]:
-        """The poses on smooth paths; as far as it came where the watch says so."""
+        """The poses on smooth paths, after all rounds, or the ones done where the watch ends them."""
         device, rounds = self.context.device, self.context.clip.refinement
         paths = Paths.of(self._begins(), self._rates())
         points = paths.fitted([values.to(device) for values in self._unwound()])
@@ -100,7 +100,10 @@ class Refinement:
         return True
 
     def _add_frame(self, frame: int, number: int, free: Tensor, error: Tensor | None) -> Tensor | None:
-        """error: that of the frame before in this round, [3, H, W] as composited. Returns this one's."""
+        """Adds the gradient of one frame, and returns its error [3, H, W] as composited.
+
+        error: that of the frame before in this round.
+        """
         context, who = self.context, self._seen[frame]
         goal, factor = self.goals[frame].to(context.device), 1.0
         if not goal.counts:
@@ -131,14 +134,14 @@ class Refinement:
         self._gradient += self._paths.unbent(weight * self._paths.bent(free))
 
     def _begins(self) -> Tensor:
-        """Where an appearance begins: [F, N] bool. The depth is constant within one."""
+        """The frames with which an appearance begins: [F, N] bool. The depth is constant within one."""
         depth = torch.stack([pose.depth for pose in self.poses])
         begins = torch.ones_like(depth, dtype=torch.bool)
         begins[1:] = depth[1:] != depth[:-1]
         return begins
 
     def _rates(self) -> Tensor:
-        """Knots to a frame, before each frame: [F, N]."""
+        """The knots by which each path's clock advances to each frame: [F, N]."""
         clip = self.context.clip
         rates = torch.zeros(len(self.poses), len(self.identities.template))
         before = self.goals[0].target
@@ -162,5 +165,5 @@ class Refinement:
         return values
 
     def _frozen(self, paths: Paths) -> Tensor:
-        """[K, 9] bool"""
+        """The parameters of control points that stay as they are: [K, 9] bool."""
         return self.identities.locked[paths.owner][:, None] | self.context.fixed_columns

@@ -116,7 +116,7 @@ class _Chapter:
 
 
 def _watch(observer: Observer | None, number: int, regions: int) -> Observer | None:
-    """Tells the observer of all about the clip of one region."""
+    """Reports the clip of one region as a part of the whole to the observer."""
     if observer is None:
         return None
 

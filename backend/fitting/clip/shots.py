@@ -1,4 +1,4 @@
-"""Where a moving target is cut: the frames at which another shot begins."""
+"""Cuts of a moving target: the frames at which another shot begins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FLAT = 1.0 / 255.0
 
 
 class CutFinder:
-    """Compares each frame with the one before.
+    """Finds cuts by comparing each frame with the one before.
 
     Two frames of a shot have their large shapes in about the same places, so that their small grey pictures correlate:
     by 0.55 and more where half of the picture is covered by something that passes close to the camera, by 0.25 and less

@@ -1,4 +1,4 @@
-"""What of a moving target stays as it is: pixels that do not change, and the primitives that lie on no others."""
+"""Still parts of a moving target: pixels that do not change, and the primitives that lie on no others."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ WINDOW = 3
 
 
 class Stillness:
-    """Follows a target from frame to frame.
+    """Finds the pixels of a target that change from frame to frame.
 
     A pixel is compared with what it was when it last changed, so that a slow change is noticed as well.
     """
 
     def __init__(self, first: Tensor, threshold: float) -> None:
-        """first: [C, H, W], the first frame; all that matters of it. threshold: change of a pixel, of 1."""
+        """first: [C, H, W], the first frame, every plane that counts; threshold: change of a pixel, of 1."""
         self._settled, self._threshold = first.clone(), threshold
 
     def changed(self, frame: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def beneath(params: Tensor, plane: Tensor) -> Tensor:
 
 
 def _means(plane: Tensor, left: Tensor, right: Tensor, top: Tensor, bottom: Tensor) -> Tensor:
-    """Of a plane [H, W] in rectangles [N], px, of which one pixel at least lies in the plane: [N] float64."""
+    """The mean of a plane [H, W] in rectangles [N], px; one pixel at least is in the plane: [N] float64."""
     height, width = plane.shape
     # Sums over all that is above and to the left.
     sums = torch.zeros(height + 1, width + 1, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""From frame to frame of a shot: the primitives follow the target by small steps, and the useless ones go elsewhere.
+"""Tracking through a shot: frame by frame, primitives follow the target, and the useless ones go elsewhere.
 
 A primitive goes elsewhere unseen: its opacity falls to 0, its place changes while it is 0, and it rises again. What it
 leaves and what it goes to are parts of different frames, so there are some more identities than primitives that are
@@ -30,7 +30,7 @@ SEARCHES = (0.2, 0.4, 0.6)
 """Shares of a frame's steps after which primitives may go elsewhere."""
 
 PLACES = 0.15
-"""Of the primitives, at most as many may go elsewhere at a time."""
+"""Share of the primitives that may go elsewhere at a time, at most."""
 
 NEAR_LEVELS = 1
 """Mip levels by which that of an identity may differ from the one that its new size asks for."""
@@ -46,7 +46,7 @@ _LEAST_FADE = 1e-6
 
 @dataclass
 class Pose:
-    """The identities of a shot in one frame; they begin to be when they are first needed, so there are ever more."""
+    """The identities of a shot in one frame. New ones are added when they are first needed, so there are ever more."""
 
     params: Tensor  # [N, 9] colours display-encoded, opacity without its fade
     depth: Tensor  # [N] int64: the least is in front
@@ -56,7 +56,7 @@ class Pose:
 
 @dataclass
 class Identities:
-    """What of a shot's primitives is the same in all frames."""
+    """The properties of a shot's primitives that are the same in all frames."""
 
     template: Tensor  # [N] int64
     mirror: Tensor  # [N] bool
@@ -65,11 +65,11 @@ class Identities:
     locked: Tensor  # [N] bool
 
     def placement(self, who: Tensor) -> Placement:
-        """Of some of them [K]."""
+        """The placement of some of them [K]."""
         return Placement(self.template[who], self.level[who], self.mirror[who])
 
     def add(self, template: Tensor, mirror: Tensor, level: Tensor) -> None:
-        """New ones [K]."""
+        """Adds new identities [K], of no region and not locked."""
         new = {"template": template, "mirror": mirror, "level": level}
         new["region"], new["locked"] = torch.zeros_like(template).int(), torch.zeros_like(mirror)
         for name, values in new.items():
@@ -77,7 +77,7 @@ class Identities:
 
 
 def front_first(pose: Pose) -> Tensor:
-    """Which primitives are seen, the front one first: index [M]."""
+    """The primitives that are seen, the front one first: index [M]."""
     seen = (pose.fade > 0).nonzero()[:, 0]
     return seen[pose.depth[seen].argsort(stable=True)]
 
@@ -96,7 +96,7 @@ def steadied(goal: Goal, error: Tensor, context: Context) -> tuple[Goal, float]:
 
 
 class Tracker:
-    """Follows a shot. All tensors of its own are on the CPU."""
+    """Follows a shot from frame to frame. All tensors of its own are on the CPU."""
 
     def __init__(self, context: Context, identities: Identities, first: Pose, goal: Goal) -> None:
         """first: the shot's first frame, whose goal it is."""
@@ -106,14 +106,14 @@ class Tracker:
         self._stillness = Stillness(_compared(goal), context.clip.still)
         self._target = goal.target
         self.error = self._error_of(goal)
-        """Of the latest frame: [3, H, W] as composited, on the engine's device."""
+        """The error of the latest frame: [3, H, W] as composited, on the engine's device."""
 
     @property
     def latest(self) -> Pose:
         return self.poses[-1]
 
     def state(self) -> dict[str, Tensor]:
-        """All that follow() needs of the latest frame."""
+        """The tensors that follow() needs of the latest frame."""
         poses = {"now": self.latest} | ({"last": self.poses[-2]} if len(self.poses) > 1 else {})
         tensors = {f"{which}_{name}": values for which, pose in poses.items() for name, values in vars(pose).items()}
         return {**tensors, **vars(self.identities), "leaving": self.leaving}
@@ -149,7 +149,7 @@ class Tracker:
         self.error = self._error_of(goal)
 
     def leave(self, who: Tensor) -> None:
-        """These identities [K] begin to fade, with the latest frame."""
+        """Lets these identities [K] fade, beginning with the latest frame."""
         pose = self.latest
         self.leaving[who] = True
         pose.fade[who] = _vanished(pose.fade[who] - self._fade_step)
@@ -169,7 +169,7 @@ class Tracker:
         return who
 
     def finished(self) -> list[Pose]:
-        """All poses, of all identities: those that are not yet needed are unseen where they will be."""
+        """The poses of all frames, with all identities: before one is needed, it is unseen where it will be."""
         poses, later = [], self.latest
         for pose in reversed(self.poses):
             known = len(pose.params)
@@ -293,7 +293,7 @@ class FrameDescent:
         tracker.latest.params[self._who] = self._optimizer.encoded.cpu()
         stays = tracker.identities.locked[self._who] | (tracker.latest.fade[self._who] < 1)
         removal, leaving = scores.removal.masked_fill(self._there(stays), math.inf).sort(stable=True)
-        choice = Choice(context.templates, context.limits, context.capacities.float(), context.palette)
+        choice = Choice(context.templates, context.limits, context.capacities, context.palette)
         search = CandidateSearch(
             context.rasterizer,
             self._aim.target,
@@ -333,7 +333,7 @@ class FrameDescent:
         return self._context.bounds(self._there(self._tracker.identities.template[self._who]))
 
     def _frozen(self) -> Tensor:
-        """[K, 9] bool"""
+        """The params that stay as they are: [K, 9] bool."""
         tracker = self._tracker
         rows = (tracker.latest.still | tracker.identities.locked)[self._who]
         frozen = rows[:, None] | self._context.fixed_columns
@@ -350,6 +350,6 @@ def _vanished(fade: Tensor) -> Tensor:
 
 
 def _compared(goal: Goal) -> Tensor:
-    """All of a goal whose changes are seen: [C, H, W]."""
+    """The planes of a goal whose changes are seen: [C, H, W]."""
     planes = (goal.target, *(plane[None] for plane in (goal.weight, goal.hidden) if plane is not None))
     return torch.cat(planes)

@@ -1,1 +1,1 @@
-"""What a primitive may do: limits, palette, spacing, usage."""
+"""Constraints on primitives: limits, palette, spacing, usage."""

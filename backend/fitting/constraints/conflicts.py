@@ -1,4 +1,4 @@
-"""Which of many candidates for a place may not be accepted together, because they would lie on each other."""
+"""Conflicts: candidates that may not be accepted together, because they would lie on each other."""
 
 from __future__ import annotations
 

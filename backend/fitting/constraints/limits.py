@@ -1,4 +1,4 @@
-"""What the stamps' limits allow each primitive, as tensors."""
+"""The stamps' limits as bounds on the parameters of each primitive."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Bounds:
         return torch.minimum(torch.maximum(params, self.low), self.high)
 
     def _turned(self, rotation: Tensor) -> Tensor:
-        """The same directions, by that number of turns at which they are nearest to the middle of what is allowed."""
+        """The same directions, turned as often as brings them nearest to the middle of the allowed ones."""
         low, high = self.low[:, ROTATION], self.high[:, ROTATION]
         middle = 0.5 * (low + high)  # not a number where the rotation is free
         turns = ((rotation - middle) / (2.0 * math.pi)).round()
@@ -79,7 +79,7 @@ class StampLimits:
         self._low[:, 6:], self._high[:, 6:] = 0.0, 1.0
 
     def to(self, device: torch.device) -> StampLimits:
-        """The same for templates whose indices are on this device."""
+        """The same limits for templates whose indices are on this device."""
         result = copy.copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
@@ -87,7 +87,7 @@ class StampLimits:
         return result
 
     def bounds(self, template: Tensor) -> Bounds:
-        """Of primitives of these templates [N]. Their positions have none here: those are the recipe's."""
+        """The bounds of primitives of these templates [N]. Positions have none here: those are the recipe's."""
         return Bounds(self._low[template], self._high[template], self._any_bound)
 
     def scale_bounds(self, template: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,11 +95,11 @@ class StampLimits:
         return self._low[template, SCALE], self._high[template, SCALE]
 
     def opacity_bounds(self, template: Tensor) -> tuple[Tensor, Tensor]:
-        """[N], [N]"""
+        """The least and the greatest opacity of primitives of these templates [N]: [N], [N]."""
         return self._low[template, OPACITY], self._high[template, OPACITY]
 
     def random_rotation(self, template: Tensor, generator: torch.Generator) -> Tensor:
-        """Evenly distributed over what is allowed: [N], radians."""
+        """Rotations that are evenly distributed over the allowed ones: [N], radians."""
         low, high = self._low[template, ROTATION], self._high[template, ROTATION]
         free = self.free[template]
         start, span = low.masked_fill(free, 0.0), (high - low).masked_fill(free, 2.0 * math.pi)
@@ -107,7 +107,7 @@ class StampLimits:
         return torch.minimum(torch.maximum(rotation, low), high)
 
     def random_mirror(self, template: Tensor, generator: torch.Generator) -> Tensor:
-        """Every second of those that may be mirrored: [N] bool."""
+        """Mirrors every second primitive, on average, of those that may be mirrored: [N] bool."""
         if not self._any_mirrored:
             return torch.zeros(len(template), dtype=torch.bool, device=template.device)
         return self.may_mirror[template] & moved(torch.rand(len(template), generator=generator) < 0.5, template.device)
@@ -124,7 +124,7 @@ def bounded(own: Bounds, recipe: Recipe, height: int, width: int) -> Bounds:
 
 
 def locked_columns(locked: list[str]) -> Tensor:
-    """Which columns of params stay as they are at the start, from names of settings.LOCKABLE: [9] bool."""
+    """The columns of params that stay as they are at the start, from names of settings.LOCKABLE: [9] bool."""
     columns = torch.zeros(9, dtype=torch.bool)
     for name in locked:
         columns[list(_COLUMNS[name])] = True
@@ -132,7 +132,7 @@ def locked_columns(locked: list[str]) -> Tensor:
 
 
 def order_key(order: str, params: Tensor) -> Tensor | None:
-    """What params [N, 9] are sorted by, ascending, for the order "small_front" or "large_front": [N]. None for "free".
+    """The key by which params [N, 9] are sorted, ascending, for an order of settings.ORDERS: [N]. None for "free".
 
     Front first; by area, which for a template is scale squared, however it is stretched.
     """

@@ -1,4 +1,4 @@
-"""How often each stamp is used: its share, the number that it may not exceed, and no other repeated before all are."""
+"""Usage of stamps: the share of each, the most of each, and none repeated before all are used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IntArray = NDArray[np.int64]
 
 
 def capacities(templates: Templates, count: int, usage: str) -> Tensor:
-    """How many of `count` primitives may have each template: [T] int64.
+    """The number of primitives, out of `count`, that may have each template: [T] int64.
 
     usage "free": as many as its limits' `most` says. "shares": exactly as many as it must have, by its limits' `share`;
     they sum to count. What a stamp may not take because of its `most` goes to the others.
@@ -68,7 +68,7 @@ def match(
     capacity: Tensor,  # [T]
     conflicts: Conflicts,
 ) -> tuple[Tensor, Tensor]:
-    """Which primitives are to be replaced by which candidates: indices into loss [P] and into gain [P].
+    """Matches primitives that leave with candidates that replace them: indices into loss [P] and into gain [P].
 
     A candidate whose template has room takes the place of the least useful primitive that is left, any other that of
     the least useful one of its own template; in both cases only where it gains more than that one costs, and where it

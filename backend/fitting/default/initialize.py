@@ -14,16 +14,47 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...pictures.filters import shrunk
+from ...job import Layout, Settings
+from ...pictures.filters import box_mean, shrunk
 from ...templates import Templates
 from ..constraints.limits import StampLimits
+from ..constraints.usage import assign, check_usage
 from ..goal import Goal
 from ..primitives import Primitives
 from ..recipe import Recipe
+from .relocation import Choice
 
 LARGEST_RASTER = 2048
 FINEST_SPACING = 16.0
 """Limits of the raster on which density is worked out: its longer side, and its pixels to a mean spacing."""
+
+
+def first_primitives(
+    goal: Goal,
+    choice: Choice,
+    settings: Settings,
+    recipe: Recipe,
+    start: Layout | None,
+    generator: torch.Generator,
+) -> Primitives:
+    """The primitives that a fit begins with: new ones, or those of a layout behind settings.added new ones.
+
+    All is on the CPU. Raises UserError for a layout that does not go with the templates.
+    """
+    templates, capacity = choice.templates, choice.capacities
+    old, count = None, settings.count
+    if start is not None:
+        old, count = Primitives.from_layout(start, templates, *goal.target.shape[1:]), settings.added
+        check_usage(old.template, templates)
+        if count == 0:
+            return old
+        capacity = (capacity - old.template.bincount(minlength=len(templates))).clamp_min(0)
+    new = initialize(goal, templates, assign(capacity, count, generator), choice.limits, recipe, generator)
+    if old is None:
+        return new
+    # Not seen yet: at the first relocation they go where they help most.
+    new.params[:, 5] = 0.0
+    return new.before(old)
 
 
 def initialize(
@@ -34,7 +65,7 @@ def initialize(
     recipe: Recipe,
     generator: torch.Generator,
 ) -> Primitives:
-    """The primitives to start from."""
+    """New primitives of these templates, the small ones in front."""
     count = len(template)
     height, width = goal.target.shape[1:]
     shrink = math.ceil(max(height, width) / min(LARGEST_RASTER, FINEST_SPACING * math.sqrt(count)))
@@ -68,12 +99,12 @@ def initialize(
 
 
 def contrast_density(image: Tensor, count: int, recipe: Recipe) -> Tensor:
-    """How densely primitives are wanted: [H, W] float64, not normalized, greater than 0 everywhere."""
+    """The density at which primitives are wanted: [H, W] float64, not normalized, greater than 0 everywhere."""
     height, width = image.shape[1:]
     spacing = math.sqrt(height * width / count)
     window = 2 * round(recipe.contrast_window * spacing / 2) + 1
     window = max(window, 3)
-    mean, mean_square = _box_mean(image, window), _box_mean(image.square(), window)
+    mean, mean_square = box_mean(image, window), box_mean(image.square(), window)
     deviation = (mean_square - mean.square()).clamp_min(0.0).sum(0).sqrt()
     deviation = _blurred(deviation, recipe.density_blur * spacing).double() - recipe.contrast_floor
     density = deviation.clamp_min(0.0) ** recipe.contrast_exponent
@@ -112,7 +143,7 @@ def hilbert_order(height: int, width: int) -> Tensor:
 
 
 def _normalized(density: Tensor) -> Tensor:
-    """Sums to 1; even where there was nothing at all."""
+    """The density scaled to sum to 1; an even one where it was 0 all over."""
     total = density.sum()
     return density / total if total > 0 else torch.full_like(density, 1.0 / density.numel())
 
@@ -129,16 +160,9 @@ def _local_means(image: Tensor, rows: Tensor, columns: Tensor, radius: Tensor) -
     return result
 
 
-def _box_mean(image: Tensor, side: int) -> Tensor:
-    """Mean over a square of odd side around every pixel, of what lies inside the image: [C, H, W]."""
-    half = side // 2
-    across = F.avg_pool2d(image[None], (1, side), 1, (0, half), count_include_pad=False)
-    return F.avg_pool2d(across, (side, 1), 1, (half, 0), count_include_pad=False)[0]
-
-
 def _blurred(image: Tensor, sigma: float) -> Tensor:
-    """Nearly Gaussian: three box means of together this variance. [H, W]"""
+    """A nearly Gaussian blur of an image [H, W]: three box means of together this variance."""
     side = 2 * round(math.sqrt(4.0 * sigma**2 + 1.0) / 2 - 0.5) + 1
     for _ in range(3):
-        image = _box_mean(image[None], side)[0]
+        image = box_mean(image[None], side)[0]
     return image

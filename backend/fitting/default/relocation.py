@@ -9,7 +9,7 @@ colour that suits it best, in closed form, and with it its exact gain. The best 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ from .orientation import Edges, long_axes
 
 @dataclass
 class Candidates:
-    """M primitives that might be."""
+    """M primitives that might be added."""
 
     params: Tensor  # [M, 9] colours display-encoded: those that suit best
     template: Tensor  # [M] int64
@@ -56,12 +56,16 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Choice:
-    """What candidates may be. All but the shares are on the engine's device."""
+    """The primitives to choose from: templates, their limits and capacities, the palette."""
 
     templates: Templates
     limits: StampLimits
-    shares: Tensor  # [T] by which templates are drawn, on the CPU
+    capacities: Tensor  # [T] how many there may be of each template, and how often it is drawn; always on the CPU
     palette: Tensor | None = None  # [P, 3] display-encoded
+
+    def to(self, device: torch.device) -> Choice:
+        palette = None if self.palette is None else self.palette.to(device)
+        return replace(self, limits=self.limits.to(device), palette=palette)
 
 
 def exchange(
@@ -76,7 +80,7 @@ def exchange(
     spacing: float = 0.0,  # px
     positions: Tensor | None = None,  # [N, 2] px, where there is a spacing
 ) -> tuple[Tensor, Tensor]:
-    """Which primitives are replaced by which candidates: indices of both [P], on the CPU."""
+    """Chooses the primitives that are replaced, and by which candidates: indices of both [P], on the CPU."""
     where = found.params[:0, :2] if positions is None else positions
     loss, cost, leaving, template, gain, of_found, place, where = fetched(
         loss, cost, leaving, template, found.gain, found.template, found.params[:, :3], where
@@ -119,7 +123,7 @@ class CandidateSearch:
         self._color_weight = weight.expand(3, -1, -1).contiguous()
 
     def find(self, scores: Scores, places: int, bias: float) -> Candidates:
-        """Candidates for so many places, several for each, on top of the picture that the scores are of.
+        """Finds candidates for so many places, several for each, on top of the picture that the scores are of.
 
         bias: texels a pixel of the picture, for their mip levels.
         """
@@ -180,13 +184,13 @@ class CandidateSearch:
 
     def _varied(self, some: Candidates, reach: float) -> tuple[Tensor, Tensor, Tensor]:
         """Params, templates and mirrors near those of some candidates."""
-        count, shares = len(some.gain), self._choice.shares
+        count = len(some.gain)
         params, template = some.params.clone(), some.template
         params[:, :2] += 0.6 * reach * some.params[:, 2:3] * self._normal(count, 2)
         params[:, 2] *= (0.6 * reach * self._normal(count)).exp()
         params[:, 3] *= (reach * self._normal(count)).exp()
         params[:, 4] += 1.2 * reach * self._normal(count)
-        if len(shares) > 1:
+        if len(self._choice.templates) > 1:
             other = self._templates(count)
             template = torch.where(self._uniform(count) < 0.3, other, template)
         mirror = some.mirror & self._choice.limits.may_mirror[template]
@@ -198,7 +202,7 @@ class CandidateSearch:
         return self._choice.limits.bounds(template).clamp(params)
 
     def _judged(self, params: Tensor, template: Tensor, mirror: Tensor, scores: Scores, bias: float) -> Candidates:
-        """With the best colours, and the gain: exact in display space, in linear light to first order."""
+        """Candidates with the best colours and their gains: exact in display space, in linear light to first order."""
         placement = self._placement(params, template, mirror, bias)
         solutions = self._rasterizer.solve_on_top(params, placement, scores.image, self._composited, self._color_weight)
         palette = self._choice.palette
@@ -211,7 +215,7 @@ class CandidateSearch:
         return Candidates(params, template, mirror, solutions.gain(color))
 
     def _exact(self, some: Candidates, scores: Scores, bias: float) -> Candidates:
-        """The same with exact gains."""
+        """The same candidates with exact gains."""
         if not self._linear:
             return some
         placement = self._placement(some.params, some.template, some.mirror, bias)
@@ -232,12 +236,13 @@ class CandidateSearch:
         return moved(torch.randn(*shape, generator=self._generator), self._device)
 
     def _templates(self, count: int) -> Tensor:
-        drawn = torch.multinomial(self._choice.shares, count, replacement=True, generator=self._generator)
+        shares = self._choice.capacities.float()
+        drawn = torch.multinomial(shares, count, replacement=True, generator=self._generator)
         return moved(drawn, self._device)
 
 
 def _running_sum(plane: Tensor) -> Tensor:
-    """Of a plane [H, W], row after row: [H * W] float64."""
+    """The running sum of a plane [H, W], row after row: [H * W] float64."""
     # In short scans: on a GPU a long one adds in another order each time, and so does that of a single row or column.
     rows = plane.cumsum(1, dtype=torch.float64)
     ends = rows[:, -1:].repeat(1, 2).cumsum(0)[:, :1]
@@ -245,6 +250,6 @@ def _running_sum(plane: Tensor) -> Tensor:
 
 
 def _squared_slope(light: Tensor) -> Tensor:
-    """Squared derivative of color.encode, to 4 %: midway, it makes of a squared error of light that which is seen."""
+    """The squared derivative of color.encode, to 4 %: midway, it turns a squared error of light into the seen one."""
     # The straight part near black is as steep as the curve where it begins.
     return light.clamp_min(0.0031308).pow_(2.0 / 2.4 - 2.0).mul_((1.055 / 2.4) ** 2)

@@ -50,7 +50,7 @@ PAPER_CLEAR = replace(PAPER, clear=True, opacity_rate=0.5)
 
 
 def paper_recipe(weight: Tensor | None) -> PaperRecipe:
-    """For a target that counts where weight [H, W] is not 0."""
+    """The recipe for a target that counts where weight [H, W] is not 0."""
     return PAPER if weight is None or bool((weight > 0).all()) else PAPER_CLEAR
 
 
@@ -140,7 +140,7 @@ def prune(optimizer: PaperOptimizer, start: PaperStart, recipe: PaperRecipe, ste
 
 
 def _variables(params: Tensor) -> Tensor:
-    """What is optimized in place of params [N, 9]."""
+    """The variables [N, 9] that are optimized in place of params [N, 9]."""
     result = params.clone()
     result[:, 5:].logit_(eps=1e-6)
     return result

@@ -1,4 +1,4 @@
-"""The descent of the recipe `paper`: see fitting.paper."""
+"""The descent of the recipe `paper`; its constants are in fitting.paper."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .start import PaperStart
 
 
 class PaperDescent:
-    """See fitting.Descent."""
+    """The recipe `paper` at work: see fitting.descent.Descent."""
 
     def __init__(self, goal: Goal, templates: Templates, settings: Settings, start: Layout | None) -> None:
         """Raises UserError for settings that the recipe does not know."""

@@ -1,4 +1,4 @@
-"""What the recipe `paper` descends: the mean square error on the background, or, with alpha, on noise and of alpha."""
+"""The objective of the recipe `paper`: mean square error on the background, or, with alpha, on noise and of alpha."""
 
 from __future__ import annotations
 

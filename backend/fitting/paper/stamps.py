@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...pictures.filters import bell, window_sums
 from ...templates import LEVELS_PER_OCTAVE, ByteArray, Templates
 
 PUBLISHED_SIDE = 128
@@ -47,10 +48,5 @@ def blurred(rgba: ByteArray) -> ByteArray:
     rows, columns = (min(reach, (longer - side) // 2) for side in rgba.shape[:2])
     result = np.pad(rgba, ((rows, rows), (columns, columns), (0, 0)), mode="edge")
     alpha = np.pad(rgba[..., 3].astype(np.float64), ((rows + reach,) * 2, (columns + reach,) * 2))
-    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    for axis in (0, 1):
-        size = alpha.shape[axis] - 2 * reach
-        taps = (alpha.take(range(tap, tap + size), axis) * share for tap, share in enumerate(bell / bell.sum()))
-        alpha = sum(taps, start=np.zeros(()))
-    result[..., 3] = np.rint(alpha)
+    result[..., 3] = window_sums(torch.from_numpy(alpha), bell(sigma, reach)).round().numpy()
     return result

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ...pictures.filters import box_mean
 from ...templates import Templates
 from ..primitives import Primitives
 
@@ -27,17 +27,17 @@ OPACITY_LOGIT = -2.0
 
 
 def unit_length(height: int, width: int) -> float:
-    """What is published as a pixel, px."""
+    """The length that is published as a pixel, px."""
     return max(height, width) / UNIT_CANVAS
 
 
 def least_scale(height: int, width: int) -> float:
-    """px; of a pixel at least, or there is nothing to see of a stamp."""
+    """The least scale, px: a pixel at least, or there is nothing to see of a stamp."""
     return max(1.0, LEAST_SCALE * unit_length(height, width))
 
 
 def largest_scale(height: int, width: int) -> float:
-    """px"""
+    """The greatest scale, px."""
     return max(least_scale(height, width), float(min(height, width) // 4))
 
 
@@ -53,7 +53,7 @@ def paper_start(
 
 
 class PaperStart:
-    """Places drawn from a target, and primitives made for them; later on, smaller ones in their stead."""
+    """Places drawn from a target, and primitives made for them; later, smaller ones to replace them."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class PaperStart:
         self._x, self._y = index % self._width + 0.5, index // self._width + 0.5
 
     def primitives(self, templates: Templates) -> Primitives:
-        """The most detailed place in front; the templates take turns, from the back on."""
+        """Primitives at all places, the most detailed one in front; the templates take turns, from the back on."""
         count = len(self._variance)
         template = torch.arange(count).flip(0) % len(templates)
         return Primitives.new(self._params(torch.arange(count), self._largest()), template)
@@ -109,9 +109,9 @@ def local_variance(
     image: Tensor,  # [3, H, W]
     unit: float,  # px
 ) -> Tensor:
-    """Of the pixels around each, the channels added up, relative to the greatest: [H, W] in [0, 1]."""
-    radius = max(1, round(WINDOW_RADIUS * unit))
-    mean, mean_square = _box_mean(image, radius), _box_mean(image.square(), radius)
+    """The variance of the pixels around each, summed over the channels, relative to the greatest: [H, W] in [0, 1]."""
+    side = 2 * max(1, round(WINDOW_RADIUS * unit)) + 1
+    mean, mean_square = box_mean(image, side), box_mean(image.square(), side)
     variance = (mean_square - mean.square()).clamp_min(0.0).sum(0)
     return variance / variance.max().clamp_min(1e-12)
 
@@ -124,10 +124,3 @@ def sample(density: Tensor, count: int, generator: torch.Generator) -> Tensor:
     waiting = torch.empty(len(possible)).exponential_(generator=generator) / density[possible]
     drawn = possible[waiting.topk(rest, largest=False).indices]
     return torch.cat([possible.repeat(rounds), drawn])
-
-
-def _box_mean(image: Tensor, radius: int) -> Tensor:
-    """Over the window that lies in the image: [C, H, W]. Rows, then columns: two short sums for a long one."""
-    side = 2 * radius + 1
-    across = F.avg_pool2d(image[None], (1, side), 1, (0, radius), count_include_pad=False)
-    return F.avg_pool2d(across, (side, 1), 1, (radius, 0), count_include_pad=False)[0]

@@ -18,8 +18,10 @@ from backend.engines import make_rasterizer
 from backend.engines.cuda.rasterizer import CudaRasterizer
 from backend.engines.interface import Rasterizer
 from backend.engines.transfer import fetched, moved
-from backend.fitting.loop import READ_EVERY, FitResult, Snapshot
+from backend.fitting.loop import FitResult
 from backend.fitting.recipe import DEFAULT
+from backend.fitting.record import READ_EVERY
+from backend.fitting.reporter import Snapshot
 from backend.job import UserError
 from backend.metrics.picture import psnr, ssim
 from backend.rendering import render, render_layout

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from backend.control import Control
 from backend.fitting import fit
-from backend.fitting.loop import FitResult, Snapshot
+from backend.fitting.loop import FitResult
 from backend.fitting.noise import NoiseCanvas
+from backend.fitting.reporter import Snapshot
 from backend.job import Settings, UserError
 from backend.job.layout import Layout
 from backend.rendering import render_layout
@@ -251,6 +252,18 @@ def test_locked_primitives_stay() -> None:
     assert (result.x[:, 20:] != start.x[:, 20:]).all()
     for name in ("locked", "mirror", "region", "template"):
         assert np.array_equal(getattr(result, name), getattr(start, name)), name
+
+
+def test_locked_primitives_stay_among_added_ones_that_are_sorted() -> None:
+    """Those that come are sorted in behind locked ones, and leave there for places in front."""
+    templates = Templates([disc()])
+    start = fit(picture(), templates, replace(SETTINGS, count=40, iterations=5)).layout
+    start.locked[10:20] = True
+    settings = replace(SETTINGS, order="small_front", added=40)
+    result = fit(picture(), templates, settings, start=start).layout
+    assert result.locked.sum() == 10
+    for name in ("x", "y", "scale", "aspect", "rotation", "opacity", "color"):
+        assert np.array_equal(getattr(result, name)[:, result.locked], getattr(start, name)[:, start.locked]), name
 
 
 def test_weight_keeps_stamps_out() -> None:

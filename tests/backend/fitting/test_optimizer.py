@@ -155,32 +155,3 @@ def test_those_that_arrive_lie_in_front_and_start_afresh() -> None:
     optimizer.step(torch.zeros(6, 9), 1.0)
     assert torch.allclose(optimizer.encoded[:2], arriving.maximum(LOW[:2]))
     assert (optimizer.encoded[2:, 4] < before[order, 4]).all()  # by their momentum
-
-
-def test_rates_are_held_then_fall() -> None:
-    assert RECIPE.rate_at(0) == RECIPE.rate_at(RECIPE.hold) == 1.0
-    assert RECIPE.rate_at(1.0) == pytest.approx(RECIPE.last_rate)
-    rates = [RECIPE.rate_at(step / 100) for step in range(101)]
-    assert rates == sorted(rates, reverse=True)
-
-
-def test_stamps_sharpen() -> None:
-    recipe = replace(RECIPE, first_bias=0.25, bias=1.0, soften_until=0.5)
-    assert recipe.bias_at(0) == 0.25
-    assert recipe.bias_at(0.25) == pytest.approx(0.5)
-    assert recipe.bias_at(0.5) == recipe.bias_at(1) == 1.0
-
-
-def test_large_canvases_are_worked_on_small_at_first() -> None:
-    recipe = replace(RECIPE, working_size=512, working_spacing=16, full_size_from=0.75)
-    assert [recipe.shrink_at(p, 4096, 130) for p in (0, 0.24, 0.26, 0.49, 0.51, 0.74, 0.75, 1)] == [
-        8,
-        8,
-        4,
-        4,
-        2,
-        2,
-        1,
-        1,
-    ]
-    assert recipe.shrink_at(0, 512, 130) == recipe.shrink_at(0, 4096, 16) == 1

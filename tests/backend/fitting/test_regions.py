@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from backend.control import Control
-from backend.fitting.loop import Snapshot
 from backend.fitting.regions import Region, counts_of, fit_regions, parts_of, settings_of, shown
+from backend.fitting.reporter import Snapshot
 from backend.job import RegionSpec, Settings, TemplateSpec, UserError
 from backend.job.job import Job
 from backend.job.layout import Layout

@@ -154,7 +154,7 @@ def test_importance_matters_where_it_is_painted() -> None:
 def test_a_time_limit_hurries_the_whole_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
     # By this clock it is over when it was read a hundred times, however slow the machine is.
     ticks = itertools.count()
-    monkeypatch.setattr("backend.fitting.time", SimpleNamespace(perf_counter=lambda: 0.005 * next(ticks)))
+    monkeypatch.setattr("backend.fitting.clock.time", SimpleNamespace(perf_counter=lambda: 0.005 * next(ticks)))
     result = made(iterations=100_000, time_limit=0.5)
     assert 20 < result.steps < 100
     assert result.psnr > 20

@@ -13,7 +13,7 @@ from PIL import Image
 
 from backend.__main__ import main
 from backend.fitting import fit
-from backend.fitting.loop import Snapshot
+from backend.fitting.reporter import Snapshot
 from backend.job import Settings, UserError
 from backend.job.layout import Layout
 from backend.layouts.animate import course, growth, retimed, transition

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from backend.fitting import fit
-from backend.fitting.loop import FitResult, Observer
+from backend.fitting.loop import FitResult
+from backend.fitting.reporter import Observer
 from backend.job import Limits, Settings
 from backend.job.layout import Layout
 from backend.templates import Templates

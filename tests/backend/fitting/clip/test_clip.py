@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,45 +15,15 @@ from backend.fitting.clip import ClipResult, ClipSnapshot, fit_clip
 from backend.fitting.clip.regions import MovingRegion, fit_clip_regions
 from backend.fitting.clip.shots import CutFinder
 from backend.fitting.clip.stillness import Stillness, untouched
-from backend.fitting.goal import Goal, goal_of
 from backend.job import Clip, Limits, Settings, UserError
 from backend.job.layout import Layout
 from backend.metrics.picture import psnr
 from backend.rendering import render_layout
-from backend.templates import Template, Templates
+from backend.templates import Templates
+from tests.backend.support.clips import HEIGHT, SETTINGS, WIDTH, Goals, discs, scene
 
-HEIGHT, WIDTH, FRAMES = 48, 64, 7
-SETTINGS = Settings(count=60, size=WIDTH, iterations=30, engine="cpu", threads=1)
+FRAMES = 7
 CLIP = Clip(iterations=12, refinement=6)
-
-
-def discs(limits: Limits | None = None) -> Templates:
-    rows, columns = np.mgrid[:32, :32] - 15.5
-    alpha = np.clip(16.0 - np.hypot(rows, columns), 0.0, 1.0) * 255
-    rgba = np.dstack([np.full((32, 32, 3), 255.0), alpha]).astype(np.uint8)
-    return Templates([Template("disc", rgba, limits=limits or Limits())])
-
-
-def scene(frame: int, seed: int = 0) -> Tensor:
-    """A bright ball that rolls to the right before a still, uneven wall: [3, H, W]."""
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 6, 8, generator=generator) * 0.5
-    wall = torch.nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bilinear")[0]
-    rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
-    inside = ((rows - 30).square() + (columns - 10 - 4 * frame).square()).sqrt() < 8
-    return torch.where(inside, torch.tensor([0.9, 0.8, 0.2])[:, None, None], wall)
-
-
-class Goals(Sequence[Goal]):
-    def __init__(self, images: list[Tensor], settings: Settings = SETTINGS, masks: list[Tensor] | None = None) -> None:
-        self.images, self._settings, self._masks = images, settings, masks
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> Goal:  # type: ignore[override]
-        mask = None if self._masks is None else self._masks[index]
-        return goal_of(self.images[index], {"mask": mask, "importance": None, "hidden part": None}, self._settings)
 
 
 class Memory:

@@ -79,3 +79,52 @@ def test_a_single_frame_and_no_primitive() -> None:
     torch.testing.assert_close(one.at(one.fitted([values]), 0), values, atol=1e-4, rtol=0)
     none = Paths.of(torch.zeros(2, 0, dtype=torch.bool), torch.zeros(2, 0))
     assert none.size == 0
+
+
+def test_values_lie_between_their_control_points() -> None:
+    """So that limits which hold for these hold for all of the path."""
+    paths, _, _ = some()
+    points = torch.randn(paths.size, 9, generator=torch.Generator().manual_seed(4))
+    for frame in range(FRAMES):
+        four = torch.stack([points[paths.base[frame] + j] for j in range(4)])
+        values = paths.at(points, frame)
+        assert (values <= four.amax(0) + 1e-6).all()
+        assert (values >= four.amin(0) - 1e-6).all()
+
+
+def test_the_weights_at_a_knot_and_between_two() -> None:
+    """The clock goes on by half a knot: 1/6, 2/3, 1/6 at knots, and 1, 23, 23, 1 of 48 midway."""
+    paths = Paths.of(torch.zeros(3, 1, dtype=torch.bool), torch.full((3, 1), 0.5))
+    assert paths.base[:, 0].tolist() == [0, 0, 1]
+    wanted = torch.tensor([[8, 32, 8, 0], [1, 23, 23, 1], [8, 32, 8, 0]]) / 48
+    torch.testing.assert_close(paths.weight[:, 0], wanted)
+    assert paths.size == 5
+
+
+def test_even_control_points_make_an_even_path_without_bends() -> None:
+    paths = Paths.of(torch.zeros(FRAMES, 1, dtype=torch.bool), torch.full((FRAMES, 1), 0.25))
+    points = torch.arange(paths.size).float()[:, None]
+    steps = torch.stack([paths.at(points, frame) for frame in range(FRAMES)]).diff(dim=0)
+    torch.testing.assert_close(steps, torch.full_like(steps, 0.25))
+    assert not paths.bent(points).any()
+
+
+def test_a_stiff_path_is_the_straight_line_through_a_zigzag() -> None:
+    times = torch.arange(FRAMES).float()
+    zigzag = (2.0 * times + (-1.0) ** times)[:, None, None]
+    paths = Paths.of(torch.zeros(FRAMES, 1, dtype=torch.bool), torch.ones(FRAMES, 1))
+    loose, stiff = (paths.fitted(list(zigzag), stiffness) for stiffness in (1e-6, 1e3))
+    found = [torch.stack([paths.at(points, frame) for frame in range(FRAMES)]) for points in (loose, stiff)]
+    assert (found[0] - zigzag).abs().max() < 0.1
+    assert (found[1] - 2.0 * times[:, None, None]).abs().max() < 0.4
+    torch.testing.assert_close(found[1].mean(), zigzag.mean(), atol=1e-2, rtol=0)
+
+
+def test_the_pace_of_an_even_clock_is_its_rate() -> None:
+    rate = torch.tensor([0.25, 0.5, 1.0]).expand(FRAMES, 3)
+    paths = Paths.of(torch.zeros(FRAMES, 3, dtype=torch.bool), rate)
+    reached = torch.zeros(paths.size, 1)
+    for frame in range(FRAMES):
+        paths.add(reached, torch.ones(3, 1), frame)
+    own = reached[:, 0] > 1e-3
+    torch.testing.assert_close(paths.pace(rate)[own], torch.tensor([0.25, 0.5, 1.0])[paths.owner[own]])

@@ -1,0 +1,166 @@
+"""The primitives of a fit, and what holds for all of them at every step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ...engines.interface import AdamRule, Iteration, Placement
+from ...engines.transfer import moved
+from ...job import Settings
+from ..constraints.limits import Bounds, bounded, locked_columns, order_key
+from ..constraints.spacing import settle, spread
+from ..optimizer import Optimizer
+from ..primitives import Primitives
+from ..recipe import Recipe
+from .relocation import Candidates, Choice, exchange
+
+
+class Population:
+    """The primitives of a fit: descends on them, and keeps them in their limits, apart, and in order.
+
+    Some of them leave for better ones now and then, but never those that are locked or kept, and a template never has
+    more than its capacity. All tensors are on the engine's device.
+    """
+
+    def __init__(
+        self,
+        primitives: Primitives,  # to start with, on the CPU
+        choice: Choice,  # on the engine's device
+        settings: Settings,
+        recipe: Recipe,
+        rule: AdamRule,
+        canvas: tuple[int, int],  # height, width, px
+        device: torch.device,  # the engine's
+    ) -> None:
+        self._choice, self._recipe, self._canvas, self._device = choice, recipe, canvas, device
+        self._primitives = primitives.to(device)
+        self._order, self._spacing = settings.order, settings.spacing * max(canvas)
+        self._columns = locked_columns(settings.locked)
+        self._lock(primitives.locked)
+        self.replaceable = int((~primitives.kept).sum())
+        """The number of primitives that may leave."""
+        self._optimizer = Optimizer(
+            self._primitives.params,
+            self._bounds(),
+            self._frozen,
+            rule,
+            linear=settings.space == "linear",
+            palette=choice.palette,
+        )
+        self._arrange(settle)
+
+    def __len__(self) -> int:
+        return len(self._primitives.template)
+
+    @property
+    def encoded(self) -> Tensor:
+        """Their params [N, 9], colours display-encoded; later steps leave them as they are."""
+        return self._optimizer.encoded
+
+    def drawn(self, bias: float) -> tuple[Tensor, Placement]:
+        """Params [N, 9] as they are drawn, colours as composited, and the placement for `bias` texels a pixel."""
+        params = self._optimizer.params
+        return params, self.at(params).placement(self._choice.templates, bias)
+
+    def at(self, params: Tensor) -> Primitives:
+        """The primitives as they are now, with these params [N, 9]."""
+        return replace(self._primitives, params=params)
+
+    def limit_colors(self) -> None:
+        """Draws only the palette's colours from now on."""
+        self._optimizer.limit_colors()
+
+    def load(self, iteration: Iteration) -> None:
+        """Gives an iteration what has changed here since its last step, or all where it is new."""
+        if self._optimizer.variables is not iteration.variables:
+            iteration.load(self._optimizer.variables, self._primitives.template, self._primitives.mirror)
+            self.adopt(iteration)
+
+    def adopt(self, iteration: Iteration) -> None:
+        """Takes over what a step of an iteration has made of the primitives."""
+        self._optimizer.adopt(iteration.variables)
+
+    def step(self, gradient: Tensor, rate: float) -> None:
+        """Goes a step down the gradient of the drawn params [N, 9], which is used up; rate scales the step."""
+        self._optimizer.step(gradient, rate)
+
+    def arrange(self) -> None:
+        """Pushes the primitives apart, as far as a few rounds do, and sorts them, both as the settings ask for."""
+        self._arrange(spread)
+
+    def settled(self, primitives: Primitives) -> Primitives:
+        """A state of the primitives with the spacing kept exactly."""
+        if self._spacing <= 0:
+            return primitives
+        position = self._apart(primitives.params, settle)
+        return replace(primitives, params=torch.cat([position, primitives.params[:, 2:]], 1))
+
+    def relocate(self, loss: Tensor, removal: Tensor, found: Candidates, places: int) -> None:
+        """Lets the primitives whose removal [N] costs least leave for candidates, the best first, where that helps.
+
+        loss: [] of the step that the costs and the candidates are of. At most as many as there are places leave; those
+        that come are in front.
+        """
+        own, recipe, free = self._primitives, self._recipe, self._optimizer.variables.free
+        cost, leaving = removal.masked_fill(own.locked | own.kept, math.inf).sort(stable=True)
+        removed, added = exchange(
+            loss,
+            cost[:places] * recipe.acceptance,
+            leaving[:places],
+            own.template,
+            found,
+            self._choice.capacities,
+            separation=recipe.separation,
+            spacing=self._spacing,
+            positions=free[:, :2] if self._spacing > 0 else None,
+        )
+        if len(removed) == 0:
+            return
+        stays = torch.ones(len(self), dtype=torch.bool)
+        stays[removed] = False
+        if bool(self._locked.any()):
+            self._lock(torch.cat([torch.zeros(len(added), dtype=torch.bool), self._locked[stays]]))
+        arriving = found[moved(added, self._device)]
+        order = moved(stays.nonzero()[:, 0], self._device)
+        self._rearrange(order, arriving.params, arriving.template, arriving.mirror)
+
+    def _arrange(self, method: Callable[..., tuple[Tensor, Tensor]]) -> None:
+        if self._spacing > 0:
+            self._optimizer.move(self._apart(self._optimizer.variables.free, method))
+        free = self._optimizer.variables.free
+        key = order_key(self._order, free)
+        if key is None:
+            return
+        # Locked ones keep their place in the order.
+        order, own = torch.arange(len(self), device=self._device), self._sorted
+        order[own] = own[key[own].argsort(stable=True)]
+        none = order[:0]
+        self._rearrange(order, free[:0], none, none.bool())
+
+    def _lock(self, locked: Tensor) -> None:
+        """Notes which of the primitives [N] are locked; on the CPU, so that nothing waits for the device."""
+        self._locked = locked
+        self._frozen = moved(locked[:, None] | self._columns, self._device)
+        self._sorted = moved((~locked).nonzero()[:, 0], self._device)
+        self._movable = ~(locked | self._columns[:2].any())
+
+    def _rearrange(self, order: Tensor, params: Tensor, template: Tensor, mirror: Tensor) -> None:
+        """Puts new primitives [K] in front of those at `order` (index [N - K])."""
+        self._primitives = self._primitives.rearranged(order, template, mirror)
+        self._optimizer.rearrange(order, params, self._bounds(), self._frozen)
+
+    def _apart(self, params: Tensor, method: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
+        """The positions [N, 2] of params [N, 9] by spacing.spread or spacing.settle, which work on the CPU."""
+        x, y = params[:, :2].cpu().unbind(1)
+        x, y = method(x, y, self._spacing, self._movable, *self._canvas)
+        return moved(torch.stack([x, y], 1), self._device)
+
+    def _bounds(self) -> Bounds:
+        """The bounds by the stamps' limits and the recipe's."""
+        own = self._choice.limits.bounds(self._primitives.template)
+        return bounded(own, self._recipe, *self._canvas)

@@ -1,0 +1,68 @@
+"""The schedule of the recipe `default`: everything that depends on progress."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The values of a schedule at one step."""
+
+    shrink: int  # canvas pixels to a pixel of the picture that is worked on: a power of two
+    bias: float  # texels a canvas pixel, by which mip levels are chosen
+    rate: float  # factor on all steps of the optimizer
+    limited: bool  # only the palette's colours are drawn
+    relocated: float  # share of the primitives that may go elsewhere; 0 where none is to
+    phase: int  # losses of one phase compare, and those of a later one are of a picture more finished
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The course of a fit by a recipe: from a small, soft picture and large steps to the whole one and small steps.
+
+    Progress is the share of all steps that is done, from 0 to 1, or of the time where that is short.
+    """
+
+    recipe: Recipe
+    size: float  # longer side of the canvas, px
+    spacing: float  # mean of the primitives', px
+    shrinks: bool = True  # whether a smaller picture may stand in for the whole one
+    relocates: bool = True  # whether primitives may go elsewhere
+    palette: bool = False  # whether there is one
+
+    def at(self, step: int, progress: float) -> Moment:
+        """The moment after so many steps."""
+        recipe, shrink, bias = self.recipe, self.shrink_at(progress), self.bias_at(progress)
+        limited = self.palette and progress >= recipe.palette_from
+        phase = -shrink if shrink > 1 or bias != recipe.bias else int(limited)
+        return Moment(shrink, bias, self.rate_at(progress), limited, self._relocated_at(step, progress), phase)
+
+    def shrink_at(self, progress: float) -> int:
+        recipe = self.recipe
+        if not self.shrinks:
+            return 1
+        room = max(1.0, min(self.size / recipe.working_size, self.spacing / recipe.working_spacing))
+        octaves = math.ceil(math.floor(math.log2(room)) * (1.0 - progress / recipe.full_size_from))
+        return 1 << max(0, octaves)
+
+    def bias_at(self, progress: float) -> float:
+        recipe = self.recipe
+        if progress >= recipe.soften_until:
+            return recipe.bias
+        return recipe.first_bias * (recipe.bias / recipe.first_bias) ** (progress / recipe.soften_until)
+
+    def rate_at(self, progress: float) -> float:
+        recipe = self.recipe
+        if progress <= recipe.hold:
+            return recipe.full_rate
+        wave = 0.5 * (1.0 + math.cos(math.pi * (progress - recipe.hold) / (1.0 - recipe.hold)))
+        return recipe.full_rate * (recipe.last_rate + (1.0 - recipe.last_rate) * wave)
+
+    def _relocated_at(self, step: int, progress: float) -> float:
+        recipe = self.recipe
+        due = (step + 1) % recipe.relocate_every == 0 and progress < recipe.relocate_until
+        return recipe.relocated * (1.0 - progress) if self.relocates and due else 0.0

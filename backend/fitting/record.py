@@ -1,0 +1,65 @@
+"""The record of the best state of a fit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .descent import Descent
+from .primitives import Primitives
+
+READ_EVERY = 8
+"""Steps after which a GPU's losses are looked at: to do so is to wait for it. Relocation does so twice as often."""
+
+
+@dataclass
+class _State:
+    primitives: Primitives
+    loss: Tensor  # [] on the engine's device
+    phase: int
+
+
+class Record:
+    """The best state of a fit. Losses are read some at a time, since to read one is to wait for the engine."""
+
+    def __init__(self, descent: Descent) -> None:
+        self._descent = descent
+        self._unread: list[_State] = []
+        self._best: _State | None = None
+        self._least = math.inf  # its loss
+        self.loss = math.inf
+        """The latest that was read."""
+
+    def add(self, loss: Tensor) -> None:
+        """Adds the state that the descent has evaluated, and its loss."""
+        self._unread.append(_State(self._descent.primitives, loss, self._descent.phase))
+        # The first one shows early what goes wrong; on a CPU there is nothing to wait for.
+        if self._best is None or loss.device.type == "cpu":
+            self.read()
+
+    def advance(self, step: int) -> None:
+        """Reads all losses if it is time for it after this step has been made."""
+        if (step + 1) % READ_EVERY == 0:
+            self.read()
+
+    def read(self) -> None:
+        """Reads all losses."""
+        if not self._unread:
+            return
+        for state, loss in zip(self._unread, torch.stack([s.loss for s in self._unread]).cpu().tolist(), strict=True):
+            self.loss = loss
+            if not self._descent.accepts(loss):
+                continue
+            if self._best is None or state.phase > self._best.phase or loss < self._least:
+                self._best, self._least = state, loss
+        self._latest = self._unread[-1]
+        self._unread = []
+
+    @property
+    def best(self) -> tuple[Primitives, float]:
+        """The best primitives, and their loss, of all states. Where no loss was finite, the latest ones."""
+        self.read()
+        return (self._best or self._latest).primitives, self._least
