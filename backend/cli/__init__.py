@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 
 from ..bench import add_options as add_bench_options
 from ..control import Control, termination_calls
-from ..job import Done, Event, UserError, check_range
+from ..job import MAX_WIDTH, Done, Event, ExportSettings, UserError, check_range, check_value
 from . import animate, export
-from .fit import ENGINE_NAMES, add_options, engine_name, job_of
+from .fit import add_options, job_of
+from .options import add_setting, given
 
-MAX_WIDTH = 16384
-"""Of a rendered picture, px."""
+_RENDER = ("width", "supersample", "transparent", "engine", "threads")
+"""Settings of an export that a rendered picture has as well."""
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -69,13 +70,9 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("layout", type=Path, metavar="DIR", help="folder that fit wrote")
     add("--out", type=Path, required=True, metavar="FILE.png")
-    add("--width", type=int, metavar="PX", help="of the picture (the canvas's)")
     add("--frame", type=int, metavar="N", help="of a clip, by its number in the scene (the first one)")
-    add("--supersample", type=int, default=1, metavar="N", help="N x N samples a pixel (1)")
-    text = "leave the background out (as it is where fit did)"
-    add("--transparent", action=argparse.BooleanOptionalAction, default=None, help=text)
-    add("--engine", type=engine_name, metavar="NAME", default="auto", help=f"what computes: {ENGINE_NAMES} (auto)")
-    add("--threads", type=int, default=0, metavar="N", help="0 = one per core (0)")
+    for name in _RENDER:
+        add_setting(parser, ExportSettings, name)
     parser.set_defaults(run=_render)
 
 
@@ -121,8 +118,9 @@ def _worker(args: argparse.Namespace) -> NoReturn:
 
 
 def _render(args: argparse.Namespace) -> int:
-    check_range("--supersample", args.supersample, 1, 8)
-    check_range("--threads", args.threads, 0, 1024)
+    chosen = given(args, ExportSettings)
+    for name, value in chosen.items():
+        check_value(ExportSettings, name, value, f"--{name}")
     if args.width is not None:
         check_range("--width", args.width, 1, MAX_WIDTH)
     if args.out.suffix.lower() != ".png":
@@ -134,7 +132,7 @@ def _render(args: argparse.Namespace) -> int:
 
     with memory_errors_named():
         layout, templates = load_result(args.layout)
-        transparent = layout.transparent if args.transparent is None else args.transparent
+        transparent = chosen.setdefault("transparent", layout.transparent)
         if args.frame is not None and args.frame not in layout.frames:
             raise UserError(
                 f"{args.layout} has no frame {args.frame}: it has {layout.frames[0]} to {layout.frames[-1]}"
@@ -143,11 +141,7 @@ def _render(args: argparse.Namespace) -> int:
             layout,
             templates,
             frame=0 if args.frame is None else layout.frames.index(args.frame),
-            width=args.width,
-            supersample=args.supersample,
-            transparent=transparent,
-            engine=args.engine,
-            threads=args.threads,
+            **chosen,
         )
     save_png(args.out, picture if transparent else picture[:3])
     return 0

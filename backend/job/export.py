@@ -109,7 +109,9 @@ class ExportSettings:
         within=(1.0, 10_000.0),
         unit="ppi",
     )
-    engine: str = setting("auto", "Engine", "Choose what renders", choices=ENGINES, pattern=ENGINE_CARD)
+    engine: str = setting(
+        "auto", "Engine", "Choose what renders; cuda:1 is a card by its number", choices=ENGINES, pattern=ENGINE_CARD
+    )
     threads: int = setting(
         0, "Threads", "Set how many threads of the processor to use", within=(0, 1024), zero="one per core"
     )

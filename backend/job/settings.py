@@ -218,7 +218,12 @@ class Settings:
     )
     recipe: str = _fit("default", "Recipe", "Choose the way in which the stamps are fitted", choices=RECIPES)
     engine: str = setting(
-        "auto", "Engine", "Choose what computes the fit", choices=ENGINES, pattern=ENGINE_CARD, group="backend"
+        "auto",
+        "Engine",
+        "Choose what computes the fit; the command line takes cuda:1, too, as a card by its number",
+        choices=ENGINES,
+        pattern=ENGINE_CARD,
+        group="backend",
     )
     space: str = _fit(
         "display", "Blending", "Choose the space in which stamps that lie over each other are blended", choices=SPACES
