@@ -5,12 +5,12 @@ from bpy.props import (
     BoolProperty,
     CollectionProperty,
     EnumProperty,
-    FloatProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
 )
 
+from ..settings.fields import with_settings
 from ..settings.limits import DIFFBMP_PG_limits
 from ..settings.look import DIFFBMP_PG_look
 
@@ -71,6 +71,7 @@ class DIFFBMP_PG_mask_source(bpy.types.PropertyGroup):
     invert: BoolProperty(name="Invert", description="Exchange inside and outside", default=False)
 
 
+@with_settings("regions.entries[]")
 class DIFFBMP_PG_region(bpy.types.PropertyGroup):
     name: StringProperty(name="Name", description="What the region is called", default="Region")
     use: BoolProperty(name="Use", description="Place stamps in this region", default=True)
@@ -79,14 +80,6 @@ class DIFFBMP_PG_region(bpy.types.PropertyGroup):
         type=bpy.types.Collection,
         name="Stamps",
         description="The stamps of this region; none = those of the panel's list",
-    )
-    share: FloatProperty(
-        name="Share",
-        description="How many of the stamps lie here, relative to the other regions; 0 = by its area",
-        default=0.0,
-        min=0.0,
-        max=1e6,
-        soft_max=10.0,
     )
     own_limits: BoolProperty(
         name="Own Limits", description="Stamps of this region have limits of their own", default=False

@@ -14,16 +14,16 @@ from bpy.props import (
     StringProperty,
 )
 
+from ...backend.job import MODES
 from ..blender.studio import VIEWS
+from ..settings.fields import items_of, with_settings
 from ..settings.limits import DIFFBMP_PG_limits
 from .sources import WHOLE, Source, collection_sources, image_source, short_name
 
-MODES = (
-    ("tint", "Tint", "A stamp is a shape in one color, which is found"),
-    ("mix", "Mix", "A stamp's own colors, mixed with the color that is found"),
-    ("multiply", "Multiply", "A stamp's own colors, multiplied by the color that is found"),
-    ("original", "Original Colors", "A stamp's own colors as they are"),
-)
+_COLORING = {
+    "mode": {"items": (*items_of(MODES), ("original", "Original Colors", "Use a stamp's own colors as they are"))},
+    "blend": {"default": 0.5},
+}
 SPLITS = (
     ("LETTERS", "Letters", "Each letter is a stamp"),
     ("WORDS", "Words", "Each word is a stamp"),
@@ -58,6 +58,8 @@ def _add_picked(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
         group.pick = None
 
 
+@with_settings("stamps.entries[]", share={"step": 10})
+@with_settings("stamps", **_COLORING)
 class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
     """One of: an image, an object, a collection's objects together, a text. See stamp_sources.Source."""
 
@@ -76,15 +78,6 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
         name="Belongs To",
         description="Regions that use this collection use the stamp; none = all regions without a collection",
     )
-    share: FloatProperty(
-        name="Share",
-        description="How often it is used relative to the other stamps, where the usage is By Share",
-        default=1.0,
-        min=0.0,
-        max=1e6,
-        soft_max=10.0,
-        step=10,
-    )
     alpha: EnumProperty(items=_ALPHAS, default="KEEP", name="Alpha", description="What of the image is transparent")
     threshold: FloatProperty(
         name="Threshold",
@@ -101,18 +94,10 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
         description="From where the object is seen",
     )
     own: BoolProperty(name="Own Settings", description="It has a color mode and limits of its own", default=False)
-    mode: EnumProperty(items=MODES, default="tint", name="Color", description="How the stamp gets its colors")
-    blend: FloatProperty(
-        name="Own Color",
-        description="How much the stamp's own colors count: 0 = as with tint",
-        subtype="FACTOR",
-        default=0.5,
-        min=0.0,
-        max=1.0,
-    )
     limits: PointerProperty(type=DIFFBMP_PG_limits)
 
 
+@with_settings("stamps", **_COLORING)
 class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
     collection: PointerProperty(
         type=bpy.types.Collection,
@@ -146,15 +131,6 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
         default="EVEN",
         name="Light",
         description="What lights the objects that are rendered as stamps",
-    )
-    mode: EnumProperty(items=MODES, default="tint", name="Color", description="How a stamp gets its colors")
-    blend: FloatProperty(
-        name="Own Color",
-        description="How much a stamp's own colors count: 0 = as with tint",
-        subtype="FACTOR",
-        default=0.5,
-        min=0.0,
-        max=1.0,
     )
 
 

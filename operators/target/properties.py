@@ -4,6 +4,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 
 from ..blender.studio import was_deleted
+from ..settings.fields import with_settings
 from ..stamps.sources import short_name
 
 MOVING = ("MOVIE", "SEQUENCE")
@@ -25,6 +26,7 @@ _IMPORTANCES = (
 )
 
 
+@with_settings("target")
 class DIFFBMP_PG_target(bpy.types.PropertyGroup):
     source: EnumProperty(items=_SOURCES, default="IMAGE", name="Source", description="Where the target comes from")
     image: PointerProperty(
@@ -69,12 +71,6 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
         default=0.5,
         min=0.0,
         max=1.0,
-    )
-    transparent: BoolProperty(
-        name="Transparent",
-        description="Nothing lies behind the stamps: they stand free where the target is transparent, and the result "
-        "has no background",
-        default=False,
     )
     importance_source: EnumProperty(
         items=_IMPORTANCES, default="IMAGE", name="Importance", description="What says where likeness matters most"
