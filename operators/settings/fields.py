@@ -24,7 +24,7 @@ from ...backend.job import (
 from .likeness import PREFERENCES
 from .numbers import number
 
-KINDS = (Settings, Limits, Clip, TemplateSpec, RegionSpec, ExportSettings)
+KINDS = (Limits, Settings, Clip, TemplateSpec, RegionSpec, ExportSettings)
 """The dataclasses that hold settings."""
 
 _NAMES = {
@@ -144,10 +144,12 @@ def _pair(kind: type[Any], name: str, names: tuple[str, ...], own: dict[str, dic
     """The properties of a lower and an upper limit, which keep their order by themselves."""
     one, (lower, upper) = settings_of(kind)[name], names
     low, high = (value * _factor(one) for value in one.default)
-    text = {"description": one.text}
-    least = {"default": low, "name": f"{one.label} Min", "update": _raise(upper, lower), **text, **own.get(lower, {})}
-    most = {"default": high, "name": "Max", "update": _reduce(lower, upper), **text, **own.get(upper, {})}
-    return {lower: _number_property(float, one, least), upper: _number_property(float, one, most)}
+    least = {"name": f"{one.label} Min", "description": f"{one.text}; the lower limit", "default": low}
+    most = {"name": "Max", "description": f"{one.text}; the upper limit", "default": high}
+    return {
+        lower: _number_property(float, one, {**least, "update": _raise(upper, lower), **own.get(lower, {})}),
+        upper: _number_property(float, one, {**most, "update": _reduce(lower, upper), **own.get(upper, {})}),
+    }
 
 
 def _raise(upper: str, lower: str) -> Update:

@@ -63,7 +63,7 @@ def _add_picked(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
 class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
     """One of: an image, an object, a collection's objects together, a text. See stamp_sources.Source."""
 
-    use: BoolProperty(name="Use", description="Whether this stamp is used", default=True)
+    use: BoolProperty(name="Use", description="Use this stamp", default=True)
     image: PointerProperty(type=bpy.types.Image, name="Image")
     object: PointerProperty(type=bpy.types.Object, name="Object")
     collection: PointerProperty(type=bpy.types.Collection, name="Collection")
@@ -78,10 +78,12 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
         name="Belongs To",
         description="Regions that use this collection use the stamp; none = all regions without a collection",
     )
-    alpha: EnumProperty(items=_ALPHAS, default="KEEP", name="Alpha", description="What of the image is transparent")
+    alpha: EnumProperty(
+        items=_ALPHAS, default="KEEP", name="Alpha", description="Choose what of the image is transparent"
+    )
     threshold: FloatProperty(
         name="Threshold",
-        description="How much the background's color may vary: 0 = not at all",
+        description="Set how much the background's color may vary: 0 = not at all",
         subtype="FACTOR",
         default=0.1,
         min=0.0,
@@ -91,9 +93,11 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
         items=_VIEWS,
         default="AUTO",
         name="View",
-        description="From where the object is seen",
+        description="Choose from where the object is seen",
     )
-    own: BoolProperty(name="Own Settings", description="It has a color mode and limits of its own", default=False)
+    own: BoolProperty(
+        name="Own Settings", description="Give the stamp a color mode and limits of its own", default=False
+    )
     limits: PointerProperty(type=DIFFBMP_PG_limits)
 
 
@@ -106,10 +110,18 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
         update=_choose,
     )
     take: EnumProperty(
-        items=_TAKES, default="AUTO", name="Take", description="What of the collection's objects", update=_choose
+        items=_TAKES,
+        default="AUTO",
+        name="Take",
+        description="Choose what is taken of the collection's objects",
+        update=_choose,
     )
     split: EnumProperty(
-        items=SPLITS, default="LETTERS", name="Split Text", description="What of a text is a stamp", update=_choose
+        items=SPLITS,
+        default="LETTERS",
+        name="Split Text",
+        description="Choose what of a text is a stamp",
+        update=_choose,
     )
     entries: CollectionProperty(type=DIFFBMP_PG_stamp, name="Stamps", description="The stamps and their settings")
     active: IntProperty(name="Stamp", description="The stamp whose settings are shown", min=0)
@@ -120,7 +132,7 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
     font: PointerProperty(type=bpy.types.VectorFont, name="Font", description="The text's font; none = Blender's own")
     resolution: IntProperty(
         name="Resolution",
-        description="Longer side of stamps that are rendered from objects and texts",
+        description="Set the longer side of stamps that are rendered from objects and texts",
         subtype="PIXEL",
         default=256,
         min=8,
@@ -130,7 +142,7 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
         items=_LIGHTS,
         default="EVEN",
         name="Light",
-        description="What lights the objects that are rendered as stamps",
+        description="Choose what lights the objects that are rendered as stamps",
     )
 
 
