@@ -36,7 +36,7 @@ class Clip:
     end: int = setting(
         0,
         "End",
-        "Set the last frame of the target that is fitted",
+        "Set the last frame that is fitted, counted as the first",
         within=(0, MAX_FRAME),
         zero="the last there is",
         group="clip",

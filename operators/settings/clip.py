@@ -14,8 +14,7 @@ from .fields import values_of, with_settings
         "default": 0,
         "min": 0,
     },
-    end={"description": "Set the last frame that is fitted, counted as the first; 0 = the last there is"},
-    scene_start={"soft_min": 0},
+    scene_start={"min": 0},  # Blender's scenes have no frames before
     fps={"step": 100, "precision": 2},
     still={"precision": 3},
 )
