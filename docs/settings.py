@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import bpy
+
+from backend.job import Setting, option_of, settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs" / "settings.md"
 
 HEAD = """# Settings
 
-What each setting of the sidebar does, with its unit, range and default, in the order of the panels. Scripts find it by
-the name in the first column, below `bpy.context.scene.diffbmp`. This page is written by `docs/settings.py` from the
-add-on itself.
+What each setting does, with its unit, range and default, in the order of the panels, and its option on the command
+line where it has one. Scripts find it by the name in the first column, below `bpy.context.scene.diffbmp`. This page is
+written by `docs/settings.py` from the add-on itself.
 """
 
 PARTS = (
@@ -40,13 +42,20 @@ PARTS = (
 )
 
 
+NO_LIMIT = 2**31 - 1
+"""From here on, a range is that of the type of number."""
+
+Row = tuple[str, str, str, str, str]
+"""Name, label, values, effect and option."""
+
+
 def main() -> int:
     from tests.addon.conftest import ADD_ON
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     ADD_ON.register()
     try:
-        text = HEAD + "".join(_part(*part) for part in PARTS)
+        text = HEAD + "".join(_part(*part) for part in PARTS) + _export() + _without_blender()
     finally:
         ADD_ON.unregister()
     if "--check" in sys.argv:
@@ -56,8 +65,36 @@ def main() -> int:
 
 
 def _part(path: str, title: str, what: str) -> str:
-    rows = "".join(f"| `{name}` | {label} | {kind} | {text} |\n" for name, label, kind, text in _rows(_group(path)))
-    return f"\n## {title}\n\n`{path}`. {what}\n\n| name | label | values | effect |\n|---|---|---|---|\n{rows}"
+    return _table(title, f"`{path}`. {what}", rows_of(_group(path).properties.items(), path))
+
+
+def _export() -> str:
+    from diffbmp.operators.output.export_options import ExportOptions
+
+    properties = bpy.ops.diffbmp.export_psd.get_rna_type().properties
+    shown = [(name, properties[name]) for name in ExportOptions.__annotations__]
+    return _table("Export", "Of `bpy.ops.diffbmp.export_*`, each of which uses some.", rows_of(shown, "export"))
+
+
+def _without_blender() -> str:
+    from diffbmp.operators.settings.fields import KINDS, names_of
+
+    rows = [
+        (f"{kind.__name__}.{name}", one.label, _stated(one), one.text, option_of(name, one) or "")
+        for kind in KINDS
+        for name, one in settings_of(kind).items()
+        if one.group != "export"
+        and not (one.group and set(names_of(name, one)) & set(_group(one.group).properties.keys()))
+    ]
+    return _table("Without Blender", "Of job folders and of the command line alone.", rows)
+
+
+def _table(title: str, what: str, rows: Iterable[Row]) -> str:
+    lines = "".join(
+        f"| `{name}` | {label} | {values} | {effect} | {f'`{option}`' if option else ''} |\n"
+        for name, label, values, effect, option in rows
+    )
+    return f"\n## {title}\n\n{what}\n\n| name | label | values | effect | option |\n|---|---|---|---|---|\n{lines}"
 
 
 def _group(path: str) -> Any:
@@ -68,11 +105,27 @@ def _group(path: str) -> Any:
     return found
 
 
-def _rows(group: Any) -> Iterator[tuple[str, str, str, str]]:
-    for name, kind in group.properties.items():
+def rows_of(properties: Iterable[tuple[str, Any]], path: str, kinds: Sequence[type[Any]] = ()) -> Iterator[Row]:
+    """The properties at a path that say what they do. kinds: where their settings are looked up, all by default."""
+    options = _options(path, kinds)
+    order = list(options)
+    for name, kind in sorted(properties, key=lambda item: order.index(item[0]) if item[0] in options else -1):
         if name in ("rna_type", "name") or kind.type == "COLLECTION" or not kind.description:
             continue
-        yield name, kind.name, _values(kind), kind.description.replace("|", "\\|")
+        yield name, kind.name, _values(kind), kind.description.replace("|", "\\|"), options.get(name, "")
+
+
+def _options(path: str, kinds: Sequence[type[Any]]) -> dict[str, str]:
+    """The command line's options by the names of the properties at a path, in the order of the settings."""
+    from diffbmp.operators.settings.fields import KINDS, names_of
+
+    return {
+        property_name: option_of(name, one) or ""
+        for kind in kinds or KINDS
+        for name, one in settings_of(kind).items()
+        if one.group in (path, path.partition(".")[0])
+        for property_name in names_of(name, one)
+    }
 
 
 def _values(kind: Any) -> str:
@@ -84,23 +137,32 @@ def _values(kind: Any) -> str:
     if kind.type == "BOOLEAN":
         return "**on**, off" if kind.default else "on, **off**"
     if kind.type in ("INT", "FLOAT"):
-        if getattr(kind, "is_array", False):
-            low, high = _number(kind, kind.hard_min), _number(kind, kind.hard_max)
-            return f"{low} to {high}, **{', '.join(map(_short, kind.default_array))}**"
+        shown = math.degrees if kind.subtype == "ANGLE" else lambda value: value
         unit = {"PIXEL": " px", "PERCENTAGE": " %", "TIME_ABSOLUTE": " s", "ANGLE": "°"}.get(kind.subtype, "")
-        low, high, default = (_number(kind, value) for value in (kind.hard_min, kind.hard_max, kind.default))
-        return f"{low} to {high}{unit}, **{default}{unit}**"
+        default = kind.default_array if getattr(kind, "is_array", False) else (kind.default,)
+        return _range(shown(kind.hard_min), shown(kind.hard_max), [shown(value) for value in default], unit)
     return {"POINTER": getattr(kind.fixed_type, "name", "") if kind.type == "POINTER" else "", "STRING": "text"}[
         kind.type
     ]
 
 
-def _number(kind: Any, value: float) -> str:
-    return _short(math.degrees(value) if kind.subtype == "ANGLE" else value)
+def _stated(one: Setting) -> str:
+    """As _values, of a setting that is no property."""
+    if one.choices:
+        return ", ".join(f"**{value}**" if value == one.default else str(value) for value in one.choices)
+    return _range(*one.within, [one.default], f" {one.unit}" if one.unit else "")
+
+
+def _range(low: float, high: float, default: Sequence[float], unit: str) -> str:
+    """Without limits that only the type of number sets."""
+    bold = f"**{', '.join(map(_short, default))}{unit}**"
+    if low <= -NO_LIMIT:
+        return bold
+    return f"from {_short(low)}{unit}, {bold}" if high >= NO_LIMIT else f"{_short(low)} to {_short(high)}{unit}, {bold}"
 
 
 def _short(value: float) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e6 else f"{value:,.0f}"
+    return f"{value:,.6g}" if isinstance(value, float) and abs(value) < 1e6 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..operators.settings.likeness import PREFERENCES
 from .layouts import Sidebar, draw_sentence, steering_layout
 from .target import draw_importance
 
@@ -18,10 +19,11 @@ def draw_look(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, region:
     layout.separator()
     layout.prop(look, "order")
     layout.prop(look, "spacing")
+    layout.prop(look, "containment")
     layout.separator()
     layout.prop(look, "match")
     column = layout.column(align=True)
-    for name in ("structure", "outlines", "follow", "flow", "apart", "inside"):
+    for name in PREFERENCES:
         column.prop(look, name, slider=True)
 
 

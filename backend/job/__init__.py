@@ -15,7 +15,7 @@ Conventions (they hold everywhere in the project):
 - level: mip level per axis (u, v), two to an octave: the bitmap has round(size * 2^(-level / 2)) texels, at least 1.
 """
 
-from .clip import Clip
+from .clip import MAX_FRAME, Clip
 from .errors import UserError
 from .export import (
     BITS,
@@ -34,14 +34,14 @@ from .files import folder_aside, written_aside
 from .job import IMPORTANCE, Job
 from .layout import LEVEL_PADDING, Array, Layout, level_file
 from .messages import COMMANDS, Command, Done, Error, Event, Exporting, Log, Progress, decode_event, encode_event
-from .schema import SCHEMA, check_choice, check_range, from_dict, read_json, write_json
+from .schema import SCHEMA, check_choice, check_range, from_dict, read_json, type_hints, write_json
+from .setting import Choices, Setting, check, check_value, option_of, setting, settings_of
 from .settings import (
     ENGINES,
     LOCKABLE,
     MAX_COUNT,
-    MAX_RECORDING,
+    MAX_SIDE,
     MAX_SIZE,
-    MAX_STRETCH,
     MODES,
     ORDERS,
     PRESETS,

@@ -6,12 +6,15 @@ The add-on imports it by way of backend.job, whose conventions hold here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from .errors import UserError
-from .schema import check_range
+from .setting import check, setting
 
 MAX_FRAME = 1_048_574
 """Blender's last frame."""
+
+_motion = partial(setting, group="clip", preset=True)
 
 
 @dataclass
@@ -22,32 +25,104 @@ class Clip:
     scene_start + n - start: with a step, frames of the scene between two that are fitted are left out.
     """
 
-    start: int = 1  # the target's first frame that is fitted
-    end: int = 0  # the last; 0 = the target's last
-    step: int = 1
-    fps: float = 0.0  # frames a second; 0 = the target's own. A movie of another rate is resampled
-    scene_start: int = 1  # the scene's frame that shows the first one
-    iterations: int = 40  # of each frame after the first of a shot
-    refinement: int = 60  # rounds over all frames in which the paths are made smooth; 0 = none
-    knots: int = 16  # frames from knot to knot of a path, at most: there are more where the target changes much
-    smoothness: float = 1.0  # how strongly a primitive is kept from changing between frames; 0 = not at all
-    flow: bool = True  # primitives are carried along by the target's optical flow
-    fade: int = 1  # frames in which a primitive fades that is more useful elsewhere; 0 = none goes elsewhere
-    still: float = 0.03  # change of a pixel, of 1, below which it counts as still; 0 = every change counts
-    cut: float = 0.4  # correlation of two frames below which there is a cut between them; 0 = cuts are not looked for
+    start: int = setting(
+        1,
+        "Start",
+        "Set the first frame of the target that is fitted",
+        within=(1, MAX_FRAME),
+        group="clip",
+        option="--frames",
+    )
+    end: int = setting(
+        0,
+        "End",
+        "Set the last frame that is fitted, counted as the first",
+        within=(0, MAX_FRAME),
+        zero="the last there is",
+        group="clip",
+        option="--frames",
+    )
+    step: int = setting(
+        1,
+        "Step",
+        "Fit one frame of so many: the stamps move smoothly from one to the next",
+        within=(1, 1000),
+        soft_most=12,
+        group="clip",
+    )
+    fps: float = setting(
+        0.0,
+        "Frame Rate",
+        "Set the frames per second of the result: a movie of another rate is resampled",
+        within=(0.001, 1000.0),
+        zero="as the target has",
+        soft_most=120.0,
+        group="clip",
+    )
+    scene_start: int = setting(
+        1,
+        "Place at Frame",
+        "Set the frame of the built scene that shows the first frame",
+        within=(-MAX_FRAME, MAX_FRAME),
+        group="clip",
+    )
+    iterations: int = _motion(
+        40,
+        "Steps per Frame",
+        "Set how many steps each frame takes after the first one of a shot: more come closer to the target and take "
+        "longer",
+        within=(1, 1_000_000),
+        soft_most=500,
+        option="--frame-iterations",
+    )
+    refinement: int = _motion(
+        60,
+        "Refinement",
+        "Set how many rounds over all frames make the stamps' paths smooth at the end",
+        within=(0, 100_000),
+        zero="none",
+        soft_most=200,
+    )
+    knots: int = _motion(
+        16,
+        "Path Detail",
+        "Set how many frames lie from knot to knot of the stamps' paths: fewer follow fast motion, more move calmly",
+        within=(1, 1000),
+        soft_most=24,
+    )
+    smoothness: float = _motion(
+        1.0,
+        "Smoothness",
+        "Set how strongly a stamp is kept from changing between frames",
+        within=(0.0, 1000.0),
+        zero="not at all",
+        soft_most=10.0,
+    )
+    flow: bool = _motion(True, "Follow Motion", "Carry the stamps along with what moves in the target")
+    fade: int = _motion(
+        1,
+        "Fade",
+        "Set in how many frames a stamp fades that is more useful elsewhere, and appears there",
+        within=(0, 100),
+        zero="stamps stay where they are",
+        soft_most=24,
+    )
+    still: float = _motion(
+        0.03,
+        "Still Below",
+        "Let the stamps rest where the target changes by less than this share of full brightness",
+        within=(0.0, 1.0),
+        zero="every change counts",
+    )
+    cut: float = _motion(
+        0.4,
+        "Cut Below",
+        "Begin a new shot, with stamps of its own, where the correlation of two frames is less than this",
+        within=(0.0, 1.0),
+        zero="cuts are not looked for",
+    )
 
     def __post_init__(self) -> None:
-        check_range("start", self.start, 1, MAX_FRAME)
-        check_range("end", self.end, 0, MAX_FRAME)
+        check(self)
         if self.end and self.end < self.start:
             raise UserError(f"The clip ends at frame {self.end}, before it starts at {self.start}: swap them")
-        check_range("step", self.step, 1, 1000)
-        check_range("fps", self.fps, 0.001 if self.fps else 0.0, 1000.0)
-        check_range("scene_start", self.scene_start, -MAX_FRAME, MAX_FRAME)
-        check_range("iterations", self.iterations, 1, 1_000_000)
-        check_range("refinement", self.refinement, 0, 100_000)
-        check_range("knots", self.knots, 1, 1000)
-        check_range("smoothness", self.smoothness, 0.0, 1000.0)
-        check_range("fade", self.fade, 0, 100)
-        check_range("still", self.still, 0.0, 1.0)
-        check_range("cut", self.cut, 0.0, 1.0)

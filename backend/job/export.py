@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from .errors import UserError
-from .schema import SCHEMA, check_choice, check_range, from_dict, read_json, write_json
-from .settings import check_engine
+from .schema import SCHEMA, from_dict, read_json, write_json
+from .setting import Choices, check, setting
+from .settings import ENGINE_CARD, ENGINES, MAX_SIDE
 
-MAX_WIDTH = 16384
+MAX_WIDTH = MAX_SIDE
 """Longer side of an exported picture, px."""
 
 MAX_LAYERS = 8000
 """Layers and groups that Photoshop opens in one file."""
 
-GROUPINGS = ("none", "depth", "stamp", "region")
-"""Layers in one list; in bands from the back to the front; by their stamp; by their region."""
+GROUPINGS: Choices = {
+    "depth": ("Depth", "Make bands of layers, from the front to the back"),
+    "stamp": ("Stamp", "Put layers of the same stamp together, as far as the picture stays the same"),
+    "region": ("Region", "Put layers of the same region together"),
+    "none": ("None", "Make one list of layers"),
+}
 
-CLIP_FORMS = ("first", "groups", "files")
-"""What a still format makes of a clip: its first frame, a group of layers for each frame, a file for each frame."""
+CLIP_FORMS: Choices = {
+    "first": ("First Frame", "Export only the first of the frames"),
+    "groups": ("Groups", "Make a group for each frame in one file with layers, of which the first is visible"),
+    "files": ("Files", "Write a file for each frame, with its number in the name"),
+}
+"""What a still format makes of a clip."""
 
-BITS = (8, 16)
+BITS: Choices = {8: ("8 bit", "Write 256 steps a channel"), 16: ("16 bit", "Write 65,536 steps a channel")}
 
 ENDINGS = (".psd", ".psb", ".ora", ".png", ".svg", ".json", ".gif", ".webp", ".mp4")
 """By which a file's format is known. A path without an ending is a folder of PNGs, one a layer, and their JSON."""
@@ -35,51 +45,81 @@ LAYERED = (".psd", ".psb", ".ora", "")
 MOVING = (".json", ".gif", ".webp", ".mp4")
 """Endings of formats that hold all frames of a clip."""
 
+_of_export = partial(setting, group="export")
+
 
 @dataclass(frozen=True)
 class ExportSettings:
     """Every setting of an export. Those that a format has no use for change nothing."""
 
-    width: int = 0  # of the picture, px; 0 = the canvas's
-    frames: tuple[int, int] | None = (
-        None  # of a clip: the first and the last, by their numbers in the scene; None = all
+    width: int = _of_export(
+        0, "Width", "Set the width of the picture", within=(1, MAX_WIDTH), zero="as the canvas", unit="px"
     )
-    clip: str = "first"  # of CLIP_FORMS
-    grouping: str = "depth"  # of GROUPINGS
-    band: int = 100  # layers of a group "depth", at most
-    background: bool = True  # a layer in the canvas's colour behind all others, unless the canvas is transparent
-    overlay: bool = False  # tinted layers carry their colour as an editable effect, too
-    most_layers: int = MAX_LAYERS  # layers and groups, at most
-    flatten: bool = False  # where there would be more, the least visible ones are merged with their neighbours
-    transparent: bool | None = None  # pictures leave the background out; None = as the canvas does
-    bits: int = 8  # of a PNG's channels
-    supersample: int = 1  # n x n samples a pixel
-    fps: float = 0.0  # of what moves; 0 = the clip's
-    loops: int = 0  # how often an animated picture plays; 0 = for ever
-    quality: int = 90  # of lossy pictures and movies, 1 to 100
-    resolution: float = 72.0  # pixels per inch, as the file says
-    engine: str = "auto"
-    threads: int = 0  # 0 = one per core
+    frames: tuple[int, int] | None = _of_export(
+        None, "Frame Range", "Export only these frames of what moves, by their numbers in the scene"
+    )
+    clip: str = _of_export("first", "Animation", "Choose what becomes of a layout that moves", choices=CLIP_FORMS)
+    grouping: str = _of_export(
+        "depth", "Groups", "Choose what layers are put together by", choices=GROUPINGS, option="--groups"
+    )
+    band: int = _of_export(
+        100, "Layers in a Group", "Limit the layers in a group of the same depth", within=(1, 100_000)
+    )
+    background: bool = _of_export(
+        True,
+        "Background Layer",
+        "Add a layer in the background's color behind all others, unless the canvas is transparent",
+    )
+    overlay: bool = _of_export(
+        False,
+        "Color Overlay",
+        "Give layers of tinted stamps their color as a Photoshop effect, too, by which it can be changed; without it, "
+        "they look the same",
+    )
+    most_layers: int = _of_export(
+        MAX_LAYERS,
+        "Layers",
+        f"Limit the layers and groups, with Flatten. Photoshop opens {MAX_LAYERS:,}",
+        within=(1, 30_000),
+    )
+    flatten: bool = _of_export(
+        False, "Flatten", "Merge the least visible stamps with their neighbors, so that there are few enough layers"
+    )
+    transparent: bool | None = _of_export(
+        None, "Background", "Leave the background out of pictures, or put it in; neither = as the canvas is"
+    )
+    bits: int = _of_export(8, "Depth", "Choose the bits of a color channel of a PNG", choices=BITS)
+    supersample: int = _of_export(
+        1,
+        "Samples",
+        "Set the samples along each side of a pixel, for smooth edges: 3 is as Cycles with 16 samples",
+        within=(1, 8),
+    )
+    fps: float = _of_export(
+        0.0, "Frame Rate", "Set the frames per second of what moves", within=(0.1, 240.0), zero="as the layout has"
+    )
+    loops: int = _of_export(0, "Repeats", "Set how often a GIF or WebP is played", within=(0, 65_535), zero="for ever")
+    quality: int = _of_export(
+        90, "Quality", "Set the quality of MP4 and WebP: more is better and larger", within=(1, 100), unit="%"
+    )
+    resolution: float = _of_export(
+        72.0,
+        "Resolution",
+        "Set the pixels per inch that the file states for printing; the pixels stay the same",
+        within=(1.0, 10_000.0),
+        unit="ppi",
+    )
+    engine: str = setting(
+        "auto", "Engine", "Choose what renders; cuda:1 is a card by its number", choices=ENGINES, pattern=ENGINE_CARD
+    )
+    threads: int = setting(
+        0, "Threads", "Set how many threads of the processor to use", within=(0, 1024), zero="one per core"
+    )
 
     def __post_init__(self) -> None:
-        if self.width:
-            check_range("width", self.width, 1, MAX_WIDTH)
         if self.frames is not None and self.frames[0] > self.frames[1]:
             raise UserError(f"frames is {self.frames[0]}-{self.frames[1]}: give the first one first")
-        check_choice("clip", self.clip, CLIP_FORMS)
-        check_choice("grouping", self.grouping, GROUPINGS)
-        check_range("band", self.band, 1, 100_000)
-        check_range("most_layers", self.most_layers, 1, 30_000)
-        if self.bits not in BITS:
-            raise UserError(f"bits is {self.bits}, but must be 8 or 16")
-        check_range("supersample", self.supersample, 1, 8)
-        if self.fps:
-            check_range("fps", self.fps, 0.1, 240.0)
-        check_range("loops", self.loops, 0, 65_535)
-        check_range("quality", self.quality, 1, 100)
-        check_range("resolution", self.resolution, 1.0, 10_000.0)
-        check_engine(self.engine)
-        check_range("threads", self.threads, 0, 1024)
+        check(self)
 
 
 @dataclass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -33,8 +35,10 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-_HINTS: dict[type[Any], dict[str, Any]] = {}
-"""By class: to find them out anew for each object takes most of the time of reading a layout of many stamps."""
+@cache
+def type_hints(kind: type[Any]) -> dict[str, Any]:
+    """The types of a class's fields: found out anew for each stamp, they take most of the time of reading a layout."""
+    return get_type_hints(kind)
 
 
 def from_dict(kind: type[Any], data: Any, where: str) -> Any:
@@ -48,9 +52,7 @@ def from_dict(kind: type[Any], data: Any, where: str) -> Any:
     for f in fields(kind):
         if f.name not in data and f.default is MISSING and f.default_factory is MISSING:
             raise UserError(f"{where}: the key {f.name!r} is missing")
-    if kind not in _HINTS:
-        _HINTS[kind] = get_type_hints(kind)
-    hints = _HINTS[kind]
+    hints = type_hints(kind)
     values = {key: _typed(key, value, hints[key], where) for key, value in data.items()}
     return kind(**values)
 
@@ -83,14 +85,14 @@ def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
     return value
 
 
-def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+def check_choice(name: str, value: Any, allowed: Collection[Any]) -> None:
     if value not in allowed:
-        raise UserError(f"{name} is {value!r}, but must be one of {', '.join(allowed)}")
+        raise UserError(f"{name} is {value!r}, but must be one of {', '.join(map(str, allowed))}")
 
 
-def check_range(name: str, value: float, least: float, most: float) -> None:
+def check_range(name: str, value: float, least: float, most: float, *, beside: str = "") -> None:
     if not least <= value <= most:
-        raise UserError(f"{name} is {value:g}, but must be from {least:g} to {most:g}")
+        raise UserError(f"{name} is {value:g}, but must be from {least:g} to {most:g}{beside}")
 
 
 def objects_of(kind: type, data: dict[str, Any], name: str, where: str) -> list[Any]:

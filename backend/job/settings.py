@@ -6,33 +6,61 @@ The add-on imports it by way of backend.job, whose conventions hold here.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from .errors import UserError
-from .schema import check_choice, check_range, from_dict
+from .schema import from_dict
+from .setting import Choices, check, check_value, setting, settings_of
 
-MODES = ("tint", "mix", "multiply")
-SPACES = ("display", "linear")
-ENGINES = ("auto", "cuda", "cpu", "reference")
-"""Beside "cuda", which is the first card that works, "cuda:1" and so on are cards by their number."""
-RECIPES = ("default", "paper")
-USAGES = ("free", "shares")
-ORDERS = ("free", "small_front", "large_front")
-LOCKABLE = ("position", "scale", "stretch", "rotation", "opacity", "color")
-
-REGION_SETTINGS = ("losses", "palette", "palette_size", "usage", "spacing", "order", "containment")
-"""Those of Settings that a region may have of its own."""
+MODES: Choices = {
+    "tint": ("Tint", "Use a stamp as a shape in one color, which is found"),
+    "mix": ("Mix", "Mix a stamp's own colors with the color that is found"),
+    "multiply": ("Multiply", "Multiply a stamp's own colors by the color that is found"),
+}
+SPACES: Choices = {
+    "display": ("Display", "Blend the stamps as Photoshop and Krita do, in display-encoded numbers"),
+    "linear": ("Linear", "Blend the stamps as light, as Blender does by default"),
+}
+ENGINES: Choices = {
+    "auto": ("Automatic", "Use the fastest engine that works on this computer"),
+    "cuda": ("CUDA", "Use the first NVIDIA graphics card that works"),
+    "cpu": ("CPU", "Use the processor"),
+    "reference": ("Reference", "Use plain PyTorch: slow, for comparison"),
+}
+"""Beside "cuda", "cuda:1" and so on are cards by their number."""
+RECIPES: Choices = {
+    "default": ("Default", "Move stamps that are of little use to where they are needed most"),
+    "paper": ("Published", "Fit as the method was published: a soft texture of large, half-transparent stamps"),
+}
+USAGES: Choices = {
+    "free": ("As Needed", "Use each stamp wherever it fits best"),
+    "shares": ("By Share", "Use each stamp as often as its share says: equally often where all shares are 1"),
+}
+ORDERS: Choices = {
+    "free": ("Free", "Take whichever order fits best"),
+    "small_front": ("Small in Front", "Lay details on top of large stamps"),
+    "large_front": ("Large in Front", "Lay large stamps on top of small ones"),
+}
+LOCKABLE: Choices = {
+    "position": ("Position", "Keep the stamps where they are"),
+    "scale": ("Scale", "Keep the stamps' sizes"),
+    "stretch": ("Stretch", "Keep the stamps' shapes"),
+    "rotation": ("Rotation", "Keep the stamps' rotations"),
+    "opacity": ("Opacity", "Keep the stamps' opacities"),
+    "color": ("Color", "Keep the stamps' colors"),
+}
 
 MAX_COUNT = 1_000_000
 MAX_SIZE = 8192
 """Longest side of a canvas, px."""
-MAX_STRETCH = 50.0
-MAX_RECORDING = 10_000
+MAX_SIDE = 16384
+"""Longest side of a picture that is read or written, px."""
 LEAST_WEIGHT = 1e-6
 """Of a loss, unless it is 0: weights are divided by each other."""
+
+ENGINE_CARD = r"cuda:[0-9]{1,3}"
 
 PRESETS: dict[str, dict[str, Any]] = {
     "draft": {"iterations": 30},
@@ -44,26 +72,66 @@ PRESETS: dict[str, dict[str, Any]] = {
 Color = tuple[float, float, float]
 Range = tuple[float, float]
 
+_limit = partial(setting, group="limits", preset=True)
+_look = partial(setting, group="look", preset=True)
+_fit = partial(setting, group="fit", preset=True)
+
 
 @dataclass(frozen=True)
 class Limits:
     """What a stamp may do in a fit, and how often it may be used."""
 
-    stretch: float = 1.0  # longer axis : shorter axis relative to the stamp's own shape, at most; 1 = keeps its shape
-    mirror: bool = False  # may be flipped left to right
-    size_range: Range = (0.0, 2.0)  # longer side of the stamp / longer side of the canvas
-    rotation_range: Range = (-math.pi, math.pi)  # radians, clockwise; a full turn or more = free
-    opacity_range: Range = (0.0, 1.0)  # (1, 1) = opaque only
-    share: float = 1.0  # of the primitives, relative to the other stamps; where usage is "shares"
-    most: int = 0  # primitives of this stamp at most; 0 = any number
+    stretch: float = _limit(
+        1.0,
+        "Stretch",
+        "Let a stamp become longer or wider than its own shape, up to so many times; 1 = it keeps its shape",
+        within=(1.0, 50.0),
+        soft_most=5.0,
+    )
+    mirror: bool = _limit(False, "Mirror", "Let a stamp be flipped left to right")
+    size_range: Range = _limit(
+        (0.0, 2.0),
+        "Size",
+        "Limit the longer side of each stamp, relative to the longer side of the canvas",
+        within=(0.0, 2.0),
+        soft_most=1.0,
+        unit="share",
+    )
+    rotation_range: Range = _limit(
+        (-math.pi, math.pi),
+        "Rotation",
+        "Limit the rotation of each stamp, in degrees, clockwise; a full turn or more = any direction",
+        within=(-4 * math.pi, 4 * math.pi),
+        unit="rad",
+        option="--rotation",
+    )
+    opacity_range: Range = _limit(
+        (0.0, 1.0),
+        "Opacity",
+        "Limit the opacity of each stamp: 0 = invisible, 1 = as opaque as its picture",
+        within=(0.0, 1.0),
+        option="--opacity",
+    )
+    share: float = setting(
+        1.0,
+        "Share",
+        "Set how often this stamp is used relative to the others, where the usage is By Share",
+        within=(0.0, 1e6),
+        soft_most=10.0,
+        group="stamps.entries[]",
+        option="--shares",
+    )
+    most: int = _limit(
+        0,
+        "Most of Each",
+        "Limit how many times each stamp is used",
+        within=(0, MAX_COUNT),
+        zero="any number",
+        option="--at-most",
+    )
 
     def __post_init__(self) -> None:
-        check_range("stretch", self.stretch, 1.0, MAX_STRETCH)
-        check_pair("size_range", self.size_range, 0.0, 2.0)
-        check_pair("rotation_range", self.rotation_range, -4 * math.pi, 4 * math.pi)
-        check_pair("opacity_range", self.opacity_range, 0.0, 1.0)
-        check_range("share", self.share, 0.0, 1e6)
-        check_range("most", self.most, 0, MAX_COUNT)
+        check(self)
         if self.size_range[1] <= 0.0 or self.opacity_range[1] <= 0.0:
             raise UserError("A stamp whose size or opacity may not exceed 0 is never seen: raise the upper limit")
 
@@ -74,15 +142,23 @@ class TemplateSpec:
 
     file: str
     name: str = ""
-    mode: Literal["tint", "mix", "multiply"] = "tint"
-    blend: float = 0.0
+    mode: Literal["tint", "mix", "multiply"] = setting(
+        "tint", "Color", "Choose how a stamp gets its colors", choices=MODES, group="stamps", preset=True
+    )
+    blend: float = setting(
+        0.0,
+        "Own Color",
+        "Set how much a stamp's own colors count: 0 = as with Tint",
+        within=(0.0, 1.0),
+        group="stamps",
+        preset=True,
+    )
     width: int = 0
     height: int = 0
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        check_choice("mode", self.mode, MODES)
-        check_range("blend", self.blend, 0.0, 1.0)
+        check(self)
 
 
 @dataclass
@@ -92,11 +168,20 @@ class RegionSpec:
     name: str
     mask: str  # a grey picture: white is the region. Relative to the job's folder, or absolute
     stamps: list[int] = field(default_factory=list)  # indices into the job's templates; none = all of them
-    share: float = 0.0  # of the primitives, relative to those of other regions; 0 = by its area
+    share: float = setting(
+        0.0,
+        "Share",
+        "Set how many of the stamps lie here, relative to the other regions",
+        within=(0.0, 1e6),
+        soft_most=10.0,
+        zero="by its area",
+        group="regions.entries[]",
+        option=None,
+    )
     settings: dict[str, Any] = field(default_factory=dict)  # its own values of REGION_SETTINGS by name
 
     def __post_init__(self) -> None:
-        check_range(f"The share of the region {self.name}", self.share, 0.0, 1e6)
+        check_value(RegionSpec, "share", self.share, f"The share of the region {self.name}")
         self.settings = _region_settings(self.name, self.settings)
 
 
@@ -104,54 +189,127 @@ class RegionSpec:
 class Settings:
     """Every setting of a fit that does not belong to one stamp."""
 
-    count: int = 1000  # primitives
-    size: int = 512  # longer side of the canvas, px
-    iterations: int = 100
-    time_limit: float = 0.0  # seconds of the fit: its schedules are hurried to end in time; 0 = none
-    seed: int = 0
-    recipe: str = "default"
-    engine: str = "auto"
-    space: str = "display"  # in which the stamps are composited
-    background: Color = (1.0, 1.0, 1.0)  # display-encoded; judged on, not trained on
-    transparent: bool = False  # nothing is behind the stamps; the background is what previews are judged on alone
-    losses: dict[str, float] = field(default_factory=dict)  # weights by name (backend.losses); none = the recipe's
-    palette: list[Color] = field(default_factory=list)  # the only colours that a primitive may have; none = any
-    palette_size: int = 0  # that many colours are taken from the target; 0 = any colour
-    usage: str = "free"  # of the stamps; "shares": the numbers of their primitives are as their limits' share
-    spacing: float = 0.0  # between any two primitives' centres at least / longer side of the canvas
-    order: str = "free"  # or "small_front", "large_front": which sizes lie in front
-    containment: float = 1.0  # how much paint where it is to stay clear weighs, relative to errors that weigh most
-    locked: list[str] = field(default_factory=list)  # of LOCKABLE: what stays as it is at the start, for all primitives
-    added: int = 0  # primitives beside those of the layout that the fit continues from
-    threads: int = 0  # 0 = one per core
-    preview_seconds: float = 1.0  # time between previews; 0 = none
-    recording: int = 0  # pictures of the fit's course that are kept; 0 = none
+    count: int = _fit(1000, "Count", "Set how many stamps to place", within=(1, MAX_COUNT))
+    size: int = _fit(
+        512, "Size", "Set the longer side of the canvas on which the stamps are fitted", within=(1, MAX_SIZE), unit="px"
+    )
+    iterations: int = _fit(
+        100,
+        "Steps",
+        "Set how many steps the fit takes: more come closer to the target and take longer",
+        within=(1, 1_000_000),
+        soft_most=1000,
+    )
+    time_limit: float = _fit(
+        0.0,
+        "Time Limit",
+        "Limit the time of the fit, which hurries to end well in time",
+        within=(0.0, 1e6),
+        zero="no limit",
+        soft_most=600.0,
+        unit="s",
+    )
+    seed: int = setting(
+        0,
+        "Seed",
+        "Choose another seed for another arrangement; the same seed gives the same layout",
+        within=(0, 2**31 - 1),
+        group="fit",
+    )
+    recipe: str = _fit("default", "Recipe", "Choose the way in which the stamps are fitted", choices=RECIPES)
+    engine: str = setting(
+        "auto",
+        "Engine",
+        "Choose what computes the fit; the command line takes cuda:1, too, as a card by its number",
+        choices=ENGINES,
+        pattern=ENGINE_CARD,
+        group="backend",
+    )
+    space: str = _fit(
+        "display", "Blending", "Choose the space in which stamps that lie over each other are blended", choices=SPACES
+    )
+    background: Color = _fit(
+        (1.0, 1.0, 1.0), "Background", "Set the color of the canvas behind the stamps", within=(0.0, 1.0)
+    )
+    transparent: bool = setting(
+        False,
+        "Transparent",
+        "Leave out what is behind the stamps: they stand free where the target is transparent, and the result has no "
+        "background",
+        group="target",
+        preset=True,
+    )
+    losses: dict[str, float] = _look(
+        {},
+        "Loss",
+        "Choose by name and weight what the fit descends; none = what the recipe descends",
+        within=(LEAST_WEIGHT, 1e6),
+        zero="not used",
+        option="--loss",
+    )
+    palette: list[Color] = _look([], "Palette", "Use only these colors; none = any color", within=(0.0, 1.0))
+    palette_size: int = _look(
+        0, "Colors", "Use only so many colors, which are taken from the target", within=(0, 256), zero="any color"
+    )
+    usage: str = _limit("free", "Usage", "Choose how often each of the stamps is used", choices=USAGES)
+    spacing: float = _look(
+        0.0,
+        "Spacing",
+        "Keep the centers of any two stamps so far apart at least, relative to the longer side of the canvas",
+        within=(0.0, 1.0),
+        zero="any distance",
+        soft_most=0.1,
+        unit="share",
+    )
+    order: str = _look("free", "Order", "Choose which stamps lie in front of others", choices=ORDERS)
+    containment: float = _look(
+        1.0,
+        "Containment",
+        "Set how strongly paint is kept out of what is to stay clear, relative to the errors that weigh most; "
+        "regions keep it out twice as strongly",
+        within=(0.01, 100.0),
+        soft_most=10.0,
+    )
+    locked: list[str] = setting(
+        [], "Lock", "Keep this of all stamps as it is at the start", choices=LOCKABLE, group="build", option="--lock"
+    )
+    added: int = setting(
+        0,
+        "Add Stamps",
+        "Add so many stamps to those that the fit continues from, where they help most",
+        within=(0, MAX_COUNT),
+        soft_most=2000,
+        group="build",
+        option="--add",
+    )
+    threads: int = setting(
+        0,
+        "Threads",
+        "Set how many threads of the processor to use",
+        within=(0, 1024),
+        zero="one per core",
+        group="backend",
+    )
+    preview_seconds: float = setting(
+        1.0, "Previews", "Set the time between previews", within=(0.0, 86400.0), zero="none", unit="s", option=None
+    )
+    recording: int = setting(
+        0,
+        "Record",
+        "Keep so many pictures of the fit's course, to make an animation of",
+        within=(0, 10_000),
+        zero="none",
+        soft_most=250,
+        group="fit",
+        option="--record",
+    )
 
     def __post_init__(self) -> None:
-        check_range("count", self.count, 1, MAX_COUNT)
-        check_range("size", self.size, 1, MAX_SIZE)
-        check_range("iterations", self.iterations, 1, 1_000_000)
-        check_range("time_limit", self.time_limit, 0.0, 1e6)
-        check_range("seed", self.seed, 0, 2**31 - 1)
-        check_choice("recipe", self.recipe, RECIPES)
-        check_engine(self.engine)
-        check_choice("space", self.space, SPACES)
-        check_choice("usage", self.usage, USAGES)
-        check_choice("order", self.order, ORDERS)
-        check_range("palette_size", self.palette_size, 0, 256)
-        check_range("spacing", self.spacing, 0.0, 1.0)
-        check_range("containment", self.containment, 0.01, 100.0)
-        check_range("threads", self.threads, 0, 1024)
-        check_range("preview_seconds", self.preview_seconds, 0.0, 86400.0)
-        check_range("added", self.added, 0, MAX_COUNT)
-        check_range("recording", self.recording, 0, MAX_RECORDING)
-        for name in self.locked:
-            check_choice("locked", name, LOCKABLE)
-        for name, weight in self.losses.items():
-            check_range(f"The weight of the loss {name}", weight, LEAST_WEIGHT if weight else 0.0, 1e6)
-        _check_color("background", self.background)
-        for color in self.palette:
-            _check_color("palette", color)
+        check(self)
+
+
+REGION_SETTINGS = tuple(name for name, one in settings_of(Settings).items() if one.group in ("limits", "look"))
+"""Those that a region may have of its own."""
 
 
 def _region_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -163,22 +321,6 @@ def _region_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     return {key: getattr(checked, key) for key in settings}
 
 
-def _check_color(name: str, color: Color) -> None:
-    if len(color) != 3:
-        raise UserError(f"{name} is {color!r}, but three numbers from 0 to 1 are needed")
-    for value in color:
-        check_range(name, value, 0.0, 1.0)
-
-
 def check_engine(engine: str) -> None:
     """Raises UserError for what is neither one of ENGINES nor a card by its number."""
-    if not re.fullmatch(r"cuda:[0-9]{1,3}", engine):
-        check_choice("engine", engine, ENGINES)
-
-
-def check_pair(name: str, pair: Sequence[float], least: float, most: float) -> None:
-    """Raises UserError unless it is a lower and an upper limit within [least, most]."""
-    if len(pair) != 2 or not pair[0] <= pair[1]:
-        raise UserError(f"{name} is {pair!r}, but a lower and an upper limit are needed")
-    for value in pair:
-        check_range(name, value, least, most)
+    check_value(Settings, "engine", engine)

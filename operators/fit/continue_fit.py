@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import bpy
-from bpy.props import IntProperty
 
-from ...backend.job import Job, Layout, TemplateSpec, UserError
+from ...backend.job import Job, Layout, Settings, TemplateSpec, UserError
 from ..blender.folders import file_name
 from ..blender.images import reader_of, write_png
 from ..process.fit_run import Run
@@ -19,6 +18,7 @@ from ..scene.build import form_of
 from ..scene.planes import levels_of, make_mesh
 from ..scene.storage import load_stamps, wholly_or_not_at_all
 from ..session.steps import waited
+from ..settings.fields import property_of
 from ..target.properties import moves
 from .collect import job_steps
 from .optimize import Optimizing, why_not_optimize
@@ -107,14 +107,7 @@ class DIFFBMP_OT_continue_fit(Optimizing, bpy.types.Operator):
     )
     bl_options = {"UNDO"}
 
-    added: IntProperty(
-        name="Add Stamps",
-        description="Stamps that are added to those of the scene, where they help most",
-        default=0,
-        min=0,
-        max=100_000,
-        soft_max=2000,
-    )
+    added: property_of(Settings, "added")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -8,42 +8,24 @@ from typing import Any, Literal
 import bpy
 
 from ...backend.job import Color, Limits, Settings, UserError
+from ..settings.fields import values_of
+from ..settings.likeness import MATCHES, PREFERENCES
 from ..settings.numbers import number
 from ..target.properties import moves
-
-_MATCHES = {"color": "mse", "crisp": "l1", "brightness": "gray_mse"}
-"""The loss of the image, by what the user wants to be matched."""
-
-_PREFERENCES = {
-    "structure": ("ssim", 0.1),
-    "outlines": ("edge", 0.1),
-    "follow": ("alignment", 0.1),
-    "flow": ("smoothness", 0.1),
-    "apart": ("overlap", 0.01),
-    "inside": ("boundary", 0.1),
-}
-"""Further losses by what the user prefers, and their weights where that is strong."""
 
 
 def fit_settings(scene: bpy.types.Scene) -> Settings:
     """What the scene asks for, but for its stamps. Raises UserError for a palette without colors."""
     if lacks_colors(scene):
         raise UserError("The palette has no colors: add at least one")
-    fit, backend = scene.diffbmp.fit, scene.diffbmp.backend
+    properties = scene.diffbmp
     settings = Settings(
-        count=fit.count,
-        size=fit.size,
-        iterations=fit.steps,
-        time_limit=number(fit.time_limit),
-        seed=fit.seed,
-        recipe=fit.recipe,
-        space=fit.space,
-        background=_color(fit.background),
-        transparent=scene.diffbmp.target.transparent,
-        recording=0 if moves(scene) else fit.recording,
-        engine=backend.engine,
-        threads=backend.threads,
+        **values_of(properties.fit, Settings, "fit"),
+        **values_of(properties.backend, Settings, "backend"),
+        **values_of(properties.target, Settings, "target"),
     )
+    if moves(scene):
+        settings = replace(settings, recording=0)
     return replace(settings, **_steering(scene)) if takes_steering(scene) else settings
 
 
@@ -59,7 +41,7 @@ def region_settings(region: bpy.types.PropertyGroup) -> dict[str, Any]:
     """
     if not takes_steering(region.id_data):
         return {}
-    values = {"usage": region.limits.usage} if region.own_limits else {}
+    values = values_of(region.limits, Settings, "limits") if region.own_limits else {}
     if not region.own_look:
         return values
     if region.look.palette == "given" and not region.look.colors:
@@ -108,32 +90,23 @@ def unused_settings(scene: bpy.types.Scene) -> str:
 
 
 def _limits(limits: bpy.types.PropertyGroup) -> Limits:
-    values: dict[str, Any] = {}
-    if not limits.free_rotation:
-        values["rotation_range"] = (number(limits.rotation_min), number(limits.rotation_max))
+    values = values_of(limits, Limits, "limits")
+    if limits.free_rotation:
+        del values["rotation_range"]
     if limits.opaque:
         values["opacity_range"] = (1.0, 1.0)
-    else:
-        values["opacity_range"] = (number(limits.opacity_min), number(limits.opacity_max))
-    return Limits(
-        stretch=number(limits.stretch),
-        mirror=limits.mirror,
-        size_range=(number(limits.size_min / 100), number(limits.size_max / 100)),
-        most=limits.most,
-        **values,
-    )
+    return Limits(**values)
 
 
 def _steering(scene: bpy.types.Scene) -> dict[str, Any]:
     """Those of the settings that not every recipe uses."""
-    return {**_look(scene.diffbmp.look), "usage": scene.diffbmp.limits.usage}
+    return {**_look(scene.diffbmp.look), **values_of(scene.diffbmp.limits, Settings, "limits")}
 
 
 def _look(look: bpy.types.PropertyGroup) -> dict[str, Any]:
     return {
+        **values_of(look, Settings, "look"),
         "losses": _losses(look),
-        "spacing": number(look.spacing / 100),
-        "order": look.order,
         "palette_size": look.palette_size if look.palette == "target" else 0,
         "palette": [_color(item.color) for item in look.colors] if look.palette == "given" else [],
     }
@@ -143,12 +116,12 @@ def _losses(look: bpy.types.PropertyGroup) -> dict[str, float]:
     """Weights by name; none where the recipe's own loss is all that is wanted."""
     preferred = {
         loss: number(weight * getattr(look, name))
-        for name, (loss, weight) in _PREFERENCES.items()
+        for name, (_, _, loss, weight) in PREFERENCES.items()
         if getattr(look, name) > 0
     }
     if look.match == "color" and not preferred:
         return {}
-    return {_MATCHES[look.match]: 1.0, **preferred}
+    return {MATCHES[look.match][-1]: 1.0, **preferred}
 
 
 def _color(values: bpy.types.bpy_prop_array[float]) -> Color:

@@ -5,12 +5,12 @@ from bpy.props import (
     BoolProperty,
     CollectionProperty,
     EnumProperty,
-    FloatProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
 )
 
+from ..settings.fields import with_settings
 from ..settings.limits import DIFFBMP_PG_limits
 from ..settings.look import DIFFBMP_PG_look
 
@@ -45,54 +45,52 @@ def _is_camera(source: bpy.types.PropertyGroup, item: bpy.types.Object) -> bool:
 
 
 class DIFFBMP_PG_mask_source(bpy.types.PropertyGroup):
-    source: EnumProperty(items=_SOURCES, default="none", name="Mask", description="What says what is inside")
+    source: EnumProperty(items=_SOURCES, default="none", name="Mask", description="Choose what says what is inside")
     image: PointerProperty(
         type=bpy.types.Image,
         name="Image",
-        description="The picture that says what is inside. It is stretched to the canvas",
+        description="Choose the picture that says what is inside. It is stretched to the canvas",
     )
     mask: PointerProperty(
         type=bpy.types.Mask,
         name="Mask",
-        description="The mask that says what is inside. Its coordinates span the canvas's longer side",
+        description="Choose the mask that says what is inside. Its coordinates span the canvas's longer side",
     )
     object: PointerProperty(
-        type=bpy.types.Object, name="Object", description="What lies behind its silhouette is inside", poll=_has_shape
+        type=bpy.types.Object,
+        name="Object",
+        description="Choose an object: what lies behind its silhouette is inside",
+        poll=_has_shape,
     )
     collection: PointerProperty(
-        type=bpy.types.Collection, name="Collection", description="What lies behind its objects' silhouette is inside"
+        type=bpy.types.Collection,
+        name="Collection",
+        description="Choose a collection: what lies behind its objects' silhouette is inside",
     )
     camera: PointerProperty(
         type=bpy.types.Object,
         name="Camera",
-        description="The camera that sees the silhouette; none = the scene's",
+        description="Choose the camera that sees the silhouette; none = the scene's",
         poll=_is_camera,
     )
     invert: BoolProperty(name="Invert", description="Exchange inside and outside", default=False)
 
 
+@with_settings("regions.entries[]")
 class DIFFBMP_PG_region(bpy.types.PropertyGroup):
-    name: StringProperty(name="Name", description="What the region is called", default="Region")
+    name: StringProperty(name="Name", description="Name the region", default="Region")
     use: BoolProperty(name="Use", description="Place stamps in this region", default=True)
     area: PointerProperty(type=DIFFBMP_PG_mask_source)
     stamps: PointerProperty(
         type=bpy.types.Collection,
         name="Stamps",
-        description="The stamps of this region; none = those of the panel's list",
-    )
-    share: FloatProperty(
-        name="Share",
-        description="How many of the stamps lie here, relative to the other regions; 0 = by its area",
-        default=0.0,
-        min=0.0,
-        max=1e6,
-        soft_max=10.0,
+        description="Choose the stamps of this region; none = those of the panel's list",
     )
     own_limits: BoolProperty(
-        name="Own Limits", description="Stamps of this region have limits of their own", default=False
+        name="Own Limits", description="Give the stamps of this region limits of their own", default=False
     )
     limits: PointerProperty(type=DIFFBMP_PG_limits)
-    own_look: BoolProperty(name="Own Look", description="This region has a look of its own", default=False)
+    own_look: BoolProperty(name="Own Look", description="Give this region a look of its own", default=False)
     look: PointerProperty(type=DIFFBMP_PG_look)
 
 

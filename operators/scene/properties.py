@@ -9,6 +9,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..settings.fields import with_settings
 from .keyframes import TOLERANCE
 
 _FORMS = (
@@ -18,6 +19,7 @@ _FORMS = (
 )
 
 
+@with_settings("build")
 class DIFFBMP_PG_build(bpy.types.PropertyGroup):
     layout: StringProperty(
         name="Layout",
@@ -26,15 +28,15 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
     )
     samples: IntProperty(
         name="Samples",
-        description="Render samples of the result; 1 = one at each pixel's centre, as the optimization takes them",
+        description="Set the render samples of the result; 1 = one at each pixel's center, as in the optimization",
         default=16,
         min=1,
         soft_max=256,
     )
-    form: EnumProperty(items=_FORMS, default="AUTO", name="Stamps As", description="What the stamps become")
+    form: EnumProperty(items=_FORMS, default="AUTO", name="Stamps As", description="Choose what the stamps become")
     tolerance: FloatProperty(
         name="Key Tolerance",
-        description="How far off a plane that moves may be where keys are left out; 0 = keys in every frame",
+        description="Set how far off a plane that moves may be where keys are left out; 0 = keys in every frame",
         subtype="PIXEL",
         default=TOLERANCE,
         min=0.0,
@@ -42,21 +44,13 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
     )
     spread: FloatProperty(
         name="Depth",
-        description="Distance from the last layer to the front one, in longer sides of the canvas, for cameras that "
-        "move: the scene's own sees the same picture. 0 = all lie flat",
+        description="Set the distance from the last layer to the front one, in longer sides of the canvas, for cameras "
+        "that move: the scene's own sees the same picture. 0 = all lie flat",
         default=0.0,
         min=0.0,
         max=10.0,
         soft_max=2.0,
         step=5,
-    )
-    added: IntProperty(
-        name="Add Stamps",
-        description="Stamps that Continue adds to those of the scene, where they help most",
-        default=0,
-        min=0,
-        max=100_000,
-        soft_max=2000,
     )
     scene: PointerProperty(type=bpy.types.Scene, name="Result", description="The scene that was built last")
 

@@ -3,25 +3,16 @@
 import bpy
 from bpy.props import CollectionProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty
 
-from ...backend.job import Settings
-
-_DEFAULTS = Settings()
+from ...backend.job import Settings, settings_of
+from .fields import with_settings
+from .likeness import MATCHES, PREFERENCES
 
 _PALETTES = (
-    ("any", "Any", "Each stamp gets the color that fits best"),
-    ("target", "From Target", "Only a number of colors, which are taken from the target"),
-    ("given", "Given", "Only the colors of the list"),
+    ("any", "Any", "Give each stamp the color that fits best"),
+    ("target", "From Target", "Use only so many colors, which are taken from the target"),
+    ("given", "Given", "Use only the colors of the list"),
 )
-_ORDERS = (
-    ("free", "Free", "Whichever order fits best"),
-    ("small_front", "Small in Front", "Details lie on top of large stamps"),
-    ("large_front", "Large in Front", "Large stamps lie on top of small ones"),
-)
-_MATCHES = (
-    ("color", "Color", "Come as close to the target's colors as can be"),
-    ("crisp", "Crisp", "Prefer crisp forms to exact colors; small details may give way to flat color"),
-    ("brightness", "Brightness", "Match light and dark only; colors remain roughly as they are found at the start"),
-)
+_PREFERENCE = {"subtype": "FACTOR", "default": 0.0, "min": 0.0, "max": 1.0}
 
 
 class DIFFBMP_PG_color(bpy.types.PropertyGroup):
@@ -36,48 +27,28 @@ class DIFFBMP_PG_color(bpy.types.PropertyGroup):
     )
 
 
-def _preference(name: str, description: str) -> FloatProperty:
-    """A property from 0 = of no account to 1 = strong."""
-    return FloatProperty(
-        name=name,
-        description=f"{description}. 0 = of no account, 1 = strong",
-        subtype="FACTOR",
-        default=0.0,
-        min=0.0,
-        max=1.0,
-    )
-
-
+@with_settings(
+    "look",
+    palette_size={"description": settings_of(Settings)["palette_size"].help, "default": 8, "min": 1},
+    spacing={"precision": 2},
+)
 class DIFFBMP_PG_look(bpy.types.PropertyGroup):
-    palette: EnumProperty(items=_PALETTES, default="any", name="Palette", description="Which colors stamps may have")
-    palette_size: IntProperty(
-        name="Colors", description="Number of colors that are taken from the target", default=8, min=1, max=256
+    palette: EnumProperty(
+        items=_PALETTES, default="any", name="Palette", description="Choose which colors stamps may have"
     )
     colors: CollectionProperty(type=DIFFBMP_PG_color, name="Colors", description="The only colors stamps may have")
-    order: EnumProperty(
-        items=_ORDERS, default=_DEFAULTS.order, name="Order", description="Which stamps lie in front of others"
+    match: EnumProperty(
+        items=tuple((name, label, text) for name, (label, text, _) in MATCHES.items()),
+        default="color",
+        name="Match",
+        description="Choose how likeness is measured",
     )
-    spacing: FloatProperty(
-        name="Spacing",
-        description=(
-            "Distance between the centers of any two stamps at least, in percent of the canvas's longer side; 0 = any"
-        ),
-        subtype="PERCENTAGE",
-        precision=2,
-        default=100.0 * _DEFAULTS.spacing,
-        min=0.0,
-        max=100.0,
-        soft_max=10.0,
-    )
-    match: EnumProperty(items=_MATCHES, default="color", name="Match", description="How likeness is measured")
-    structure: _preference(
-        "Structure", "Render texture and fine detail, such as eyes and lettering, at the cost of color"
-    )
-    outlines: _preference("Outlines", "Keep outlines in place and calm areas calm")
-    follow: _preference("Follow Edges", "Lay the stamps along the target's outlines")
-    flow: _preference("Flow", "Turn neighboring stamps alike, as in fur, grass or brush strokes")
-    apart: _preference("Side by Side", "Lay the stamps beside each other rather than over each other, as in a mosaic")
-    inside: _preference("Inside Canvas", "Keep the stamps whole, within the edges of the canvas")
+
+
+DIFFBMP_PG_look.__annotations__ |= {
+    name: FloatProperty(name=label, description=f"{text}. 0 = not at all, 1 = strongly", **_PREFERENCE)
+    for name, (label, text, _, _) in PREFERENCES.items()
+}
 
 
 class _Coloring(bpy.types.Operator):

@@ -14,16 +14,16 @@ from bpy.props import (
     StringProperty,
 )
 
+from ...backend.job import MODES
 from ..blender.studio import VIEWS
+from ..settings.fields import items_of, with_settings
 from ..settings.limits import DIFFBMP_PG_limits
 from .sources import WHOLE, Source, collection_sources, image_source, short_name
 
-MODES = (
-    ("tint", "Tint", "A stamp is a shape in one color, which is found"),
-    ("mix", "Mix", "A stamp's own colors, mixed with the color that is found"),
-    ("multiply", "Multiply", "A stamp's own colors, multiplied by the color that is found"),
-    ("original", "Original Colors", "A stamp's own colors as they are"),
-)
+_COLORING = {
+    "mode": {"items": (*items_of(MODES), ("original", "Original Colors", "Use a stamp's own colors as they are"))},
+    "blend": {"default": 0.5},
+}
 SPLITS = (
     ("LETTERS", "Letters", "Each letter is a stamp"),
     ("WORDS", "Words", "Each word is a stamp"),
@@ -58,10 +58,12 @@ def _add_picked(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
         group.pick = None
 
 
+@with_settings("stamps.entries[]", share={"step": 10})
+@with_settings("stamps", **_COLORING)
 class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
     """One of: an image, an object, a collection's objects together, a text. See stamp_sources.Source."""
 
-    use: BoolProperty(name="Use", description="Whether this stamp is used", default=True)
+    use: BoolProperty(name="Use", description="Use this stamp", default=True)
     image: PointerProperty(type=bpy.types.Image, name="Image")
     object: PointerProperty(type=bpy.types.Object, name="Object")
     collection: PointerProperty(type=bpy.types.Collection, name="Collection")
@@ -76,19 +78,12 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
         name="Belongs To",
         description="Regions that use this collection use the stamp; none = all regions without a collection",
     )
-    share: FloatProperty(
-        name="Share",
-        description="How often it is used relative to the other stamps, where the usage is By Share",
-        default=1.0,
-        min=0.0,
-        max=1e6,
-        soft_max=10.0,
-        step=10,
+    alpha: EnumProperty(
+        items=_ALPHAS, default="KEEP", name="Alpha", description="Choose what of the image is transparent"
     )
-    alpha: EnumProperty(items=_ALPHAS, default="KEEP", name="Alpha", description="What of the image is transparent")
     threshold: FloatProperty(
         name="Threshold",
-        description="How much the background's color may vary: 0 = not at all",
+        description="Set how much the background's color may vary: 0 = not at all",
         subtype="FACTOR",
         default=0.1,
         min=0.0,
@@ -98,21 +93,15 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
         items=_VIEWS,
         default="AUTO",
         name="View",
-        description="From where the object is seen",
+        description="Choose from where the object is seen",
     )
-    own: BoolProperty(name="Own Settings", description="It has a color mode and limits of its own", default=False)
-    mode: EnumProperty(items=MODES, default="tint", name="Color", description="How the stamp gets its colors")
-    blend: FloatProperty(
-        name="Own Color",
-        description="How much the stamp's own colors count: 0 = as with tint",
-        subtype="FACTOR",
-        default=0.5,
-        min=0.0,
-        max=1.0,
+    own: BoolProperty(
+        name="Own Settings", description="Give the stamp a color mode and limits of its own", default=False
     )
     limits: PointerProperty(type=DIFFBMP_PG_limits)
 
 
+@with_settings("stamps", **_COLORING)
 class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
     collection: PointerProperty(
         type=bpy.types.Collection,
@@ -121,10 +110,18 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
         update=_choose,
     )
     take: EnumProperty(
-        items=_TAKES, default="AUTO", name="Take", description="What of the collection's objects", update=_choose
+        items=_TAKES,
+        default="AUTO",
+        name="Take",
+        description="Choose what is taken of the collection's objects",
+        update=_choose,
     )
     split: EnumProperty(
-        items=SPLITS, default="LETTERS", name="Split Text", description="What of a text is a stamp", update=_choose
+        items=SPLITS,
+        default="LETTERS",
+        name="Split Text",
+        description="Choose what of a text is a stamp",
+        update=_choose,
     )
     entries: CollectionProperty(type=DIFFBMP_PG_stamp, name="Stamps", description="The stamps and their settings")
     active: IntProperty(name="Stamp", description="The stamp whose settings are shown", min=0)
@@ -135,7 +132,7 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
     font: PointerProperty(type=bpy.types.VectorFont, name="Font", description="The text's font; none = Blender's own")
     resolution: IntProperty(
         name="Resolution",
-        description="Longer side of stamps that are rendered from objects and texts",
+        description="Set the longer side of stamps that are rendered from objects and texts",
         subtype="PIXEL",
         default=256,
         min=8,
@@ -145,16 +142,7 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
         items=_LIGHTS,
         default="EVEN",
         name="Light",
-        description="What lights the objects that are rendered as stamps",
-    )
-    mode: EnumProperty(items=MODES, default="tint", name="Color", description="How a stamp gets its colors")
-    blend: FloatProperty(
-        name="Own Color",
-        description="How much a stamp's own colors count: 0 = as with tint",
-        subtype="FACTOR",
-        default=0.5,
-        min=0.0,
-        max=1.0,
+        description="Choose what lights the objects that are rendered as stamps",
     )
 
 

@@ -4,6 +4,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 
 from ..blender.studio import was_deleted
+from ..settings.fields import with_settings
 from ..stamps.sources import short_name
 
 MOVING = ("MOVIE", "SEQUENCE")
@@ -25,38 +26,41 @@ _IMPORTANCES = (
 )
 
 
+@with_settings("target")
 class DIFFBMP_PG_target(bpy.types.PropertyGroup):
-    source: EnumProperty(items=_SOURCES, default="IMAGE", name="Source", description="Where the target comes from")
+    source: EnumProperty(
+        items=_SOURCES, default="IMAGE", name="Source", description="Choose where the target comes from"
+    )
     image: PointerProperty(
         type=bpy.types.Image,
         name="Target",
-        description="The picture that the stamps are to become",
+        description="Choose the picture that the stamps are to become",
     )
-    scene: PointerProperty(type=bpy.types.Scene, name="Scene", description="The scene that is rendered")
+    scene: PointerProperty(type=bpy.types.Scene, name="Scene", description="Choose the scene that is rendered")
     camera: PointerProperty(
         type=bpy.types.Object,
         name="Camera",
-        description="The camera through which the scene is seen; none = its own",
+        description="Choose the camera through which the scene is seen; none = its own",
         poll=lambda group, item: item.type == "CAMERA",
     )
     object: PointerProperty(
-        type=bpy.types.Object, name="Object", description="The text or other object whose shape is the target"
+        type=bpy.types.Object, name="Object", description="Choose the text or other object whose shape is the target"
     )
     moving: BoolProperty(
         name="Animation",
-        description="The target is a clip: the stamps are fitted in each of its frames, and move with it",
+        description="Take the target as a clip: the stamps are fitted in each of its frames, and move with it",
         default=False,
     )
-    aspect: EnumProperty(items=_ASPECTS, default="TARGET", name="Crop", description="What is used of the target")
+    aspect: EnumProperty(items=_ASPECTS, default="TARGET", name="Crop", description="Choose what is used of the target")
     aspect_x: FloatProperty(
-        name="Width", description="The crop's width, relative to its height", default=1.0, min=0.01, max=100.0
+        name="Width", description="Set the crop's width, relative to its height", default=1.0, min=0.01, max=100.0
     )
     aspect_y: FloatProperty(
-        name="Height", description="The crop's height, relative to its width", default=1.0, min=0.01, max=100.0
+        name="Height", description="Set the crop's height, relative to its width", default=1.0, min=0.01, max=100.0
     )
     focus_x: FloatProperty(
         name="Focus X",
-        description="Where the crop lies: 0 = left, 1 = right",
+        description="Set where the crop lies: 0 = left, 1 = right",
         subtype="FACTOR",
         default=0.5,
         min=0.0,
@@ -64,35 +68,32 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
     )
     focus_y: FloatProperty(
         name="Focus Y",
-        description="Where the crop lies: 0 = top, 1 = bottom",
+        description="Set where the crop lies: 0 = top, 1 = bottom",
         subtype="FACTOR",
         default=0.5,
         min=0.0,
         max=1.0,
     )
-    transparent: BoolProperty(
-        name="Transparent",
-        description="Nothing lies behind the stamps: they stand free where the target is transparent, and the result "
-        "has no background",
-        default=False,
-    )
     importance_source: EnumProperty(
-        items=_IMPORTANCES, default="IMAGE", name="Importance", description="What says where likeness matters most"
+        items=_IMPORTANCES,
+        default="IMAGE",
+        name="Importance",
+        description="Choose what says where likeness matters most",
     )
     importance: PointerProperty(
         type=bpy.types.Image,
         name="Importance",
-        description="A picture that is white where likeness matters most, such as eyes and faces, and black elsewhere",
+        description="Choose a picture that is white where likeness matters most, such as at eyes, and black elsewhere",
     )
     importance_object: PointerProperty(
         type=bpy.types.Object,
         name="Painted Object",
-        description="A mesh with painted vertex colors. It fills the picture; or where the target is a scene, "
+        description="Choose a mesh with painted vertex colors. It fills the picture; or where the target is a scene, "
         "it is where the scene's camera sees it",
         poll=lambda group, item: item.type == "MESH",
     )
     importance_layer: StringProperty(
-        name="Color Attribute", description="Name of the painted color attribute; empty = the active one"
+        name="Color Attribute", description="Name the painted color attribute; empty = the active one"
     )
 
 

@@ -54,7 +54,7 @@ def result(job: Job, stamp: Path, target: Path, tmp_path: Path) -> Path:
         (("--colour", "red"), "unrecognized arguments: --colour red"),
         (("--engine", "abacus"), "argument --engine: engine is 'abacus'"),
         (("--blend", "2", "--mode", "mix"), "blend is 2"),
-        (("--background", "green"), "'green' is not a colour"),
+        (("--background", "green"), "'green' is not a color"),
         (("--background", "-1+1+1"), "argument --background"),
         (("--start", "n" * 300), "There is no nnn"),
         (("--mask", "nowhere.png"), "There is no nowhere.png"),

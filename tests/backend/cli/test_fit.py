@@ -102,7 +102,7 @@ def test_a_job_folder_keeps_what_is_not_mentioned(target: Path, stamp: Path, tmp
         (("--shares", "1", "--even"), "not allowed with"),
         (("--opaque", "--opacity", "0", "1"), "not allowed with"),
         (("--palette", "ff0000", "--palette-size", "3"), "not allowed with"),
-        (("--palette", "ff0000,red"), "'red' is not a colour"),
+        (("--palette", "ff0000,red"), "'red' is not a color"),
         (("--size-range", "0.5", "0.1"), "size_range is (0.5, 0.1), but a lower and an upper limit are needed"),
         (("--size-range", "0", "0"), "never seen"),
         (("--opacity", "0.5", "1.5"), "opacity_range is 1.5"),

@@ -1,0 +1,185 @@
+"""The backend's settings as Blender's properties, and back: label, help, range, unit and choices are the field's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, get_origin
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty
+
+from ...backend.job import (
+    Choices,
+    Clip,
+    Color,
+    ExportSettings,
+    Limits,
+    RegionSpec,
+    Setting,
+    Settings,
+    TemplateSpec,
+    settings_of,
+    type_hints,
+)
+from .likeness import PREFERENCES
+from .numbers import number
+
+KINDS = (Limits, Settings, Clip, TemplateSpec, RegionSpec, ExportSettings)
+"""The dataclasses that hold settings."""
+
+_NAMES = {
+    ("fit", "iterations"): ("preset", "steps"),
+    ("limits", "rotation_range"): ("free_rotation", "rotation_min", "rotation_max"),
+    ("limits", "opacity_range"): ("opaque", "opacity_min", "opacity_max"),
+    ("look", "losses"): ("match", *PREFERENCES),
+    ("export", "width"): ("scale",),
+    ("export", "frames"): ("use_range", "first_frame", "last_frame"),
+}
+"""The properties for a setting, by its group and name, where they are not called as it is."""
+
+_UNITS = {
+    "px": ("PIXEL", 1),
+    "s": ("TIME_ABSOLUTE", 1),
+    "rad": ("ANGLE", 1),
+    "%": ("PERCENTAGE", 1),
+    "share": ("PERCENTAGE", 100),
+}
+"""How Blender shows a unit, and what that multiplies the value by."""
+
+C = TypeVar("C", bound=type)
+Update = Callable[[bpy.types.PropertyGroup, bpy.types.Context], None]
+
+
+def names_of(name: str, one: Setting) -> tuple[str, ...]:
+    """The properties that a setting is set by. The last one holds the value, or the last two its limits."""
+    stem = name.removesuffix("_range")
+    usual = (name,) if stem == name else (f"{stem}_min", f"{stem}_max")
+    return _NAMES.get((one.group, name), usual)
+
+
+def preset_names(kinds: Sequence[type[Any]] = KINDS) -> dict[str, tuple[str, ...]]:
+    """The properties that a preset holds and resets, by their group below Scene.diffbmp."""
+    found: dict[str, tuple[str, ...]] = {}
+    for kind in kinds:
+        for name, one in settings_of(kind).items():
+            if one.preset:
+                found[one.group] = found.get(one.group, ()) + names_of(name, one)
+    return found
+
+
+def with_settings(group: str, kinds: Sequence[type[Any]] = KINDS, **own: dict[str, Any]) -> Callable[[C], C]:
+    """Decorates a property group, or a mixin of operators: gives it the properties for all settings of a group.
+
+    own: what differs from the setting, by the property's name. What the class itself has is left as it is.
+    """
+
+    def decorate(cls: C) -> C:
+        made: dict[str, Any] = {}
+        for kind, name in _fields(group, kinds):
+            names = names_of(name, settings_of(kind)[name])
+            if get_origin(type_hints(kind)[name]) is tuple and type_hints(kind)[name] != Color:
+                made |= _pair(kind, name, names[-2:], own)
+            else:
+                made[names[-1]] = property_of(kind, name, **own.get(names[-1], {}))
+        cls.__annotations__ = {**made, **cls.__annotations__}
+        return cls
+
+    return decorate
+
+
+def property_of(kind: type[Any], name: str, **own: Any) -> Any:
+    """Blender's property for a setting that is one value. own: keywords that differ from the setting."""
+    one, hint = settings_of(kind)[name], type_hints(kind)[name]
+    shown = {"name": one.label, "description": one.text}
+    if hint is bool:
+        return BoolProperty(**{**shown, "default": one.default, **own})
+    if one.choices:
+        return EnumProperty(**{**shown, "items": items_of(one.choices), "default": str(one.default), **own})
+    if hint == Color:
+        low, high = one.within
+        ranged = {"min": low, "max": high, "default": one.default, "size": 3, "subtype": "COLOR_GAMMA"}
+        return FloatVectorProperty(**{**shown, **ranged, **own})
+    return _number_property(hint, one, {"default": one.default * _factor(one), **shown, **own})
+
+
+def items_of(choices: Choices) -> tuple[tuple[str, str, str], ...]:
+    """The items of an enumeration."""
+    return tuple((str(value), label, text) for value, (label, text) in choices.items())
+
+
+def values_of(properties: Any, kind: type[Any], group: str) -> dict[str, Any]:
+    """The settings of a dataclass that properties of a group hold, by their names."""
+    return {name: _value(properties, kind, name) for _, name in _fields(group, (kind,))}
+
+
+def _fields(group: str, kinds: Sequence[type[Any]]) -> list[tuple[type[Any], str]]:
+    """The settings of a group that a property, or a pair of them, can hold."""
+    stated = [(kind, name, one) for kind in kinds for name, one in settings_of(kind).items() if one.group == group]
+    return [(kind, name) for kind, name, one in stated if _is_property(type_hints(kind)[name], one)]
+
+
+def _is_property(hint: Any, one: Setting) -> bool:
+    if one.choices:
+        return get_origin(hint) is not list
+    return hint in (bool, int, float) or get_origin(hint) is tuple
+
+
+def _factor(one: Setting) -> int:
+    return _UNITS[one.unit][1] if one.unit in _UNITS else 1
+
+
+def _number_property(hint: type[Any], one: Setting, own: dict[str, Any]) -> Any:
+    factor, (low, high) = _factor(one), one.within
+    stated = {"min": (0 if one.zero and low > 0 else low) * factor, "max": high * factor}
+    if one.soft_most is not None:
+        stated["soft_max"] = one.soft_most * factor
+    if one.unit in _UNITS:
+        stated["subtype"] = _UNITS[one.unit][0]
+    elif one.within == (0.0, 1.0):
+        stated["subtype"] = "FACTOR"
+    return (IntProperty if hint is int else FloatProperty)(**{**stated, **own})
+
+
+def _pair(kind: type[Any], name: str, names: tuple[str, ...], own: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The properties of a lower and an upper limit, which keep their order by themselves."""
+    one, (lower, upper) = settings_of(kind)[name], names
+    low, high = (value * _factor(one) for value in one.default)
+    least = {"name": f"{one.label} Min", "description": f"{one.text}; the lower limit", "default": low}
+    most = {"name": "Max", "description": f"{one.text}; the upper limit", "default": high}
+    return {
+        lower: _number_property(float, one, {**least, "update": _raise(upper, lower), **own.get(lower, {})}),
+        upper: _number_property(float, one, {**most, "update": _reduce(lower, upper), **own.get(upper, {})}),
+    }
+
+
+def _raise(upper: str, lower: str) -> Update:
+    """Of a lower limit: lifts the upper one if that is less."""
+
+    def update(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+        if getattr(group, upper) < getattr(group, lower):
+            setattr(group, upper, getattr(group, lower))
+
+    return update
+
+
+def _reduce(lower: str, upper: str) -> Update:
+    """Of an upper limit: lets the lower one follow if that is greater."""
+
+    def update(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+        if getattr(group, lower) > getattr(group, upper):
+            setattr(group, lower, getattr(group, upper))
+
+    return update
+
+
+def _value(properties: Any, kind: type[Any], name: str) -> Any:
+    one, hint = settings_of(kind)[name], type_hints(kind)[name]
+    names = names_of(name, one)
+    if hint == Color:
+        return tuple(number(value) for value in getattr(properties, names[-1]))
+    if get_origin(hint) is tuple:
+        return tuple(number(getattr(properties, limit) / _factor(one)) for limit in names[-2:])
+    value = getattr(properties, names[-1])
+    if one.choices:
+        return {str(choice): choice for choice in one.choices}[value]
+    return number(value / _factor(one)) if hint is float else value
