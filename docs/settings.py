@@ -84,7 +84,7 @@ def _without_blender() -> str:
         for kind in KINDS
         for name, one in settings_of(kind).items()
         if one.group != "export"
-        and not (one.group and set(names_of(name, one)) & set(_group(one.group).properties.keys()))
+        and not (one.group and set(names_of(kind, name)) & set(_group(one.group).properties.keys()))
     ]
     return _table("Without Blender", "Of job folders and of the command line alone.", rows)
 
@@ -124,7 +124,7 @@ def _options(path: str, kinds: Sequence[type[Any]]) -> dict[str, str]:
         for kind in kinds or KINDS
         for name, one in settings_of(kind).items()
         if one.group in (path, path.partition(".")[0])
-        for property_name in names_of(name, one)
+        for property_name in names_of(kind, name)
     }
 
 

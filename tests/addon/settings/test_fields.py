@@ -46,7 +46,7 @@ def shown_settings() -> list[tuple[type[Any], str, str]]:
         for kind in KINDS
         for name, one in settings_of(kind).items()
         if one.group
-        for shown in names_of(name, one)[-2 if name.endswith("_range") else -1 :]
+        for shown in names_of(kind, name)[-2 if name.endswith("_range") else -1 :]
         if (one.group, shown) not in OWN
         and shown in group_at(one.group).properties
         and not isinstance(one.default, (list, dict))
@@ -85,7 +85,7 @@ def test_every_setting_is_in_blender_or_said_not_to_be() -> None:
         f"{kind.__name__}.{name}"
         for kind in (Settings, Clip, Limits, ExportSettings)
         for name, one in settings_of(kind).items()
-        if not one.group or not any(shown in group_at(one.group).properties for shown in names_of(name, one))
+        if not one.group or not any(shown in group_at(one.group).properties for shown in names_of(kind, name))
     }
     assert missing == {"Settings.locked", "Settings.preview_seconds", "ExportSettings.engine", "ExportSettings.threads"}
 
@@ -130,21 +130,23 @@ def test_a_new_setting_is_found_everywhere() -> None:
 
     assert "sparkle" in preset_names((More,))["look"]
 
-    @with_settings("look", (More,))
+    @with_settings("look", kinds=(More,))
     class DIFFBMP_PG_more(bpy.types.PropertyGroup):
         pass
 
     bpy.utils.register_class(DIFFBMP_PG_more)
-    bpy.types.Scene.diffbmp_more = bpy.props.PointerProperty(type=DIFFBMP_PG_more)
+    scenes: Any = bpy.types.Scene
+    scenes.diffbmp_more = bpy.props.PointerProperty(type=DIFFBMP_PG_more)
     try:
         rna = DIFFBMP_PG_more.bl_rna.properties
-        sparkle = rna["sparkle"]
+        sparkle: Any = rna["sparkle"]
+        scene: Any = bpy.context.scene
         assert (sparkle.name, sparkle.hard_min, sparkle.hard_max, sparkle.default) == ("Sparkle", 0.0, 4.0, 0.25)
         assert sparkle.description == "Set how much the stamps sparkle; 0 = not at all"
-        bpy.context.scene.diffbmp_more.sparkle = 0.7
-        assert values_of(bpy.context.scene.diffbmp_more, More, "look")["sparkle"] == 0.7
+        scene.diffbmp_more.sparkle = 0.7
+        assert values_of(scene.diffbmp_more, More, "look")["sparkle"] == 0.7
         (row,) = (row for row in rows_of(rna.items(), "look", (More,)) if row[0] == "sparkle")
         assert row[1:] == ("Sparkle", "0 to 4, **0.25**", sparkle.description, "--sparkle")
     finally:
-        del bpy.types.Scene.diffbmp_more
+        del scenes.diffbmp_more
         bpy.utils.unregister_class(DIFFBMP_PG_more)
