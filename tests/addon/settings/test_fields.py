@@ -32,9 +32,10 @@ FACTORS = {"share": 100}
 
 def group_at(path: str) -> Any:
     if path == "export":
-        return bpy.ops.diffbmp.export_psd.get_rna_type()
-    found: Any = bpy.types.Scene.bl_rna.properties["diffbmp"].fixed_type
-    for part in path.split("."):
+        operators: Any = bpy.ops
+        return operators.diffbmp.export_psd.get_rna_type()
+    found: Any = bpy.types.Scene.bl_rna
+    for part in ("diffbmp", *path.split(".")):
         found = found.properties[part.removesuffix("[]")].fixed_type
     return found
 
@@ -78,6 +79,24 @@ def test_every_property_has_the_range_and_the_default_of_its_setting() -> None:
             assert rna.hard_min == pytest.approx(0 if one.zero else low * factor), name
             assert rna.hard_max == pytest.approx(high * factor), name
             assert value == pytest.approx(default * factor), name
+
+
+def test_choices_keep_their_numbers() -> None:
+    """Files of Blender hold the number of what was chosen."""
+    for path, name, expected in (
+        ("fit", "recipe", ["default", "paper"]),
+        ("fit", "space", ["display", "linear"]),
+        ("fit", "preset", ["draft", "normal", "high", "custom"]),
+        ("backend", "engine", ["auto", "cuda", "cpu", "reference"]),
+        ("limits", "usage", ["free", "shares"]),
+        ("look", "palette", ["any", "target", "given"]),
+        ("look", "order", ["free", "small_front", "large_front"]),
+        ("look", "match", ["color", "crisp", "brightness"]),
+        ("stamps", "mode", ["tint", "mix", "multiply", "original"]),
+    ):
+        items = group_at(path).properties[name].enum_items
+        assert [item.identifier for item in items] == expected
+        assert [item.value for item in items] == list(range(len(expected)))
 
 
 def test_every_setting_is_in_blender_or_said_not_to_be() -> None:
