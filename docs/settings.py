@@ -120,13 +120,14 @@ def _options(path: str, kinds: Sequence[type[Any]]) -> dict[str, str]:
     """The command line's options by the names of the properties at a path, in the order of the settings."""
     from diffbmp.operators.settings.fields import KINDS, names_of
 
-    return {
+    found = {
         property_name: option_of(name, one) or ""
         for kind in kinds or KINDS
         for name, one in settings_of(kind).items()
         if one.group in (path, path.partition(".")[0])
         for property_name in names_of(kind, name)
     }
+    return {**found, "preset": "--preset"} if path == "fit" else found
 
 
 def _values(kind: Any) -> str:

@@ -57,9 +57,15 @@ def setting(default: Any, label: str, help: str, within: tuple[float, float] = A
     return field(default=default, metadata=metadata)
 
 
+_STATED: dict[type[Any], dict[str, Setting]] = {}
+"""By class, for the sake of layouts with many stamps."""
+
+
 def settings_of(kind: type[Any]) -> dict[str, Setting]:
     """The settings of a dataclass by their names."""
-    return {f.name: f.metadata["setting"] for f in fields(kind) if f.metadata}
+    if kind not in _STATED:
+        _STATED[kind] = {f.name: f.metadata["setting"] for f in fields(kind) if f.metadata}
+    return _STATED[kind]
 
 
 def option_of(name: str, one: Setting) -> str | None:
@@ -80,7 +86,7 @@ def check_value(kind: type[Any], name: str, value: Any, called: str = "") -> Non
 
 
 def _check(name: str, value: Any, hint: Any, one: Setting) -> None:
-    kind, arguments = get_origin(hint), get_args(hint)
+    kind, arguments = (None, ()) if isinstance(hint, type) else (get_origin(hint), get_args(hint))
     if kind is UnionType:  # X | None
         if value is not None:
             _check(name, value, arguments[0], one)
