@@ -71,7 +71,8 @@ def _part(path: str, title: str, what: str) -> str:
 def _export() -> str:
     from diffbmp.operators.output.export_options import ExportOptions
 
-    properties = bpy.ops.diffbmp.export_psd.get_rna_type().properties
+    operators: Any = bpy.ops
+    properties = operators.diffbmp.export_psd.get_rna_type().properties
     shown = [(name, properties[name]) for name in ExportOptions.__annotations__]
     return _table("Export", "Of `bpy.ops.diffbmp.export_*`, each of which uses some.", rows_of(shown, "export"))
 
@@ -84,7 +85,7 @@ def _without_blender() -> str:
         for kind in KINDS
         for name, one in settings_of(kind).items()
         if one.group != "export"
-        and not (one.group and set(names_of(name, one)) & set(_group(one.group).properties.keys()))
+        and not (one.group and set(names_of(kind, name)) & set(_group(one.group).properties.keys()))
     ]
     return _table("Without Blender", "Of job folders and of the command line alone.", rows)
 
@@ -99,8 +100,8 @@ def _table(title: str, what: str, rows: Iterable[Row]) -> str:
 
 def _group(path: str) -> Any:
     """The type of what stands at a path."""
-    found: Any = bpy.types.Scene.bl_rna.properties["diffbmp"].fixed_type
-    for part in path.split("."):
+    found: Any = bpy.types.Scene.bl_rna
+    for part in ("diffbmp", *path.split(".")):
         found = found.properties[part.removesuffix("[]")].fixed_type
     return found
 
@@ -119,13 +120,14 @@ def _options(path: str, kinds: Sequence[type[Any]]) -> dict[str, str]:
     """The command line's options by the names of the properties at a path, in the order of the settings."""
     from diffbmp.operators.settings.fields import KINDS, names_of
 
-    return {
+    found = {
         property_name: option_of(name, one) or ""
         for kind in kinds or KINDS
         for name, one in settings_of(kind).items()
         if one.group in (path, path.partition(".")[0])
-        for property_name in names_of(name, one)
+        for property_name in names_of(kind, name)
     }
+    return {**found, "preset": "--preset"} if path == "fit" else found
 
 
 def _values(kind: Any) -> str:
@@ -162,7 +164,7 @@ def _range(low: float, high: float, default: Sequence[float], unit: str) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:,.6g}" if isinstance(value, float) and abs(value) < 1e6 else f"{value:,.0f}"
+    return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":

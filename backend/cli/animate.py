@@ -24,19 +24,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     move.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="folders that fit wrote, two or more")
     grow = kinds.add_parser("growth", help="a picture appears stamp by stamp")
     grow.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit wrote")
-    grow.add_argument("--order", choices=GROWTHS, default="back", help="which stamps appear first (back)")
-    text = "share of the time that one takes (0.25)"
+    grow.add_argument("--order", choices=GROWTHS, default="back", help="Choose which stamps appear first (back)")
+    text = "Set the share of the time that one takes (0.25)"
     grow.add_argument("--overlap", type=float, default=0.25, metavar="S", help=text)
     fitted = kinds.add_parser("recording", help="the course of a fit that was made with --record")
     fitted.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit --record wrote")
     for kind in (move, grow, fitted):
         add = kind.add_argument
         add("--out", type=Path, required=True, metavar="DIR", help="folder for the clip's layout")
-        add("--frames", type=int, default=48, metavar="N", help="of each way, of the growth or of the course (48)")
-        add("--hold", type=int, default=12, metavar="N", help="frames in which a picture stands still (12)")
-        add("--easing", choices=EASINGS, default="smooth", help="how a motion begins and ends (smooth)")
-        add("--fps", type=float, default=24.0, metavar="N", help="frames a second (24)")
-        add("--render", action="store_true", help="draw the frames, too")
+        add(
+            "--frames",
+            type=int,
+            default=48,
+            metavar="N",
+            help="Set the frames of each way, of the growth or of the course (48)",
+        )
+        add("--hold", type=int, default=12, metavar="N", help="Set the frames in which a picture stands still (12)")
+        add("--easing", choices=EASINGS, default="smooth", help="Choose how a motion begins and ends (smooth)")
+        add("--fps", type=float, default=24.0, metavar="N", help="Set the frames per second (24)")
+        add("--render", action="store_true", help="Draw the frames, too")
 
 
 def animate(args: argparse.Namespace) -> int:
@@ -88,7 +94,7 @@ def _check_out(args: argparse.Namespace) -> None:
 def add_merge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="parts of a clip, in the order of time")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the whole clip's layout")
-    parser.add_argument("--render", action="store_true", help="draw the frames, too")
+    parser.add_argument("--render", action="store_true", help="Draw the frames, too")
 
 
 def merge(args: argparse.Namespace) -> int:

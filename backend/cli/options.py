@@ -55,7 +55,7 @@ def given(args: argparse.Namespace, kind: type[Any], without: Collection[str] = 
     for name, one in settings_of(kind).items():
         value = getattr(args, str(option_of(name, one)).lstrip("-").replace("-", "_"), None)
         if value is not None and name not in without:
-            origin = get_origin(type_hints(kind)[name])
+            origin: Any = get_origin(type_hints(kind)[name])
             found[name] = origin(value) if origin in (tuple, dict) else value
     return found
 

@@ -51,6 +51,7 @@ from .settings import (
     USAGES,
     Color,
     Limits,
+    Range,
     RegionSpec,
     Settings,
     TemplateSpec,

@@ -14,6 +14,7 @@ from .setting import check, setting
 MAX_FRAME = 1_048_574
 """Blender's last frame."""
 
+_frames = partial(setting, group="clip")
 _motion = partial(setting, group="clip", preset=True)
 
 
@@ -25,100 +26,69 @@ class Clip:
     scene_start + n - start: with a step, frames of the scene between two that are fitted are left out.
     """
 
-    start: int = setting(
-        1,
-        "Start",
-        "Set the first frame of the target that is fitted",
-        within=(1, MAX_FRAME),
-        group="clip",
-        option="--frames",
+    start: int = _frames(
+        1, "Start", "Set the first frame of the target that is fitted", (1, MAX_FRAME), option="--frames"
     )
-    end: int = setting(
-        0,
-        "End",
-        "Set the last frame that is fitted, counted as the first",
-        within=(0, MAX_FRAME),
-        zero="the last there is",
-        group="clip",
-        option="--frames",
+    end: int = _frames(
+        0, "End", "Set the last frame that is fitted", (0, MAX_FRAME), zero="the last there is", option="--frames"
     )
-    step: int = setting(
-        1,
-        "Step",
-        "Fit one frame of so many: the stamps move smoothly from one to the next",
-        within=(1, 1000),
-        soft_most=12,
-        group="clip",
+    step: int = _frames(
+        1, "Step", "Fit one frame of so many: the stamps move smoothly from one to the next", (1, 1000), soft=12
     )
-    fps: float = setting(
+    fps: float = _frames(
         0.0,
         "Frame Rate",
         "Set the frames per second of the result: a movie of another rate is resampled",
-        within=(0.001, 1000.0),
+        (0.001, 1000.0),
         zero="as the target has",
-        soft_most=120.0,
-        group="clip",
+        soft=120.0,
     )
-    scene_start: int = setting(
-        1,
-        "Place at Frame",
-        "Set the frame of the built scene that shows the first frame",
-        within=(-MAX_FRAME, MAX_FRAME),
-        group="clip",
+    scene_start: int = _frames(
+        1, "Place at Frame", "Set the frame of the built scene that shows the first frame", (-MAX_FRAME, MAX_FRAME)
     )
     iterations: int = _motion(
         40,
         "Steps per Frame",
         "Set how many steps each frame takes after the first one of a shot: more come closer to the target and take "
         "longer",
-        within=(1, 1_000_000),
-        soft_most=500,
+        (1, 1_000_000),
+        soft=500,
         option="--frame-iterations",
     )
     refinement: int = _motion(
-        60,
-        "Refinement",
-        "Set how many rounds over all frames make the stamps' paths smooth at the end",
-        within=(0, 100_000),
-        zero="none",
-        soft_most=200,
+        60, "Refinement", "Smooth the stamps' paths in so many rounds at the end", (0, 100_000), zero="none", soft=200
     )
     knots: int = _motion(
         16,
         "Path Detail",
         "Set how many frames lie from knot to knot of the stamps' paths: fewer follow fast motion, more move calmly",
-        within=(1, 1000),
-        soft_most=24,
+        (1, 1000),
+        soft=24,
     )
     smoothness: float = _motion(
-        1.0,
-        "Smoothness",
-        "Set how strongly a stamp is kept from changing between frames",
-        within=(0.0, 1000.0),
-        zero="not at all",
-        soft_most=10.0,
+        1.0, "Smoothness", "Keep a stamp from changing between frames", (0.0, 1000.0), zero="not at all", soft=10.0
     )
     flow: bool = _motion(True, "Follow Motion", "Carry the stamps along with what moves in the target")
     fade: int = _motion(
         1,
         "Fade",
         "Set in how many frames a stamp fades that is more useful elsewhere, and appears there",
-        within=(0, 100),
+        (0, 100),
         zero="stamps stay where they are",
-        soft_most=24,
+        soft=24,
     )
     still: float = _motion(
         0.03,
         "Still Below",
         "Let the stamps rest where the target changes by less than this share of full brightness",
-        within=(0.0, 1.0),
+        (0.0, 1.0),
         zero="every change counts",
     )
     cut: float = _motion(
         0.4,
         "Cut Below",
         "Begin a new shot, with stamps of its own, where the correlation of two frames is less than this",
-        within=(0.0, 1.0),
+        (0.0, 1.0),
         zero="cuts are not looked for",
     )
 

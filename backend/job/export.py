@@ -52,9 +52,7 @@ _of_export = partial(setting, group="export")
 class ExportSettings:
     """Every setting of an export. Those that a format has no use for change nothing."""
 
-    width: int = _of_export(
-        0, "Width", "Set the width of the picture", within=(1, MAX_WIDTH), zero="as the canvas", unit="px"
-    )
+    width: int = _of_export(0, "Width", "Set the width of the picture", (1, MAX_WIDTH), zero="as the canvas", unit="px")
     frames: tuple[int, int] | None = _of_export(
         None, "Frame Range", "Export only these frames of what moves, by their numbers in the scene"
     )
@@ -62,13 +60,9 @@ class ExportSettings:
     grouping: str = _of_export(
         "depth", "Groups", "Choose what layers are put together by", choices=GROUPINGS, option="--groups"
     )
-    band: int = _of_export(
-        100, "Layers in a Group", "Limit the layers in a group of the same depth", within=(1, 100_000)
-    )
+    band: int = _of_export(100, "Layers in a Group", "Limit the layers in a group of the same depth", (1, 100_000))
     background: bool = _of_export(
-        True,
-        "Background Layer",
-        "Add a layer in the background's color behind all others, unless the canvas is transparent",
+        True, "Background Layer", "Add a layer in the canvas's color behind all others, unless that is transparent"
     )
     overlay: bool = _of_export(
         False,
@@ -77,10 +71,7 @@ class ExportSettings:
         "they look the same",
     )
     most_layers: int = _of_export(
-        MAX_LAYERS,
-        "Layers",
-        f"Limit the layers and groups, with Flatten. Photoshop opens {MAX_LAYERS:,}",
-        within=(1, 30_000),
+        MAX_LAYERS, "Layers", f"Limit the layers and groups, with Flatten. Photoshop opens {MAX_LAYERS:,}", (1, 30_000)
     )
     flatten: bool = _of_export(
         False, "Flatten", "Merge the least visible stamps with their neighbors, so that there are few enough layers"
@@ -90,31 +81,22 @@ class ExportSettings:
     )
     bits: int = _of_export(8, "Depth", "Choose the bits of a color channel of a PNG", choices=BITS)
     supersample: int = _of_export(
-        1,
-        "Samples",
-        "Set the samples along each side of a pixel, for smooth edges: 3 is as Cycles with 16 samples",
-        within=(1, 8),
+        1, "Samples", "Set the samples along each side of a pixel; 3 is as Cycles with 16 samples", (1, 8)
     )
     fps: float = _of_export(
-        0.0, "Frame Rate", "Set the frames per second of what moves", within=(0.1, 240.0), zero="as the layout has"
+        0.0, "Frame Rate", "Set the frames per second of what moves", (0.1, 240.0), zero="as the layout has"
     )
-    loops: int = _of_export(0, "Repeats", "Set how often a GIF or WebP is played", within=(0, 65_535), zero="for ever")
+    loops: int = _of_export(0, "Repeats", "Set how often a GIF or WebP is played", (0, 65_535), zero="for ever")
     quality: int = _of_export(
-        90, "Quality", "Set the quality of MP4 and WebP: more is better and larger", within=(1, 100), unit="%"
+        90, "Quality", "Set the quality of MP4 and WebP: more is better and larger", (1, 100), unit="%"
     )
     resolution: float = _of_export(
-        72.0,
-        "Resolution",
-        "Set the pixels per inch that the file states for printing; the pixels stay the same",
-        within=(1.0, 10_000.0),
-        unit="ppi",
+        72.0, "Resolution", "State the pixels per inch, for printing", (1.0, 10_000.0), unit="ppi"
     )
     engine: str = setting(
         "auto", "Engine", "Choose what renders; cuda:1 is a card by its number", choices=ENGINES, pattern=ENGINE_CARD
     )
-    threads: int = setting(
-        0, "Threads", "Set how many threads of the processor to use", within=(0, 1024), zero="one per core"
-    )
+    threads: int = setting(0, "Threads", "Set how many threads of the processor to use", (0, 1024), zero="one per core")
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames[0] > self.frames[1]:

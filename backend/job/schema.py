@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -35,10 +34,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-@cache
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+"""By class: to find them out anew for each object takes most of the time of reading a layout of many stamps."""
+
+
 def type_hints(kind: type[Any]) -> dict[str, Any]:
-    """The types of a class's fields: found out anew for each stamp, they take most of the time of reading a layout."""
-    return get_type_hints(kind)
+    """The types of a class's fields by their names."""
+    if kind not in _HINTS:
+        _HINTS[kind] = get_type_hints(kind)
+    return _HINTS[kind]
 
 
 def from_dict(kind: type[Any], data: Any, where: str) -> Any:

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin
 
@@ -18,6 +17,7 @@ from .schema import check_choice, check_range, type_hints
 
 Choices = Mapping[Any, tuple[str, str]]
 """What can be chosen: the label and the explanation of each."""
+ANY_NUMBER = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Setting:
     """What is known of a setting. `field` tells its name and type.
 
     within: the least and the greatest number, of one or of each of several. zero: what 0 means, which may lie outside.
-    soft_most: where Blender's slider ends. unit: "px", "s", "rad", "ppi", "%", or "share" for what Blender shows in
+    soft: where Blender's slider ends. unit: "px", "s", "rad", "ppi", "%", or "share" for what Blender shows in
     percent of 1. pattern: of values beside the choices. group: the property group of Blender, below Scene.diffbmp, and
     the heading on the command line; "" = it is no property. option: of the command line; None = there is none.
     """
@@ -33,9 +33,9 @@ class Setting:
     default: Any
     label: str
     help: str
-    within: tuple[float, float] = (-math.inf, math.inf)
+    within: tuple[float, float] = ANY_NUMBER
     zero: str = ""
-    soft_most: float | None = None
+    soft: float | None = None
     unit: str = ""
     choices: Choices = field(default_factory=dict)
     pattern: str = ""
@@ -49,19 +49,23 @@ class Setting:
         return f"{self.help}; 0 = {self.zero}" if self.zero else self.help
 
 
-def setting(default: Any, label: str, help: str, **stated: Any) -> Any:
+def setting(default: Any, label: str, help: str, within: tuple[float, float] = ANY_NUMBER, **stated: Any) -> Any:
     """A field of a dataclass, as `field` makes it. stated: what else a Setting knows."""
-    metadata = {"setting": Setting(default, label, help, **stated)}
+    metadata = {"setting": Setting(default, label, help, within, **stated)}
     if isinstance(default, (dict, list)):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
-@cache
+_STATED: dict[type[Any], dict[str, Setting]] = {}
+"""By class, for the sake of layouts with many stamps."""
+
+
 def settings_of(kind: type[Any]) -> dict[str, Setting]:
     """The settings of a dataclass by their names."""
-    stated = {f.name: f.metadata.get("setting") for f in fields(kind)}
-    return {name: one for name, one in stated.items() if one is not None}
+    if kind not in _STATED:
+        _STATED[kind] = {f.name: f.metadata["setting"] for f in fields(kind) if f.metadata}
+    return _STATED[kind]
 
 
 def option_of(name: str, one: Setting) -> str | None:
@@ -71,8 +75,9 @@ def option_of(name: str, one: Setting) -> str | None:
 
 def check(instance: Any) -> None:
     """Raises UserError for the first setting of a dataclass's instance that is not as it states."""
-    for name in settings_of(type(instance)):
-        check_value(type(instance), name, getattr(instance, name))
+    hints = type_hints(type(instance))
+    for name, one in settings_of(type(instance)).items():
+        _check(name, getattr(instance, name), hints[name], one)
 
 
 def check_value(kind: type[Any], name: str, value: Any, called: str = "") -> None:
@@ -81,7 +86,7 @@ def check_value(kind: type[Any], name: str, value: Any, called: str = "") -> Non
 
 
 def _check(name: str, value: Any, hint: Any, one: Setting) -> None:
-    kind, arguments = get_origin(hint), get_args(hint)
+    kind, arguments = (None, ()) if isinstance(hint, type) else (get_origin(hint), get_args(hint))
     if kind is UnionType:  # X | None
         if value is not None:
             _check(name, value, arguments[0], one)

@@ -44,12 +44,8 @@ ORDERS: Choices = {
     "large_front": ("Large in Front", "Lay large stamps on top of small ones"),
 }
 LOCKABLE: Choices = {
-    "position": ("Position", "Keep the stamps where they are"),
-    "scale": ("Scale", "Keep the stamps' sizes"),
-    "stretch": ("Stretch", "Keep the stamps' shapes"),
-    "rotation": ("Rotation", "Keep the stamps' rotations"),
-    "opacity": ("Opacity", "Keep the stamps' opacities"),
-    "color": ("Color", "Keep the stamps' colors"),
+    name: (name.title(), f"Keep the {name} of each stamp")
+    for name in ("position", "scale", "stretch", "rotation", "opacity", "color")
 }
 
 MAX_COUNT = 1_000_000
@@ -84,50 +80,41 @@ class Limits:
     stretch: float = _limit(
         1.0,
         "Stretch",
-        "Let a stamp become longer or wider than its own shape, up to so many times; 1 = it keeps its shape",
-        within=(1.0, 50.0),
-        soft_most=5.0,
+        "Let a stamp become longer or wider, up to so many times; 1 = it keeps its shape",
+        (1.0, 50.0),
+        soft=5.0,
     )
     mirror: bool = _limit(False, "Mirror", "Let a stamp be flipped left to right")
     size_range: Range = _limit(
         (0.0, 2.0),
         "Size",
         "Limit the longer side of each stamp, relative to the longer side of the canvas",
-        within=(0.0, 2.0),
-        soft_most=1.0,
+        (0.0, 2.0),
+        soft=1.0,
         unit="share",
     )
     rotation_range: Range = _limit(
         (-math.pi, math.pi),
         "Rotation",
         "Limit the rotation of each stamp, in degrees, clockwise; a full turn or more = any direction",
-        within=(-4 * math.pi, 4 * math.pi),
+        (-4 * math.pi, 4 * math.pi),
         unit="rad",
         option="--rotation",
     )
     opacity_range: Range = _limit(
-        (0.0, 1.0),
-        "Opacity",
-        "Limit the opacity of each stamp: 0 = invisible, 1 = as opaque as its picture",
-        within=(0.0, 1.0),
-        option="--opacity",
+        (0.0, 1.0), "Opacity", "Limit the opacity of each stamp; 1 = as its picture", (0.0, 1.0), option="--opacity"
     )
     share: float = setting(
         1.0,
         "Share",
         "Set how often this stamp is used relative to the others, where the usage is By Share",
-        within=(0.0, 1e6),
-        soft_most=10.0,
+        (0.0, 1e6),
+        soft=10.0,
         group="stamps.entries[]",
         option="--shares",
     )
     most: int = _limit(
-        0,
-        "Most of Each",
-        "Limit how many times each stamp is used",
-        within=(0, MAX_COUNT),
-        zero="any number",
-        option="--at-most",
+        0, "Most of Each", "Limit the uses of each stamp", (0, MAX_COUNT), zero="any number", option="--at-most"
     )
 
     def __post_init__(self) -> None:
@@ -146,12 +133,7 @@ class TemplateSpec:
         "tint", "Color", "Choose how a stamp gets its colors", choices=MODES, group="stamps", preset=True
     )
     blend: float = setting(
-        0.0,
-        "Own Color",
-        "Set how much a stamp's own colors count: 0 = as with Tint",
-        within=(0.0, 1.0),
-        group="stamps",
-        preset=True,
+        0.0, "Own Color", "Set how much own colors count: 0 = as with Tint", (0.0, 1.0), group="stamps", preset=True
     )
     width: int = 0
     height: int = 0
@@ -172,8 +154,8 @@ class RegionSpec:
         0.0,
         "Share",
         "Set how many of the stamps lie here, relative to the other regions",
-        within=(0.0, 1e6),
-        soft_most=10.0,
+        (0.0, 1e6),
+        soft=10.0,
         zero="by its area",
         group="regions.entries[]",
         option=None,
@@ -189,32 +171,24 @@ class RegionSpec:
 class Settings:
     """Every setting of a fit that does not belong to one stamp."""
 
-    count: int = _fit(1000, "Count", "Set how many stamps to place", within=(1, MAX_COUNT))
+    count: int = _fit(1000, "Count", "Set how many stamps to place", (1, MAX_COUNT))
     size: int = _fit(
-        512, "Size", "Set the longer side of the canvas on which the stamps are fitted", within=(1, MAX_SIZE), unit="px"
+        512, "Size", "Set the longer side of the canvas on which the stamps are fitted", (1, MAX_SIZE), unit="px"
     )
     iterations: int = _fit(
-        100,
-        "Steps",
-        "Set how many steps the fit takes: more come closer to the target and take longer",
-        within=(1, 1_000_000),
-        soft_most=1000,
+        100, "Steps", "Set how many steps to take: more come closer and take longer", (1, 1_000_000), soft=1000
     )
     time_limit: float = _fit(
         0.0,
         "Time Limit",
-        "Limit the time of the fit, which hurries to end well in time",
-        within=(0.0, 1e6),
+        "Limit the time of the fit, which then hurries",
+        (0.0, 1e6),
         zero="no limit",
-        soft_most=600.0,
+        soft=600.0,
         unit="s",
     )
     seed: int = setting(
-        0,
-        "Seed",
-        "Choose another seed for another arrangement; the same seed gives the same layout",
-        within=(0, 2**31 - 1),
-        group="fit",
+        0, "Seed", "Choose another seed for another arrangement; the same gives the same", (0, 2**31 - 1), group="fit"
     )
     recipe: str = _fit("default", "Recipe", "Choose the way in which the stamps are fitted", choices=RECIPES)
     engine: str = setting(
@@ -228,9 +202,7 @@ class Settings:
     space: str = _fit(
         "display", "Blending", "Choose the space in which stamps that lie over each other are blended", choices=SPACES
     )
-    background: Color = _fit(
-        (1.0, 1.0, 1.0), "Background", "Set the color of the canvas behind the stamps", within=(0.0, 1.0)
-    )
+    background: Color = _fit((1.0, 1.0, 1.0), "Background", "Set the color of the canvas behind the stamps", (0.0, 1.0))
     transparent: bool = setting(
         False,
         "Transparent",
@@ -243,22 +215,22 @@ class Settings:
         {},
         "Loss",
         "Choose by name and weight what the fit descends; none = what the recipe descends",
-        within=(LEAST_WEIGHT, 1e6),
+        (LEAST_WEIGHT, 1e6),
         zero="not used",
         option="--loss",
     )
-    palette: list[Color] = _look([], "Palette", "Use only these colors; none = any color", within=(0.0, 1.0))
+    palette: list[Color] = _look([], "Palette", "Use only these colors; none = any color", (0.0, 1.0))
     palette_size: int = _look(
-        0, "Colors", "Use only so many colors, which are taken from the target", within=(0, 256), zero="any color"
+        0, "Colors", "Use only so many colors, which are taken from the target", (0, 256), zero="any color"
     )
     usage: str = _limit("free", "Usage", "Choose how often each of the stamps is used", choices=USAGES)
     spacing: float = _look(
         0.0,
         "Spacing",
         "Keep the centers of any two stamps so far apart at least, relative to the longer side of the canvas",
-        within=(0.0, 1.0),
+        (0.0, 1.0),
         zero="any distance",
-        soft_most=0.1,
+        soft=0.1,
         unit="share",
     )
     order: str = _look("free", "Order", "Choose which stamps lie in front of others", choices=ORDERS)
@@ -267,8 +239,8 @@ class Settings:
         "Containment",
         "Set how strongly paint is kept out of what is to stay clear, relative to the errors that weigh most; "
         "regions keep it out twice as strongly",
-        within=(0.01, 100.0),
-        soft_most=10.0,
+        (0.01, 100.0),
+        soft=10.0,
     )
     locked: list[str] = setting(
         [], "Lock", "Keep this of all stamps as it is at the start", choices=LOCKABLE, group="build", option="--lock"
@@ -277,29 +249,24 @@ class Settings:
         0,
         "Add Stamps",
         "Add so many stamps to those that the fit continues from, where they help most",
-        within=(0, MAX_COUNT),
-        soft_most=2000,
+        (0, MAX_COUNT),
+        soft=2000,
         group="build",
         option="--add",
     )
     threads: int = setting(
-        0,
-        "Threads",
-        "Set how many threads of the processor to use",
-        within=(0, 1024),
-        zero="one per core",
-        group="backend",
+        0, "Threads", "Set how many threads of the processor to use", (0, 1024), zero="one per core", group="backend"
     )
     preview_seconds: float = setting(
-        1.0, "Previews", "Set the time between previews", within=(0.0, 86400.0), zero="none", unit="s", option=None
+        1.0, "Previews", "Set the time between previews", (0.0, 86400.0), zero="none", unit="s", option=None
     )
     recording: int = setting(
         0,
         "Record",
         "Keep so many pictures of the fit's course, to make an animation of",
-        within=(0, 10_000),
+        (0, 10_000),
         zero="none",
-        soft_most=250,
+        soft=250,
         group="fit",
         option="--record",
     )

@@ -59,12 +59,13 @@ class ExportOptions:
         """Draws these, and greys out those that others leave without effect."""
         layout.use_property_split = True
         layout.use_property_decorate = False
+        chosen = values_of(self, ExportSettings, "export")
         for name in names:
             row = layout.row()
             row.active = not (
-                (name == "band" and self.grouping != "depth")
+                (name == "band" and chosen["grouping"] != "depth")
                 or (name in ("first_frame", "last_frame") and not self.use_range)
-                or (name == "most_layers" and not self.flatten)
+                or (name == "most_layers" and not chosen["flatten"])
                 or (name == "background" and self.transparent == "yes")
             )
             row.prop(self, name)

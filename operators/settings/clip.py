@@ -3,21 +3,22 @@
 import bpy
 
 from ...backend.job import Clip
-from .fields import values_of, with_settings
+from .fields import Own, values_of, with_settings
 
-
-@with_settings(
-    "clip",
-    start={
+_OWN: Own = {
+    "start": {
         "description": "Set the first frame that is fitted: of a movie counted from 1, of a scene or an object the "
         "scene's own number; 0 = the first there is",
         "default": 0,
         "min": 0,
     },
-    scene_start={"min": 0},  # Blender's scenes have no frames before
-    fps={"step": 100, "precision": 2},
-    still={"precision": 3},
-)
+    "scene_start": {"min": 0},  # Blender's scenes have no frames before
+    "fps": {"step": 100, "precision": 2},
+    "still": {"precision": 3},
+}
+
+
+@with_settings("clip", _OWN)
 class DIFFBMP_PG_clip(bpy.types.PropertyGroup):
     """All of it is settings."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, get_origin
 
 import bpy
@@ -14,6 +14,7 @@ from ...backend.job import (
     Color,
     ExportSettings,
     Limits,
+    Range,
     RegionSpec,
     Setting,
     Settings,
@@ -47,14 +48,15 @@ _UNITS = {
 """How Blender shows a unit, and what that multiplies the value by."""
 
 C = TypeVar("C", bound=type)
+Own = Mapping[str, Mapping[str, Any]]
 Update = Callable[[bpy.types.PropertyGroup, bpy.types.Context], None]
 
 
-def names_of(name: str, one: Setting) -> tuple[str, ...]:
+def names_of(kind: type[Any], name: str) -> tuple[str, ...]:
     """The properties that a setting is set by. The last one holds the value, or the last two its limits."""
     stem = name.removesuffix("_range")
     usual = (name,) if stem == name else (f"{stem}_min", f"{stem}_max")
-    return _NAMES.get((one.group, name), usual)
+    return _NAMES.get((settings_of(kind)[name].group, name), usual)
 
 
 def preset_names(kinds: Sequence[type[Any]] = KINDS) -> dict[str, tuple[str, ...]]:
@@ -63,21 +65,23 @@ def preset_names(kinds: Sequence[type[Any]] = KINDS) -> dict[str, tuple[str, ...
     for kind in kinds:
         for name, one in settings_of(kind).items():
             if one.preset:
-                found[one.group] = found.get(one.group, ()) + names_of(name, one)
+                found[one.group] = found.get(one.group, ()) + names_of(kind, name)
     return found
 
 
-def with_settings(group: str, kinds: Sequence[type[Any]] = KINDS, **own: dict[str, Any]) -> Callable[[C], C]:
+def with_settings(group: str, own: Own | None = None, kinds: Sequence[type[Any]] = KINDS) -> Callable[[C], C]:
     """Decorates a property group, or a mixin of operators: gives it the properties for all settings of a group.
 
-    own: what differs from the setting, by the property's name. What the class itself has is left as it is.
+    own: keywords that differ from the setting, by the property's name. What the class itself has is left as it is.
     """
+
+    own = own or {}
 
     def decorate(cls: C) -> C:
         made: dict[str, Any] = {}
         for kind, name in _fields(group, kinds):
-            names = names_of(name, settings_of(kind)[name])
-            if get_origin(type_hints(kind)[name]) is tuple and type_hints(kind)[name] != Color:
+            names = names_of(kind, name)
+            if type_hints(kind)[name] == Range:
                 made |= _pair(kind, name, names[-2:], own)
             else:
                 made[names[-1]] = property_of(kind, name, **own.get(names[-1], {}))
@@ -121,7 +125,7 @@ def _fields(group: str, kinds: Sequence[type[Any]]) -> list[tuple[type[Any], str
 def _is_property(hint: Any, one: Setting) -> bool:
     if one.choices:
         return get_origin(hint) is not list
-    return hint in (bool, int, float) or get_origin(hint) is tuple
+    return hint in (bool, int, float, Color, Range)
 
 
 def _factor(one: Setting) -> int:
@@ -130,9 +134,9 @@ def _factor(one: Setting) -> int:
 
 def _number_property(hint: type[Any], one: Setting, own: dict[str, Any]) -> Any:
     factor, (low, high) = _factor(one), one.within
-    stated = {"min": (0 if one.zero and low > 0 else low) * factor, "max": high * factor}
-    if one.soft_most is not None:
-        stated["soft_max"] = one.soft_most * factor
+    stated: dict[str, Any] = {"min": (0 if one.zero and low > 0 else low) * factor, "max": high * factor}
+    if one.soft is not None:
+        stated["soft_max"] = one.soft * factor
     if one.unit in _UNITS:
         stated["subtype"] = _UNITS[one.unit][0]
     elif one.within == (0.0, 1.0):
@@ -140,44 +144,35 @@ def _number_property(hint: type[Any], one: Setting, own: dict[str, Any]) -> Any:
     return (IntProperty if hint is int else FloatProperty)(**{**stated, **own})
 
 
-def _pair(kind: type[Any], name: str, names: tuple[str, ...], own: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _pair(kind: type[Any], name: str, names: tuple[str, ...], own: Own) -> dict[str, Any]:
     """The properties of a lower and an upper limit, which keep their order by themselves."""
     one, (lower, upper) = settings_of(kind)[name], names
     low, high = (value * _factor(one) for value in one.default)
     least = {"name": f"{one.label} Min", "description": f"{one.text}; the lower limit", "default": low}
     most = {"name": "Max", "description": f"{one.text}; the upper limit", "default": high}
     return {
-        lower: _number_property(float, one, {**least, "update": _raise(upper, lower), **own.get(lower, {})}),
-        upper: _number_property(float, one, {**most, "update": _reduce(lower, upper), **own.get(upper, {})}),
+        lower: _number_property(float, one, {**least, "update": _in_order(lower, upper, max), **own.get(lower, {})}),
+        upper: _number_property(float, one, {**most, "update": _in_order(upper, lower, min), **own.get(upper, {})}),
     }
 
 
-def _raise(upper: str, lower: str) -> Update:
-    """Of a lower limit: lifts the upper one if that is less."""
+def _in_order(changed: str, other: str, nearer: Callable[[float, float], float]) -> Update:
+    """Lets the other limit follow the one that was changed, where it would lie on the wrong side of it."""
 
     def update(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
-        if getattr(group, upper) < getattr(group, lower):
-            setattr(group, upper, getattr(group, lower))
-
-    return update
-
-
-def _reduce(lower: str, upper: str) -> Update:
-    """Of an upper limit: lets the lower one follow if that is greater."""
-
-    def update(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
-        if getattr(group, lower) > getattr(group, upper):
-            setattr(group, lower, getattr(group, upper))
+        limit, kept = getattr(group, changed), getattr(group, other)
+        if nearer(limit, kept) != kept:
+            setattr(group, other, limit)
 
     return update
 
 
 def _value(properties: Any, kind: type[Any], name: str) -> Any:
     one, hint = settings_of(kind)[name], type_hints(kind)[name]
-    names = names_of(name, one)
+    names = names_of(kind, name)
     if hint == Color:
         return tuple(number(value) for value in getattr(properties, names[-1]))
-    if get_origin(hint) is tuple:
+    if hint == Range:
         return tuple(number(getattr(properties, limit) / _factor(one)) for limit in names[-2:])
     value = getattr(properties, names[-1])
     if one.choices:

@@ -22,7 +22,7 @@ def _leave_preset(fit: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
         fit.preset = "custom"
 
 
-@with_settings("fit", steps={"update": _leave_preset}, time_limit={"step": 100, "precision": 1})
+@with_settings("fit", {"steps": {"update": _leave_preset}, "time_limit": {"step": 100, "precision": 1}})
 class DIFFBMP_PG_fit(bpy.types.PropertyGroup):
     preset: EnumProperty(
         items=_PRESETS,

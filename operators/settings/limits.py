@@ -5,21 +5,21 @@ import math
 import bpy
 from bpy.props import BoolProperty
 
-from .fields import with_settings
+from .fields import Own, with_settings
 
 _TURN = {"soft_min": -2 * math.pi, "soft_max": 2 * math.pi}
-
-
-@with_settings(
-    "limits",
-    stretch={"step": 10},
-    size_min={"precision": 1},
-    size_max={"precision": 1, "min": 0.1, "soft_max": 200.0},
+_OWN: Own = {
+    "stretch": {"step": 10},
+    "size_min": {"precision": 1},
+    "size_max": {"precision": 1, "min": 0.1, "soft_max": 200.0},
     # What the limits are first where a rotation is not free, which it is by default.
-    rotation_min={"default": -math.pi / 4, **_TURN},
-    rotation_max={"default": math.pi / 4, **_TURN},
-    opacity_max={"min": 0.01},
-)
+    "rotation_min": {"default": -math.pi / 4, **_TURN},
+    "rotation_max": {"default": math.pi / 4, **_TURN},
+    "opacity_max": {"min": 0.01},
+}
+
+
+@with_settings("limits", _OWN)
 class DIFFBMP_PG_limits(bpy.types.PropertyGroup):
     free_rotation: BoolProperty(name="Free Rotation", description="Let a stamp lie in any direction", default=True)
     opaque: BoolProperty(name="Opaque Only", description="Let no stamp shine through", default=False)

@@ -1,10 +1,12 @@
 """What the result is to look like, as Scene.diffbmp.look, and the buttons of its list of colors."""
 
+from typing import Any
+
 import bpy
 from bpy.props import CollectionProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty
 
 from ...backend.job import Settings, settings_of
-from .fields import with_settings
+from .fields import Own, with_settings
 from .likeness import MATCHES, PREFERENCES
 
 _PALETTES = (
@@ -12,7 +14,11 @@ _PALETTES = (
     ("target", "From Target", "Use only so many colors, which are taken from the target"),
     ("given", "Given", "Use only the colors of the list"),
 )
-_PREFERENCE = {"subtype": "FACTOR", "default": 0.0, "min": 0.0, "max": 1.0}
+_OWN: Own = {
+    "palette_size": {"description": settings_of(Settings)["palette_size"].help, "default": 8, "min": 1},
+    "spacing": {"precision": 2},
+}
+_PREFERENCE: dict[str, Any] = {"subtype": "FACTOR", "default": 0.0, "min": 0.0, "max": 1.0}
 
 
 class DIFFBMP_PG_color(bpy.types.PropertyGroup):
@@ -27,11 +33,7 @@ class DIFFBMP_PG_color(bpy.types.PropertyGroup):
     )
 
 
-@with_settings(
-    "look",
-    palette_size={"description": settings_of(Settings)["palette_size"].help, "default": 8, "min": 1},
-    spacing={"precision": 2},
-)
+@with_settings("look", _OWN)
 class DIFFBMP_PG_look(bpy.types.PropertyGroup):
     palette: EnumProperty(
         items=_PALETTES, default="any", name="Palette", description="Choose which colors stamps may have"

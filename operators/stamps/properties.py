@@ -16,11 +16,11 @@ from bpy.props import (
 
 from ...backend.job import MODES
 from ..blender.studio import VIEWS
-from ..settings.fields import items_of, with_settings
+from ..settings.fields import Own, items_of, with_settings
 from ..settings.limits import DIFFBMP_PG_limits
 from .sources import WHOLE, Source, collection_sources, image_source, short_name
 
-_COLORING = {
+_COLORING: Own = {
     "mode": {"items": (*items_of(MODES), ("original", "Original Colors", "Use a stamp's own colors as they are"))},
     "blend": {"default": 0.5},
 }
@@ -58,8 +58,8 @@ def _add_picked(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
         group.pick = None
 
 
-@with_settings("stamps.entries[]", share={"step": 10})
-@with_settings("stamps", **_COLORING)
+@with_settings("stamps.entries[]", {"share": {"step": 10}})
+@with_settings("stamps", _COLORING)
 class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
     """One of: an image, an object, a collection's objects together, a text. See stamp_sources.Source."""
 
@@ -101,7 +101,7 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
     limits: PointerProperty(type=DIFFBMP_PG_limits)
 
 
-@with_settings("stamps", **_COLORING)
+@with_settings("stamps", _COLORING)
 class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
     collection: PointerProperty(
         type=bpy.types.Collection,

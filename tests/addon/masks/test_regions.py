@@ -183,6 +183,7 @@ def test_settings_of_a_region() -> None:
         "losses": {"mse": 1.0, "edge": 0.05},
         "spacing": 0.015,
         "order": "small_front",
+        "containment": 1.0,
         "palette": [],
         "palette_size": 0,
     }

@@ -32,9 +32,10 @@ FACTORS = {"share": 100}
 
 def group_at(path: str) -> Any:
     if path == "export":
-        return bpy.ops.diffbmp.export_psd.get_rna_type()
-    found: Any = bpy.types.Scene.bl_rna.properties["diffbmp"].fixed_type
-    for part in path.split("."):
+        operators: Any = bpy.ops
+        return operators.diffbmp.export_psd.get_rna_type()
+    found: Any = bpy.types.Scene.bl_rna
+    for part in ("diffbmp", *path.split(".")):
         found = found.properties[part.removesuffix("[]")].fixed_type
     return found
 
@@ -46,7 +47,7 @@ def shown_settings() -> list[tuple[type[Any], str, str]]:
         for kind in KINDS
         for name, one in settings_of(kind).items()
         if one.group
-        for shown in names_of(name, one)[-2 if name.endswith("_range") else -1 :]
+        for shown in names_of(kind, name)[-2 if name.endswith("_range") else -1 :]
         if (one.group, shown) not in OWN
         and shown in group_at(one.group).properties
         and not isinstance(one.default, (list, dict))
@@ -80,12 +81,30 @@ def test_every_property_has_the_range_and_the_default_of_its_setting() -> None:
             assert value == pytest.approx(default * factor), name
 
 
+def test_choices_keep_their_numbers() -> None:
+    """Files of Blender hold the number of what was chosen."""
+    for path, name, expected in (
+        ("fit", "recipe", ["default", "paper"]),
+        ("fit", "space", ["display", "linear"]),
+        ("fit", "preset", ["draft", "normal", "high", "custom"]),
+        ("backend", "engine", ["auto", "cuda", "cpu", "reference"]),
+        ("limits", "usage", ["free", "shares"]),
+        ("look", "palette", ["any", "target", "given"]),
+        ("look", "order", ["free", "small_front", "large_front"]),
+        ("look", "match", ["color", "crisp", "brightness"]),
+        ("stamps", "mode", ["tint", "mix", "multiply", "original"]),
+    ):
+        items = group_at(path).properties[name].enum_items
+        assert [item.identifier for item in items] == expected
+        assert [item.value for item in items] == list(range(len(expected)))
+
+
 def test_every_setting_is_in_blender_or_said_not_to_be() -> None:
     missing = {
         f"{kind.__name__}.{name}"
         for kind in (Settings, Clip, Limits, ExportSettings)
         for name, one in settings_of(kind).items()
-        if not one.group or not any(shown in group_at(one.group).properties for shown in names_of(name, one))
+        if not one.group or not any(shown in group_at(one.group).properties for shown in names_of(kind, name))
     }
     assert missing == {"Settings.locked", "Settings.preview_seconds", "ExportSettings.engine", "ExportSettings.threads"}
 
@@ -130,21 +149,23 @@ def test_a_new_setting_is_found_everywhere() -> None:
 
     assert "sparkle" in preset_names((More,))["look"]
 
-    @with_settings("look", (More,))
+    @with_settings("look", kinds=(More,))
     class DIFFBMP_PG_more(bpy.types.PropertyGroup):
         pass
 
     bpy.utils.register_class(DIFFBMP_PG_more)
-    bpy.types.Scene.diffbmp_more = bpy.props.PointerProperty(type=DIFFBMP_PG_more)
+    scenes: Any = bpy.types.Scene
+    scenes.diffbmp_more = bpy.props.PointerProperty(type=DIFFBMP_PG_more)
     try:
         rna = DIFFBMP_PG_more.bl_rna.properties
-        sparkle = rna["sparkle"]
+        sparkle: Any = rna["sparkle"]
+        scene: Any = bpy.context.scene
         assert (sparkle.name, sparkle.hard_min, sparkle.hard_max, sparkle.default) == ("Sparkle", 0.0, 4.0, 0.25)
         assert sparkle.description == "Set how much the stamps sparkle; 0 = not at all"
-        bpy.context.scene.diffbmp_more.sparkle = 0.7
-        assert values_of(bpy.context.scene.diffbmp_more, More, "look")["sparkle"] == 0.7
+        scene.diffbmp_more.sparkle = 0.7
+        assert values_of(scene.diffbmp_more, More, "look")["sparkle"] == 0.7
         (row,) = (row for row in rows_of(rna.items(), "look", (More,)) if row[0] == "sparkle")
         assert row[1:] == ("Sparkle", "0 to 4, **0.25**", sparkle.description, "--sparkle")
     finally:
-        del bpy.types.Scene.diffbmp_more
+        del scenes.diffbmp_more
         bpy.utils.unregister_class(DIFFBMP_PG_more)
