@@ -15,7 +15,7 @@ from .engines.interface import PARAMETERS, Placement, Variables
 from .fitting.constraints.limits import Bounds
 from .fitting.optimizer import Optimizer
 from .fitting.recipe import DEFAULT
-from .job import SPACES, Settings, UserError
+from .job import ENGINES, SPACES, Settings, UserError
 from .templates import Template, Templates
 
 IMAGE_TOLERANCE = 1e-5
@@ -37,7 +37,7 @@ def examine() -> dict[str, Any]:
         "executable": sys.executable,
         "system": platform.platform(),
         "torch": torch.__version__,
-        "engines": [_examine_engine(name, truth) for name in (*_cards(), "cpu", "reference")],
+        "engines": [_examine_engine(name, truth) for name in _names()],
     }
 
 
@@ -82,10 +82,11 @@ def _sentence(engine: dict[str, Any]) -> str:
     return f"{engine['name']:<10} differs too much from the reference, do not use it: {engine['device']}"
 
 
-def _cards() -> list[str]:
-    """The CUDA engine on every card that there is; at least one, so that there is a cause where there is none."""
+def _names() -> list[str]:
+    """Lists the engines; CUDA on every card that there is, and without any, once, so that the cause is shown."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return [f"cuda:{index}" for index in range(count)] or ["cuda"]
+    cards = [f"cuda:{index}" for index in range(count)] or ["cuda"]
+    return [*cards, *(name for name in ENGINES if name not in ("auto", "cuda"))]
 
 
 _Results = tuple[Tensor, Tensor]

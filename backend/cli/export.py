@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from ..control import Control, termination_calls
-from ..job import ENDINGS, Done, Event, ExportSettings, settings_of
+from ..job import FORMATS, Done, Event, ExportSettings, settings_of
 from .options import add_settings, frame_range, given
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("layout", type=Path, metavar="DIR", help="folder that fit wrote")
-    text = f"x{', x'.join(ENDINGS)}; without an ending, a folder of PNGs and their JSON"
+    text = f"x{', x'.join(filter(None, FORMATS))}; without an ending, a folder of PNGs and their JSON"
     add("--out", type=Path, required=True, metavar="FILE", help=text)
     add("--frames", type=frame_range, metavar="A-B", help=settings_of(ExportSettings)["frames"].help)
     add_settings(parser, ExportSettings, without=("frames",))

@@ -28,7 +28,7 @@ def choose_engine(engine: str, templates: Templates, count: int, height: int, wi
     Raises UserError where it does not run or lacks the memory.
     """
     check_engine(engine)
-    if engine in ("cpu", "reference"):
+    if engine != "auto" and not engine.startswith("cuda"):
         return EngineChoice(engine)
     try:
         gpu = gpu_of(engine)

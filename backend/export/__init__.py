@@ -7,26 +7,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from ..job import ENDINGS, LAYERED, MAX_WIDTH, MOVING, ExportSettings, Layout, UserError
+from ..job import FORMATS, MAX_WIDTH, ExportSettings, Layout, UserError
 from ..templates import Templates
 from .base import Cancelled, Export, Exporter, Tell
 from .staging import check_replaceable, hidden_folder, place
 
 __all__ = ["Cancelled", "Exported", "export"]
-
-_MODULES = {
-    ".png": "picture",
-    ".json": "layout_json",
-    ".psd": "psd",
-    ".psb": "psd",
-    ".ora": "ora",
-    "": "folder",
-    ".svg": "svg",
-    ".gif": "animation",
-    ".webp": "animation",
-    ".mp4": "animation",
-}
-"""Where each format is written, by its ending; loaded when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +72,10 @@ def _check_size(task: Export) -> None:
 
 def _exporter(path: Path) -> Exporter:
     ending = path.suffix.lower()
-    if ending not in _MODULES:
-        known = ", ".join(ENDINGS)
+    if ending not in FORMATS:
+        known = ", ".join(filter(None, FORMATS))
         raise UserError(f"{path} has no known ending: choose one of {known}, or none for a folder of layers")
-    module = import_module(f".formats.{_MODULES[ending]}", __package__)
+    module = import_module(f".formats.{FORMATS[ending].module}", __package__)
     exporter: Exporter = module.EXPORTERS[ending]
     return exporter
 
@@ -108,8 +94,8 @@ def _chosen_frames(layout: Layout, settings: ExportSettings) -> Layout:
 
 def _parts(layout: Layout, path: Path, settings: ExportSettings) -> Iterator[tuple[Layout, Path]]:
     """The part of the layout for each file, and the file."""
-    ending = path.suffix.lower()
-    if ending in MOVING or len(layout.frames) == 1 or (settings.clip == "groups" and ending in LAYERED):
+    form = FORMATS[path.suffix.lower()]
+    if form.moving or len(layout.frames) == 1 or (settings.clip == "groups" and form.layered):
         yield layout, path
     elif settings.clip != "files":
         yield layout.only([0]), path
@@ -120,12 +106,12 @@ def _parts(layout: Layout, path: Path, settings: ExportSettings) -> Iterator[tup
 
 def _remarks(layout: Layout, path: Path, settings: ExportSettings) -> list[str]:
     remarks = []
-    ending = path.suffix.lower()
-    if layout.space == "linear" and ending in (*LAYERED, ".svg"):
+    form = FORMATS[path.suffix.lower()]
+    if layout.space == "linear" and form.recomposited:
         remarks.append(
             "The layout was fitted in linear light, but other programs composite display-encoded colours: soft edges "
             "look a little different there"
         )
-    if len(layout.frames) > 1 and settings.clip == "groups" and ending not in (*LAYERED, *MOVING):
+    if len(layout.frames) > 1 and settings.clip == "groups" and not (form.layered or form.moving):
         remarks.append("Groups need a format with layers: this has the first frame")
     return remarks

@@ -20,12 +20,10 @@ from .errors import UserError
 from .export import (
     BITS,
     CLIP_FORMS,
-    ENDINGS,
+    FORMATS,
     GROUPINGS,
-    LAYERED,
     MAX_LAYERS,
     MAX_WIDTH,
-    MOVING,
     STAGE,
     ExportJob,
     ExportSettings,

@@ -33,17 +33,33 @@ CLIP_FORMS: Choices = {
 
 BITS: Choices = {8: ("8 bit", "Write 256 steps a channel"), 16: ("16 bit", "Write 65,536 steps a channel")}
 
-ENDINGS = (".psd", ".psb", ".ora", ".png", ".svg", ".json", ".gif", ".webp", ".mp4")
-"""By which a file's format is known. A path without an ending is a folder of PNGs, one a layer, and their JSON."""
+
+@dataclass(frozen=True)
+class Format:
+    """What the export needs to know of a file format."""
+
+    module: str  # in backend/export/formats, where it is written
+    layered: bool = False  # holds a layer for each primitive, in groups
+    moving: bool = False  # holds all frames of a clip
+    recomposited: bool = False  # other programs composite its primitives anew
+
+
+FORMATS = {
+    ".psd": Format("psd", layered=True, recomposited=True),
+    ".psb": Format("psd", layered=True, recomposited=True),
+    ".ora": Format("ora", layered=True, recomposited=True),
+    ".png": Format("picture"),
+    ".svg": Format("svg", recomposited=True),
+    ".json": Format("layout_json", moving=True),
+    ".gif": Format("animation", moving=True),
+    ".webp": Format("animation", moving=True),
+    ".mp4": Format("animation", moving=True),
+    "": Format("folder", layered=True, recomposited=True),
+}
+"""Formats by the ending of a file's name. A path without one is a folder of PNGs, one a layer, and their JSON."""
 
 STAGE = ".diffbmp-"
 """How the hidden folder's name begins in which an export is written."""
-
-LAYERED = (".psd", ".psb", ".ora", "")
-"""Endings of formats that hold a layer per primitive, in groups."""
-
-MOVING = (".json", ".gif", ".webp", ".mp4")
-"""Endings of formats that hold all frames of a clip."""
 
 _of_export = partial(setting, group="export")
 
