@@ -11,33 +11,20 @@ import bpy
 from bl_operators.presets import AddPresetBase
 from bpy.props import StringProperty
 
+from .fields import preset_names
+
 FOLDER = "diffbmp"
 """Of the artist's own presets, among Blender's."""
 
 SHIPPED: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 """The presets that come with the add-on: a description, and per group the values that differ from the defaults."""
 
+
 # How the stamps are fitted, what they become and what lies behind them. Not what belongs to one picture or computer:
 # the target and its frames, the stamps, the regions, the seed, what is shown meanwhile, the engine, the result.
-_NAMES = {
-    "fit": ("count", "size", "preset", "steps", "time_limit", "recipe", "space", "background"),
-    "stamps": ("mode", "blend"),
-    "limits": (
-        *("stretch", "mirror", "size_min", "size_max", "free_rotation", "rotation_min", "rotation_max"),
-        *("opaque", "opacity_min", "opacity_max", "usage", "most"),
-    ),
-    "look": (
-        *("palette", "palette_size", "order", "spacing", "match", "structure", "outlines", "follow", "flow"),
-        *("apart", "inside"),
-    ),
-    "target": ("transparent",),
-    "clip": ("iterations", "refinement", "knots", "smoothness", "flow", "fade", "still", "cut"),
-}
-
-
 def owned() -> Iterator[tuple[str, str]]:
     """The settings that every preset decides, as groups of Scene.diffbmp and names in them."""
-    return ((group, name) for group, names in _NAMES.items() for name in names)
+    return ((group, name) for group, names in preset_names().items() for name in names)
 
 
 def own_presets() -> dict[str, Path]:
