@@ -18,7 +18,8 @@ from ..session.slots import INSTALL, RUN
 from ..session.watching import TIMER_SECONDS
 from .env_folder import BackendFolder
 from .environment import own_folder, preferences, tell_verdict
-from .installation import Installation, Plan
+from .installation import Installation
+from .packages import Plan
 
 DEVICE_ITEMS = (
     ("auto", "Automatic", "PyTorch for the NVIDIA card if there is one with a driver that suits, else for the CPU"),
