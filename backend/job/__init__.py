@@ -15,8 +15,8 @@ Conventions (they hold everywhere in the project):
 - level: mip level per axis (u, v), two to an octave: the bitmap has round(size * 2^(-level / 2)) texels, at least 1.
 """
 
-from .clip import Clip
-from .errors import UserError
+from .clip import MAX_FRAME, Clip
+from .errors import Action, UserError, cannot_write
 from .export import (
     BITS,
     CLIP_FORMS,
@@ -40,6 +40,7 @@ from .settings import (
     LOCKABLE,
     MAX_COUNT,
     MAX_RECORDING,
+    MAX_SIDE,
     MAX_SIZE,
     MAX_STRETCH,
     MODES,

@@ -29,6 +29,8 @@ REGION_SETTINGS = ("losses", "palette", "palette_size", "usage", "spacing", "ord
 MAX_COUNT = 1_000_000
 MAX_SIZE = 8192
 """Longest side of a canvas, px."""
+MAX_SIDE = 16384
+"""Longest side of a picture that is read, px."""
 MAX_STRETCH = 50.0
 MAX_RECORDING = 10_000
 LEAST_WEIGHT = 1e-6

@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
-from ..job import UserError, written_aside
-
-MAX_SIDE = 16384
-"""Longest side of a picture that is read, px."""
+from ..job import MAX_SIDE, UserError, written_aside
 
 MAX_STAMP = 4096
 """Longest side of a stamp, px: as many as a primitive can show on the largest canvas."""

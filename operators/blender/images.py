@@ -12,14 +12,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backend.job import UserError
+from ...backend.job import MAX_SIDE, UserError
 from .colors import encode
 
 MAX_PIXELS = 8192 * 8192
 """More of them than the largest canvas has would cost gigabytes and show nowhere."""
-
-MAX_SIDE = 16384
-"""Longest side that the backend reads, px."""
 
 ByteArray = NDArray[np.uint8]
 

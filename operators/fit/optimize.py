@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import bpy
 
@@ -18,6 +17,7 @@ from ..process.fit_run import Run, Steps
 from ..process.warm_worker import WARM
 from ..session.logs import worker_log
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.screen import redraw
 from ..session.slots import RUN, SLOTS, Slot
 from ..session.watching import Watching
@@ -68,16 +68,11 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
     return ""
 
 
-class Optimizing(Watching):
+class Optimizing(Reports, Watching):
     """An operator that has the scene's job optimized."""
 
     slot = RUN
     _next_line = 0.0
-
-    if TYPE_CHECKING:
-
-        def report(self, kind: set[str], message: str) -> None:
-            """Blender's own."""
 
     def steps(self, scene: bpy.types.Scene, folder: Path) -> Steps:
         """What writes the job."""
@@ -99,9 +94,7 @@ class Optimizing(Watching):
             if bpy.app.background:
                 self._collect(run)
         except UserError as error:
-            NOTICE.fail(error)
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
+            return self.fail(error)
         _listen_for_undo(True)
         return self.watch(context, run)
 

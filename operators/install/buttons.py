@@ -9,10 +9,11 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from ...backend.job import UserError
+from ...backend.job import Action, UserError
 from ..blender.folders import user_folder
 from ..process.warm_worker import WARM
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.screen import redraw
 from ..session.slots import INSTALL, RUN
 from ..session.watching import TIMER_SECONDS
@@ -88,7 +89,7 @@ def make_plan(
     if device == "preferences":
         device = chosen.device if chosen else "auto"
     if not wheels and not bpy.app.online_access:
-        raise UserError(OFFLINE, "allow_online")
+        raise UserError(OFFLINE, Action.ALLOW_ONLINE)
     return Plan(
         BackendFolder(Path(bpy.path.abspath(folder))) if folder else own_folder(),
         install_log(),
@@ -137,10 +138,10 @@ def _tick() -> float | None:
 
 def _tell(task: Any) -> None:
     tell_verdict(task.works, task.message)
-    NOTICE.tell(task.message, is_error=not task.works)
+    NOTICE.tell(task.message, not task.works, task.action)
 
 
-class DIFFBMP_OT_install_backend(bpy.types.Operator):
+class DIFFBMP_OT_install_backend(Reports, bpy.types.Operator):
     bl_idname = "diffbmp.install_backend"
     bl_label = "Install"
     bl_description = (
@@ -177,8 +178,7 @@ class DIFFBMP_OT_install_backend(bpy.types.Operator):
             plan = make_plan(self.wheels, self.folder, self.python, self.device, self.index)
         except UserError as error:
             tell_verdict(False, error.message)
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
+            return self.fail(error)
         chosen = preferences()
         if chosen and self.folder:
             chosen.folder = self.folder
@@ -229,7 +229,7 @@ class DIFFBMP_OT_remove_backend(bpy.types.Operator):
         return _watch(self, Removal(own_folder()))
 
 
-class DIFFBMP_OT_show_install_log(bpy.types.Operator):
+class DIFFBMP_OT_show_install_log(Reports, bpy.types.Operator):
     bl_idname = "diffbmp.show_install_log"
     bl_label = "Show Log"
     bl_description = "Open the log of the last installation in the system's text viewer"
@@ -245,8 +245,7 @@ class DIFFBMP_OT_show_install_log(bpy.types.Operator):
         try:
             return bpy.ops.wm.path_open(filepath=str(install_log()))
         except RuntimeError:
-            self.report({"ERROR"}, f"No program opens {install_log()}: see it with a text editor")
-            return {"CANCELLED"}
+            return self.fail(UserError(f"No program opens {install_log()}: see it with a text editor"))
 
 
 register, _unregister = bpy.utils.register_classes_factory(

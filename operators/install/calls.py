@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...backend.job import UserError
+from ...backend.job import Action, UserError
 from ..process.child import LEASH, Child
 from .env_folder import describe_size
 
@@ -102,7 +102,7 @@ class Calls:
             try:
                 self._child = child = Child(command, folder, settings)
             except OSError as error:
-                raise UserError(f"{command[0]} cannot be started ({error.strerror})", "show_log") from error
+                raise UserError(f"{command[0]} cannot be started ({error.strerror})", Action.SHOW_LOG) from error
         lines = []
         with open(self._log, "a", encoding="utf-8") as log:
             log.write(f"\n$ {' '.join(str(part) for part in command if part != LEASH)}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 
-from ...backend.job import UserError
+from ...backend.job import Action, UserError, cannot_write
 from . import steps
 from .calls import Calls, Cancelled, State
 from .packages import Plan
@@ -22,7 +22,7 @@ class Installation:
         self.state = State()
         self.works = False
         self.message = "The installation ended unexpectedly: see the log, then press Install again"
-        self.action = "show_log"
+        self.action: str = Action.SHOW_LOG
         self._plan = plan
         self._calls = Calls(plan.log, self.state)
         self._pip = Pip(plan, self._calls)
@@ -54,14 +54,14 @@ class Installation:
             self._calls.clear_log()
             verdict = self._install()
             self.works, self.message = verdict.works, verdict.sentence
-            self.action = "" if self.works else "show_log"
+            self.action = "" if self.works else Action.SHOW_LOG
         except Cancelled:
-            self.message, self.action = "Cancelled: press Install to go on, what is complete is kept", "install"
+            self.message, self.action = "Cancelled: press Install to go on, what is complete is kept", Action.INSTALL
         except UserError as error:
-            self.message, self.action = error.message, error.action or "show_log"
+            self.message, self.action = error.message, error.action or Action.SHOW_LOG
         except OSError as error:
-            place = error.filename or self._plan.folder.path
-            self.message, self.action = f"{place} cannot be written to ({error.strerror})", "show_log"
+            self.message = cannot_write(error.filename or self._plan.folder.path, error).message
+            self.action = Action.SHOW_LOG
         if not self.works:
             with contextlib.suppress(OSError):  # a full disk has just been told of
                 self._calls.note(self.message)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from ...backend.job import UserError
+from ...backend.job import Action, UserError
 from ..process.child import leashed_module
 from .calls import Calls, State, Take
 from .env_folder import BackendFolder
@@ -137,7 +137,7 @@ class Pip:
         index = ["--index-url", self._plan.index] if self._plan.index else []
         code, lines = self._call("install", *options, *index, "pip")
         if code and not is_missing(lines):
-            raise UserError(explain_failure(lines, False, ""), "show_log")
+            raise UserError(explain_failure(lines, False, ""), Action.SHOW_LOG)
 
     def install(
         self, options: Sequence[str], requirements: Sequence[str], python: str, share: tuple[float, float]
@@ -148,7 +148,7 @@ class Pip:
         code, lines = self._call("install", *common, *options, *requirements, take=self._run.take)
         self._run = None
         if code:
-            raise UserError(explain_failure(lines, self._plan.wheels is not None, python), "show_log")
+            raise UserError(explain_failure(lines, self._plan.wheels is not None, python), Action.SHOW_LOG)
 
     @cached_property
     def _known_options(self) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...backend.job import UserError
+from ...backend.job import Action, UserError
 from ..process.child import NO_WINDOW, clean_environment
 
 VERSIONS = ("3.13", "3.11", "3.12", "3.14")
@@ -73,7 +73,7 @@ def find_python(
     raise UserError(
         f"Python {' or '.join(sorted(versions, key=_number))} is needed and was not found: install it from python.org "
         "or with your system's packages (on Debian and Ubuntu python3-venv too), then press Install again",
-        "install",
+        Action.INSTALL,
     )
 
 

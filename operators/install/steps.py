@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ...backend.job import UserError
+from ...backend.job import Action, UserError
 from ..process.child import leashed_module
 from ..process.worker import ADD_ON_FOLDER, backend_command
 from .calls import Calls, Cancelled, State, reason
@@ -85,7 +85,7 @@ def make_environment(folder: BackendFolder, calls: Calls, pip: Pip, python: Pyth
     calls.state.replaces = True
     code, lines = calls.run(leashed_module(python.path, "venv", "--clear", folder.env), folder.path)
     if code:
-        raise UserError(f"The environment cannot be made with {python.path}: {reason(code, lines)}", "show_log")
+        raise UserError(f"The environment cannot be made with {python.path}: {reason(code, lines)}", Action.SHOW_LOG)
 
 
 def install_packages(plan: Plan, calls: Calls, pip: Pip, build: Build, python: str) -> list[str]:

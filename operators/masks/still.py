@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backend.job import UserError
+from ...backend.job import UserError, cannot_write
 from ..blender.images import ByteArray, read_file, read_image
 from ..blender.silhouettes import render_silhouette
 from ..blender.studio import UNSEEN, was_deleted
@@ -209,5 +209,5 @@ def _rendered(scene: bpy.types.Scene) -> NDArray[np.uint8]:
         except RuntimeError as error:
             raise UserError(f"Blender cannot render now: end what it is doing and try again ({error})") from error
         if not path.is_file():
-            raise UserError(f"Blender's temporary folder {folder} cannot be written to: see that there is space")
+            raise cannot_write(f"Blender's temporary folder {folder}")
         return read_file(path)

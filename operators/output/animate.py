@@ -11,6 +11,7 @@ from ..blender.folders import new_job_folder
 from ..install.environment import backend_call
 from ..process.worker import last_line, start_process
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.slots import Slot
 from ..session.watching import Watching
 
@@ -114,7 +115,7 @@ def _layout(path: str, missing: str) -> Path:
     return folder
 
 
-class DIFFBMP_OT_animate(Watching, bpy.types.Operator):
+class DIFFBMP_OT_animate(Reports, Watching, bpy.types.Operator):
     bl_idname = "diffbmp.animate"
     bl_label = "Animate"
     bl_description = "Make an animation of the layout, which Build then builds. The layout itself stays as it is"
@@ -141,7 +142,7 @@ class DIFFBMP_OT_animate(Watching, bpy.types.Operator):
             folder = new_job_folder(scene.diffbmp.animate.kind)
             making = Making(backend_call(*animate_arguments(scene, folder / "result")), folder / "result")
         except UserError as error:
-            return self._fail(error)
+            return self.fail(error)
         NOTICE.tell("Making the animation ...")
         return self.watch(context, making)
 
@@ -150,20 +151,12 @@ class DIFFBMP_OT_animate(Watching, bpy.types.Operator):
         try:
             task.check()
         except UserError as error:
-            return self._fail(error)
+            return self.fail(error)
         if scene:
             settings = scene.diffbmp.animate
             settings.source, settings.made = _still(scene), str(task.out)
             scene.diffbmp.build.layout = settings.made
-        message = "The animation is ready: build it"
-        NOTICE.tell(message)
-        self.report({"INFO"}, message)
-        return {"FINISHED"}
-
-    def _fail(self, error: UserError) -> set[str]:
-        NOTICE.fail(error)
-        self.report({"ERROR"}, error.message)
-        return {"CANCELLED"}
+        return self.succeed("The animation is ready: build it")
 
 
 register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_PG_animate, DIFFBMP_OT_animate))

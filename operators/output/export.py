@@ -9,7 +9,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ...backend.job import ExportJob, ExportSettings, Layout, UserError
+from ...backend.job import ExportJob, ExportSettings, Layout, UserError, cannot_write
 from ..blender.folders import file_name, new_job_folder
 from ..blender.images import reader_of, write_png
 from ..install.environment import backend_call, backend_python
@@ -20,6 +20,7 @@ from ..result.rebuild import is_result, stamps_of
 from ..scene.storage import stored_layout
 from ..session.logs import worker_log
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.screen import redraw
 from ..session.slots import EXPORT
 from ..session.steps import waited
@@ -55,9 +56,7 @@ def export_steps(scene: bpy.types.Scene, folder: Path, settings: ExportSettings)
             yield from _write_shown(scene, layout_folder)
         ExportJob(str(layout_folder), settings, folder.name).save(folder)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written to ({error.strerror}): see that there is space and permission"
-        ) from error
+        raise cannot_write(folder, error) from error
     return []
 
 
@@ -95,7 +94,7 @@ _RANGE = ("use_range", "first_frame", "last_frame")
 _CLIP = ("clip", *_RANGE)
 
 
-class _Export(ExportOptions, Watching, ExportHelper):
+class _Export(ExportOptions, Reports, Watching, ExportHelper):
     """An operator that exports to one kind of format."""
 
     filter_glob: StringProperty(options={"HIDDEN"})
@@ -126,7 +125,7 @@ class _Export(ExportOptions, Watching, ExportHelper):
         try:
             self.is_clip = len(_exported(context.scene).frames) > 1
         except UserError as error:
-            return self._fail(error)
+            return self.fail(error)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -148,7 +147,7 @@ class _Export(ExportOptions, Watching, ExportHelper):
                 raise
             run = ExportRun(worker, folder, path, export_steps(context.scene, folder, settings))
         except UserError as error:
-            return self._fail(error)
+            return self.fail(error)
         NOTICE.tell(f"Exporting to {path.name} ...")
         return self.watch(context, run)
 
@@ -161,18 +160,13 @@ class _Export(ExportOptions, Watching, ExportHelper):
         task.close()
         WARM.keep(task.worker)
         if task.state == "failed":
-            return self._fail(UserError(task.message, task.action))
+            return self.fail(UserError(task.message, task.action))
         for remark in task.remarks:
             self.report({"WARNING"}, remark)
         message = task.message or "; ".join([f"Exported {task.written}", *task.remarks])
         NOTICE.tell(message)
         self.report({"INFO"}, message)
         return {"FINISHED"} if task.state == "done" else {"CANCELLED"}
-
-    def _fail(self, error: UserError) -> set[str]:
-        NOTICE.fail(error)
-        self.report({"ERROR"}, error.message)
-        return {"CANCELLED"}
 
 
 def _exported(scene: bpy.types.Scene) -> Layout:

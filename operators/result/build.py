@@ -11,11 +11,11 @@ from ..scene.build import build_scene, form_of
 from ..scene.instances import dense_object
 from ..scene.storage import KEY, SOURCE
 from ..scene.view import show_scene
-from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..target.properties import target_name
 
 
-class DIFFBMP_OT_build(bpy.types.Operator):
+class DIFFBMP_OT_build(Reports, bpy.types.Operator):
     bl_idname = "diffbmp.build"
     bl_label = "Build"
     bl_description = "Show the layout in a scene of its own: as planes, one per stamp, or as instances"
@@ -36,28 +36,23 @@ class DIFFBMP_OT_build(bpy.types.Operator):
         return result
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        return self.run(lambda: self._build(context))
+
+    def _build(self, context: bpy.types.Context) -> str:
         settings = context.scene.diffbmp
         folder = Path(bpy.path.abspath(settings.build.layout))
-        try:
-            name = target_name(context.scene) or folder.name
-            scene = build_scene(folder, name, settings.build.samples, form_of(settings.build))
-        except UserError as error:
-            NOTICE.fail(error)
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
+        name = target_name(context.scene) or folder.name
+        scene = build_scene(folder, name, settings.build.samples, form_of(settings.build))
         settings.build.scene = scene
         scene[SOURCE] = context.scene.name
         # Where it is rebuilt and gone on with.
         for name in ("form", "tolerance", "spread", "samples"):
             setattr(scene.diffbmp.build, name, getattr(settings.build, name))
         kind = "instances" if dense_object(scene) else "planes"
-        message = f"Built {len(scene[KEY]['template']):,} {kind} in the scene {scene.name}"
-        NOTICE.tell(message)
-        self.report({"INFO"}, message)
-        return {"FINISHED"}
+        return f"Built {len(scene[KEY]['template']):,} {kind} in the scene {scene.name}"
 
 
-class DIFFBMP_OT_show_scene(bpy.types.Operator):
+class DIFFBMP_OT_show_scene(Reports, bpy.types.Operator):
     bl_idname = "diffbmp.show_scene"
     bl_label = "Show Scene"
     bl_description = "Show a scene in this window, through its camera"
@@ -67,8 +62,7 @@ class DIFFBMP_OT_show_scene(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = bpy.data.scenes.get(self.name)
         if scene is None:
-            self.report({"ERROR"}, f"There is no scene {self.name}")
-            return {"CANCELLED"}
+            return self.fail(UserError(f"There is no scene {self.name}"))
         show_scene(context, scene)
         return {"FINISHED"}
 

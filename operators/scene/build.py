@@ -8,8 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.job import Layout, UserError, check_choice
-from ..settings.clip import MAX_FRAME
+from ...backend.job import MAX_FRAME, Layout, UserError, check_choice
 from .instances import build_instances
 from .keyframes import TOLERANCE, key_planes
 from .planes import Level, build_planes, make_meshes

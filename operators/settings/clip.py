@@ -3,11 +3,8 @@
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty
 
-from ...backend.job import Clip
+from ...backend.job import MAX_FRAME, Clip
 from .numbers import number
-
-MAX_FRAME = 1_048_574
-"""Blender's last frame."""
 
 _DEFAULTS = Clip()
 

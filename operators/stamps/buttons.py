@@ -8,6 +8,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntPropert
 from ...backend.job import UserError
 from ..blender.svg import import_svg
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.slots import EditsLists
 from .examples import example_images
 from .properties import SPLITS, add_sources, refresh
@@ -58,7 +59,7 @@ def _load_svg(path: Path) -> Source:
     return Source(collection.name, collection=collection)
 
 
-class _Adding(EditsLists, bpy.types.Operator):
+class _Adding(Reports, EditsLists, bpy.types.Operator):
     """What operators that add stamps have in common."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -75,10 +76,6 @@ class _Adding(EditsLists, bpy.types.Operator):
         NOTICE.tell("; ".join([message, *problems]), is_error=bool(problems))
         self.report({"INFO"}, message)
         return {"FINISHED"} if added else {"CANCELLED"}
-
-    def fail(self, sentence: str) -> set[str]:
-        self.report({"ERROR"}, sentence)
-        return {"CANCELLED"}
 
 
 class DIFFBMP_OT_add_stamp_files(_Adding):
@@ -102,7 +99,7 @@ class DIFFBMP_OT_add_stamp_files(_Adding):
         try:
             paths = [folder / item.name for item in self.files if item.name] or pictures_in(folder)
         except UserError as error:
-            return self.fail(error.message)
+            return self.fail(error)
         return self.add(context, *load_sources(paths))
 
 
@@ -134,7 +131,7 @@ class DIFFBMP_OT_add_stamp_objects(_Adding):
         objects = sorted(context.view_layer.objects.selected, key=lambda item: item.name)
         sources = object_sources(objects, stamps.take, stamps.split)
         if not sources:
-            return self.fail("The selected objects show nothing: select meshes, curves, texts or images")
+            return self.fail(UserError("The selected objects show nothing: select meshes, curves, texts or images"))
         return self.add(context, sources, [])
 
 
@@ -150,7 +147,7 @@ class DIFFBMP_OT_add_stamp_text(_Adding):
         stamps = context.scene.diffbmp.stamps
         sources = text_sources(self.text or stamps.text, self.split, font=stamps.font)
         if not sources:
-            return self.fail("There is no text: type the letters or words that are to be stamps")
+            return self.fail(UserError("There is no text: type the letters or words that are to be stamps"))
         return self.add(context, sources, [])
 
 

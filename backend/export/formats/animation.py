@@ -10,8 +10,7 @@ from PIL import Image
 
 from ...job import UserError, written_aside
 from ..base import Export, Exporter
-from ..writers.gif import CLEAR, GifWriter, Palette
-from ..writers.gif import MAX_SIDE as MAX_GIF
+from ..writers.gif import CLEAR, MAX_GIF, GifWriter, Palette
 from ..writers.mp4 import ENCODERS, best_encoder, movie_writer
 
 MAX_WEBP = 16383

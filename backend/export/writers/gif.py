@@ -17,7 +17,7 @@ COLORS = 255
 
 CLEAR = 255
 
-MAX_SIDE = 65535
+MAX_GIF = 65535
 
 _KEPT, _CLEARED = 1, 2  # what becomes of a frame when the next one comes
 _MOST_HUNDREDTHS = 65535
