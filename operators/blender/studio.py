@@ -21,7 +21,7 @@ VIEWS = ("AUTO", "FRONT", "BACK", "LEFT", "RIGHT", "TOP", "BOTTOM")
 LIGHTINGS = ("EVEN", "SCENE")
 
 FLAT = 1e-2
-"""An object is flat whose thinnest side is so many times its longest."""
+"""Objects are seen along their normal whose thinnest side is at most so many times the longest: a low relief, too."""
 
 MARGIN = 1
 """Transparent pixels around what is rendered, so that its edge is whole."""

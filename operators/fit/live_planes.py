@@ -203,10 +203,9 @@ class DIFFBMP_OT_remove_live(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_OT_remove_live)
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_remove_live,))
 
 
 def unregister() -> None:
     LIVE_PLANES.end()
-    bpy.utils.unregister_class(DIFFBMP_OT_remove_live)
+    _unregister()

@@ -104,10 +104,9 @@ class DIFFBMP_OT_show_preview(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_OT_show_preview)
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_show_preview,))
 
 
 def unregister() -> None:
     PREVIEW.clear()
-    bpy.utils.unregister_class(DIFFBMP_OT_show_preview)
+    _unregister()

@@ -105,11 +105,10 @@ class DIFFBMP_OT_recover(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_OT_recover)
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_recover,))
 
 
 def unregister() -> None:
     for job in list(_LOCKS):
         release(job)
-    bpy.utils.unregister_class(DIFFBMP_OT_recover)
+    _unregister()

@@ -97,10 +97,9 @@ class DIFFBMP_OT_verify_backend(Watching, bpy.types.Operator):
         self.report({"INFO" if works else "ERROR"}, message)
 
 
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_OT_verify_backend)
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_verify_backend,))
 
 
 def unregister() -> None:
     DIFFBMP_OT_verify_backend.slot.clear()
-    bpy.utils.unregister_class(DIFFBMP_OT_verify_backend)
+    _unregister()
