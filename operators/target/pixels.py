@@ -13,7 +13,7 @@ from ..blender.silhouettes import render_vertex_colors
 from ..blender.studio import render_objects, was_deleted
 from ..session.steps import all_at_once, waited
 from .crop import cropped, uncropped_size
-from .properties import MOVING, lacks_target, target_name
+from .properties import MOVING, camera_of, lacks_target, target_name
 
 SHAPE_SAMPLES = 64
 """To a pixel of an object's shape."""
