@@ -164,14 +164,10 @@ class DIFFBMP_OT_install_backend(Reports, bpy.types.Operator):
     index: StringProperty(name="Package Index", description="Address of a package index; empty = as in the preferences")
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not_change()
+    def why_not(cls, context: bpy.types.Context) -> str:
         chosen = preferences()
-        if not reason and not bpy.app.background and not bpy.app.online_access and not (chosen and chosen.wheels):
-            reason = OFFLINE
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        may = bpy.app.background or bpy.app.online_access or (chosen and chosen.wheels)
+        return why_not_change() or ("" if may else OFFLINE)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -187,36 +183,29 @@ class DIFFBMP_OT_install_backend(Reports, bpy.types.Operator):
         return _watch(self, Installation(plan))
 
 
-class DIFFBMP_OT_cancel_install(bpy.types.Operator):
+class DIFFBMP_OT_cancel_install(Reports, bpy.types.Operator):
     bl_idname = "diffbmp.cancel_install"
     bl_label = "Cancel"
     bl_description = "End the installation. What is complete is kept: Install goes on from there"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        running = isinstance(INSTALL.task, Installation)
-        if not running:
-            cls.poll_message_set("No installation is running")
-        return running
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if isinstance(INSTALL.task, Installation) else "No installation is running"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         INSTALL.task.cancel()
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_backend(bpy.types.Operator):
+class DIFFBMP_OT_remove_backend(Reports, bpy.types.Operator):
     bl_idname = "diffbmp.remove_backend"
     bl_label = "Remove"
     bl_description = "Delete the backend's own environment, and nothing else in its folder"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not_change()
-        if not reason and own_folder().marker is None:
-            reason = "There is no environment of the add-on to remove"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        missing = "There is no environment of the add-on to remove" if own_folder().marker is None else ""
+        return why_not_change() or missing
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(
@@ -235,11 +224,8 @@ class DIFFBMP_OT_show_install_log(Reports, bpy.types.Operator):
     bl_description = "Open the log of the last installation in the system's text viewer"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        there = install_log().is_file()
-        if not there:
-            cls.poll_message_set("Nothing was installed yet")
-        return there
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if install_log().is_file() else "Nothing was installed yet"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:

@@ -48,6 +48,15 @@ def backend_python() -> str:
     raise UserError(flaw, Action.INSTALL)
 
 
+def why_no_backend() -> str:
+    """Why there is no Python that could run the backend, "" if there is one."""
+    try:
+        backend_python()
+    except UserError as error:
+        return error.message
+    return ""
+
+
 def backend_call(*arguments: str) -> list[str]:
     """The command line that runs the backend with arguments. Raises UserError as backend_python and user_folder do."""
     return backend_command(backend_python(), user_folder("pycache"), *arguments)

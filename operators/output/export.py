@@ -12,9 +12,10 @@ from bpy_extras.io_utils import ExportHelper
 from ...backend.job import ExportJob, ExportSettings, Layout, UserError, cannot_write
 from ..blender.folders import file_name, new_job_folder
 from ..blender.images import reader_of, write_png
-from ..install.environment import backend_call, backend_python
+from ..install.environment import backend_call, why_no_backend
 from ..process.export_run import ExportRun
 from ..process.warm_worker import WARM
+from ..result.build import NO_LAYOUT
 from ..result.readback import kept_of_clip, read_scene
 from ..result.rebuild import is_result, stamps_of
 from ..scene.storage import stored_layout
@@ -81,12 +82,8 @@ def why_not_export(scene: bpy.types.Scene) -> str:
     if EXPORT.task is not None:
         return "An export is running already"
     if not is_result(scene) and not scene.diffbmp.build.layout:
-        return "There is no layout yet: optimize first, or choose a layout's folder"
-    try:
-        backend_python()
-    except UserError as error:
-        return error.message
-    return ""
+        return NO_LAYOUT
+    return why_no_backend()
 
 
 _LAYERS = ("scale", "grouping", "band", "background", "transparent", "flatten", "most_layers", "resolution")
@@ -107,11 +104,8 @@ class _Export(ExportOptions, Reports, Watching, ExportHelper):
     """The first one is added where a name has none of them."""
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not_export(context.scene)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return why_not_export(context.scene)
 
     @property
     def filename_ext(self) -> str:
@@ -250,16 +244,14 @@ EXPORTS = (
 )
 
 
-class DIFFBMP_OT_cancel_export(bpy.types.Operator):
+class DIFFBMP_OT_cancel_export(Reports, bpy.types.Operator):
     bl_idname = "diffbmp.cancel_export"
     bl_label = "Cancel"
     bl_description = "End the export now; nothing of it stays"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if EXPORT.task is None:
-            cls.poll_message_set("No export is running")
-        return EXPORT.task is not None
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "No export is running" if EXPORT.task is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if EXPORT.task is not None:

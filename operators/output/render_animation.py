@@ -221,11 +221,8 @@ class DIFFBMP_OT_render_animation(Reports, Watching, bpy.types.Operator):
     scene: StringProperty(name="Scene", description="The scene to render; empty = this one", options={"SKIP_SAVE"})
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if bpy.app.is_job_running("RENDER"):
-            cls.poll_message_set("Blender is rendering already")
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "Blender is rendering already" if bpy.app.is_job_running("RENDER") else ""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if bpy.app.background:

@@ -14,6 +14,8 @@ from ..scene.view import show_scene
 from ..session.reports import Reports
 from ..target.properties import target_name
 
+NO_LAYOUT = "There is no layout yet: optimize first, or choose a layout's folder"
+
 
 class DIFFBMP_OT_build(Reports, bpy.types.Operator):
     bl_idname = "diffbmp.build"
@@ -22,11 +24,8 @@ class DIFFBMP_OT_build(Reports, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not context.scene.diffbmp.build.layout:
-            cls.poll_message_set("There is no layout yet: optimize first, or choose a layout's folder")
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if context.scene.diffbmp.build.layout else NO_LAYOUT
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         result = self.execute(context)

@@ -80,18 +80,13 @@ class DIFFBMP_OT_make_editable(Reports, bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         shown = dense_object(context.scene)
-        reason = ""
         if shown is None:
-            reason = "This scene shows no stamps as instances"
-        elif KEY not in context.scene:
-            reason = "This scene has no layout: append the scene that was built, not its collection"
-        elif not shown.data.vertices and shown.mode != "EDIT":
-            reason = "All stamps are planes already"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+            return "This scene shows no stamps as instances"
+        if KEY not in context.scene:
+            return "This scene has no layout: append the scene that was built, not its collection"
+        return "" if shown.data.vertices or shown.mode == "EDIT" else "All stamps are planes already"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if context.mode == "EDIT_MESH":

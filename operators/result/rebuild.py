@@ -111,15 +111,12 @@ class ResultOperator(Reports, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = ""
+    def why_not(cls, context: bpy.types.Context) -> str:
         if not is_result(context.scene):
-            reason = "This scene was not built: show the result's"
-        elif is_busy(context.scene):
-            reason = "An optimization goes on from this scene: wait for its end, or cancel it"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+            return "This scene was not built: show the result's"
+        if is_busy(context.scene):
+            return "An optimization goes on from this scene: wait for its end, or cancel it"
+        return ""
 
 
 class DIFFBMP_OT_rebuild(ResultOperator):

@@ -1,21 +1,39 @@
-"""How operators say how they went: in the panel, in Blender's report, and by what they return."""
+"""What operators tell: why they cannot be pressed, and how they went."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import bpy
+
 from ...backend.job import UserError
 from .notice import NOTICE
 
 
 class Reports:
-    """An operator that says how it went."""
+    """An operator that says why it cannot be pressed, and how it went: in the panel and in Blender's report."""
 
     if TYPE_CHECKING:
 
         def report(self, kind: set[str], message: str) -> None:
             """Blender's own."""
+
+        @classmethod
+        def poll_message_set(cls, message: str) -> None:
+            """Blender's own."""
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """Why it cannot be pressed now, "" if it can."""
+        return ""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = cls.why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
 
     def run(self, act: Callable[[], str]) -> set[str]:
         """Does it, and tells what it returns, or what went wrong."""

@@ -8,7 +8,6 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntPropert
 from ...backend.job import UserError
 from ..blender.svg import import_svg
 from ..session.notice import NOTICE
-from ..session.reports import Reports
 from ..session.slots import EditsLists
 from .examples import example_images
 from .properties import SPLITS, add_sources, refresh
@@ -59,7 +58,7 @@ def _load_svg(path: Path) -> Source:
     return Source(collection.name, collection=collection)
 
 
-class _Adding(Reports, EditsLists, bpy.types.Operator):
+class _Adding(EditsLists, bpy.types.Operator):
     """What operators that add stamps have in common."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -118,13 +117,9 @@ class DIFFBMP_OT_add_stamp_objects(_Adding):
     bl_description = "Add the selected objects to the stamps: the images of flat ones, all others as they look"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not super().poll(context):
-            return False
-        if not context.view_layer.objects.selected:
-            cls.poll_message_set("Select the objects first")
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        missing = "" if context.view_layer.objects.selected else "Select the objects first"
+        return super().why_not(context) or missing
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         stamps = context.scene.diffbmp.stamps

@@ -27,7 +27,7 @@ TIMER = SimpleNamespace(type="TIMER")
 @pytest.fixture(autouse=True)
 def _stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(optimize, "backend_call", lambda *arguments: [sys.executable, str(FAKE), "finish"])
-    monkeypatch.setattr(optimize, "backend_python", lambda: sys.executable)
+    monkeypatch.setattr(optimize, "why_no_backend", lambda: "")
     monkeypatch.setattr(folders, "user_folder", lambda name: _made(tmp_path / name))
     monkeypatch.setattr(recover, "user_folder", lambda name: _made(tmp_path / name))
     recover._FOUND.clear()
