@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...backend.job import UserError
-from ..process.child import NO_WINDOW, clean_environment
+from ..process.child import answer_of
 from .env_folder import BackendFolder
 from .pythons import VERSIONS
 
@@ -111,22 +111,11 @@ def choose_build(card: Card | None, device: str = "auto", system: str = sys.plat
 def find_card() -> Card | None:
     """The first NVIDIA card that the driver knows. Starts a process."""
     for program in _driver_programs():
-        command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]
         try:
-            result = subprocess.run(
-                command,
-                env=clean_environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=20,
-                check=True,
-                creationflags=NO_WINDOW,
-            )
+            answer = answer_of([program, "--query-gpu=name,driver_version", "--format=csv,noheader"])
         except (OSError, subprocess.SubprocessError):
             continue
-        if card := read_card(result.stdout):
+        if card := read_card(answer):
             return card
     return None
 

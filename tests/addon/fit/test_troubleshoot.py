@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
-from diffbmp.backend.job import Action, Error, UserError, decode_event, encode_event
+from diffbmp.backend.job import Action, Error, UserError, decode_event
 from diffbmp.operators import command
 from diffbmp.operators.fit import troubleshoot
 from diffbmp.operators.install.environment import backend_python
@@ -76,12 +76,6 @@ def test_an_action_that_is_not_known_is_harmless(row: Row) -> None:
     NOTICE.fail(UserError(error.message, error.action))
     layouts.draw_notice(row, 300)
     assert [name for name, _ in row.buttons] == ["diffbmp.show_log", "diffbmp.copy_report"]
-
-
-def test_actions_go_over_the_wire_as_they_always_did() -> None:
-    line = encode_event(Error("no", Action.HALVE_SIZE))
-    assert '"action": "halve_size"' in line
-    assert decode_event(line) == Error("no", "halve_size")
 
 
 def test_the_report_tells_all_that_helps_and_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
