@@ -18,7 +18,8 @@ from diffbmp.operators.fit.preview import NAME, PREVIEW
 from diffbmp.operators.process.warm_worker import WARM
 from diffbmp.operators.session.slots import RUN
 
-from tests.addon.support.scenes import disc, make_scene
+from tests.addon.support.pictures import disc
+from tests.addon.support.scenes import make_scene
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_worker.py"
 TIMER = SimpleNamespace(type="TIMER")

@@ -15,7 +15,7 @@ from diffbmp.operators.blender.images import read_image
 from diffbmp.operators.output.render_animation import check_output, output_path, render_animation
 from numpy.typing import NDArray
 
-from tests.addon.target.test_target import make_stage
+from tests.addon.support.stages import make_stage
 
 Array = NDArray[Any]
 
