@@ -98,7 +98,7 @@ def _same_picture(one: TemplateSpec, other: TemplateSpec) -> bool:
     return Path(one.file).read_bytes() == Path(other.file).read_bytes()
 
 
-class DIFFBMP_OT_continue_fit(Optimizing, bpy.types.Operator):
+class DIFFBMP_OT_continue_fit(Optimizing):
     bl_idname = "diffbmp.continue_fit"
     bl_label = "Continue"
     bl_description = (

@@ -186,7 +186,7 @@ def _leave(scene: bpy.types.Scene, back: bpy.types.Scene) -> None:
             show_scene_in(window, back)
 
 
-class DIFFBMP_OT_remove_live(Reports, bpy.types.Operator):
+class DIFFBMP_OT_remove_live(Reports):
     bl_idname = "diffbmp.remove_live"
     bl_label = "Remove"
     bl_description = "Remove this scene, which has shown an optimization while it ran"

@@ -64,7 +64,7 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
     return why_no_backend()
 
 
-class Optimizing(Reports, Watching):
+class Optimizing(Watching, Reports):
     """An operator that has the scene's job optimized."""
 
     slot = RUN
@@ -153,7 +153,7 @@ class Optimizing(Reports, Watching):
         return {"FINISHED"} if task.has_layout else {"CANCELLED"}
 
 
-class DIFFBMP_OT_optimize(Optimizing, bpy.types.Operator):
+class DIFFBMP_OT_optimize(Optimizing):
     bl_idname = "diffbmp.optimize"
     bl_label = "Optimize"
     bl_description = "Find where the stamps must lie to be the target. Blender stays free for other work meanwhile"
@@ -164,7 +164,7 @@ class DIFFBMP_OT_optimize(Optimizing, bpy.types.Operator):
         return why_not_optimize(context.scene)
 
 
-class DIFFBMP_OT_pause(Reports, bpy.types.Operator):
+class DIFFBMP_OT_pause(Reports):
     bl_idname = "diffbmp.pause"
     bl_label = "Pause"
     bl_description = "Let the optimization rest, or go on; the machine is free for other work meanwhile"
@@ -181,7 +181,7 @@ class DIFFBMP_OT_pause(Reports, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_cancel(Reports, bpy.types.Operator):
+class DIFFBMP_OT_cancel(Reports):
     bl_idname = "diffbmp.cancel"
     bl_label = "Cancel"
     bl_description = "End the optimization now; the best layout so far is kept"

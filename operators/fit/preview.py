@@ -82,7 +82,7 @@ class Preview:
 PREVIEW = Preview()
 
 
-class DIFFBMP_OT_show_preview(Reports, bpy.types.Operator):
+class DIFFBMP_OT_show_preview(Reports):
     bl_idname = "diffbmp.show_preview"
     bl_label = "Show Preview"
     bl_description = "Show the optimization's picture in an Image Editor, where it changes as it is found"

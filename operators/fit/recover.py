@@ -80,7 +80,7 @@ def _latest(file: str, scene: str) -> Path | None:
     return max(found)[1] if found else None
 
 
-class DIFFBMP_OT_recover(Reports, bpy.types.Operator):
+class DIFFBMP_OT_recover(Reports):
     bl_idname = "diffbmp.recover"
     bl_label = "Use Its Layout"
     bl_description = "Take the best layout of the optimization that was interrupted, to be built"

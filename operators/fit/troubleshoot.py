@@ -104,7 +104,7 @@ class DIFFBMP_OT_mend(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_show_log(Reports, bpy.types.Operator):
+class DIFFBMP_OT_show_log(Reports):
     bl_idname = "diffbmp.show_log"
     bl_label = "Show Log"
     bl_description = "Show what the backend has written, in a Text Editor"
@@ -122,7 +122,7 @@ class DIFFBMP_OT_show_log(Reports, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_copy_report(Reports, bpy.types.Operator):
+class DIFFBMP_OT_copy_report(Reports):
     bl_idname = "diffbmp.copy_report"
     bl_label = "Copy Report"
     bl_description = "Copy versions, device, settings, the error and the end of the log, to be pasted in a bug report"

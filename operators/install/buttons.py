@@ -141,7 +141,7 @@ def _tell(task: Any) -> None:
     NOTICE.tell(task.message, not task.works, task.action)
 
 
-class DIFFBMP_OT_install_backend(Reports, bpy.types.Operator):
+class DIFFBMP_OT_install_backend(Reports):
     bl_idname = "diffbmp.install_backend"
     bl_label = "Install"
     bl_description = (
@@ -183,7 +183,7 @@ class DIFFBMP_OT_install_backend(Reports, bpy.types.Operator):
         return _watch(self, Installation(plan))
 
 
-class DIFFBMP_OT_cancel_install(Reports, bpy.types.Operator):
+class DIFFBMP_OT_cancel_install(Reports):
     bl_idname = "diffbmp.cancel_install"
     bl_label = "Cancel"
     bl_description = "End the installation. What is complete is kept: Install goes on from there"
@@ -197,7 +197,7 @@ class DIFFBMP_OT_cancel_install(Reports, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_backend(Reports, bpy.types.Operator):
+class DIFFBMP_OT_remove_backend(Reports):
     bl_idname = "diffbmp.remove_backend"
     bl_label = "Remove"
     bl_description = "Delete the backend's own environment, and nothing else in its folder"
@@ -218,7 +218,7 @@ class DIFFBMP_OT_remove_backend(Reports, bpy.types.Operator):
         return _watch(self, Removal(own_folder()))
 
 
-class DIFFBMP_OT_show_install_log(Reports, bpy.types.Operator):
+class DIFFBMP_OT_show_install_log(Reports):
     bl_idname = "diffbmp.show_install_log"
     bl_label = "Show Log"
     bl_description = "Open the log of the last installation in the system's text viewer"

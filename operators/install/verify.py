@@ -25,7 +25,7 @@ def verdict_of(check: SingleRun) -> tuple[bool, str]:
     return verdict.works, verdict.sentence
 
 
-class DIFFBMP_OT_verify_backend(Reports, Watching, bpy.types.Operator):
+class DIFFBMP_OT_verify_backend(Watching, Reports):
     bl_idname = "diffbmp.verify_backend"
     bl_label = "Verify"
     bl_description = "Check that the backend runs with this Python, and that its engines compute what they should"

@@ -14,7 +14,7 @@ _DIRECTIONS = (
 )
 
 
-class DIFFBMP_OT_add_region(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_add_region(EditsLists):
     bl_idname = "diffbmp.add_region"
     bl_label = "Add Region"
     bl_description = "Add a part of the canvas with stamps of its own, behind the others"
@@ -31,7 +31,7 @@ class DIFFBMP_OT_add_region(EditsLists, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_region(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_remove_region(EditsLists):
     bl_idname = "diffbmp.remove_region"
     bl_label = "Remove Region"
     bl_description = "Remove the chosen region from the list"
@@ -49,7 +49,7 @@ class DIFFBMP_OT_remove_region(EditsLists, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_move_region(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_move_region(EditsLists):
     bl_idname = "diffbmp.move_region"
     bl_label = "Move Region"
     bl_description = "Move the chosen region in the list, whose first lies in front of the others"

@@ -102,7 +102,7 @@ def _layout(path: str, missing: str) -> Path:
     return folder
 
 
-class DIFFBMP_OT_animate(Reports, Watching, bpy.types.Operator):
+class DIFFBMP_OT_animate(Watching, Reports):
     bl_idname = "diffbmp.animate"
     bl_label = "Animate"
     bl_description = "Make an animation of the layout, which Build then builds. The layout itself stays as it is"

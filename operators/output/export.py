@@ -91,7 +91,7 @@ _RANGE = ("use_range", "first_frame", "last_frame")
 _CLIP = ("clip", *_RANGE)
 
 
-class _Export(ExportOptions, Reports, Watching, ExportHelper):
+class _Export(ExportOptions, Watching, ExportHelper, Reports):
     """An operator that exports to one kind of format."""
 
     filter_glob: StringProperty(options={"HIDDEN"})
@@ -168,7 +168,7 @@ def _exported(scene: bpy.types.Scene) -> Layout:
     return stored_layout(scene) or Layout.load(chosen_layout(scene))
 
 
-class DIFFBMP_OT_export_psd(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_psd(_Export):
     bl_idname = "diffbmp.export_psd"
     bl_label = "Export PSD"
     bl_description = "A Photoshop file with a layer for each stamp, in groups: .psd, or .psb for more than 2 GB"
@@ -177,7 +177,7 @@ class DIFFBMP_OT_export_psd(_Export, bpy.types.Operator):
     shown = (*_LAYERS, "overlay", *_CLIP)
 
 
-class DIFFBMP_OT_export_ora(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_ora(_Export):
     bl_idname = "diffbmp.export_ora"
     bl_label = "Export OpenRaster"
     bl_description = "A file for Krita, GIMP and MyPaint with a layer for each stamp, in groups"
@@ -186,7 +186,7 @@ class DIFFBMP_OT_export_ora(_Export, bpy.types.Operator):
     shown = (*_LAYERS, *_CLIP)
 
 
-class DIFFBMP_OT_export_layers(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_layers(_Export):
     bl_idname = "diffbmp.export_layers"
     bl_label = "Export Layers and JSON"
     bl_description = (
@@ -197,7 +197,7 @@ class DIFFBMP_OT_export_layers(_Export, bpy.types.Operator):
     shown = (*_LAYERS, *_CLIP)
 
 
-class DIFFBMP_OT_export_png(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_png(_Export):
     bl_idname = "diffbmp.export_png"
     bl_label = "Export PNG"
     bl_description = "A picture of any size up to 16,384 px, rendered anew from the stamps"
@@ -206,7 +206,7 @@ class DIFFBMP_OT_export_png(_Export, bpy.types.Operator):
     shown = ("scale", "bits", "transparent", "supersample", "resolution", *_CLIP)
 
 
-class DIFFBMP_OT_export_svg(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_svg(_Export):
     bl_idname = "diffbmp.export_svg"
     bl_label = "Export SVG"
     bl_description = "A vector file that places the stamps, which stay bitmaps"
@@ -215,7 +215,7 @@ class DIFFBMP_OT_export_svg(_Export, bpy.types.Operator):
     shown = ("scale", "grouping", "background", "transparent", *_CLIP)
 
 
-class DIFFBMP_OT_export_movie(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_movie(_Export):
     bl_idname = "diffbmp.export_movie"
     bl_label = "Export Movie"
     bl_description = "The frames of a layout that moves as .mp4, .gif or .webp"
@@ -224,7 +224,7 @@ class DIFFBMP_OT_export_movie(_Export, bpy.types.Operator):
     shown = ("scale", "transparent", "supersample", "fps", "loops", "quality", *_RANGE)
 
 
-class DIFFBMP_OT_export_json(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_json(_Export):
     bl_idname = "diffbmp.export_json"
     bl_label = "Export JSON"
     bl_description = "The layout's numbers, with all frames, for scripts of any language"
@@ -244,7 +244,7 @@ EXPORTS = (
 )
 
 
-class DIFFBMP_OT_cancel_export(Reports, bpy.types.Operator):
+class DIFFBMP_OT_cancel_export(Reports):
     bl_idname = "diffbmp.cancel_export"
     bl_label = "Cancel"
     bl_description = "End the export now; nothing of it stays"

@@ -211,7 +211,7 @@ class Rendering:
         self.cancelled = True
 
 
-class DIFFBMP_OT_render_animation(Reports, Watching, bpy.types.Operator):
+class DIFFBMP_OT_render_animation(Watching, Reports):
     bl_idname = "diffbmp.render_animation"
     bl_label = "Render Animation"
     bl_description = "Render all frames of the result to a movie or to pictures"

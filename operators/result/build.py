@@ -17,7 +17,7 @@ from ..target.properties import target_name
 NO_LAYOUT = "There is no layout yet: optimize first, or choose a layout's folder"
 
 
-class DIFFBMP_OT_build(Reports, bpy.types.Operator):
+class DIFFBMP_OT_build(Reports):
     bl_idname = "diffbmp.build"
     bl_label = "Build"
     bl_description = "Show the layout in a scene of its own: as planes, one per stamp, or as instances"
@@ -51,7 +51,7 @@ class DIFFBMP_OT_build(Reports, bpy.types.Operator):
         return f"Built {len(scene[KEY]['template']):,} {kind} in the scene {scene.name}"
 
 
-class DIFFBMP_OT_show_scene(Reports, bpy.types.Operator):
+class DIFFBMP_OT_show_scene(Reports):
     bl_idname = "diffbmp.show_scene"
     bl_label = "Show Scene"
     bl_description = "Show a scene in this window, through its camera"

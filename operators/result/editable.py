@@ -60,7 +60,7 @@ def numbers_in(text: str) -> NDArray[np.int64]:
     return np.concatenate(parts)
 
 
-class DIFFBMP_OT_make_editable(Reports, bpy.types.Operator):
+class DIFFBMP_OT_make_editable(Reports):
     bl_idname = "diffbmp.make_editable"
     bl_label = "Make Planes Editable"
     bl_description = "Make objects of stamps that are instances: those whose points are selected in Edit Mode, or any"

@@ -105,7 +105,7 @@ def stamps_of(scene: bpy.types.Scene) -> list[bpy.types.Image]:
     return [stamps[str(index)] for index in range(len(stamps))]
 
 
-class ResultOperator(Reports, bpy.types.Operator):
+class ResultOperator(Reports):
     """What operators of a scene that was built have in common."""
 
     bl_options = {"UNDO"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import bpy
 
@@ -11,17 +10,8 @@ from ...backend.job import UserError
 from .notice import NOTICE
 
 
-class Reports:
+class Reports(bpy.types.Operator):
     """An operator that says why it cannot be pressed, and how it went: in the panel and in Blender's report."""
-
-    if TYPE_CHECKING:
-
-        def report(self, kind: set[str], message: str) -> None:
-            """Blender's own."""
-
-        @classmethod
-        def poll_message_set(cls, message: str) -> None:
-            """Blender's own."""
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:

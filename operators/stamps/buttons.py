@@ -58,7 +58,7 @@ def _load_svg(path: Path) -> Source:
     return Source(collection.name, collection=collection)
 
 
-class _Adding(EditsLists, bpy.types.Operator):
+class _Adding(EditsLists):
     """What operators that add stamps have in common."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -146,7 +146,7 @@ class DIFFBMP_OT_add_stamp_text(_Adding):
         return self.add(context, sources, [])
 
 
-class DIFFBMP_OT_refresh_stamps(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_refresh_stamps(EditsLists):
     bl_idname = "diffbmp.refresh_stamps"
     bl_label = "Refresh"
     bl_description = "Find the stamps of the collections anew, and draw the thumbnails"
@@ -164,7 +164,7 @@ class DIFFBMP_OT_refresh_stamps(EditsLists, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_stamps(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_remove_stamps(EditsLists):
     bl_idname = "diffbmp.remove_stamps"
     bl_label = "Remove Stamp"
     bl_description = (

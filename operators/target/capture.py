@@ -76,7 +76,7 @@ def _save_shown(scene: bpy.types.Scene, source: str, path: Path) -> None:
         raise nothing from error
 
 
-class DIFFBMP_OT_capture_target(Reports, bpy.types.Operator):
+class DIFFBMP_OT_capture_target(Reports):
     bl_idname = "diffbmp.capture_target"
     bl_label = "Capture"
     bl_description = "Make what Blender shows now the target, as an image in this .blend"
