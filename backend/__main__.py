@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from .job import UserError
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command line. Returns the exit status: 0 = done, 1 = not as it should be, 2 = an error to be mended."""
     try:
         from .cli import run
+        from .job import UserError
 
-        return run(arguments)
-    except UserError as error:
-        return _complain(error.message)
+        try:
+            return run(arguments)
+        except UserError as error:
+            return _complain(error.message)
     except ModuleNotFoundError as error:
         if error.name not in ("numpy", "PIL", "torch"):
             raise
