@@ -8,22 +8,17 @@ import sys
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command line. Returns the exit status: 0 = done, 1 = not as it should be, 2 = an error to be mended."""
     try:
-        return _run(arguments)
+        from .cli import run
+        from .job import UserError
+
+        try:
+            return run(arguments)
+        except UserError as error:
+            return _complain(error.message)
     except ModuleNotFoundError as error:
         if error.name not in ("numpy", "PIL", "torch"):
             raise
         return _complain(f"{sys.executable} has no {error.name}: install torch, numpy and pillow there")
-
-
-def _run(arguments: list[str] | None) -> int:
-    # Here, so that a package that is missing is named.
-    from .cli import run
-    from .job import UserError
-
-    try:
-        return run(arguments)
-    except UserError as error:
-        return _complain(error.message)
 
 
 def _complain(sentence: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import bpy
 
-from ..backend.job import UserError
+from ..backend.job import Action, UserError
 from .install.environment import backend_call
 from .process.child import NO_WINDOW, clean_environment
 from .process.worker import ADD_ON_FOLDER
@@ -47,7 +47,9 @@ def _pass_on(arguments: list[str]) -> int:
             check=False,
         ).returncode
     except OSError as error:
-        raise UserError(f"The backend's Python {command[0]} cannot be started ({error.strerror})", "install") from error
+        raise UserError(
+            f"The backend's Python {command[0]} cannot be started ({error.strerror})", Action.INSTALL
+        ) from error
     finally:
         signal.signal(signal.SIGINT, before)
 

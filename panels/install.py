@@ -9,7 +9,7 @@ import bpy
 
 from ..operators.install.env_folder import LONG_PATH, BackendFolder, describe_size
 from ..operators.install.environment import own_folder
-from ..operators.install.installation import Installation, tail
+from ..operators.install.installation import Installation
 from ..operators.install.packages import PACKAGES, estimate_build
 from ..operators.session.slots import INSTALL
 from .layouts import draw_sentence, letters_of
@@ -33,7 +33,7 @@ def draw_installation(layout: bpy.types.UILayout, width: float, lines: bool = Fa
         column = layout.box().column(align=True)
         column.scale_y = 0.7
         letters = max(20, letters_of(width))
-        for line in tail(task.state):
+        for line in task.state.tail:
             column.label(text=line if len(line) <= letters else f"{line[: letters - 1]}…")
     return True
 

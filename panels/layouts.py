@@ -6,6 +6,7 @@ import textwrap
 
 import bpy
 
+from ..backend.job import Action
 from ..operators.blender.folders import ADD_ON
 from ..operators.fit.job_settings import takes_steering
 from ..operators.session.notice import NOTICE
@@ -13,6 +14,15 @@ from ..operators.session.slots import RUN
 
 _CHARACTER = 6.7
 """Width of a letter, px at the interface's scale 1."""
+
+BUTTONS: dict[str, tuple[str, str, str, dict[str, str]]] = {
+    Action.INSTALL: ("preferences.addon_show", "Install Backend", "IMPORT", {"module": ADD_ON}),
+    Action.USE_CPU: ("diffbmp.mend", "Use CPU", "MODIFIER", {"action": Action.USE_CPU}),
+    Action.HALVE_SIZE: ("diffbmp.mend", "Halve the Size", "MODIFIER", {"action": Action.HALVE_SIZE}),
+    Action.ALLOW_ONLINE: ("extensions.userpref_allow_online", "Allow Online Access", "INTERNET", {}),
+    Action.SHOW_LOG: ("diffbmp.show_log", "Show Log", "TEXT", {}),
+}
+"""The operator that takes an error's action, its text, its icon and its properties."""
 
 
 def letters_of(width: float) -> int:
@@ -36,12 +46,12 @@ def draw_notice(layout: bpy.types.UILayout, width: float) -> None:
     if not NOTICE.is_error:
         return
     row = layout.row(align=True)
-    if NOTICE.action == "install":
-        row.operator("preferences.addon_show", text="Install Backend", icon="IMPORT").module = ADD_ON
-    elif NOTICE.action in ("use_cpu", "halve_size"):
-        text = {"use_cpu": "Use CPU", "halve_size": "Halve the Size"}[NOTICE.action]
-        row.operator("diffbmp.mend", text=text, icon="MODIFIER").action = NOTICE.action
-    row.operator("diffbmp.show_log", icon="TEXT")
+    for action in dict.fromkeys((NOTICE.action, Action.SHOW_LOG)):
+        if action in BUTTONS:
+            operator, text, icon, settings = BUTTONS[action]
+            button = row.operator(operator, text=text, icon=icon)
+            for name, value in settings.items():
+                setattr(button, name, value)
     row.operator("diffbmp.copy_report", icon="COPYDOWN")
 
 

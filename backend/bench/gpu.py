@@ -25,7 +25,7 @@ from ..engines.cuda.rasterizer import CudaRasterizer
 from ..engines.interface import AdamRule, Iteration, Variables
 from ..fitting import fit
 from ..fitting.reporter import Snapshot
-from ..job import Settings, UserError
+from ..job import Settings, cannot_write
 from ..templates import Template, Templates
 from .speed import Scene
 
@@ -102,7 +102,7 @@ def keep(results: dict[str, Any], file: Path = RESULTS) -> None:
         with open(file, "a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
     except OSError as error:
-        raise UserError(f"{file} cannot be written to ({error.strerror}): choose another one by --results") from error
+        raise cannot_write(file, error) from error
 
 
 def machine(gpu: Gpu) -> dict[str, Any]:

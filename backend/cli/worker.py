@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 from ..control import Control, termination_calls
-from ..job import Command, Error, Event, ExportJob, Job, Log, UserError, encode_event
+from ..job import Action, Command, Error, Event, ExportJob, Job, Log, UserError, encode_event
 
 IDLE_SECONDS = 600.0
 """Time without a job after which the process ends and gives back its memory."""
@@ -64,7 +64,7 @@ class Worker:
             from ..runs import run_job
             from ..runs.export import run_export
         except ModuleNotFoundError as error:
-            self._send(Error(f"{sys.executable} has no {error.name}: install the backend's packages", "install"))
+            self._send(Error(f"{sys.executable} has no {error.name}: install the backend's packages", Action.INSTALL))
             return 2
         self._send(Log("Ready"))
         while (request := self._next()) is not None:

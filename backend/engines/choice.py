@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..job import UserError
+from ..job import Action, UserError
 from ..job.settings import check_engine
 from ..templates import Templates
 
@@ -59,5 +59,5 @@ def _check_memory(gpu: CudaGpu, templates: Templates, count: int, height: int, w
     raise UserError(
         f"{gpu.name} has {free / 1e9:.1f} GB of memory free, but {count} primitives on {width} x {height} px need some "
         f"{needed / 1e9:.1f} GB: {mend}",
-        "halve_size" if fitting[0] else "use_cpu",
+        Action.HALVE_SIZE if fitting[0] else Action.USE_CPU,
     )

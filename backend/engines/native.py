@@ -8,7 +8,7 @@ import os
 from ctypes import POINTER, c_int16, c_int32, c_int64
 
 from ..csrc.build import LIBRARIES, library_file, this_platform
-from ..job import UserError
+from ..job import Action, UserError
 from . import structs
 from .levels import Level
 from .structs import Int, Long, PlanePointers, Pointer, struct
@@ -124,9 +124,9 @@ def _open(name: str) -> Native:
     if not path.exists():
         raise UserError(
             f"The CPU engine for this machine is missing ({name}): build it with: python -m backend.csrc.build",
-            "install",
+            Action.INSTALL,
         )
     try:
         return Native(str(path))
     except OSError as error:
-        raise UserError(f"The CPU engine {name} cannot be loaded: {error}", "install") from error
+        raise UserError(f"The CPU engine {name} cannot be loaded: {error}", Action.INSTALL) from error

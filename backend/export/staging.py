@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..job import STAGE, UserError
+from ..job import STAGE, UserError, cannot_write
 
 _OWN_FILES = ("layers.json", "merged.png")
 
@@ -31,7 +31,7 @@ def hidden_folder(path: Path, token: str = "") -> Iterator[Path]:
         else:
             hidden = Path(tempfile.mkdtemp(prefix=STAGE, dir=path.parent))
     except OSError as error:
-        raise UserError(f"{path.parent} cannot be written to ({error.strerror}): choose another folder") from error
+        raise cannot_write(path.parent, error) from error
     _HIDDEN.add(hidden)
     try:
         yield hidden

@@ -16,7 +16,7 @@ Conventions (they hold everywhere in the project):
 """
 
 from .clip import MAX_FRAME, Clip
-from .errors import UserError
+from .errors import Action, UserError, cannot_write
 from .export import (
     BITS,
     CLIP_FORMS,

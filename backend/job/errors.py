@@ -1,16 +1,37 @@
-"""The one class of errors that the user can mend."""
+"""The one class of errors that the user can mend, and how."""
 
 from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+
+class Action(StrEnum):
+    """A step that mends an error: the add-on has a button for each."""
+
+    INSTALL = "install"
+    USE_CPU = "use_cpu"
+    HALVE_SIZE = "halve_size"
+    ALLOW_ONLINE = "allow_online"
+    SHOW_LOG = "show_log"
 
 
 class UserError(Exception):
     """Something the user can mend.
 
     message: one sentence that names what is wrong and what to do.
-    action: the mending step by name, "" where there is none: "install", "use_cpu", "halve_size", "show_log".
+    action: an Action, "" where there is none. A newer backend's may be one that is not known here.
     """
 
     def __init__(self, message: str, action: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.action = action
+
+
+def cannot_write(path: Path | str, error: OSError | None = None) -> UserError:
+    """What is raised where a file or folder cannot be written to. error: the system's reason, None = it gave none."""
+    reason = f" ({error.strerror or error})" if error else ""
+    return UserError(
+        f"{path} cannot be written to{reason}: see that there is space and permission, or choose another place"
+    )

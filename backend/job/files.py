@@ -1,4 +1,4 @@
-"""Files written aside and renamed, strict JSON, and the one class of errors. Standard library only."""
+"""Files and folders written aside and renamed. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import UserError
+from .errors import cannot_write
 
 
 @contextmanager
@@ -23,16 +23,14 @@ def written_aside(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise UserError(f"{path.parent} cannot be written to ({error.strerror}): choose another folder") from error
+        raise cannot_write(path.parent, error) from error
     aside = Path(name)
     try:
         yield aside
         os.chmod(aside, 0o666 & ~_umask())
         os.replace(aside, path)
     except OSError as error:
-        raise UserError(
-            f"{path} could not be written ({error.strerror}): free some space or choose another folder"
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         aside.unlink(missing_ok=True)
 
@@ -47,7 +45,7 @@ def folder_aside(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
-        raise UserError(f"{folder.parent} cannot be written to ({error.strerror}): choose another folder") from error
+        raise cannot_write(folder.parent, error) from error
     try:
         yield aside
         os.chmod(aside, 0o777 & ~_umask())
@@ -56,9 +54,7 @@ def folder_aside(folder: Path) -> Iterator[Path]:
         else:
             os.replace(aside, folder)
     except OSError as error:
-        raise UserError(
-            f"{folder} could not be written ({error.strerror}): free some space or choose another folder"
-        ) from error
+        raise cannot_write(folder, error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..job import LEVEL_PADDING, Layout, UserError, folder_aside, level_file, write_json
+from ..job import LEVEL_PADDING, Layout, UserError, cannot_write, folder_aside, level_file, write_json
 from ..pictures.images import save_png
 from ..templates import Template, Templates, load_templates, padded
 
@@ -182,7 +182,7 @@ def _check_free(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent).cleanup()
     except OSError as error:
-        raise UserError(f"{path} cannot be written to ({error.strerror}): choose another folder") from error
+        raise cannot_write(path, error) from error
 
 
 def _replaceable(name: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.job import UserError
+from ...backend.job import cannot_write
 
 ADD_ON = __package__.rsplit(".", 2)[0]
 """The add-on's package, which has another name in every installation."""
@@ -26,11 +26,11 @@ def user_folder(name: str, create: bool = True) -> Path:
         if not create:
             return folder
     except OSError as error:
-        raise UserError(f"The extension's user folder cannot be written to ({error.strerror})") from error
+        raise cannot_write("The extension's user folder", error) from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder} cannot be written to ({error.strerror})") from error
+        raise cannot_write(folder, error) from error
     return folder
 
 
@@ -43,9 +43,7 @@ def new_job_folder(name: str) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=f"{file_name(name)}-", dir=jobs))
     except OSError as error:
-        raise UserError(
-            f"{jobs} cannot be written to ({error.strerror}): see that there is space and permission"
-        ) from error
+        raise cannot_write(jobs, error) from error
 
 
 def file_name(name: str) -> str:

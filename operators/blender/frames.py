@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.job import UserError
+from ...backend.job import UserError, cannot_write
 from .images import ByteArray, read_file
 from .versions import compositor_of, remove_scene, set_still_image
 
@@ -152,25 +152,46 @@ def _file_outputs(tree: bpy.types.NodeTree | None, seen: set[bpy.types.NodeTree]
 
 
 @contextmanager
+def picture_scene(name: str, view_transform: str) -> Iterator[bpy.types.Scene]:
+    """A temporary scene that is rendered without a GPU, and without what would change a picture's values."""
+    scene = bpy.data.scenes.new(name)
+    try:
+        scene.render.engine = "CYCLES"  # which takes no part, but is there
+        scene.render.resolution_percentage = 100
+        scene.render.dither_intensity = 0.0
+        scene.display_settings.display_device = "sRGB"
+        scene.view_settings.view_transform = view_transform
+        yield scene
+    finally:
+        remove_scene(scene)
+
+
+def render_still(scene: bpy.types.Scene, what: str) -> ByteArray:
+    """A scene's render as it is set: [h, w, 4]. Raises UserError where there is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "still.png"
+        scene.render.filepath = literal(path)
+        try:
+            bpy.ops.render.render(write_still=True, scene=scene.name)
+        except RuntimeError as error:
+            message = f"Blender cannot render {what} now: end what it is doing and try again ({error})"
+            raise UserError(message) from error
+        if not path.is_file():
+            raise cannot_write(folder)
+        return read_file(path)
+
+
+@contextmanager
 def _movie_scene(path: Path) -> Iterator[tuple[bpy.types.Scene, bpy.types.Strip]]:
     """A temporary scene whose render is a movie's frame, exact up to the codec, and the strip that shows it."""
-    scene = bpy.data.scenes.new("DiffBMP movie")
-    try:
+    with picture_scene("DiffBMP movie", "Standard") as scene:
         strip = _add_strip(scene, path)
         size = strip.elements[0]
         render = scene.render
-        render.engine = "CYCLES"  # which takes no part, but is there without a GPU
         render.resolution_x, render.resolution_y = size.orig_width, size.orig_height
-        render.resolution_percentage = 100
-        render.dither_intensity = 0.0
-        render.use_compositing = False
-        render.use_sequencer = True
+        render.use_compositing, render.use_sequencer = False, True
         set_still_image(render.image_settings, alpha=True)
-        scene.display_settings.display_device = "sRGB"
-        scene.view_settings.view_transform = "Standard"
         yield scene, strip
-    finally:
-        remove_scene(scene)
 
 
 def _add_strip(scene: bpy.types.Scene, path: Path) -> bpy.types.Strip:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import bpy
 import numpy as np
@@ -14,14 +12,15 @@ from mathutils import Euler, Matrix, Vector
 from numpy.typing import NDArray
 
 from ...backend.job import UserError
-from .images import ByteArray, read_file
+from .frames import render_still
+from .images import ByteArray
 from .versions import empty_node_tree, set_still_image
 
 VIEWS = ("AUTO", "FRONT", "BACK", "LEFT", "RIGHT", "TOP", "BOTTOM")
 LIGHTINGS = ("EVEN", "SCENE")
 
 FLAT = 1e-2
-"""An object is flat whose thinnest side is so many times its longest."""
+"""Objects are seen along their normal whose thinnest side is at most so many times the longest: a low relief, too."""
 
 MARGIN = 1
 """Transparent pixels around what is rendered, so that its edge is whole."""
@@ -320,19 +319,9 @@ def _rendered(scene: bpy.types.Scene, frame: Frame, size: int, samples: int) -> 
 
 def render_scene(scene: bpy.types.Scene, width: int, height: int, samples: int) -> ByteArray:
     """A studio's scene through its camera: [height, width, 4]. Raises UserError where Blender cannot render it."""
-    render = scene.render
-    render.resolution_x, render.resolution_y = width, height
+    scene.render.resolution_x, scene.render.resolution_y = width, height
     scene.cycles.samples = samples
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "studio.png"
-        render.filepath = str(path)
-        try:
-            bpy.ops.render.render(write_still=True, scene=scene.name)
-        except RuntimeError as error:
-            raise UserError(f"Blender could not render a stamp: {error}") from error
-        if not path.is_file():
-            raise UserError("Blender could not render a stamp: see its console")
-        return read_file(path)
+    return render_still(scene, "a stamp")
 
 
 def _set_render(scene: bpy.types.Scene) -> None:

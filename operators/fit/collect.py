@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.job import Clip, Job, Limits, RegionSpec, TemplateSpec, UserError
+from ...backend.job import Clip, Job, Limits, RegionSpec, TemplateSpec, UserError, cannot_write
 from ..blender.folders import file_name
 from ..blender.images import ByteArray, write_png
 from ..masks.collect import RegionMask, need_pictures, region_steps
@@ -73,9 +73,7 @@ def job_steps(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list
         job = Job(target_file, stamps.specs, wanted, mask, importance_file, regions=regions, clip=clip)
         job.save(folder)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written to ({error.strerror}): see that there is space and permission"
-        ) from error
+        raise cannot_write(folder, error) from error
     return [*stamps.problems, left_out] if left_out else stamps.problems
 
 

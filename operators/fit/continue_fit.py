@@ -98,7 +98,7 @@ def _same_picture(one: TemplateSpec, other: TemplateSpec) -> bool:
     return Path(one.file).read_bytes() == Path(other.file).read_bytes()
 
 
-class DIFFBMP_OT_continue_fit(Optimizing, bpy.types.Operator):
+class DIFFBMP_OT_continue_fit(Optimizing):
     bl_idname = "diffbmp.continue_fit"
     bl_label = "Continue"
     bl_description = (
@@ -110,17 +110,13 @@ class DIFFBMP_OT_continue_fit(Optimizing, bpy.types.Operator):
     added: property_of(Settings, "added")
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         source = source_of(context.scene)
         if not is_result(context.scene):
-            reason = "This scene was not built: show the result's"
-        elif source is None:
-            reason = "The scene with the target and the stamps is gone: optimize in a new one"
-        else:
-            reason = why_not_optimize(source) or _why_not_continue(source)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+            return "This scene was not built: show the result's"
+        if source is None:
+            return "The scene with the target and the stamps is gone: optimize in a new one"
+        return why_not_optimize(source) or _why_not_continue(source)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.added = context.scene.diffbmp.build.added

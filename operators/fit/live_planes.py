@@ -20,6 +20,7 @@ from ..scene.planes import LEVEL, Level, levels_of, make_mesh, transforms
 from ..scene.stage import make_scene
 from ..scene.storage import LIVE, MADE
 from ..scene.view import show_scene_in
+from ..session.reports import Reports
 
 NAME = "DiffBMP Live"
 
@@ -185,28 +186,24 @@ def _leave(scene: bpy.types.Scene, back: bpy.types.Scene) -> None:
             show_scene_in(window, back)
 
 
-class DIFFBMP_OT_remove_live(bpy.types.Operator):
+class DIFFBMP_OT_remove_live(Reports):
     bl_idname = "diffbmp.remove_live"
     bl_label = "Remove"
     bl_description = "Remove this scene, which has shown an optimization while it ran"
     bl_options = {"UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if live_scene() is None:
-            cls.poll_message_set("There is no such scene")
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "There is no such scene" if live_scene() is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         LIVE_PLANES.end()
         return {"FINISHED"}
 
 
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_OT_remove_live)
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_remove_live,))
 
 
 def unregister() -> None:
     LIVE_PLANES.end()
-    bpy.utils.unregister_class(DIFFBMP_OT_remove_live)
+    _unregister()

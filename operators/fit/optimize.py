@@ -7,19 +7,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import bpy
 
 from ...backend.job import Progress, UserError
 from ..blender.folders import new_job_folder
-from ..install.environment import backend_call, backend_python
+from ..install.environment import backend_call, why_no_backend
 from ..process.fit_run import Run, Steps
 from ..process.warm_worker import WARM
 from ..session.logs import worker_log
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.screen import redraw
-from ..session.slots import RUN, SLOTS, Slot
+from ..session.slots import RUN, SLOTS
 from ..session.watching import Watching
 from ..stamps.properties import has_stamps
 from ..target.properties import lacks_target, target_name
@@ -61,23 +61,14 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
         return "Choose a collection with the stamps, or add stamps to the list"
     if lacks_colors(scene):
         return "Add a color to the palette"
-    try:
-        backend_python()
-    except UserError as error:
-        return error.message
-    return ""
+    return why_no_backend()
 
 
-class Optimizing(Watching):
+class Optimizing(Watching, Reports):
     """An operator that has the scene's job optimized."""
 
     slot = RUN
     _next_line = 0.0
-
-    if TYPE_CHECKING:
-
-        def report(self, kind: object, message: str) -> None:
-            """Blender's own."""
 
     def steps(self, scene: bpy.types.Scene, folder: Path) -> Steps:
         """What writes the job."""
@@ -99,9 +90,7 @@ class Optimizing(Watching):
             if bpy.app.background:
                 self._collect(run)
         except UserError as error:
-            NOTICE.fail(error)
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
+            return self.fail(error)
         _listen_for_undo(True)
         return self.watch(context, run)
 
@@ -122,14 +111,14 @@ class Optimizing(Watching):
     def look(self, task: Run) -> None:
         if task.progress:
             PREVIEW.show(task.progress.preview)
-        if scene := _scene_of(self.slot):
+        if scene := self.slot.owner:
             LIVE_PLANES.follow(scene, task.out)
 
     def dropped(self, task: Run) -> None:
         _listen_for_undo(False)
         recover.release(task.job)
         LIVE_PLANES.end()
-        scene = _scene_of(self.slot)
+        scene = self.slot.owner
         if scene and task.has_layout:
             scene.diffbmp.build.layout = str(task.out)
         NOTICE.tell(
@@ -144,7 +133,7 @@ class Optimizing(Watching):
         for sentence in task.left_out:
             self.report({"WARNING"}, f"Left out: {sentence}")
         LIVE_PLANES.end()
-        scene = _scene_of(self.slot)
+        scene = self.slot.owner
         failed = task.state == "failed"
         message = task.message or "Done"
         if task.state == "done" and task.progress:
@@ -164,31 +153,26 @@ class Optimizing(Watching):
         return {"FINISHED"} if task.has_layout else {"CANCELLED"}
 
 
-class DIFFBMP_OT_optimize(Optimizing, bpy.types.Operator):
+class DIFFBMP_OT_optimize(Optimizing):
     bl_idname = "diffbmp.optimize"
     bl_label = "Optimize"
     bl_description = "Find where the stamps must lie to be the target. Blender stays free for other work meanwhile"
     bl_options = {"UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not_optimize(context.scene)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return why_not_optimize(context.scene)
 
 
-class DIFFBMP_OT_pause(bpy.types.Operator):
+class DIFFBMP_OT_pause(Reports):
     bl_idname = "diffbmp.pause"
     bl_label = "Pause"
     bl_description = "Let the optimization rest, or go on; the machine is free for other work meanwhile"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if RUN.task is None or RUN.task.state not in ("running", "paused"):
-            cls.poll_message_set("No optimization is running")
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        runs = RUN.task is not None and RUN.task.state in ("running", "paused")
+        return "" if runs else "No optimization is running"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         run = RUN.task
@@ -197,16 +181,14 @@ class DIFFBMP_OT_pause(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_cancel(bpy.types.Operator):
+class DIFFBMP_OT_cancel(Reports):
     bl_idname = "diffbmp.cancel"
     bl_label = "Cancel"
     bl_description = "End the optimization now; the best layout so far is kept"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if RUN.task is None:
-            cls.poll_message_set("No optimization is running")
-        return RUN.task is not None
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "No optimization is running" if RUN.task is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if RUN.task is not None:
@@ -244,11 +226,6 @@ def describe_seconds(seconds: float) -> str:
         return f"{max(0.0, seconds):.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
-
-
-def _scene_of(slot: Slot) -> bpy.types.Scene | None:
-    """The scene that the slot's task belongs to; None where it was deleted."""
-    return next((scene for scene in bpy.data.scenes if scene.session_uid == slot.scene), None)
 
 
 def _before_undo(*_: object) -> None:

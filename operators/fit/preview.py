@@ -8,6 +8,8 @@ import bpy
 import bpy.utils.previews
 import numpy as np
 
+from ..session.reports import Reports
+
 NAME = "DiffBMP Preview"
 SIZE = 256
 """Longer side of the icon at most, px."""
@@ -80,16 +82,14 @@ class Preview:
 PREVIEW = Preview()
 
 
-class DIFFBMP_OT_show_preview(bpy.types.Operator):
+class DIFFBMP_OT_show_preview(Reports):
     bl_idname = "diffbmp.show_preview"
     bl_label = "Show Preview"
     bl_description = "Show the optimization's picture in an Image Editor, where it changes as it is found"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not PREVIEW.icon:
-            cls.poll_message_set("There is no preview yet")
-        return bool(PREVIEW.icon)
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if PREVIEW.icon else "There is no preview yet"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         image = PREVIEW.image()
@@ -104,10 +104,9 @@ class DIFFBMP_OT_show_preview(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_OT_show_preview)
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_show_preview,))
 
 
 def unregister() -> None:
     PREVIEW.clear()
-    bpy.utils.unregister_class(DIFFBMP_OT_show_preview)
+    _unregister()

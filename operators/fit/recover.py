@@ -12,6 +12,7 @@ import bpy
 from ..blender.folders import user_folder
 from ..process.job_lock import JobLock, is_locked
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.screen import redraw
 
 _ORIGIN = "origin.json"
@@ -79,7 +80,7 @@ def _latest(file: str, scene: str) -> Path | None:
     return max(found)[1] if found else None
 
 
-class DIFFBMP_OT_recover(bpy.types.Operator):
+class DIFFBMP_OT_recover(Reports):
     bl_idname = "diffbmp.recover"
     bl_label = "Use Its Layout"
     bl_description = "Take the best layout of the optimization that was interrupted, to be built"
@@ -88,11 +89,8 @@ class DIFFBMP_OT_recover(bpy.types.Operator):
     use: bpy.props.BoolProperty(name="Use", default=True, options={"SKIP_SAVE"})
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if offered(context.scene) is None:
-            cls.poll_message_set("No optimization of this scene was interrupted")
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "No optimization of this scene was interrupted" if offered(context.scene) is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         layout = offered(context.scene)
@@ -105,11 +103,10 @@ class DIFFBMP_OT_recover(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def register() -> None:
-    bpy.utils.register_class(DIFFBMP_OT_recover)
+register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_recover,))
 
 
 def unregister() -> None:
     for job in list(_LOCKS):
         release(job)
-    bpy.utils.unregister_class(DIFFBMP_OT_recover)
+    _unregister()

@@ -12,12 +12,13 @@ from typing import Any
 
 import bpy
 
-from ...backend.job import UserError
+from ...backend.job import Action, UserError
 from ..install.environment import backend_python, preferences
 from ..process.worker import ADD_ON_FOLDER
 from ..result.rebuild import source_of
 from ..session.logs import latest_log
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.screen import redraw
 
 LOG_LINES = 40
@@ -82,15 +83,19 @@ class DIFFBMP_OT_mend(bpy.types.Operator):
 
     action: bpy.props.EnumProperty(
         items=(
-            ("use_cpu", "Use CPU", "Have the processor compute"),
-            ("halve_size", "Halve the Size", "Fit on a canvas of half the size, which takes a quarter of the memory"),
+            (Action.USE_CPU.value, "Use CPU", "Have the processor compute"),
+            (
+                Action.HALVE_SIZE.value,
+                "Halve the Size",
+                "Fit on a canvas of half the size, which takes a quarter of the memory",
+            ),
         ),
         name="Action",
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = (source_of(context.scene) or context.scene).diffbmp
-        if self.action == "use_cpu":
+        if self.action == Action.USE_CPU:
             settings.backend.engine = "cpu"
             NOTICE.tell("The processor will compute: optimize again")
         else:
@@ -99,7 +104,7 @@ class DIFFBMP_OT_mend(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_show_log(bpy.types.Operator):
+class DIFFBMP_OT_show_log(Reports):
     bl_idname = "diffbmp.show_log"
     bl_label = "Show Log"
     bl_description = "Show what the backend has written, in a Text Editor"
@@ -108,8 +113,7 @@ class DIFFBMP_OT_show_log(bpy.types.Operator):
         try:
             log = latest_log()
         except UserError as error:
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
+            return self.fail(error)
         text = bpy.data.texts.get(_LOG_NAME) or bpy.data.texts.new(_LOG_NAME)
         text.from_string(log or "The backend has written nothing yet.\n")
         text.use_fake_user = False
@@ -118,7 +122,7 @@ class DIFFBMP_OT_show_log(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_copy_report(bpy.types.Operator):
+class DIFFBMP_OT_copy_report(Reports):
     bl_idname = "diffbmp.copy_report"
     bl_label = "Copy Report"
     bl_description = "Copy versions, device, settings, the error and the end of the log, to be pasted in a bug report"
@@ -127,8 +131,7 @@ class DIFFBMP_OT_copy_report(bpy.types.Operator):
         try:
             report = report_of(source_of(context.scene) or context.scene)
         except UserError as error:
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
+            return self.fail(error)
         if bpy.app.background:
             sys.stdout.write(report + "\n")
         else:

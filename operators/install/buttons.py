@@ -9,16 +9,18 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from ...backend.job import UserError
+from ...backend.job import Action, UserError
 from ..blender.folders import user_folder
 from ..process.warm_worker import WARM
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.screen import redraw
 from ..session.slots import INSTALL, RUN
 from ..session.watching import TIMER_SECONDS
 from .env_folder import BackendFolder
 from .environment import own_folder, preferences, tell_verdict
-from .installation import Installation, Plan
+from .installation import Installation
+from .packages import Plan
 
 DEVICE_ITEMS = (
     ("auto", "Automatic", "PyTorch for the NVIDIA card if there is one with a driver that suits, else for the CPU"),
@@ -87,7 +89,7 @@ def make_plan(
     if device == "preferences":
         device = chosen.device if chosen else "auto"
     if not wheels and not bpy.app.online_access:
-        raise UserError(OFFLINE, "allow_online")
+        raise UserError(OFFLINE, Action.ALLOW_ONLINE)
     return Plan(
         BackendFolder(Path(bpy.path.abspath(folder))) if folder else own_folder(),
         install_log(),
@@ -136,10 +138,10 @@ def _tick() -> float | None:
 
 def _tell(task: Any) -> None:
     tell_verdict(task.works, task.message)
-    NOTICE.tell(task.message, is_error=not task.works)
+    NOTICE.tell(task.message, not task.works, task.action)
 
 
-class DIFFBMP_OT_install_backend(bpy.types.Operator):
+class DIFFBMP_OT_install_backend(Reports):
     bl_idname = "diffbmp.install_backend"
     bl_label = "Install"
     bl_description = (
@@ -162,22 +164,17 @@ class DIFFBMP_OT_install_backend(bpy.types.Operator):
     index: StringProperty(name="Package Index", description="Address of a package index; empty = as in the preferences")
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not_change()
+    def why_not(cls, context: bpy.types.Context) -> str:
         chosen = preferences()
-        if not reason and not bpy.app.background and not bpy.app.online_access and not (chosen and chosen.wheels):
-            reason = OFFLINE
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        may = bpy.app.background or bpy.app.online_access or (chosen and chosen.wheels)
+        return why_not_change() or ("" if may else OFFLINE)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             plan = make_plan(self.wheels, self.folder, self.python, self.device, self.index)
         except UserError as error:
             tell_verdict(False, error.message)
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
+            return self.fail(error)
         chosen = preferences()
         if chosen and self.folder:
             chosen.folder = self.folder
@@ -186,36 +183,29 @@ class DIFFBMP_OT_install_backend(bpy.types.Operator):
         return _watch(self, Installation(plan))
 
 
-class DIFFBMP_OT_cancel_install(bpy.types.Operator):
+class DIFFBMP_OT_cancel_install(Reports):
     bl_idname = "diffbmp.cancel_install"
     bl_label = "Cancel"
     bl_description = "End the installation. What is complete is kept: Install goes on from there"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        running = isinstance(INSTALL.task, Installation)
-        if not running:
-            cls.poll_message_set("No installation is running")
-        return running
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if isinstance(INSTALL.task, Installation) else "No installation is running"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         INSTALL.task.cancel()
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_backend(bpy.types.Operator):
+class DIFFBMP_OT_remove_backend(Reports):
     bl_idname = "diffbmp.remove_backend"
     bl_label = "Remove"
     bl_description = "Delete the backend's own environment, and nothing else in its folder"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not_change()
-        if not reason and own_folder().marker is None:
-            reason = "There is no environment of the add-on to remove"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        missing = "There is no environment of the add-on to remove" if own_folder().marker is None else ""
+        return why_not_change() or missing
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(
@@ -228,24 +218,20 @@ class DIFFBMP_OT_remove_backend(bpy.types.Operator):
         return _watch(self, Removal(own_folder()))
 
 
-class DIFFBMP_OT_show_install_log(bpy.types.Operator):
+class DIFFBMP_OT_show_install_log(Reports):
     bl_idname = "diffbmp.show_install_log"
     bl_label = "Show Log"
     bl_description = "Open the log of the last installation in the system's text viewer"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        there = install_log(create=False).is_file()
-        if not there:
-            cls.poll_message_set("Nothing was installed yet")
-        return there
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if install_log(create=False).is_file() else "Nothing was installed yet"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             return bpy.ops.wm.path_open(filepath=str(install_log()))
         except RuntimeError:
-            self.report({"ERROR"}, f"No program opens {install_log()}: see it with a text editor")
-            return {"CANCELLED"}
+            return self.fail(UserError(f"No program opens {install_log()}: see it with a text editor"))
 
 
 register, _unregister = bpy.utils.register_classes_factory(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.job import UserError
+from ...backend.job import Action, UserError
 from ..blender.folders import ADD_ON, user_folder
 from ..process.worker import backend_command
 from .env_folder import BackendFolder
@@ -38,14 +38,23 @@ def backend_python() -> str:
     if chosen and chosen.mode == "EXISTING":
         if chosen.python:
             return bpy.path.abspath(chosen.python)
-        raise UserError("The backend's Python is not set: choose one in the add-on's preferences", "install")
+        raise UserError("The backend's Python is not set: choose one in the add-on's preferences", Action.INSTALL)
     folder = own_folder()
     flaw = folder.flaw()
     if not flaw:
         return str(folder.interpreter)
     if find_spec("torch") is not None:
         return sys.executable
-    raise UserError(flaw, "install")
+    raise UserError(flaw, Action.INSTALL)
+
+
+def why_no_backend() -> str:
+    """Why there is no Python that could run the backend, "" if there is one."""
+    try:
+        backend_python()
+    except UserError as error:
+        return error.message
+    return ""
 
 
 def backend_call(*arguments: str) -> list[str]:

@@ -8,12 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...backend.job import UserError
-from ..process.child import NO_WINDOW, clean_environment
+from ..process.child import answer_of
+from .env_folder import BackendFolder
 from .pythons import VERSIONS
 
 TORCH = "torch>=2.11"
@@ -40,6 +41,22 @@ DEVICES = ("auto", "nvidia", "cpu")
 
 _SIZES = {"cpu": (350, 1500), "plain": (300, 1200), "cuda": (3000, 7500)}
 """MB downloaded and MB on the disk, from above."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be installed, and where. wheels: a folder of wheels instead of the network. index: a mirror.
+
+    python: path of the Python to take, "" for any that is found. device: one of DEVICES.
+    """
+
+    folder: BackendFolder
+    log: Path
+    byte_code: Path
+    wheels: Path | None = None
+    index: str = ""
+    python: str = ""
+    device: str = DEVICES[0]
 
 
 @dataclass(frozen=True)
@@ -94,22 +111,11 @@ def choose_build(card: Card | None, device: str = "auto", system: str = sys.plat
 def find_card() -> Card | None:
     """The first NVIDIA card that the driver knows. Starts a process."""
     for program in _driver_programs():
-        command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]
         try:
-            result = subprocess.run(
-                command,
-                env=clean_environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=20,
-                check=True,
-                creationflags=NO_WINDOW,
-            )
+            answer = answer_of([program, "--query-gpu=name,driver_version", "--format=csv,noheader"])
         except (OSError, subprocess.SubprocessError):
             continue
-        if card := read_card(result.stdout):
+        if card := read_card(answer):
             return card
     return None
 
@@ -156,6 +162,17 @@ def cuda_packages(variant: str) -> tuple[str, ...]:
     return CUDA_PACKAGES.get(int(found[1]), ()) if found else ()
 
 
+def torch_options(variant: str, index: str) -> list[str]:
+    """pip's options that say where PyTorch comes from. index: a mirror's address, "" for none.
+
+    Without a mirror it is PyTorch's own index alone, so that no other build with a higher version is taken instead.
+    """
+    if not variant:
+        return ["--index-url", index] if index else []
+    own = TORCH_INDEX + variant
+    return ["--index-url", index, "--extra-index-url", own] if index else ["--index-url", own]
+
+
 # --- a folder of wheels ----------------------------------------------------------------------------------------------
 
 
@@ -198,77 +215,3 @@ def _system_tag() -> str:
     if sys.platform == "win32":
         return f"win_ {'arm64' if machine == 'arm64' else 'amd64'}"
     return f"{'macosx_' if sys.platform == 'darwin' else 'manylinux'} {machine}"
-
-
-# --- pip -------------------------------------------------------------------------------------------------------------
-
-
-def torch_options(variant: str, index: str) -> list[str]:
-    """pip's options that say where PyTorch comes from. index: a mirror's address, "" for none.
-
-    Without a mirror it is PyTorch's own index alone, so that no other build with a higher version is taken instead.
-    """
-    if not variant:
-        return ["--index-url", index] if index else []
-    own = TORCH_INDEX + variant
-    return ["--index-url", index, "--extra-index-url", own] if index else ["--index-url", own]
-
-
-def explain_failure(lines: Sequence[str], wheels: bool, version: str) -> str:
-    """A sentence for the last lines that pip wrote before it failed. wheels: it had a folder and no network."""
-    text = "\n".join(lines)
-    missing = re.search(r"No matching distribution found for ([^\s(;<>=!~,]+)", text)
-    for pattern, sentence in _CAUSES:
-        if re.search(pattern, text, re.IGNORECASE):
-            return sentence
-    if missing:
-        if wheels:
-            return f"The wheel folder has no {missing[1]} for Python {version}: add it with all that it needs"
-        return (
-            f"The package index has no {missing[1]} for Python {version} on this system: update, or use another Python"
-        )
-    told = [line for line in lines if line.startswith("ERROR:")]
-    last = (told or [line for line in lines if line.strip()] or ["it said nothing"])[-1].removeprefix("ERROR:").strip()
-    return f"pip failed: {last}"
-
-
-def is_missing(lines: Iterable[str]) -> bool:
-    """Whether pip failed because the index has no such package, not because it could not be asked."""
-    text = "\n".join(lines)
-    unheard = any(re.search(pattern, text, re.IGNORECASE) for pattern, _ in _CAUSES)
-    return "No matching distribution found" in text and not unheard
-
-
-_CAUSES = (
-    (
-        r"No space left on device|Errno 28\b|not enough space on the disk",
-        "The disk is full: make room, or choose another folder, then press Install again",
-    ),
-    (
-        r"CERTIFICATE_VERIFY_FAILED|SSLError",
-        "The package index's certificate is not accepted: set SSL_CERT_FILE to your company's certificates, or choose "
-        "a folder of wheels",
-    ),
-    (
-        r"ProxyError|407 Proxy",
-        "The proxy refuses the connection: see HTTPS_PROXY, or choose a folder of wheels",
-    ),
-    (
-        r"NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|Temporary failure in name resolution"
-        r"|Network is unreachable|Connection refused|ConnectionResetError|Connection broken|Read timed out",
-        "The package index cannot be reached: see that there is a network, then press Install again; what is complete "
-        "is not downloaded twice",
-    ),
-    (
-        r"DO NOT MATCH THE HASHES|BadZipFile|is invalid.*wheel",
-        "A package arrived damaged: press Install again",
-    ),
-    (
-        r"WinError 206|file ?name or extension is too long|Errno 36\b|File name too long",
-        "A path is too long for this system: choose a shorter folder, such as C:\\DiffBMP",
-    ),
-    (
-        r"WinError 5\b|WinError 32\b|Access is denied|Permission denied|Errno 13\b",
-        "A file cannot be written: see that no other program uses the folder and that it may be written to",
-    ),
-)

@@ -15,13 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...backend.job import UserError
-from ..process.child import NO_WINDOW, clean_environment
+from ...backend.job import Action, UserError
+from ..process.child import answer_of
 
 VERSIONS = ("3.13", "3.11", "3.12", "3.14")
 """Those that run the backend, the best tested first."""
-
-PROBE_SECONDS = 20.0
 
 _WINDOWS = sys.platform == "win32"
 
@@ -73,7 +71,7 @@ def find_python(
     raise UserError(
         f"Python {' or '.join(sorted(versions, key=_number))} is needed and was not found: install it from python.org "
         "or with your system's packages (on Debian and Ubuntu python3-venv too), then press Install again",
-        "install",
+        Action.INSTALL,
     )
 
 
@@ -107,17 +105,7 @@ def _places(versions: Sequence[str]) -> Iterator[list[str]]:
 def probe(command: Sequence[str]) -> Python | None:
     """The Python that a command starts (of a virtual environment, the one below it), None if it can make none."""
     try:
-        result = subprocess.run(
-            [*command, "-I", "-c", _PROBE],
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PROBE_SECONDS,
-            check=True,
-            creationflags=NO_WINDOW,
-        )
-        version, path, usable = json.loads(result.stdout)
+        version, path, usable = json.loads(answer_of([*command, "-I", "-c", _PROBE]))
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return Python(str(path), str(version)) if usable else None

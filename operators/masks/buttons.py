@@ -14,7 +14,7 @@ _DIRECTIONS = (
 )
 
 
-class DIFFBMP_OT_add_region(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_add_region(EditsLists):
     bl_idname = "diffbmp.add_region"
     bl_label = "Add Region"
     bl_description = "Add a part of the canvas with stamps of its own, behind the others"
@@ -31,20 +31,16 @@ class DIFFBMP_OT_add_region(EditsLists, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_region(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_remove_region(EditsLists):
     bl_idname = "diffbmp.remove_region"
     bl_label = "Remove Region"
     bl_description = "Remove the chosen region from the list"
     bl_options = {"UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not super().poll(context):
-            return False
-        has_none = active_region(context.scene) is None
-        if has_none:
-            cls.poll_message_set("There is no region to remove")
-        return not has_none
+    def why_not(cls, context: bpy.types.Context) -> str:
+        missing = "There is no region to remove" if active_region(context.scene) is None else ""
+        return super().why_not(context) or missing
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         regions = context.scene.diffbmp.regions
@@ -53,7 +49,7 @@ class DIFFBMP_OT_remove_region(EditsLists, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_move_region(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_move_region(EditsLists):
     bl_idname = "diffbmp.move_region"
     bl_label = "Move Region"
     bl_description = "Move the chosen region in the list, whose first lies in front of the others"
@@ -62,13 +58,9 @@ class DIFFBMP_OT_move_region(EditsLists, bpy.types.Operator):
     direction: EnumProperty(items=_DIRECTIONS, default="up", name="Direction", description="Where to")
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not super().poll(context):
-            return False
+    def why_not(cls, context: bpy.types.Context) -> str:
         has_others = len(context.scene.diffbmp.regions.entries) > 1 and active_region(context.scene) is not None
-        if not has_others:
-            cls.poll_message_set("There are no two regions to put in order")
-        return has_others
+        return super().why_not(context) or ("" if has_others else "There are no two regions to put in order")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         regions = context.scene.diffbmp.regions

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 
 from ...backend.job import UserError
-from ..blender.images import ByteArray, read_file, read_image
+from ..blender.frames import picture_scene, render_still, shown_frame_kept
+from ..blender.images import ByteArray, read_image
 from ..blender.silhouettes import render_silhouette
 from ..blender.studio import UNSEEN, was_deleted
-from ..blender.versions import picture_socket, remove_scene, set_still_image
+from ..blender.versions import picture_socket, set_still_image
 from ..target.crop import cropped, uncropped_size
 
 LEAST_SIDE = 4
@@ -42,7 +40,7 @@ def mask_pixels(mask: bpy.types.Mask, width: int, height: int, frame: int) -> By
 def _drawn(mask: bpy.types.Mask, width: int, height: int, frame: int) -> ByteArray:
     factor = _samples(width, height)
     with _keeps_images(), _at_frame(frame), _mask_scene(mask, width * factor, height * factor) as scene:
-        picture = _rendered(scene)[..., 0]
+        picture = render_still(scene, f"the mask {mask.name}")[..., 0]
     return np.rint(picture.reshape(height, factor, width, factor).mean((1, 3))).astype(np.uint8)
 
 
@@ -165,49 +163,22 @@ def _keeps_images() -> Iterator[None]:
 def _at_frame(frame: int) -> Iterator[None]:
     """Has the context's scene show a frame for a while: the compositor takes a mask as it is shown, at any frame."""
     scene = bpy.context.scene
-    shown = scene.frame_current, scene.frame_subframe
-    if shown == (frame, 0.0):
+    with shown_frame_kept(scene):
+        if (scene.frame_current, scene.frame_subframe) != (frame, 0.0):
+            scene.frame_set(frame)
         yield
-        return
-    try:
-        scene.frame_set(frame)
-        yield
-    finally:
-        scene.frame_set(shown[0], subframe=shown[1])
 
 
 @contextmanager
 def _mask_scene(mask: bpy.types.Mask, width: int, height: int) -> Iterator[bpy.types.Scene]:
     """A temporary scene whose render is the mask, point-sampled at the pixels' centres."""
-    scene = bpy.data.scenes.new("DiffBMP mask")
-    try:
+    with picture_scene("DiffBMP mask", "Raw") as scene:
         picture = picture_socket(scene)
         tree = picture.id_data
         node = tree.nodes.new("CompositorNodeMask")
         node.mask = mask
         tree.links.new(node.outputs["Mask"], picture)
-        render = scene.render
-        render.engine = "CYCLES"  # which takes no part, but is there without a GPU
-        render.resolution_x, render.resolution_y = width, height
-        render.resolution_percentage = 100
-        render.dither_intensity = 0.0
-        render.use_sequencer = False
-        set_still_image(render.image_settings)
-        scene.display_settings.display_device = "sRGB"
-        scene.view_settings.view_transform = "Raw"
+        scene.render.resolution_x, scene.render.resolution_y = width, height
+        scene.render.use_sequencer = False
+        set_still_image(scene.render.image_settings)
         yield scene
-    finally:
-        remove_scene(scene)
-
-
-def _rendered(scene: bpy.types.Scene) -> NDArray[np.uint8]:
-    with tempfile.TemporaryDirectory(dir=bpy.app.tempdir) as folder:
-        path = Path(folder) / "mask.png"
-        scene.render.filepath = str(path)
-        try:
-            bpy.ops.render.render(write_still=True, scene=scene.name)
-        except RuntimeError as error:
-            raise UserError(f"Blender cannot render now: end what it is doing and try again ({error})") from error
-        if not path.is_file():
-            raise UserError(f"Blender's temporary folder {folder} cannot be written to: see that there is space")
-        return read_file(path)

@@ -1,6 +1,5 @@
 """Animate: a layout becomes a clip by the backend's command line, as a growth or as a transition to another layout."""
 
-import threading
 from pathlib import Path
 
 import bpy
@@ -9,8 +8,10 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 from ...backend.job import UserError
 from ..blender.folders import new_job_folder
 from ..install.environment import backend_call
-from ..process.worker import last_line, start_process
+from ..process.single_run import SingleRun
+from ..result.build import NO_LAYOUT
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.slots import Slot
 from ..session.watching import Watching
 
@@ -29,6 +30,8 @@ _EASINGS = (
     ("elastic", "Elastic", "Like a spring"),
     ("bounce", "Bounce", "Like a ball that falls"),
 )
+_NO_OTHER = "Choose the folder of the layout that the stamps move to"
+
 _ORDERS = (
     ("back", "From the Back", "The stamps behind appear first, as one paints"),
     ("random", "Random", "In no order"),
@@ -57,32 +60,17 @@ class DIFFBMP_PG_animate(bpy.types.PropertyGroup):
     made: StringProperty(name="Latest Animation", description="Folder of its layout", subtype="DIR_PATH")
 
 
-class Making:
+class Making(SingleRun):
     """A running `python -m backend animate`. Raises UserError where it cannot start."""
 
     def __init__(self, command: list[str], out: Path) -> None:
+        super().__init__(command, out.parent / "animate.log")
         self.out = out
-        self._log = out.parent / "animate.log"
-        self._process = start_process(command, self._log)
-        self._reader = threading.Thread(target=self._process.communicate, daemon=True)
-        self._reader.start()
-
-    @property
-    def active(self) -> bool:
-        return self._reader.is_alive()
-
-    def update(self) -> bool:
-        return False
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._reader.join()
 
     def check(self) -> None:
         """Raises UserError with what the backend said, unless it left a layout."""
-        if self._process.returncode or not (self.out / "layout.json").is_file():
-            said = last_line(self._log) or f"exit code {self._process.returncode}"
-            raise UserError(f"The animation could not be made: {said}")
+        if self.failed or not (self.out / "layout.json").is_file():
+            raise UserError(f"The animation could not be made: {self.reason}")
 
 
 def animate_arguments(scene: bpy.types.Scene, out: Path) -> list[str]:
@@ -91,9 +79,9 @@ def animate_arguments(scene: bpy.types.Scene, out: Path) -> list[str]:
     Raises UserError where a layout is missing.
     """
     settings = scene.diffbmp.animate
-    layouts = [_layout(_still(scene), "There is no layout yet: optimize first, or choose a layout's folder")]
+    layouts = [_layout(_still(scene), NO_LAYOUT)]
     if settings.kind == "transition":
-        layouts.append(_layout(settings.other, "Choose the folder of the layout that the stamps move to"))
+        layouts.append(_layout(settings.other, _NO_OTHER))
     more = ["--order", settings.order] if settings.kind == "growth" else ["--hold", str(settings.hold)]
     numbers = ["--frames", str(settings.frames), "--easing", settings.easing, *more]
     return ["animate", settings.kind, *map(str, layouts), "--out", str(out), *numbers]
@@ -114,7 +102,7 @@ def _layout(path: str, missing: str) -> Path:
     return folder
 
 
-class DIFFBMP_OT_animate(Watching, bpy.types.Operator):
+class DIFFBMP_OT_animate(Watching, Reports):
     bl_idname = "diffbmp.animate"
     bl_label = "Animate"
     bl_description = "Make an animation of the layout, which Build then builds. The layout itself stays as it is"
@@ -123,17 +111,15 @@ class DIFFBMP_OT_animate(Watching, bpy.types.Operator):
     slot = Slot()
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         settings = context.scene.diffbmp
         if cls.slot.task:
-            cls.poll_message_set("An animation is being made already")
-        elif not settings.build.layout:
-            cls.poll_message_set("There is no layout yet: optimize first, or choose a layout's folder")
-        elif settings.animate.kind == "transition" and not settings.animate.other:
-            cls.poll_message_set("Choose the folder of the layout that the stamps move to")
-        else:
-            return True
-        return False
+            return "An animation is being made already"
+        if not settings.build.layout:
+            return NO_LAYOUT
+        if settings.animate.kind == "transition" and not settings.animate.other:
+            return _NO_OTHER
+        return ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = context.scene
@@ -141,29 +127,21 @@ class DIFFBMP_OT_animate(Watching, bpy.types.Operator):
             folder = new_job_folder(scene.diffbmp.animate.kind)
             making = Making(backend_call(*animate_arguments(scene, folder / "result")), folder / "result")
         except UserError as error:
-            return self._fail(error)
+            return self.fail(error)
         NOTICE.tell("Making the animation ...")
         return self.watch(context, making)
 
     def finish(self, task: Making) -> set[str]:
-        scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self.slot.scene), None)
+        scene = self.slot.owner
         try:
             task.check()
         except UserError as error:
-            return self._fail(error)
+            return self.fail(error)
         if scene:
             settings = scene.diffbmp.animate
             settings.source, settings.made = _still(scene), str(task.out)
             scene.diffbmp.build.layout = settings.made
-        message = "The animation is ready: build it"
-        NOTICE.tell(message)
-        self.report({"INFO"}, message)
-        return {"FINISHED"}
-
-    def _fail(self, error: UserError) -> set[str]:
-        NOTICE.fail(error)
-        self.report({"ERROR"}, error.message)
-        return {"CANCELLED"}
+        return self.succeed("The animation is ready: build it")
 
 
 register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_PG_animate, DIFFBMP_OT_animate))

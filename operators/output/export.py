@@ -9,17 +9,19 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ...backend.job import ExportJob, ExportSettings, Layout, UserError
+from ...backend.job import ExportJob, ExportSettings, Layout, UserError, cannot_write
 from ..blender.folders import file_name, new_job_folder
 from ..blender.images import reader_of, write_png
-from ..install.environment import backend_call, backend_python
+from ..install.environment import backend_call, why_no_backend
 from ..process.export_run import ExportRun
 from ..process.warm_worker import WARM
+from ..result.build import NO_LAYOUT
 from ..result.readback import kept_of_clip, read_scene
 from ..result.rebuild import is_result, stamps_of
 from ..scene.storage import stored_layout
 from ..session.logs import worker_log
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.screen import redraw
 from ..session.slots import EXPORT
 from ..session.steps import waited
@@ -55,9 +57,7 @@ def export_steps(scene: bpy.types.Scene, folder: Path, settings: ExportSettings)
             yield from _write_shown(scene, layout_folder)
         ExportJob(str(layout_folder), settings, folder.name).save(folder)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written to ({error.strerror}): see that there is space and permission"
-        ) from error
+        raise cannot_write(folder, error) from error
     return []
 
 
@@ -82,12 +82,8 @@ def why_not_export(scene: bpy.types.Scene) -> str:
     if EXPORT.task is not None:
         return "An export is running already"
     if not is_result(scene) and not scene.diffbmp.build.layout:
-        return "There is no layout yet: optimize first, or choose a layout's folder"
-    try:
-        backend_python()
-    except UserError as error:
-        return error.message
-    return ""
+        return NO_LAYOUT
+    return why_no_backend()
 
 
 _LAYERS = ("scale", "grouping", "band", "background", "transparent", "flatten", "most_layers", "resolution")
@@ -95,7 +91,7 @@ _RANGE = ("use_range", "first_frame", "last_frame")
 _CLIP = ("clip", *_RANGE)
 
 
-class _Export(ExportOptions, Watching, ExportHelper, bpy.types.Operator):
+class _Export(ExportOptions, Watching, ExportHelper, Reports):
     """An operator that exports to one kind of format."""
 
     filter_glob: StringProperty(options={"HIDDEN"})
@@ -108,11 +104,8 @@ class _Export(ExportOptions, Watching, ExportHelper, bpy.types.Operator):
     """The first one is added where a name has none of them."""
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not_export(context.scene)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return why_not_export(context.scene)
 
     @property
     def filename_ext(self) -> str:
@@ -126,7 +119,7 @@ class _Export(ExportOptions, Watching, ExportHelper, bpy.types.Operator):
         try:
             self.is_clip = len(_exported(context.scene).frames) > 1
         except UserError as error:
-            return self._fail(error)
+            return self.fail(error)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -148,7 +141,7 @@ class _Export(ExportOptions, Watching, ExportHelper, bpy.types.Operator):
                 raise
             run = ExportRun(worker, folder, path, export_steps(context.scene, folder, settings))
         except UserError as error:
-            return self._fail(error)
+            return self.fail(error)
         NOTICE.tell(f"Exporting to {path.name} ...")
         return self.watch(context, run)
 
@@ -161,7 +154,7 @@ class _Export(ExportOptions, Watching, ExportHelper, bpy.types.Operator):
         task.close()
         WARM.keep(task.worker)
         if task.state == "failed":
-            return self._fail(UserError(task.message, task.action))
+            return self.fail(UserError(task.message, task.action))
         for remark in task.remarks:
             self.report({"WARNING"}, remark)
         message = task.message or "; ".join([f"Exported {task.written}", *task.remarks])
@@ -169,18 +162,13 @@ class _Export(ExportOptions, Watching, ExportHelper, bpy.types.Operator):
         self.report({"INFO"}, message)
         return {"FINISHED"} if task.state == "done" else {"CANCELLED"}
 
-    def _fail(self, error: UserError) -> set[str]:
-        NOTICE.fail(error)
-        self.report({"ERROR"}, error.message)
-        return {"CANCELLED"}
-
 
 def _exported(scene: bpy.types.Scene) -> Layout:
     """The layout that is exported, as it was built or found. Raises UserError as chosen_layout does."""
     return stored_layout(scene) or Layout.load(chosen_layout(scene))
 
 
-class DIFFBMP_OT_export_psd(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_psd(_Export):
     bl_idname = "diffbmp.export_psd"
     bl_label = "Export PSD"
     bl_description = "A Photoshop file with a layer for each stamp, in groups: .psd, or .psb for more than 2 GB"
@@ -189,7 +177,7 @@ class DIFFBMP_OT_export_psd(_Export, bpy.types.Operator):
     shown = (*_LAYERS, "overlay", *_CLIP)
 
 
-class DIFFBMP_OT_export_ora(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_ora(_Export):
     bl_idname = "diffbmp.export_ora"
     bl_label = "Export OpenRaster"
     bl_description = "A file for Krita, GIMP and MyPaint with a layer for each stamp, in groups"
@@ -198,7 +186,7 @@ class DIFFBMP_OT_export_ora(_Export, bpy.types.Operator):
     shown = (*_LAYERS, *_CLIP)
 
 
-class DIFFBMP_OT_export_layers(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_layers(_Export):
     bl_idname = "diffbmp.export_layers"
     bl_label = "Export Layers and JSON"
     bl_description = (
@@ -209,7 +197,7 @@ class DIFFBMP_OT_export_layers(_Export, bpy.types.Operator):
     shown = (*_LAYERS, *_CLIP)
 
 
-class DIFFBMP_OT_export_png(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_png(_Export):
     bl_idname = "diffbmp.export_png"
     bl_label = "Export PNG"
     bl_description = "A picture of any size up to 16,384 px, rendered anew from the stamps"
@@ -218,7 +206,7 @@ class DIFFBMP_OT_export_png(_Export, bpy.types.Operator):
     shown = ("scale", "bits", "transparent", "supersample", "resolution", *_CLIP)
 
 
-class DIFFBMP_OT_export_svg(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_svg(_Export):
     bl_idname = "diffbmp.export_svg"
     bl_label = "Export SVG"
     bl_description = "A vector file that places the stamps, which stay bitmaps"
@@ -227,7 +215,7 @@ class DIFFBMP_OT_export_svg(_Export, bpy.types.Operator):
     shown = ("scale", "grouping", "background", "transparent", *_CLIP)
 
 
-class DIFFBMP_OT_export_movie(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_movie(_Export):
     bl_idname = "diffbmp.export_movie"
     bl_label = "Export Movie"
     bl_description = "The frames of a layout that moves as .mp4, .gif or .webp"
@@ -236,7 +224,7 @@ class DIFFBMP_OT_export_movie(_Export, bpy.types.Operator):
     shown = ("scale", "transparent", "supersample", "fps", "loops", "quality", *_RANGE)
 
 
-class DIFFBMP_OT_export_json(_Export, bpy.types.Operator):
+class DIFFBMP_OT_export_json(_Export):
     bl_idname = "diffbmp.export_json"
     bl_label = "Export JSON"
     bl_description = "The layout's numbers, with all frames, for scripts of any language"
@@ -256,16 +244,14 @@ EXPORTS = (
 )
 
 
-class DIFFBMP_OT_cancel_export(bpy.types.Operator):
+class DIFFBMP_OT_cancel_export(Reports):
     bl_idname = "diffbmp.cancel_export"
     bl_label = "Cancel"
     bl_description = "End the export now; nothing of it stays"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if EXPORT.task is None:
-            cls.poll_message_set("No export is running")
-        return EXPORT.task is not None
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "No export is running" if EXPORT.task is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if EXPORT.task is not None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from ...backend.job import UserError
+from ...backend.job import UserError, cannot_write
 from ..blender.folders import file_name
 from ..blender.frames import literal, settings_kept
 from ..blender.versions import set_movie, set_still_image
 from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.slots import Slot
 from ..session.watching import Watching
 
@@ -79,9 +80,9 @@ def set_output(scene: bpy.types.Scene, path: str, kind: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder} cannot be written to ({error.strerror}): choose another place") from error
+        raise cannot_write(folder, error) from error
     if not os.access(folder, os.W_OK):
-        raise UserError(f"{folder} cannot be written to: choose another place")
+        raise cannot_write(folder)
     render = scene.render
     render.use_file_extension, render.use_multiview = True, False
     if kind in _MOVIES:
@@ -210,7 +211,7 @@ class Rendering:
         self.cancelled = True
 
 
-class DIFFBMP_OT_render_animation(Watching, bpy.types.Operator):
+class DIFFBMP_OT_render_animation(Watching, Reports):
     bl_idname = "diffbmp.render_animation"
     bl_label = "Render Animation"
     bl_description = "Render all frames of the result to a movie or to pictures"
@@ -220,11 +221,8 @@ class DIFFBMP_OT_render_animation(Watching, bpy.types.Operator):
     scene: StringProperty(name="Scene", description="The scene to render; empty = this one", options={"SKIP_SAVE"})
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if bpy.app.is_job_running("RENDER"):
-            cls.poll_message_set("Blender is rendering already")
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "Blender is rendering already" if bpy.app.is_job_running("RENDER") else ""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if bpy.app.background:
@@ -235,44 +233,32 @@ class DIFFBMP_OT_render_animation(Watching, bpy.types.Operator):
             NOTICE.tell("")
             return self.watch(context, Rendering(scene, settings.path, settings.kind))
         except UserError as error:
-            return self._fail(error)
+            return self.fail(error)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            scene = self._chosen(context)
-            settings = scene.diffbmp.output
-            written = render_animation(scene, settings.path, settings.kind)
-        except UserError as error:
-            return self._fail(error)
-        return self._succeed(written)
+        return self.run(lambda: self._render(self._chosen(context)))
+
+    def _render(self, scene: bpy.types.Scene) -> str:
+        settings = scene.diffbmp.output
+        return f"Rendered {render_animation(scene, settings.path, settings.kind)}"
 
     def finish(self, task: Rendering) -> set[str]:
         task.stop()
         if task.cancelled:
-            return self._fail(UserError(f"The rendering was cancelled: {task.written} is not whole"))
+            return self.fail(UserError(f"The rendering was cancelled: {task.written} is not whole"))
         try:
             check_output(task.scene, task.written, task.before)
         except ReferenceError:
             return {"CANCELLED"}
         except UserError as error:
-            return self._fail(error)
-        return self._succeed(task.written)
+            return self.fail(error)
+        return self.succeed(f"Rendered {task.written}")
 
     def _chosen(self, context: bpy.types.Context) -> bpy.types.Scene:
         scene = bpy.data.scenes.get(self.scene) if self.scene else context.scene
         if scene is None:
             raise UserError(f"There is no scene {self.scene}")
         return scene
-
-    def _succeed(self, written: Path) -> set[str]:
-        NOTICE.tell(f"Rendered {written}")
-        self.report({"INFO"}, f"Rendered {written}")
-        return {"FINISHED"}
-
-    def _fail(self, error: UserError) -> set[str]:
-        NOTICE.fail(error)
-        self.report({"ERROR"}, error.message)
-        return {"CANCELLED"}
 
 
 register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_PG_output, DIFFBMP_OT_render_animation))

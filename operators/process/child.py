@@ -51,6 +51,21 @@ def leashed_module(python: str | Path, module: str, *arguments: str | Path) -> l
     return [python, "-I", "-X", "utf8", "-u", "-c", LEASH, module, *arguments]
 
 
+def answer_of(command: Sequence[str], seconds: float = 20.0) -> str:
+    """What a command writes. Raises OSError or subprocess.SubprocessError where it cannot, or takes too long."""
+    return subprocess.run(
+        command,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=seconds,
+        check=True,
+        creationflags=NO_WINDOW,
+    ).stdout
+
+
 class Child:
     """A running command whose output, stderr included, is read line by line by one thread; any other may kill it."""
 

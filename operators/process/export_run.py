@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ...backend.job import STAGE, Command, Done, Error, Event, Exporting
+from ...backend.job import STAGE, Command, Done, Event, Exporting
 from .fit_run import Run, Steps
 from .worker import Worker
 
@@ -36,17 +36,12 @@ class ExportRun(Run):
         return Command("export", str(self.job), str(self.out))
 
     def _take(self, event: Event) -> None:
-        self._heard = True
+        super()._take(event)
         if isinstance(event, Exporting):
             self.exporting = event
-        elif isinstance(event, Error):
-            self._fail(event.message, event.action)
-        elif isinstance(event, Done):
+        elif isinstance(event, Done) and not event.cancelled:  # a cancel came too late
             self.remarks, self.written = event.remarks, Path(event.out or self.out)
-            if event.cancelled:
-                self._end_cancelled()
-            else:
-                self.state = "done"
+            self.state, self.message = "done", ""
 
     def _end_cancelled(self) -> None:
         self.state, self.message = "cancelled", "Cancelled: nothing was written"

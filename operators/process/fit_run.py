@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 from time import monotonic
 
-from ...backend.job import Command, Done, Error, Event, Progress, UserError
+from ...backend.job import Action, Command, Done, Error, Event, Progress, UserError
 from .worker import Worker, last_line
 
 CANCEL_SECONDS = 0.9
@@ -164,12 +164,12 @@ class Run:
         detail = last_line(self.worker.log)
         said = f": {detail}" if detail else ""
         if self._heard:
-            self._fail(f"The backend ended unexpectedly ({reason}){said}", "show_log")
+            self._fail(f"The backend ended unexpectedly ({reason}){said}", Action.SHOW_LOG)
         else:
             self._fail(
                 f"The backend did not start ({reason}){said} - choose a Python from 3.11 to 3.14 with torch, numpy and "
                 "pillow in the add-on's preferences",
-                "install",
+                Action.INSTALL,
             )
 
     def _end_cancelled(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from ...backend.job import Command, Error, Event, Log, UserError, decode_event
+from ...backend.job import Action, Command, Error, Event, Log, UserError, decode_event
 from .child import NO_WINDOW, clean_environment
 
 ADD_ON_FOLDER = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def start_process(command: list[str], log: Path) -> subprocess.Popen[str]:
         raise UserError(
             f"The backend's Python {command[0]} cannot be started ({error.strerror}): "
             "choose another in the add-on's preferences",
-            "install",
+            Action.INSTALL,
         ) from error
 
 

@@ -11,22 +11,21 @@ from ..scene.build import build_scene, form_of
 from ..scene.instances import dense_object
 from ..scene.storage import KEY, SOURCE
 from ..scene.view import show_scene
-from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..target.properties import target_name
 
+NO_LAYOUT = "There is no layout yet: optimize first, or choose a layout's folder"
 
-class DIFFBMP_OT_build(bpy.types.Operator):
+
+class DIFFBMP_OT_build(Reports):
     bl_idname = "diffbmp.build"
     bl_label = "Build"
     bl_description = "Show the layout in a scene of its own: as planes, one per stamp, or as instances"
     bl_options = {"UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not context.scene.diffbmp.build.layout:
-            cls.poll_message_set("There is no layout yet: optimize first, or choose a layout's folder")
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        return "" if context.scene.diffbmp.build.layout else NO_LAYOUT
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         result = self.execute(context)
@@ -36,28 +35,23 @@ class DIFFBMP_OT_build(bpy.types.Operator):
         return result
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        return self.run(lambda: self._build(context))
+
+    def _build(self, context: bpy.types.Context) -> str:
         settings = context.scene.diffbmp
         folder = Path(bpy.path.abspath(settings.build.layout))
-        try:
-            name = target_name(context.scene) or folder.name
-            scene = build_scene(folder, name, settings.build.samples, form_of(settings.build))
-        except UserError as error:
-            NOTICE.fail(error)
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
+        name = target_name(context.scene) or folder.name
+        scene = build_scene(folder, name, settings.build.samples, form_of(settings.build))
         settings.build.scene = scene
         scene[SOURCE] = context.scene.name
         # Where it is rebuilt and gone on with.
         for name in ("form", "tolerance", "spread", "samples"):
             setattr(scene.diffbmp.build, name, getattr(settings.build, name))
         kind = "instances" if dense_object(scene) else "planes"
-        message = f"Built {len(scene[KEY]['template']):,} {kind} in the scene {scene.name}"
-        NOTICE.tell(message)
-        self.report({"INFO"}, message)
-        return {"FINISHED"}
+        return f"Built {len(scene[KEY]['template']):,} {kind} in the scene {scene.name}"
 
 
-class DIFFBMP_OT_show_scene(bpy.types.Operator):
+class DIFFBMP_OT_show_scene(Reports):
     bl_idname = "diffbmp.show_scene"
     bl_label = "Show Scene"
     bl_description = "Show a scene in this window, through its camera"
@@ -67,8 +61,7 @@ class DIFFBMP_OT_show_scene(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = bpy.data.scenes.get(self.name)
         if scene is None:
-            self.report({"ERROR"}, f"There is no scene {self.name}")
-            return {"CANCELLED"}
+            return self.fail(UserError(f"There is no scene {self.name}"))
         show_scene(context, scene)
         return {"FINISHED"}
 

@@ -16,6 +16,7 @@ from ..scene.instances import dense_object, primitives_of, remove_points, stamp_
 from ..scene.keyframes import TOLERANCE, key_planes
 from ..scene.planes import build_planes, levels_of
 from ..scene.storage import KEY, SPREAD, stored_layout, wholly_or_not_at_all
+from ..session.reports import Reports
 
 
 def make_editable(
@@ -59,7 +60,7 @@ def numbers_in(text: str) -> NDArray[np.int64]:
     return np.concatenate(parts)
 
 
-class DIFFBMP_OT_make_editable(bpy.types.Operator):
+class DIFFBMP_OT_make_editable(Reports):
     bl_idname = "diffbmp.make_editable"
     bl_label = "Make Planes Editable"
     bl_description = "Make objects of stamps that are instances: those whose points are selected in Edit Mode, or any"
@@ -79,18 +80,13 @@ class DIFFBMP_OT_make_editable(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         shown = dense_object(context.scene)
-        reason = ""
         if shown is None:
-            reason = "This scene shows no stamps as instances"
-        elif KEY not in context.scene:
-            reason = "This scene has no layout: append the scene that was built, not its collection"
-        elif not shown.data.vertices and shown.mode != "EDIT":
-            reason = "All stamps are planes already"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+            return "This scene shows no stamps as instances"
+        if KEY not in context.scene:
+            return "This scene has no layout: append the scene that was built, not its collection"
+        return "" if shown.data.vertices or shown.mode == "EDIT" else "All stamps are planes already"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if context.mode == "EDIT_MESH":
@@ -110,14 +106,12 @@ class DIFFBMP_OT_make_editable(bpy.types.Operator):
             elif editing:
                 rows = _selected(shown)
             planes = make_editable(context.scene, rows, self.tolerance)
+            return self.succeed(f"Made {len(planes):,} planes")
         except UserError as error:
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
+            return self.fail(error)
         finally:
             if editing:
                 bpy.ops.object.mode_set(mode="EDIT")
-        self.report({"INFO"}, f"Made {len(planes):,} planes")
-        return {"FINISHED"}
 
 
 def _selected(shown: bpy.types.Object) -> NDArray[np.int32]:

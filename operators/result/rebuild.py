@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import bpy
 
@@ -12,7 +12,7 @@ from ..scene.instances import dense_object, stamp_meshes
 from ..scene.planes import LOCKED, Level
 from ..scene.stage import set_camera
 from ..scene.storage import KEY, SOURCE, store_layout, stored_layout, wholly_or_not_at_all
-from ..session.notice import NOTICE
+from ..session.reports import Reports
 from ..session.slots import is_busy
 from .ownership import foreign_objects, home_of, planes_of, remove_unused, stage_of, take_out
 from .readback import Reading, kept_of_clip, read_scene, usual_meshes
@@ -105,35 +105,18 @@ def stamps_of(scene: bpy.types.Scene) -> list[bpy.types.Image]:
     return [stamps[str(index)] for index in range(len(stamps))]
 
 
-class ResultOperator(bpy.types.Operator):
+class ResultOperator(Reports):
     """What operators of a scene that was built have in common."""
 
     bl_options = {"UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        reason = ""
+    def why_not(cls, context: bpy.types.Context) -> str:
         if not is_result(context.scene):
-            reason = "This scene was not built: show the result's"
-        elif is_busy(context.scene):
-            reason = "An optimization goes on from this scene: wait for its end, or cancel it"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    def run(self, act: Callable[[], str]) -> set[str]:
-        """Does it, and tells what it returns, or what went wrong."""
-        try:
-            return self.end(act())
-        except UserError as error:
-            return self.end("", error)
-
-    def end(self, message: str, error: UserError | None = None) -> set[str]:
-        """Says how it went, and returns the operator's result."""
-        text = error.message if error else message
-        NOTICE.tell(text, is_error=error is not None, action=error.action if error else "")
-        self.report({"ERROR" if error else "INFO"}, text)
-        return {"CANCELLED" if error else "FINISHED"}
+            return "This scene was not built: show the result's"
+        if is_busy(context.scene):
+            return "An optimization goes on from this scene: wait for its end, or cancel it"
+        return ""
 
 
 class DIFFBMP_OT_rebuild(ResultOperator):
@@ -144,13 +127,12 @@ class DIFFBMP_OT_rebuild(ResultOperator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        scene = context.scene
-        try:
-            rebuild(scene, form_of(scene.diffbmp.build))
-        except UserError as error:
-            return self.end("", error)
+        return self.run(lambda: self._rebuild(context.scene))
+
+    def _rebuild(self, scene: bpy.types.Scene) -> str:
+        rebuild(scene, form_of(scene.diffbmp.build))
         scene.cycles.samples = scene.diffbmp.build.samples
-        return self.end(f"Built {len(scene[KEY]['template']):,} stamps anew")
+        return f"Built {len(scene[KEY]['template']):,} stamps anew"
 
 
 class DIFFBMP_OT_lock(ResultOperator):
@@ -173,16 +155,16 @@ class DIFFBMP_OT_lock(ResultOperator):
             there = set(context.view_layer.objects)
             for plane in there.intersection(planes):
                 plane.select_set(bool(plane.get(LOCKED, False)))
-            return self.end(f"{sum(bool(plane.get(LOCKED, False)) for plane in planes):,} planes are locked")
+            return self.succeed(f"{sum(bool(plane.get(LOCKED, False)) for plane in planes):,} planes are locked")
         chosen = [plane for plane in planes if plane.select_get()]
         if not chosen:
-            return self.end("", UserError("No plane is selected: select those that are meant"))
+            return self.fail(UserError("No plane is selected: select those that are meant"))
         for plane in chosen:
             if self.action == "LOCK":
                 plane[LOCKED] = True
             else:
                 plane.pop(LOCKED, None)
-        return self.end(f"{len(chosen):,} planes are {'' if self.action == 'LOCK' else 'no longer '}locked")
+        return self.succeed(f"{len(chosen):,} planes are {'' if self.action == 'LOCK' else 'no longer '}locked")
 
 
 class DIFFBMP_OT_remove_result(ResultOperator):
@@ -203,8 +185,8 @@ class DIFFBMP_OT_remove_result(ResultOperator):
         except UserError as error:
             if context.window:
                 context.window.scene = scene
-            return self.end("", error)
-        return self.end(f"Removed {name}")
+            return self.fail(error)
+        return self.succeed(f"Removed {name}")
 
 
 register, unregister = bpy.utils.register_classes_factory(

@@ -116,7 +116,7 @@ class DIFFBMP_OT_replace_stamp(ResultOperator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         image = bpy.data.images.get(self.image)
         if image is None:
-            return self.end("", UserError("Choose an image that takes the stamp's place"))
+            return self.fail(UserError("Choose an image that takes the stamp's place"))
         number = int(self.stamp or 0)
 
         def act() -> str:

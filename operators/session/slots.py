@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 
+from .reports import Reports
 from .screen import redraw
 
 
@@ -20,6 +21,11 @@ class Slot:
     task: Any = None  # a Task, or None
     scene: int = 0  # session_uid of the scene that the task belongs to: it may be renamed meanwhile
     timer: Any = None
+
+    @property
+    def owner(self) -> bpy.types.Scene | None:
+        """The scene that the task belongs to; None where it was deleted."""
+        return next((scene for scene in bpy.data.scenes if scene.session_uid == self.scene), None)
 
     def clear(self) -> None:
         """Ends the task and its timer, whatever their state; harmless where there is none."""
@@ -51,12 +57,10 @@ def is_busy(scene: bpy.types.Scene) -> bool:
     return any(slot.task is not None and slot.scene == scene.session_uid for slot in SLOTS)
 
 
-class EditsLists:
+class EditsLists(Reports):
     """An operator that adds, removes or moves entries of a list, which must not be while a task reads that."""
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if any(getattr(slot.task, "state", "") == "collecting" for slot in SLOTS):
-            cls.poll_message_set("The optimization is reading the scene: wait a moment")  # type: ignore[attr-defined]
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        reading = any(getattr(slot.task, "state", "") == "collecting" for slot in SLOTS)
+        return "The optimization is reading the scene: wait a moment" if reading else ""

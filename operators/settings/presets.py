@@ -91,8 +91,8 @@ class DIFFBMP_OT_add_preset(AddPresetBase, bpy.types.Operator):
         return [f"settings.{group}.{name}" for group, name in names]
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        name = bpy.path.display_name(self.as_filename(self.name), title_case=False)
-        if name in SHIPPED and not self.remove_name:
+        name = bpy.path.display_name(self.as_filename(self.name), title_case=False)  # type: ignore[arg-type]
+        if name in SHIPPED and not self.remove_name:  # type: ignore[attr-defined]
             self.report({"ERROR"}, f'A preset "{name}" comes with DiffBMP: choose another name')
             return {"CANCELLED"}
         return super().execute(context)

@@ -58,7 +58,7 @@ def _load_svg(path: Path) -> Source:
     return Source(collection.name, collection=collection)
 
 
-class _Adding(EditsLists, bpy.types.Operator):
+class _Adding(EditsLists):
     """What operators that add stamps have in common."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -75,10 +75,6 @@ class _Adding(EditsLists, bpy.types.Operator):
         NOTICE.tell("; ".join([message, *problems]), is_error=bool(problems))
         self.report({"INFO"}, message)
         return {"FINISHED"} if added else {"CANCELLED"}
-
-    def fail(self, sentence: str) -> set[str]:
-        self.report({"ERROR"}, sentence)
-        return {"CANCELLED"}
 
 
 class DIFFBMP_OT_add_stamp_files(_Adding):
@@ -102,7 +98,7 @@ class DIFFBMP_OT_add_stamp_files(_Adding):
         try:
             paths = [folder / item.name for item in self.files if item.name] or pictures_in(folder)
         except UserError as error:
-            return self.fail(error.message)
+            return self.fail(error)
         return self.add(context, *load_sources(paths))
 
 
@@ -121,20 +117,16 @@ class DIFFBMP_OT_add_stamp_objects(_Adding):
     bl_description = "Add the selected objects to the stamps: the images of flat ones, all others as they look"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not super().poll(context):
-            return False
-        if not context.view_layer.objects.selected:
-            cls.poll_message_set("Select the objects first")
-            return False
-        return True
+    def why_not(cls, context: bpy.types.Context) -> str:
+        missing = "" if context.view_layer.objects.selected else "Select the objects first"
+        return super().why_not(context) or missing
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         stamps = context.scene.diffbmp.stamps
         objects = sorted(context.view_layer.objects.selected, key=lambda item: item.name)
         sources = object_sources(objects, stamps.take, stamps.split)
         if not sources:
-            return self.fail("The selected objects show nothing: select meshes, curves, texts or images")
+            return self.fail(UserError("The selected objects show nothing: select meshes, curves, texts or images"))
         return self.add(context, sources, [])
 
 
@@ -150,11 +142,11 @@ class DIFFBMP_OT_add_stamp_text(_Adding):
         stamps = context.scene.diffbmp.stamps
         sources = text_sources(self.text or stamps.text, self.split, font=stamps.font)
         if not sources:
-            return self.fail("There is no text: type the letters or words that are to be stamps")
+            return self.fail(UserError("There is no text: type the letters or words that are to be stamps"))
         return self.add(context, sources, [])
 
 
-class DIFFBMP_OT_refresh_stamps(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_refresh_stamps(EditsLists):
     bl_idname = "diffbmp.refresh_stamps"
     bl_label = "Refresh"
     bl_description = "Find the stamps of the collections anew, and draw the thumbnails"
@@ -172,7 +164,7 @@ class DIFFBMP_OT_refresh_stamps(EditsLists, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DIFFBMP_OT_remove_stamps(EditsLists, bpy.types.Operator):
+class DIFFBMP_OT_remove_stamps(EditsLists):
     bl_idname = "diffbmp.remove_stamps"
     bl_label = "Remove Stamp"
     bl_description = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-FLAT = 1e-4
-"""An object is flat whose thinnest side is so many times its longest."""
+_EVEN = 1e-4
+"""A mesh is no more than its picture whose thinnest side is at most so many times the longest: others are rendered."""
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 """A crop of an image that leaves it as it is."""
@@ -99,7 +99,7 @@ def _is_flat(item: bpy.types.Object) -> bool:
         return False
     corners = np.array([tuple(corner) for corner in item.bound_box])
     sides = corners.max(0) - corners.min(0)
-    return bool(sides.min() <= FLAT * sides.max())
+    return bool(sides.min() <= _EVEN * sides.max())
 
 
 def _images(item: bpy.types.Object) -> list[Source]:

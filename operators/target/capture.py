@@ -1,16 +1,15 @@
 """Pictures that Blender shows now, as the target: the viewport, the last render, the compositor's viewer."""
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
 from bpy.props import EnumProperty
 
 from ...backend.job import UserError
+from ..blender.frames import settings_kept
 from ..blender.versions import set_still_image
-from ..session.notice import NOTICE
+from ..session.reports import Reports
 
 _SOURCES = (
     ("VIEWPORT", "Viewport", "What the 3D viewport shows, without its overlays"),
@@ -19,7 +18,6 @@ _SOURCES = (
 )
 _IMAGES = {"RENDER": "Render Result", "VIEWER": "Viewer Node"}
 _KEY = "diffbmp_capture"
-_OUTPUT = ("media_type", "file_format", "color_mode", "color_depth")
 
 
 def capture(context: bpy.types.Context, source: str) -> bpy.types.Image:
@@ -27,7 +25,8 @@ def capture(context: bpy.types.Context, source: str) -> bpy.types.Image:
 
     Raises UserError where there is nothing to capture.
     """
-    with tempfile.TemporaryDirectory() as folder, _png_output(context.scene):
+    with tempfile.TemporaryDirectory() as folder, settings_kept(context.scene, "filepath"):
+        set_still_image(context.scene.render.image_settings, alpha=True)
         path = Path(folder) / f"{source.title()}.png"
         if source == "VIEWPORT":
             _save_viewport(context, path)
@@ -53,13 +52,12 @@ def _save_viewport(context: bpy.types.Context, path: Path) -> None:
     space = context.space_data
     if bpy.app.background or space is None or space.type != "VIEW_3D":
         raise UserError("The viewport can be captured from its own sidebar only, not without a window")
-    render, overlay = context.scene.render, space.overlay
-    shown, file = overlay.show_overlays, render.filepath
-    overlay.show_overlays, render.filepath = False, str(path)
+    overlay, shown = space.overlay, space.overlay.show_overlays
+    overlay.show_overlays, context.scene.render.filepath = False, str(path)
     try:
         bpy.ops.render.opengl(write_still=True, view_context=True)
     finally:
-        overlay.show_overlays, render.filepath = shown, file
+        overlay.show_overlays = shown
 
 
 def _save_shown(scene: bpy.types.Scene, source: str, path: Path) -> None:
@@ -78,20 +76,7 @@ def _save_shown(scene: bpy.types.Scene, source: str, path: Path) -> None:
         raise nothing from error
 
 
-@contextmanager
-def _png_output(scene: bpy.types.Scene) -> Iterator[None]:
-    """The scene's output is RGBA PNG; afterwards it is as it was."""
-    output = scene.render.image_settings
-    before = {name: getattr(output, name) for name in _OUTPUT if hasattr(output, name)}
-    try:
-        set_still_image(output, alpha=True)
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(output, name, value)
-
-
-class DIFFBMP_OT_capture_target(bpy.types.Operator):
+class DIFFBMP_OT_capture_target(Reports):
     bl_idname = "diffbmp.capture_target"
     bl_label = "Capture"
     bl_description = "Make what Blender shows now the target, as an image in this .blend"
@@ -105,18 +90,12 @@ class DIFFBMP_OT_capture_target(bpy.types.Operator):
         return f"{shown}, becomes the target, as an image in this .blend"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            image = capture(context, self.source)
-        except UserError as error:
-            NOTICE.fail(error)
-            self.report({"ERROR"}, error.message)
-            return {"CANCELLED"}
-        target = context.scene.diffbmp.target
+        return self.run(lambda: self._capture(context))
+
+    def _capture(self, context: bpy.types.Context) -> str:
+        image, target = capture(context, self.source), context.scene.diffbmp.target
         target.source, target.image = "IMAGE", image
-        message = f"The target is {image.name}, {image.size[0]} x {image.size[1]} px"
-        NOTICE.tell(message)
-        self.report({"INFO"}, message)
-        return {"FINISHED"}
+        return f"The target is {image.name}, {image.size[0]} x {image.size[1]} px"
 
 
 register, unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_capture_target,))

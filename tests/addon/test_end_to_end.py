@@ -30,7 +30,8 @@ from diffbmp.operators.session.notice import NOTICE
 from numpy.typing import NDArray
 
 from tests.addon.support.compositor import psnr
-from tests.addon.support.scenes import add_stamp, make_image, make_scene, picture
+from tests.addon.support.pictures import make_image, picture
+from tests.addon.support.scenes import add_stamp, make_scene
 
 ROOT = Path(__file__).parents[2]
 

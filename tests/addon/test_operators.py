@@ -39,7 +39,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretend]:
     def pretend(behaviour: str) -> None:
         command = [sys.executable, str(FAKE), behaviour]
         monkeypatch.setattr(optimize, "backend_call", lambda *arguments: command)
-        monkeypatch.setattr(optimize, "backend_python", lambda: sys.executable)
+        monkeypatch.setattr(optimize, "why_no_backend", lambda: "")
 
     yield pretend
     WARM.clear()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...job import UserError
+from ...job import Action, UserError
 
 if TYPE_CHECKING:
     from cuda.core import ObjectCode, ProgramOptions
@@ -97,7 +97,7 @@ def architecture_of(capability: tuple[int, int]) -> str:
         raise UserError(
             f"The compiler of the CUDA engine, NVRTC {version}, does not know cards of compute capability "
             f"{major}.{minor}: pip install --upgrade {_compiler_package()}, or use the CPU",
-            "install",
+            Action.INSTALL,
         )
     return f"sm_{max(fitting)}"
 
@@ -170,7 +170,7 @@ def _errors_named(architecture: str) -> Iterator[None]:
         lines = [line.strip(" \0") for line in str(error).splitlines()] or [""]
         first = next((line for line in lines if "error:" in line), lines[0])
         raise UserError(
-            f"The CUDA engine cannot be compiled for this card ({architecture}): {first}; use the CPU", "use_cpu"
+            f"The CUDA engine cannot be compiled for this card ({architecture}): {first}; use the CPU", Action.USE_CPU
         ) from error
 
 
@@ -188,4 +188,4 @@ def _packages_wanted(cause: str) -> UserError:
     major = _cuda_major()
     versions = "" if major == "12" else f"=={major}.*"
     packages = f'cuda-core "cuda-bindings=={major}.*" "{_compiler_package()}{versions}"'
-    return UserError(f"The CUDA engine cannot run because {cause}: pip install {packages}", "install")
+    return UserError(f"The CUDA engine cannot run because {cause}: pip install {packages}", Action.INSTALL)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from ...job import UserError
+from ...job import Action, UserError
 from . import compiler
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class CudaProgram:
             return self._code.get_kernel(kernel)
         except compiler.driver_error() as error:
             raise UserError(
-                f"The NVIDIA driver cannot load the CUDA engine ({error}): update the driver, or use the CPU", "use_cpu"
+                f"The NVIDIA driver cannot load the CUDA engine ({error}): update the driver, or use the CPU",
+                Action.USE_CPU,
             ) from error
 
 
@@ -132,7 +133,7 @@ def _errors_named(what: str, mend: str) -> Iterator[None]:
     except CUDAError as error:
         if "OUT_OF_MEMORY" in str(error):
             raise torch.OutOfMemoryError(str(error)) from error
-        raise UserError(f"The NVIDIA driver {what} ({error}): {mend}, or use the CPU", "use_cpu") from error
+        raise UserError(f"The NVIDIA driver {what} ({error}): {mend}, or use the CPU", Action.USE_CPU) from error
 
 
 @contextmanager
@@ -153,7 +154,7 @@ def find_gpu(index: int | None = None) -> CudaGpu:
     """
     count = gpu_count()
     if index is not None and index >= count:
-        raise UserError(f"There is no card cuda:{index}: there are {count}, counted from 0", "use_cpu")
+        raise UserError(f"There is no card cuda:{index}: there are {count}, counted from 0", Action.USE_CPU)
     compiler.check_packages()
     usable = [i for i in range(count) if torch.cuda.get_device_capability(i) >= compiler.OLDEST]
     chosen = index if index is not None else (usable[0] if usable else 0)
@@ -161,7 +162,7 @@ def find_gpu(index: int | None = None) -> CudaGpu:
         raise UserError(
             f"{torch.cuda.get_device_name(chosen)} is too old for the CUDA engine, which needs Turing (2018) or newer: "
             "use the CPU",
-            "use_cpu",
+            Action.USE_CPU,
         )
     return _gpu(chosen)
 
@@ -169,13 +170,13 @@ def find_gpu(index: int | None = None) -> CudaGpu:
 def gpu_count() -> int:
     """How many cards PyTorch finds, one at least. Raises UserError that says why there is none, and what to do."""
     if torch.version.cuda is None:
-        raise UserError("This PyTorch is built without CUDA: install one that has it, or use the CPU", "install")
+        raise UserError("This PyTorch is built without CUDA: install one that has it, or use the CPU", Action.INSTALL)
     try:
         torch.cuda.init()
     except RuntimeError as error:
         cause = str(error).splitlines()[0].rstrip(".")
         raise UserError(
-            f"PyTorch cannot use an NVIDIA card ({cause}): update the driver, or use the CPU", "use_cpu"
+            f"PyTorch cannot use an NVIDIA card ({cause}): update the driver, or use the CPU", Action.USE_CPU
         ) from error
     return torch.cuda.device_count()
 

@@ -17,7 +17,7 @@ import bpy
 import numpy as np
 
 from tests.addon.conftest import ADD_ON
-from tests.addon.support.scenes import disc, make_image, picture
+from tests.addon.support.pictures import disc, make_image, picture
 
 
 def main() -> None:

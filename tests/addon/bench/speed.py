@@ -17,7 +17,8 @@ import bpy
 import numpy as np
 
 from tests.addon.conftest import ADD_ON
-from tests.addon.support.scenes import add_stamp, disc, make_image, make_scene
+from tests.addon.support.pictures import disc, make_image
+from tests.addon.support.scenes import add_stamp, make_scene
 
 
 def main() -> None:

@@ -14,8 +14,7 @@ from diffbmp.operators.blender.colors import decode
 from diffbmp.operators.blender.images import read_image, write_png
 from numpy.typing import NDArray
 
-from tests.addon.fit.test_collect import write_16_bit_png
-from tests.addon.support.scenes import make_image
+from tests.addon.support.pictures import make_image, write_16_bit_png
 
 Array = NDArray[Any]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tests.addon.support.census import census
 from tests.addon.support.scenes import make_cube, make_text
+from tests.addon.support.stages import add_camera, emission, rectangle
 from tests.addon.support.work import work_of
-from tests.addon.target.test_target import add_camera, emission, rectangle
 
 Array = NDArray[Any]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,8 @@ from diffbmp.operators.blender.images import read_image, write_png
 from diffbmp.operators.fit.collect import write_job
 from numpy.typing import NDArray
 
-from tests.addon.support.scenes import add_stamp, disc, make_image, make_scene, picture
+from tests.addon.support.pictures import disc, make_image, picture, write_16_bit_png
+from tests.addon.support.scenes import add_stamp, make_scene
 
 Array = NDArray[Any]
 
@@ -81,16 +80,6 @@ def test_a_16_bit_file_is_straightened_and_encoded(tmp_path: Path) -> None:
     image.alpha_mode = "CHANNEL_PACKED"
     image.reload()
     np.testing.assert_allclose(read_image(image)[0, 0], [128, 64, 255, 128], atol=1)
-
-
-def write_16_bit_png(path: Path, pixels: Array) -> None:
-    height, width = pixels.shape[:2]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 16, 6, 0, 0, 0)
-    with open(path, "wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n")
-        for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
-            file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
 
 
 def test_alpha_that_is_switched_off_is_opaque() -> None:

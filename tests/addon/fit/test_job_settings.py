@@ -15,7 +15,8 @@ from diffbmp.operators.fit.collect import write_job
 from diffbmp.operators.fit.job_settings import fit_settings, stamp_limits, unused_settings
 from diffbmp.operators.fit.optimize import why_not_optimize
 
-from tests.addon.support.scenes import add_stamp, disc, make_image, make_scene, picture
+from tests.addon.support.pictures import disc, make_image, picture
+from tests.addon.support.scenes import add_stamp, make_scene
 
 
 def written_job(scene: bpy.types.Scene, folder: Path) -> Job:

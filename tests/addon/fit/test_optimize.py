@@ -18,7 +18,8 @@ from diffbmp.operators.fit.preview import NAME, PREVIEW
 from diffbmp.operators.process.warm_worker import WARM
 from diffbmp.operators.session.slots import RUN
 
-from tests.addon.support.scenes import disc, make_scene
+from tests.addon.support.pictures import disc
+from tests.addon.support.scenes import make_scene
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_worker.py"
 TIMER = SimpleNamespace(type="TIMER")
@@ -27,7 +28,7 @@ TIMER = SimpleNamespace(type="TIMER")
 @pytest.fixture(autouse=True)
 def _stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(optimize, "backend_call", lambda *arguments: [sys.executable, str(FAKE), "finish"])
-    monkeypatch.setattr(optimize, "backend_python", lambda: sys.executable)
+    monkeypatch.setattr(optimize, "why_no_backend", lambda: "")
     monkeypatch.setattr(folders, "user_folder", lambda name, create=True: _made(tmp_path / name))
     monkeypatch.setattr(recover, "user_folder", lambda name, create=True: _made(tmp_path / name))
     recover._FOUND.clear()

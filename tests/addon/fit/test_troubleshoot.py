@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
-from diffbmp.backend.job import UserError
+from diffbmp.backend.job import Action, Error, UserError, decode_event
 from diffbmp.operators import command
 from diffbmp.operators.fit import troubleshoot
 from diffbmp.operators.install.environment import backend_python
+from diffbmp.operators.session import logs
 from diffbmp.operators.session.notice import NOTICE
+from diffbmp.panels import layouts
 
 from tests.addon.support.layouts import random_layout, write_layout
 
@@ -31,8 +35,50 @@ def test_an_error_is_mended_by_its_button() -> None:
     assert settings.backend.engine == "cpu"
 
 
+class Row:
+    """Stands in for a layout, and keeps the buttons that the notice has drawn: each an operator's name and settings."""
+
+    def __init__(self) -> None:
+        self.buttons: list[tuple[str, SimpleNamespace]] = []
+
+    def row(self, **_: object) -> Row:
+        return self
+
+    def operator(self, name: str, text: str = "", icon: str = "") -> SimpleNamespace:
+        assert icon in bpy.types.UILayout.bl_rna.functions["operator"].parameters["icon"].enum_items
+        self.buttons.append((name, SimpleNamespace(text=text)))
+        return self.buttons[-1][1]
+
+
+@pytest.fixture
+def row(monkeypatch: pytest.MonkeyPatch) -> Iterator[Row]:
+    monkeypatch.setattr(layouts, "draw_sentence", lambda *_: None)  # the interface has no scale without a window
+    yield Row()
+    NOTICE.tell("")
+
+
+@pytest.mark.parametrize("action", Action)
+def test_every_action_has_a_button_and_is_documented(row: Row, action: Action) -> None:
+    NOTICE.fail(UserError("Something is wrong", action))
+    layouts.draw_notice(row, 300)
+    name, properties = row.buttons[0]
+    assert f"*{properties.text}*" in (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    if name == "diffbmp.mend":
+        assert bpy.ops.diffbmp.mend(action=properties.action) == {"FINISHED"}
+    assert [name for name, _ in row.buttons].count("diffbmp.show_log") == 1
+    assert row.buttons[-1][0] == "diffbmp.copy_report"
+
+
+def test_an_action_that_is_not_known_is_harmless(row: Row) -> None:
+    error = decode_event('{"event": "error", "message": "Something is wrong", "action": "of_the_future"}')
+    assert isinstance(error, Error)
+    NOTICE.fail(UserError(error.message, error.action))
+    layouts.draw_notice(row, 300)
+    assert [name for name, _ in row.buttons] == ["diffbmp.show_log", "diffbmp.copy_report"]
+
+
 def test_the_report_tells_all_that_helps_and_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diffbmp.operators.session.logs.user_folder", lambda name: tmp_path)
+    monkeypatch.setattr(logs, "user_folder", lambda name: tmp_path)
     (tmp_path / "worker-1.log").write_text(f"old\n{Path.home()}/secret/file\nSegmentation fault\n")
     settings = bpy.context.scene.diffbmp
     settings.fit.count, settings.build.layout = 321, f"{Path.home()}/my own name"

@@ -1,4 +1,4 @@
-"""What is installed: the build of PyTorch, the requirements, and what pip says."""
+"""What is installed: the build of PyTorch and the requirements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from diffbmp.backend.job import UserError
 from diffbmp.operators.install import packages
 from diffbmp.operators.install.packages import Card, choose_build
-from diffbmp.operators.install.pip_progress import PipProgress
 from diffbmp.operators.install.verdict import judge
 from diffbmp.operators.process.child import clean_environment
 
@@ -100,57 +99,6 @@ def test_the_wheels_say_which_python_is_needed(tmp_path: Path) -> None:
     assert packages.wheel_cuda_packages(tmp_path) == ()
     write_wheel(tmp_path, "cuda_bindings", "12.9.1", tag=native_tag())
     assert packages.wheel_cuda_packages(tmp_path) == packages.CUDA_PACKAGES[12]
-
-
-@pytest.mark.parametrize(
-    ("line", "sentence"),
-    [
-        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full"),
-        ("WARNING: Retrying after connection broken by 'NewConnectionError(...)'", "The package index cannot be"),
-        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "The package index's certificate"),
-        ("ProxyError('Cannot connect to proxy.', OSError('Tunnel failed: 407'))", "The proxy refuses"),
-        ("ERROR: [WinError 5] Access is denied: 'C:\\\\x'", "A file cannot be written"),
-        ("ERROR: [WinError 206] The filename or extension is too long", "A path is too long"),
-        ("ERROR: something else", "pip failed: something else"),
-    ],
-)
-def test_pips_failures_become_sentences(line: str, sentence: str) -> None:
-    assert packages.explain_failure(["Collecting torch", line], False, "3.13").startswith(sentence)
-
-
-def test_an_index_that_cannot_be_asked_lacks_nothing() -> None:
-    """pip says that it found nothing, too, after it did not get through."""
-    lines = ["WARNING: Retrying after 'NewConnectionError(...)'", "ERROR: No matching distribution found for torch"]
-    assert packages.explain_failure(lines, False, "3.13").startswith("The package index cannot be reached")
-    assert not packages.is_missing(lines)
-
-
-def test_what_is_not_there_is_named() -> None:
-    lines = ["ERROR: No matching distribution found for opencv-python-headless>=4.10"]
-    assert packages.is_missing(lines)
-    assert packages.explain_failure(lines, True, "3.11").startswith(
-        "The wheel folder has no opencv-python-headless for Python 3.11"
-    )
-    assert "index has no opencv-python-headless" in packages.explain_failure(lines, False, "3.11")
-    assert packages.explain_failure([], False, "3.11") == "pip failed: it said nothing"
-
-
-def test_pips_lines_become_progress() -> None:
-    progress = PipProgress()
-    assert progress.take("Collecting torch>=2.11")
-    assert progress.step == "Finding torch"
-    progress.take("Collecting psd-tools[all]>=1.10")
-    assert progress.step == "Finding psd-tools"
-    assert progress.take("  Downloading torch-2.13.0-cp313-cp313-win_amd64.whl (2.5 GB)")
-    assert progress.step == "Downloading torch"
-    assert not progress.take("Progress 1250000000 of 2500000000")
-    assert progress.done == 1250.0
-    progress.take("Using cached numpy-2.4.6-cp311-abi3-manylinux.whl.metadata (500 kB)")
-    assert progress.done == 2500.5
-    progress.take("Processing ./a folder/av-18.1.0-cp311-abi3-manylinux.whl")
-    progress.take("Installing collected packages: mpmath, numpy, torch")
-    assert (progress.packages, progress.step) == (3, "Unpacking 3 packages")
-    assert progress.done == 2500.5
 
 
 def engine(name: str, works: bool, device: str = "", cause: str = "", error: float | None = None) -> str:

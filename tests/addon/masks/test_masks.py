@@ -10,7 +10,8 @@ from diffbmp.operators.masks.still import image_mask, mask_pixels
 from numpy.typing import NDArray
 
 from tests.addon.support.census import census
-from tests.addon.support.scenes import add_square, make_image, make_mask
+from tests.addon.support.pictures import make_image
+from tests.addon.support.scenes import add_square, make_mask
 
 FRAME = 1
 

@@ -12,7 +12,8 @@ from diffbmp.backend.job.job import Job
 from diffbmp.operators.fit.collect import write_job
 from diffbmp.operators.stamps.properties import refresh
 
-from tests.addon.support.scenes import add_stamp, disc, make_image, make_scene
+from tests.addon.support.pictures import disc, make_image
+from tests.addon.support.scenes import add_stamp, make_scene
 
 
 def add_region(name: str, image: bpy.types.Image, stamps: bpy.types.Collection | None) -> bpy.types.PropertyGroup:

@@ -16,7 +16,8 @@ from diffbmp.operators.masks.properties import active_region
 from diffbmp.operators.session.steps import all_at_once
 
 from tests.addon.support.census import census
-from tests.addon.support.scenes import add_square, make_image, make_mask, picture
+from tests.addon.support.pictures import make_image, picture
+from tests.addon.support.scenes import add_square, make_mask
 
 WIDTH, HEIGHT = 48, 32
 

@@ -17,9 +17,9 @@ from diffbmp.operators.result.ownership import planes_of
 from diffbmp.operators.scene.build import Form, build_scene
 from diffbmp.operators.session.notice import NOTICE
 
-from tests.addon.result.test_rebuild import built, layout_of
 from tests.addon.support.clip_layouts import clip_layout
 from tests.addon.support.layouts import write_layout
+from tests.addon.support.results import built, layout_of
 
 
 @pytest.fixture(scope="module", autouse=True)

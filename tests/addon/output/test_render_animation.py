@@ -15,7 +15,7 @@ from diffbmp.operators.blender.images import read_image
 from diffbmp.operators.output.render_animation import check_output, output_path, render_animation
 from numpy.typing import NDArray
 
-from tests.addon.target.test_target import make_stage
+from tests.addon.support.stages import make_stage
 
 Array = NDArray[Any]
 
@@ -137,7 +137,9 @@ def test_what_cannot_be_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="MP4 holds no transparency, but the scene Stage is transparent"):
         render_animation(scene, str(tmp_path / "film"), "MP4")
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(UserError, match=r"file.* cannot be written to \(.*\): choose another place"):
+    with pytest.raises(
+        UserError, match=r"file.* cannot be written to \(.*\): see that there is .*, or choose another place"
+    ):
         render_animation(scene, str(tmp_path / "file" / "film"), "LOSSLESS")
     (tmp_path / "old.mkv").write_text("of earlier")
     found = (tmp_path / "old.mkv").stat()

@@ -16,10 +16,11 @@ from diffbmp.operators.scene.build import Form, build_scene
 from diffbmp.operators.scene.instances import dense_object
 from diffbmp.operators.scene.storage import SOURCE, stored_layout
 
-from tests.addon.result.test_rebuild import built, layout_of, same
+from tests.addon.result.test_rebuild import same
 from tests.addon.support.census import census
 from tests.addon.support.clip_layouts import clip_layout
 from tests.addon.support.layouts import write_layout
+from tests.addon.support.results import built, layout_of
 
 PLANES, DENSE = Form("PLANES"), Form("DENSE")
 

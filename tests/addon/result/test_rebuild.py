@@ -13,32 +13,18 @@ from diffbmp.backend.job.layout import Layout
 from diffbmp.operators.result.readback import planes_of, read_layout
 from diffbmp.operators.result.rebuild import rebuild, remove_result, stamps_of
 from diffbmp.operators.result.replace_stamp import replace_stamp, resampled
-from diffbmp.operators.scene.build import Form, build_scene
+from diffbmp.operators.scene.build import Form
 from diffbmp.operators.scene.planes import LOCKED, SPACING, UNIT
-from diffbmp.operators.scene.storage import stored_layout
 from diffbmp.operators.session.notice import NOTICE
 
 from tests.addon.scene.test_fidelity import render
 from tests.addon.support.census import census
 from tests.addon.support.compositor import psnr
-from tests.addon.support.layouts import random_layout, write_layout
+from tests.addon.support.results import built, layout_of
 from tests.addon.support.work import Work, work_of
 
 NAMES = ("x", "y", "scale", "aspect", "rotation", "opacity", "color", "template", "level", "mirror", "locked")
 FORMS = [Form("PLANES"), Form("DENSE"), Form("PLANES", spread=0.5), Form("DENSE", spread=0.5)]
-
-
-def built(folder: Path, count: int = 30, form: Form | None = None, space: str = "display") -> bpy.types.Scene:
-    write_layout(folder / "layout", *random_layout(count, space=space))
-    scene = build_scene(folder / "layout", "sunset", 1, form)
-    bpy.context.window.scene = scene
-    return scene
-
-
-def layout_of(scene: bpy.types.Scene) -> Layout:
-    layout = stored_layout(scene)
-    assert layout is not None
-    return layout
 
 
 def same(a: Layout, b: Layout) -> bool:

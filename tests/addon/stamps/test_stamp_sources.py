@@ -6,7 +6,8 @@ import bpy
 import pytest
 from diffbmp.operators.stamps.sources import WHOLE, Source, collection_sources, object_sources, short_name, text_sources
 
-from tests.addon.support.scenes import add_stamp, disc, make_cube, make_image, make_plane, make_text, textured_material
+from tests.addon.support.pictures import disc, make_image
+from tests.addon.support.scenes import add_stamp, make_cube, make_plane, make_text, textured_material
 
 
 def images_of(collection: bpy.types.Collection) -> list[bpy.types.Image | None]:

@@ -21,7 +21,8 @@ from diffbmp.operators.stamps.sources import object_sources
 from diffbmp.operators.stamps.thumbnails import THUMBNAILS, draw_thumbnails
 from numpy.typing import NDArray
 
-from tests.addon.support.scenes import add_stamp, disc, make_image, make_plane, make_scene, make_text
+from tests.addon.support.pictures import disc, make_image
+from tests.addon.support.scenes import add_stamp, make_plane, make_scene, make_text
 
 
 def names(scene: bpy.types.Scene) -> list[str]:

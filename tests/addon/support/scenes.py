@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from tests.addon.support.pictures import disc, make_image, picture
 
 CUBE = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
-
-
-def make_image(name: str, pixels: Array, **options: bool) -> bpy.types.Image:
-    """An image datablock of [h, w, 4] in 0..1, the top row first."""
-    height, width = pixels.shape[:2]
-    image = bpy.data.images.new(name, width, height, alpha=True, **options)
-    image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], np.float32).ravel())
-    image.update()
-    return image
-
-
-def picture(width: int = 48, height: int = 32) -> Array:
-    """Smooth colours, opaque, in whole 255ths."""
-    y, x = np.mgrid[:height, :width]
-    pixels = np.ones((height, width, 4), np.float32)
-    pixels[..., 0], pixels[..., 1], pixels[..., 2] = x / width, y / height, 0.5
-    return np.rint(pixels * 255) / 255
-
-
-def disc(size: int = 16) -> Array:
-    """A white disc with a soft edge."""
-    y, x = (np.mgrid[:size, :size] + 0.5) / size * 2 - 1
-    pixels = np.ones((size, size, 4), np.float32)
-    pixels[..., 3] = np.clip((1 - np.hypot(x, y)) * 4, 0, 1)
-    return pixels
 
 
 def textured_material(name: str, image: bpy.types.Image | None, *, in_group: bool = False) -> bpy.types.Material:

@@ -9,7 +9,7 @@ from diffbmp.operators.blender.images import read_image
 from diffbmp.operators.target.pixels import target_pixels
 
 from tests.addon.support.scenes import make_scene
-from tests.addon.target.test_target import make_stage, settings_of
+from tests.addon.support.stages import make_stage, settings_of
 
 
 def test_the_last_render_becomes_the_target() -> None:

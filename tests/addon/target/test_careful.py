@@ -15,7 +15,7 @@ from diffbmp.operators.target.pixels import importance_pixels, target_pixels
 from diffbmp.operators.target.properties import lacks_target
 
 from tests.addon.support.scenes import make_scene
-from tests.addon.target.test_target import add_camera, make_stage, rectangle
+from tests.addon.support.stages import add_camera, make_stage, rectangle
 
 
 def scene_of(stage: bpy.types.Scene) -> bpy.types.Scene:

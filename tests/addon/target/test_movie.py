@@ -19,8 +19,9 @@ from diffbmp.operators.target.properties import can_move, moves
 from numpy.typing import NDArray
 
 from tests.addon.support.census import census
-from tests.addon.support.scenes import add_square, make_image, make_mask, make_scene
-from tests.addon.target.test_target import make_stage, rectangle, settings_of
+from tests.addon.support.pictures import make_image
+from tests.addon.support.scenes import add_square, make_mask, make_scene
+from tests.addon.support.stages import make_stage, rectangle, settings_of
 
 Array = NDArray[Any]
 

@@ -172,7 +172,7 @@ def test_a_full_disk_leaves_nothing_half(job: Job, tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
-        with pytest.raises(UserError, match=r"could not be written.*free some space"):
+        with pytest.raises(UserError, match=r"cannot be written to.*see that there is space"):
             run(job, out)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

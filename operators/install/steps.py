@@ -1,0 +1,143 @@
+"""The steps of an installation, in their order. They know nothing of Blender."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ...backend.job import Action, UserError
+from ..process.child import leashed_module
+from ..process.worker import ADD_ON_FOLDER, backend_command
+from .calls import Calls, Cancelled, State, reason
+from .env_folder import BackendFolder, Marker
+from .packages import (
+    PACKAGES,
+    TORCH,
+    Build,
+    Plan,
+    choose_build,
+    cuda_packages,
+    find_card,
+    has_nvidia_driver,
+    torch_options,
+    wheel_cuda_packages,
+    wheel_versions,
+)
+from .pip import Pip, is_missing
+from .pythons import VERSIONS, Python, find_python, probe
+from .verdict import Verdict, judge
+
+_UNPACKED = 4.5
+"""How many times larger packages are than their wheels, from above."""
+
+
+def find_build(plan: Plan, calls: Calls) -> Build:
+    """The build of PyTorch that suits the card. Raises UserError as choose_build does."""
+    if plan.wheels:
+        return Build((), f"The packages in {plan.wheels}")
+    calls.begin("Looking for a graphics card", 0.01)
+    build = choose_build(find_card() if plan.device != "cpu" else None, plan.device)
+    calls.note(build.reason)
+    return build
+
+
+def choose_python(plan: Plan, calls: Calls) -> Python:
+    """The plan's Python, or one that is found. Raises UserError where there is none that suits."""
+    versions = wheel_versions(plan.wheels) if plan.wheels else VERSIONS
+    calls.begin("Looking for a Python", 0.02)
+    python = probe([plan.python]) if plan.python else find_python(versions, check=calls.check)
+    if python is None or python.version not in versions:
+        raise UserError(f"{plan.python} is no Python {' or '.join(versions)} that can make environments")
+    calls.note(f"Python {python.version}: {python.path}")
+    return python
+
+
+def check_space(plan: Plan, build: Build, state: State) -> None:
+    """Raises UserError where the disk has too little room."""
+    download, unpacked = build.sizes
+    if plan.wheels:
+        download = 0
+        unpacked = int(sum(path.stat().st_size for path in plan.wheels.glob("*.whl")) * _UNPACKED / 1e6)
+    state.total = download
+    plan.folder.check_space(max(download + unpacked - plan.folder.size(), 0))
+
+
+@contextmanager
+def whole_stays_whole(folder: BackendFolder, state: State) -> Iterator[None]:
+    """Has an environment that works stay in use where nothing of it was replaced: there was no network, say."""
+    before, packages, was_whole = folder.marker, folder.packages(), not folder.flaw()
+    try:
+        yield
+    except (Cancelled, UserError):
+        if was_whole and before is not None and not state.replaces and folder.packages() == packages:
+            folder.write_marker(before)
+        raise
+
+
+def make_environment(folder: BackendFolder, calls: Calls, pip: Pip, python: Python) -> None:
+    """Makes the environment, or takes what is there of an earlier installation with the same version of Python."""
+    calls.begin("Making the environment", 0.03)
+    folder.write_marker(Marker(base=python.path, python=python.version))
+    if folder.version() == python.version and pip.version() > (0, 0):
+        folder.drop_incomplete()
+        return
+    calls.state.replaces = True
+    code, lines = calls.run(leashed_module(python.path, "venv", "--clear", folder.env), folder.path)
+    if code:
+        raise UserError(f"The environment cannot be made with {python.path}: {reason(code, lines)}", Action.SHOW_LOG)
+
+
+def install_packages(plan: Plan, calls: Calls, pip: Pip, build: Build, python: str) -> list[str]:
+    """Installs everything, PyTorch first; the requirements that are met then."""
+    if plan.wheels:
+        requirements = [TORCH, *PACKAGES, *wheel_cuda_packages(plan.wheels)]
+        options = ["--no-index", "--find-links", str(plan.wheels), "--no-cache-dir"]
+        pip.install(options, requirements, python, (0.06, 0.95))
+        return requirements
+    calls.begin("Updating pip", 0.05)
+    pip.renew()
+    variant = _install_torch(plan, calls, pip, build, python)
+    rest = [*PACKAGES, *cuda_packages(variant)]
+    pip.install(["--index-url", plan.index] if plan.index else [], rest, python, (0.75, 0.95))
+    return [TORCH, *rest]
+
+
+def _install_torch(plan: Plan, calls: Calls, pip: Pip, build: Build, python: str) -> str:
+    """Installs the best build that the index has; its variant, which is another where pip's settings say so."""
+    variants = build.variants or ("",)
+    for variant in variants:
+        options, there = torch_options(variant, plan.index), _variant(plan.folder)
+        try:
+            if there and variant and there != variant:
+                # To pip, a build for another device is as good.
+                pip.install([*options, "--force-reinstall", "--no-deps"], [TORCH], python, (0.06, 0.4))
+            pip.install(options, [TORCH], python, (0.06, 0.75))
+        except UserError:
+            if variant == variants[-1] or not is_missing(calls.state.lines):
+                raise
+            calls.note(f"There is no PyTorch {variant} any more")
+            continue
+        return _variant(plan.folder) or variant
+    raise AssertionError("there is at least one variant")
+
+
+def _variant(folder: BackendFolder) -> str:
+    """Of the PyTorch that is installed, "" where there is none or it does not say."""
+    return folder.packages().get("torch", "").partition("+")[2]
+
+
+def check_backend(plan: Plan, calls: Calls) -> Verdict:
+    """Has the backend check itself."""
+    calls.begin("Checking the backend against the reference", 0.96)
+    command = backend_command(str(plan.folder.interpreter), plan.byte_code, "doctor", "--json")
+    code, lines = calls.run(command, ADD_ON_FOLDER)
+    return judge("\n".join(lines), reason(code, lines), has_nvidia_driver())
+
+
+def tidy_up(folder: BackendFolder, calls: Calls, python: Python, requirements: Sequence[str]) -> None:
+    """Marks the environment as whole."""
+    calls.begin("Tidying up", 0.99)
+    shutil.rmtree(folder.cache, ignore_errors=True)  # it is as large again as what was installed from it
+    folder.write_marker(Marker(True, python.version, python.path, folder.size(), folder.packages(), list(requirements)))
+    calls.state.step, calls.state.fraction = "Done", 1.0
