@@ -123,6 +123,7 @@ def test_the_job_is_written_some_steps_at_a_time(tmp_path: Path, monkeypatch: py
     # A step takes 6 ms by this clock: three have begun when COLLECT_SECONDS are over.
     ticks = itertools.count()
     monkeypatch.setattr(run_module, "monotonic", lambda: 0.0061 * next(ticks))
+    monkeypatch.setattr(run_module, "START_SECONDS", float("inf"))  # by that clock, a slow start would be late
     done = []
     while run.state == "collecting":
         assert run.update()
