@@ -9,7 +9,7 @@ from ..operators.target.properties import moves
 from .layouts import Sidebar
 
 
-class DIFFBMP_PT_advanced(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_advanced(Sidebar):
     bl_label = "Advanced"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_order = 60

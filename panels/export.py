@@ -29,7 +29,7 @@ def draw_export(layout: bpy.types.UILayout) -> None:
     layout.operator("diffbmp.cancel_export", icon="CANCEL")
 
 
-class DIFFBMP_PT_export(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_export(Sidebar):
     """In the scene with the settings: of its layout."""
 
     bl_label = "Export"
@@ -40,7 +40,7 @@ class DIFFBMP_PT_export(Sidebar, bpy.types.Panel):
         draw_export(self.layout)
 
 
-class DIFFBMP_PT_export_built(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_export_built(Sidebar):
     """In a scene that was built: of what it shows."""
 
     bl_label = "Export"

@@ -21,7 +21,7 @@ def draw_limits(layout: bpy.types.UILayout, limits: bpy.types.PropertyGroup) -> 
     layout.prop(limits, "most")
 
 
-class DIFFBMP_PT_limits(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_limits(Sidebar):
     bl_label = "Stamp Limits"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_order = 30

@@ -10,7 +10,7 @@ from .layouts import Sidebar, draw_notice
 from .optimize import draw_run
 
 
-class DIFFBMP_PT_live(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_live(Sidebar):
     bl_label = "DiffBMP"
 
     @classmethod

@@ -39,7 +39,7 @@ def _draw_colors(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, regi
     row.operator("diffbmp.add_color", icon="ADD").region = region
 
 
-class DIFFBMP_PT_look(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_look(Sidebar):
     bl_label = "Look"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_order = 31

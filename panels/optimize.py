@@ -75,7 +75,7 @@ def _draw_preview(layout: bpy.types.UILayout) -> None:
         layout.operator("diffbmp.show_preview", icon="IMAGE_DATA")
 
 
-class DIFFBMP_PT_optimize(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_optimize(Sidebar):
     bl_label = "Optimize"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_order = 50

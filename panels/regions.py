@@ -30,7 +30,7 @@ class DIFFBMP_UL_regions(bpy.types.UIList):
         layout.prop(item, "use", text="")
 
 
-class DIFFBMP_PT_regions(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_regions(Sidebar):
     bl_label = "Masks and Regions"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_options = {"DEFAULT_CLOSED"}

@@ -12,7 +12,7 @@ from .layouts import Sidebar, draw_notice
 from .optimize import draw_live, draw_run
 
 
-class DIFFBMP_PT_result(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_result(Sidebar):
     bl_label = "Result"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_order = 70

@@ -41,7 +41,7 @@ def _draw_preset(column: bpy.types.UILayout, name: str) -> bpy.types.UILayout:
     return row
 
 
-class DIFFBMP_PT_main(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_main(Sidebar):
     bl_label = "DiffBMP"
 
     @classmethod

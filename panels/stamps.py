@@ -34,7 +34,7 @@ class DIFFBMP_UL_stamps(bpy.types.UIList):
         row.prop(item, "use", text="")
 
 
-class DIFFBMP_PT_stamps(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_stamps(Sidebar):
     bl_label = "Stamps"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_order = 20
@@ -53,7 +53,7 @@ class DIFFBMP_PT_stamps(Sidebar, bpy.types.Panel):
             layout.prop(stamps, "blend")
 
 
-class DIFFBMP_PT_stamp(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_stamp(Sidebar):
     bl_label = "Stamp Settings"
     bl_parent_id = "DIFFBMP_PT_stamps"
     bl_options = {"DEFAULT_CLOSED"}
@@ -88,7 +88,7 @@ class DIFFBMP_PT_stamp(Sidebar, bpy.types.Panel):
             draw_limits(layout, stamp.limits)
 
 
-class DIFFBMP_PT_add_stamps(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_add_stamps(Sidebar):
     bl_label = "Add Stamps"
     bl_parent_id = "DIFFBMP_PT_stamps"
     bl_options = {"DEFAULT_CLOSED"}

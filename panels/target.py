@@ -8,7 +8,7 @@ from ..operators.target.properties import can_move, moves
 from .layouts import Sidebar, settings_layout
 
 
-class DIFFBMP_PT_target(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_target(Sidebar):
     bl_label = "Target"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_order = 10
@@ -45,7 +45,7 @@ class DIFFBMP_PT_target(Sidebar, bpy.types.Panel):
         row.prop(settings.fit, "background")
 
 
-class DIFFBMP_PT_animation(Sidebar, bpy.types.Panel):
+class DIFFBMP_PT_animation(Sidebar):
     bl_label = "Animation"
     bl_parent_id = "DIFFBMP_PT_main"
     bl_options = {"DEFAULT_CLOSED"}

@@ -105,12 +105,12 @@ class Screen:
 
 
 def classes(base: Any) -> list[Any]:
-    """What the add-on has registered of a kind."""
-    found = []
+    """Lists what the add-on has registered of a kind, each class once."""
+    found: dict[Any, None] = {}
     for kind in base.__subclasses__():
         if kind.__module__.startswith("diffbmp."):
-            found += [kind] * kind.is_registered + classes(kind)
-    return found
+            found |= dict.fromkeys([kind] * ("bl_rna" in vars(kind)) + classes(kind))
+    return list(found)
 
 
 def context_of(scene: Any, width: float = 300) -> Any:
