@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..job import MAX_WIDTH, ExportSettings, UserError, check_range, check_value
+from ..job import ExportSettings, UserError, check_value
 from .options import add_setting, given
 
 _SETTINGS = ("width", "supersample", "transparent", "engine", "threads")
@@ -26,8 +26,6 @@ def _render(args: argparse.Namespace) -> int:
     chosen = given(args, ExportSettings)
     for name, value in chosen.items():
         check_value(ExportSettings, name, value, f"--{name}")
-    if args.width is not None:
-        check_range("--width", args.width, 1, MAX_WIDTH)
     if args.out.suffix.lower() != ".png":
         raise UserError(f"{args.out} is not a .png: a picture is written as PNG only")
     from ..layouts.result_folder import load_result

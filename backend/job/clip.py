@@ -44,7 +44,7 @@ class Clip:
         soft=120.0,
     )
     scene_start: int = _frames(
-        1, "Place at Frame", "Set the frame of the built scene that shows the first frame", (-MAX_FRAME, MAX_FRAME)
+        1, "Place at Frame", "Set the frame of the built scene that shows the first frame", (0, MAX_FRAME)
     )
     iterations: int = _motion(
         40,

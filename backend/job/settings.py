@@ -223,7 +223,13 @@ class Settings:
     palette_size: int = _look(
         0, "Colors", "Use only so many colors, which are taken from the target", (0, 256), zero="any color"
     )
-    usage: str = _limit("free", "Usage", "Choose how often each of the stamps is used", choices=USAGES)
+    usage: str = _limit(
+        "free",
+        "Usage",
+        "Choose how often each of the stamps is used",
+        choices=USAGES,
+        option=None,  # --even and --shares set it
+    )
     spacing: float = _look(
         0.0,
         "Spacing",

@@ -120,13 +120,13 @@ class Pip:
             run.count_unpacked()
 
     def version(self) -> tuple[int, int]:
-        """As (24, 1); (0, 0) where it does not run."""
+        """As (24, 1); (0, 0) where it does not run. Its warnings stand among the lines."""
         try:
-            _, lines = self._call("--version")
+            code, lines = self._call("--version")
         except (OSError, UserError):
             return 0, 0
-        found = re.match(r"pip (\d+)\.(\d+)", lines[-1] if lines else "")
-        return (int(found[1]), int(found[2])) if found else (0, 0)
+        found = re.search(r"^pip (\d+)\.(\d+)", "\n".join(lines), re.MULTILINE)
+        return (int(found[1]), int(found[2])) if found and not code else (0, 0)
 
     def renew(self) -> None:
         """A Python's own pip may be too old to count what it downloads, and to go on where a connection broke.

@@ -12,7 +12,6 @@ _OWN: Own = {
         "default": 0,
         "min": 0,
     },
-    "scene_start": {"min": 0},  # Blender's scenes have no frames before
     "fps": {"step": 100, "precision": 2},
     "still": {"precision": 3},
 }

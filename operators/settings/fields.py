@@ -173,8 +173,14 @@ def _value(properties: Any, kind: type[Any], name: str) -> Any:
     if hint == Color:
         return tuple(number(value) for value in getattr(properties, names[-1]))
     if hint == Range:
-        return tuple(number(getattr(properties, limit) / _factor(one)) for limit in names[-2:])
+        return tuple(_kept(getattr(properties, limit), one) for limit in names[-2:])
     value = getattr(properties, names[-1])
     if one.choices:
         return {str(choice): choice for choice in one.choices}[value]
-    return number(value / _factor(one)) if hint is float else value
+    return _kept(value, one) if hint is float else value
+
+
+def _kept(value: float, one: Setting) -> float:
+    """The number of a property as the setting takes it: at its ends, single precision may lie beyond."""
+    low, high = (0.0 if one.zero else one.within[0]), one.within[1]
+    return min(max(number(value / _factor(one)), low), high)

@@ -52,10 +52,17 @@ class DIFFBMP_OT_apply_preset(bpy.types.Operator):
             self.report({"ERROR"}, f'There is no preset "{self.name}", only {", ".join([*SHIPPED, *own])}')
             return {"CANCELLED"}
         settings = context.scene.diffbmp
-        for group, name in owned():
-            getattr(settings, group).property_unset(name)
+        before = [(getattr(settings, group), name, _value(getattr(settings, group), name)) for group, name in owned()]
+        for properties, name, _ in before:
+            properties.property_unset(name)
         if self.name in own:
-            self._run(own[self.name])
+            try:
+                bpy.ops.script.execute_preset(filepath=str(own[self.name]), menu_idname="DIFFBMP_PT_presets")
+            except RuntimeError as error:
+                for properties, name, value in before:
+                    setattr(properties, name, value)
+                self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
+                return {"CANCELLED"}
         else:
             for group, name in owned():
                 values = SHIPPED[self.name].get(group, {})
@@ -65,12 +72,10 @@ class DIFFBMP_OT_apply_preset(bpy.types.Operator):
             context.area.tag_redraw()  # Blender sees what is set, not what is reset.
         return {"FINISHED"}
 
-    def _run(self, path: Path) -> None:
-        """Has Blender run a preset of the artist's own. Where that fails midway, undo takes back all of it."""
-        try:
-            bpy.ops.script.execute_preset(filepath=str(path), menu_idname="DIFFBMP_PT_presets")
-        except RuntimeError as error:
-            self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
+
+def _value(properties: Any, name: str) -> Any:
+    value = getattr(properties, name)
+    return tuple(value) if getattr(properties.bl_rna.properties[name], "is_array", False) else value
 
 
 class DIFFBMP_OT_add_preset(AddPresetBase, bpy.types.Operator):

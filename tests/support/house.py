@@ -48,7 +48,9 @@ def arrows(graph: grimp.ImportGraph, *, inside_operators: bool = False) -> set[t
 
 def modules_of_folders() -> Counter[str]:
     """How many modules each folder holds, its __init__ and __main__ not counted."""
-    files = (path for part in PARTS for path in (ROOT / part).rglob("*.py") if not path.name.startswith("__"))
+    files = (
+        path for part in (*PARTS, "tests") for path in (ROOT / part).rglob("*.py") if not path.name.startswith("__")
+    )
     return Counter(path.parent.relative_to(ROOT).as_posix() for path in files)
 
 

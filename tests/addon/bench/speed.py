@@ -106,7 +106,7 @@ def _result(folder: Path, count: int, form: str) -> Iterator[tuple[str, float]]:
 
 
 def _live(folder: Path) -> Iterator[tuple[str, float]]:
-    """The longest step: see STEP_SECONDS of operators/live.py."""
+    """The longest step: see STEP_SECONDS of operators/fit/live_planes.py."""
     from diffbmp.operators.fit.live_planes import LIVE_PLANES
 
     from tests.addon.support.layouts import random_layout, write_layout

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from diffbmp.operators.install.calls import State
 from diffbmp.operators.install.env_folder import BackendFolder
-from diffbmp.operators.install.pip import PipProgress, PipRun, explain_failure, is_missing
+from diffbmp.operators.install.packages import Plan
+from diffbmp.operators.install.pip import Pip, PipProgress, PipRun, explain_failure, is_missing
 
 
 @pytest.mark.parametrize(
@@ -100,3 +102,20 @@ def test_before_it_unpacks_nothing_is_counted(tmp_path: Path) -> None:
     run.take("Requirement already satisfied: torch>=2.11 in ./env/lib/python3.13/site-packages (2.13.0+cpu)")
     run.count_unpacked()
     assert (state.step, state.fraction, state.replaces) == ("Finding torch", 0.2, False)
+
+
+@pytest.mark.parametrize(
+    ("code", "lines", "version"),
+    [
+        (0, ["pip 25.2 from somewhere (python 3.11)"], (25, 2)),
+        (0, ["pip 25.2 from somewhere", "WARNING: The cache is not owned by the current user"], (25, 2)),
+        (1, ["No module named pip"], (0, 0)),
+        (0, [], (0, 0)),
+    ],
+)
+def test_the_version_of_pip_is_found_among_its_warnings(
+    code: int, lines: list[str], version: tuple[int, int], tmp_path: Path
+) -> None:
+    """Where it is not found, an environment that works would be made anew."""
+    pip = Pip(Plan(BackendFolder(tmp_path), tmp_path / "log", tmp_path), SimpleNamespace(run=lambda *_: (code, lines)))
+    assert pip.version() == version

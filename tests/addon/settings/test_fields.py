@@ -9,14 +9,24 @@ from typing import Any
 import bpy
 import pytest
 from diffbmp.backend.cli.options import add_settings
-from diffbmp.backend.job import Clip, Color, ExportSettings, Limits, Settings, UserError, check, setting, type_hints
+from diffbmp.backend.job import (
+    Clip,
+    Color,
+    ExportSettings,
+    Limits,
+    Settings,
+    UserError,
+    check,
+    check_value,
+    setting,
+    type_hints,
+)
 from diffbmp.operators.settings.fields import KINDS, names_of, preset_names, settings_of, values_of, with_settings
 
 from docs.settings import rows_of
 
 OWN = {
     ("clip", "start"),  # 0 = the first frame of a scene
-    ("clip", "scene_start"),  # a scene of Blender has no frames before 0
     ("limits", "size_max"),  # a stamp is to be seen
     ("limits", "opacity_max"),
     ("limits", "rotation_min"),  # where the rotation is free, these are not used
@@ -169,3 +179,17 @@ def test_a_new_setting_is_found_everywhere() -> None:
     finally:
         del scenes.diffbmp_more
         bpy.utils.unregister_class(DIFFBMP_PG_more)
+
+
+@pytest.mark.parametrize("end", ["hard_min", "hard_max"])
+@pytest.mark.parametrize(("group", "kind"), [("fit", Settings), ("limits", Limits), ("look", Settings), ("clip", Clip)])
+def test_every_number_can_be_set_to_its_ends(group: str, kind: type[Any], end: str) -> None:
+    """Blender keeps single precision, which may lie beyond an end."""
+    properties = getattr(bpy.context.scene.diffbmp, group)
+    for rna in properties.bl_rna.properties:
+        if rna.type in ("INT", "FLOAT") and not getattr(rna, "is_array", False):
+            setattr(properties, rna.identifier, getattr(rna, end))
+    values = values_of(properties, kind, group)
+    for name, value in values.items():
+        if (group, name) != ("clip", "start"):  # 0 = the first frame of a scene
+            check_value(kind, name, value)

@@ -252,10 +252,13 @@ def test_an_unknown_name_is_told_and_changes_nothing(settings: bpy.types.Propert
     assert values_of(settings) == before
 
 
-def test_an_own_preset_that_fails_is_told(folder: Path, settings: bpy.types.PropertyGroup) -> None:
+def test_an_own_preset_that_fails_leaves_the_settings(folder: Path, settings: bpy.types.PropertyGroup) -> None:
     (folder / "Wrong.py").write_text(f"{OLD}settings.look.order = 'nothing'\n", encoding="utf-8")
+    settings.fit.count, settings.fit.background = 77, (0.25, 0.5, 0.75)
     with pytest.raises(RuntimeError, match=r"^Error: Failed to execute the preset: .*nothing"):
         bpy.ops.diffbmp.apply_preset(name="Wrong")
+    assert settings.fit.count == 77
+    assert tuple(settings.fit.background) == (0.25, 0.5, 0.75)
 
 
 def test_applying_a_preset_is_one_step_of_undo() -> None:
