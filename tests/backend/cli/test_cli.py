@@ -112,7 +112,7 @@ def test_wrong_layouts(result: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     big = tmp_path / "big.png"
     assert "layout.json cannot be read" in complaint(capsys, "render", tmp_path, "--out", big)
-    assert "--width is 0" in complaint(capsys, "render", result, "--out", big, "--width", "-1")
+    assert "--width is -1" in complaint(capsys, "render", result, "--out", big, "--width", "-1")
     assert "--supersample is 99" in complaint(capsys, "render", result, "--out", big, "--supersample", "99")
     assert "is not a .png" in complaint(capsys, "render", result, "--out", tmp_path / "big.gif")
     assert "no known ending" in complaint(capsys, "export", result, "--out", tmp_path / "x.doc")
