@@ -32,12 +32,13 @@ def examine() -> dict[str, Any]:
     The cause is given where an engine does not run. Of CUDA there is an entry for every card.
     """
     truth = {space: _results("reference", space, torch.float64) for space in SPACES}
+    names = [*_cards(), *(name for name in ENGINES if name not in ("auto", "cuda"))]
     return {
         "python": platform.python_version(),
         "executable": sys.executable,
         "system": platform.platform(),
         "torch": torch.__version__,
-        "engines": [_examine_engine(name, truth) for name in _names()],
+        "engines": [_examine_engine(name, truth) for name in names],
     }
 
 
@@ -82,11 +83,10 @@ def _sentence(engine: dict[str, Any]) -> str:
     return f"{engine['name']:<10} differs too much from the reference, do not use it: {engine['device']}"
 
 
-def _names() -> list[str]:
-    """Lists the engines; CUDA on every card that there is, and without any, once, so that the cause is shown."""
+def _cards() -> list[str]:
+    """Names the CUDA engine on every card that there is; at least once, so that there is a cause where there is none."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    cards = [f"cuda:{index}" for index in range(count)] or ["cuda"]
-    return [*cards, *(name for name in ENGINES if name not in ("auto", "cuda"))]
+    return [f"cuda:{index}" for index in range(count)] or ["cuda"]
 
 
 _Results = tuple[Tensor, Tensor]

@@ -102,7 +102,7 @@ def keep(results: dict[str, Any], file: Path = RESULTS) -> None:
         with open(file, "a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
     except OSError as error:
-        raise cannot_write(file, error) from error
+        raise cannot_write(file, error, "choose another file with --results") from error
 
 
 def machine(gpu: Gpu) -> dict[str, Any]:

@@ -29,9 +29,7 @@ class UserError(Exception):
         self.action = action
 
 
-def cannot_write(path: Path | str, error: OSError | None = None) -> UserError:
-    """What is raised where a file or folder cannot be written to. error: the system's reason, None = it gave none."""
+def cannot_write(path: Path | str, error: OSError | None = None, instead: str = "choose another place") -> UserError:
+    """The error for a file or folder that cannot be written to. error: the system's reason. instead: what else to do."""
     reason = f" ({error.strerror or error})" if error else ""
-    return UserError(
-        f"{path} cannot be written to{reason}: see that there is space and permission, or choose another place"
-    )
+    return UserError(f"{path} cannot be written to{reason}: see that there is space and permission, or {instead}")
