@@ -84,7 +84,7 @@ def _sentence(engine: dict[str, Any]) -> str:
 
 
 def _cards() -> list[str]:
-    """Names the CUDA engine on every card that there is; at least once, so that there is a cause where there is none."""
+    """Names the CUDA engine on every card that there is; at least once, so that there is a cause without any."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return [f"cuda:{index}" for index in range(count)] or ["cuda"]
 

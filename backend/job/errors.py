@@ -30,6 +30,6 @@ class UserError(Exception):
 
 
 def cannot_write(path: Path | str, error: OSError | None = None, instead: str = "choose another place") -> UserError:
-    """The error for a file or folder that cannot be written to. error: the system's reason. instead: what else to do."""
+    """Make the error for what cannot be written to. error: the system's reason. instead: what else to do."""
     reason = f" ({error.strerror or error})" if error else ""
     return UserError(f"{path} cannot be written to{reason}: see that there is space and permission, or {instead}")
