@@ -31,12 +31,7 @@ def render_silhouette(
 
 
 def render_vertex_colors(
-    item: bpy.types.Object,
-    width: int,
-    height: int,
-    *,
-    attribute: str = "",
-    camera: bpy.types.Object | None = None,
+    item: bpy.types.Object, width: int, height: int, *, attribute: str = "", camera: bpy.types.Object | None = None
 ) -> ByteArray:
     """The colours painted on an object's vertices as a picture: [height, width, 4], as they were painted, unlit.
 

@@ -1,17 +1,12 @@
 """The buttons of the list of regions."""
 
 import bpy
-from bpy.props import (
-    EnumProperty,
-)
+from bpy.props import EnumProperty
 
 from ..session.slots import EditsLists
 from .properties import active_region
 
-_DIRECTIONS = (
-    ("up", "Up", "To the front"),
-    ("down", "Down", "To the back"),
-)
+_DIRECTIONS = (("up", "Up", "To the front"), ("down", "Down", "To the back"))
 
 
 class DIFFBMP_OT_add_region(EditsLists):
@@ -74,9 +69,5 @@ class DIFFBMP_OT_move_region(EditsLists):
 
 
 register, unregister = bpy.utils.register_classes_factory(
-    (
-        DIFFBMP_OT_add_region,
-        DIFFBMP_OT_remove_region,
-        DIFFBMP_OT_move_region,
-    )
+    (DIFFBMP_OT_add_region, DIFFBMP_OT_remove_region, DIFFBMP_OT_move_region)
 )

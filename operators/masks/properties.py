@@ -1,14 +1,7 @@
 """The mask of the canvas and its regions, as Scene.diffbmp.regions."""
 
 import bpy
-from bpy.props import (
-    BoolProperty,
-    CollectionProperty,
-    EnumProperty,
-    IntProperty,
-    PointerProperty,
-    StringProperty,
-)
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ..settings.fields import with_settings
 from ..settings.limits import DIFFBMP_PG_limits
@@ -109,9 +102,5 @@ def active_region(scene: bpy.types.Scene) -> bpy.types.PropertyGroup | None:
 
 
 register, unregister = bpy.utils.register_classes_factory(
-    (
-        DIFFBMP_PG_mask_source,
-        DIFFBMP_PG_region,
-        DIFFBMP_PG_regions,
-    )
+    (DIFFBMP_PG_mask_source, DIFFBMP_PG_region, DIFFBMP_PG_regions)
 )

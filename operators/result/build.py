@@ -66,9 +66,4 @@ class DIFFBMP_OT_show_scene(Reports):
         return {"FINISHED"}
 
 
-register, unregister = bpy.utils.register_classes_factory(
-    (
-        DIFFBMP_OT_build,
-        DIFFBMP_OT_show_scene,
-    )
-)
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_build, DIFFBMP_OT_show_scene))

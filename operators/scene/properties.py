@@ -1,13 +1,7 @@
 """How a layout is shown in Blender, as Scene.diffbmp.build."""
 
 import bpy
-from bpy.props import (
-    EnumProperty,
-    FloatProperty,
-    IntProperty,
-    PointerProperty,
-    StringProperty,
-)
+from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..settings.fields import with_settings
 from .keyframes import TOLERANCE
@@ -22,9 +16,7 @@ _FORMS = (
 @with_settings("build")
 class DIFFBMP_PG_build(bpy.types.PropertyGroup):
     layout: StringProperty(
-        name="Layout",
-        description="Folder of the layout to build; Optimize fills it in",
-        subtype="DIR_PATH",
+        name="Layout", description="Folder of the layout to build; Optimize fills it in", subtype="DIR_PATH"
     )
     samples: IntProperty(
         name="Samples",

@@ -32,9 +32,7 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
         items=_SOURCES, default="IMAGE", name="Source", description="Choose where the target comes from"
     )
     image: PointerProperty(
-        type=bpy.types.Image,
-        name="Target",
-        description="Choose the picture that the stamps are to become",
+        type=bpy.types.Image, name="Target", description="Choose the picture that the stamps are to become"
     )
     scene: PointerProperty(type=bpy.types.Scene, name="Scene", description="Choose the scene that is rendered")
     camera: PointerProperty(
