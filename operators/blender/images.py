@@ -93,7 +93,7 @@ def read_file(path: Path) -> ByteArray:
 
 
 def write_png(path: Path, rgba: ByteArray) -> None:
-    """Writes [h, w, 4] as an 8-bit PNG. Not through Blender, which would premultiply or manage its colours."""
+    """Writes [h, w, 4] as an 8-bit PNG. Not through Blender, which would premultiply or manage its colors."""
     height, width = rgba.shape[:2]
     rows = np.zeros((height, 1 + 4 * width), np.uint8)  # a row starts with its filter, 0 = none
     rows[:, 1:] = rgba.reshape(height, -1)
@@ -105,10 +105,10 @@ def write_png(path: Path, rgba: ByteArray) -> None:
             file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
 
 
-def write_grey(path: Path, grey: ByteArray) -> None:
-    """Writes [h, w] as a grey PNG. Raises OSError where it cannot be written."""
-    rgba = np.full((*grey.shape, 4), 255, np.uint8)
-    rgba[..., :3] = grey[..., None]
+def write_gray(path: Path, gray: ByteArray) -> None:
+    """Writes [h, w] as a gray PNG. Raises OSError where it cannot be written."""
+    rgba = np.full((*gray.shape, 4), 255, np.uint8)
+    rgba[..., :3] = gray[..., None]
     write_png(path, rgba)
 
 

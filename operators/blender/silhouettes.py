@@ -1,4 +1,4 @@
-"""Objects as masks and maps: what they cover of a camera's picture, and the colours painted on their vertices."""
+"""Objects as masks and maps: what they cover of a camera's picture, and the colors painted on their vertices."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def render_silhouette(
 def render_vertex_colors(
     item: bpy.types.Object, width: int, height: int, *, attribute: str = "", camera: bpy.types.Object | None = None
 ) -> ByteArray:
-    """The colours painted on an object's vertices as a picture: [height, width, 4], as they were painted, unlit.
+    """The colors painted on an object's vertices as a picture: [height, width, 4], as they were painted, unlit.
 
     attribute: its name; "" = the active one. camera: who sees the object; None = it fills the picture.
-    Raises UserError where there are no such colours.
+    Raises UserError where there are no such colors.
     """
     colors = item.data.color_attributes if item.type == "MESH" else None
     chosen = (colors.get(attribute) if attribute else colors.active_color) if colors else None

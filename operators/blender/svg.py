@@ -17,7 +17,7 @@ STEP = 1e-5
 
 
 def import_svg(path: Path) -> bpy.types.Collection:
-    """The shapes of an SVG file as a collection of curves in their own colours, unlit; it is in no scene.
+    """The shapes of an SVG file as a collection of curves in their own colors, unlit; it is in no scene.
 
     Raises UserError where the file is missing, no SVG or without shapes, or where the importer is not there.
     """
@@ -67,7 +67,7 @@ def _lay_apart(shapes: list[bpy.types.Object]) -> None:
 
 
 def _make_flat(material: bpy.types.Material) -> None:
-    """Shows the shape's colour as it is."""
+    """Shows the shape's color as it is."""
     red, green, blue, _ = material.diffuse_color
     tree = empty_node_tree(material)
     emission = tree.nodes.new("ShaderNodeEmission")

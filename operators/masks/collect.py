@@ -8,7 +8,7 @@ import bpy
 
 from ...backend.job import UserError
 from ..blender.folders import file_name
-from ..blender.images import ByteArray, write_grey
+from ..blender.images import ByteArray, write_gray
 from ..target.movie import Footage
 from .moving import needs_pictures, write_moving_mask
 from .still import source_pixels
@@ -26,7 +26,7 @@ class RegionMask:
 def region_steps(
     scene: bpy.types.Scene, folder: Path, width: int, height: int, target: ByteArray | Footage
 ) -> Generator[str, None, tuple[str, list[RegionMask]]]:
-    """Writes, a step each, the masks of the canvas and of the used regions as grey PNGs into the job's folder.
+    """Writes, a step each, the masks of the canvas and of the used regions as gray PNGs into the job's folder.
 
     width, height: of the canvas, px. target: [h, w, 4], for its alpha, or one that moves: then masks may be folders of
     pictures, or movies. Returns the file of the canvas's mask ("" = the whole canvas) and the regions, the front one
@@ -62,7 +62,7 @@ def need_pictures(scene: bpy.types.Scene) -> bool:
     return any(needs_pictures(source) for source in (regions.overall, *areas))
 
 
-def _write_mask(folder: Path, name: str, grey: ByteArray) -> str:
+def _write_mask(folder: Path, name: str, gray: ByteArray) -> str:
     (folder / "masks").mkdir(exist_ok=True)
-    write_grey(folder / "masks" / f"{name}.png", grey)
+    write_gray(folder / "masks" / f"{name}.png", gray)
     return f"masks/{name}.png"

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...backend.job import UserError
 from ..blender.frames import shown_frame_kept
-from ..blender.images import write_grey
+from ..blender.images import write_gray
 from ..session.screen import counted
 from ..target.movie import Footage, Pictures, fill_gaps, frame_name, image_frames
 from ..target.properties import MOVING
@@ -71,16 +71,16 @@ def _written(pictures: Pictures, target: Footage, folder: Path, name: str) -> st
     frames = folder / "masks" / name
     first, moves, inside = np.empty(0, np.uint8), False, False
     with closing(pictures), closing(counted(pictures, len(target.moments))) as shown:
-        for number, grey in zip(target.moments, shown, strict=True):
-            first = first if first.size else grey
-            moves = moves or not np.array_equal(first, grey)
-            inside = inside or bool(grey.any())
-            write_grey(frames / frame_name(number), grey)
+        for number, gray in zip(target.moments, shown, strict=True):
+            first = first if first.size else gray
+            moves = moves or not np.array_equal(first, gray)
+            inside = inside or bool(gray.any())
+            write_gray(frames / frame_name(number), gray)
     if not inside:
         raise UserError(NOTHING_INSIDE)
     if moves:
         fill_gaps(frames)
         return f"masks/{name}"
     shutil.rmtree(frames)
-    write_grey(folder / "masks" / f"{name}.png", first)
+    write_gray(folder / "masks" / f"{name}.png", first)
     return f"masks/{name}.png"

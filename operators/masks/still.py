@@ -21,7 +21,7 @@ LEAST_SIDE = 4
 """The least resolution that Blender renders, px."""
 
 _LUMA = (0.299, 0.587, 0.114)
-"""Red, green and blue in the brightness of display-encoded colours, as the backend reads a grey picture."""
+"""Red, green and blue in the brightness of display-encoded colors, as the backend reads a gray picture."""
 
 
 def mask_pixels(mask: bpy.types.Mask, width: int, height: int, frame: int) -> ByteArray:
@@ -171,7 +171,7 @@ def _at_frame(frame: int) -> Iterator[None]:
 
 @contextmanager
 def _mask_scene(mask: bpy.types.Mask, width: int, height: int) -> Iterator[bpy.types.Scene]:
-    """A temporary scene whose render is the mask, point-sampled at the pixels' centres."""
+    """A temporary scene whose render is the mask, point-sampled at the pixels' centers."""
     with picture_scene("DiffBMP mask", "Raw") as scene:
         picture = picture_socket(scene)
         tree = picture.id_data

@@ -56,7 +56,7 @@ class ExportOptions:
         return ExportSettings(**{**values_of(self, ExportSettings, "export"), **own})
 
     def draw_options(self, layout: bpy.types.UILayout, names: tuple[str, ...]) -> None:
-        """Draws these, and greys out those that others leave without effect."""
+        """Draws these, and grays out those that others leave without effect."""
         layout.use_property_split = True
         layout.use_property_decorate = False
         chosen = values_of(self, ExportSettings, "export")

@@ -120,7 +120,7 @@ def kept_of_clip(scene: bpy.types.Scene, stored: Layout) -> Layout:
 
 
 def _values(plane: bpy.types.Object) -> list[float]:
-    """Location, scale along x and y, turn about z, and colour. Raises UserError where it lies askew."""
+    """Location, scale along x and y, turn about z, and color. Raises UserError where it lies askew."""
     if plane.parent is None and not plane.constraints:
         turn = plane.rotation_euler
         flat = plane.rotation_mode in ("XYZ", "ZYX") and abs(turn.x) < 1e-6 and abs(turn.y) < 1e-6

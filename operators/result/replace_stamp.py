@@ -72,7 +72,7 @@ def _show(
 
 
 def resampled(rgba: ByteArray, width: int, height: int) -> ByteArray:
-    """A picture [h, w, 4], no larger than it is, each texel the mean of what it covers, colours weighed by alpha."""
+    """A picture [h, w, 4], no larger than it is, each texel the mean of what it covers, colors weighed by alpha."""
     straight = rgba.astype(np.float64) / 255.0
     premultiplied = np.concatenate([straight[..., :3] * straight[..., 3:], straight[..., 3:]], 2)
     small = _averaged(_averaged(premultiplied, height).swapaxes(0, 1), width).swapaxes(0, 1)

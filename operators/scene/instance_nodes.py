@@ -13,7 +13,7 @@ STAMP = "stamp"
 """Attribute of a point: the number of the object that is shown, in the collection of stamps."""
 
 SHAPE, TINT, OPACITY = "shape", "tint", "opacity"
-"""Attributes of the cache. shape: scale along u and v, and the angle. tint: the colour as composited."""
+"""Attributes of the cache. shape: scale along u and v, and the angle. tint: the color as composited."""
 
 TIME = "Frame"
 """The node whose value is the number, from 0, of the layout's frame that is shown; between two it may be a fraction."""

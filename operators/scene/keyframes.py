@@ -22,7 +22,7 @@ TOLERANCE = 0.25
 """By how much what keys leave out may be off unless it is said, px."""
 
 LEVELS_PER_PIXEL = 16.0
-"""By how many 8-bit levels a colour or an opacity may be off for each pixel that a place may: 4 at 0.25 px."""
+"""By how many 8-bit levels a color or an opacity may be off for each pixel that a place may: 4 at 0.25 px."""
 
 
 def key_planes(
@@ -37,7 +37,7 @@ def key_planes(
 
     rows: whose planes they are: the primitives' numbers from 0. name: of the action. spread: see transforms().
     tolerance: how far a key may be left out, px: a place, an edge by its scale, a corner by its rotation may be so much
-    off where there is none, and colours and opacities LEVELS_PER_PIXEL levels for each; 0 = keys in every frame.
+    off where there is none, and colors and opacities LEVELS_PER_PIXEL levels for each; 0 = keys in every frame.
 
     All planes share one action, in which each has a slot of its own: the action editor shows what is selected, and the
     file is not filled with thousands of actions.

@@ -1,6 +1,6 @@
 """One material per stamp and mip level: emission, seen through the stamp's alpha.
 
-Colour and opacity come from each object's or instance's own colour, so that all planes of a stamp share the material.
+Color and opacity come from each object's or instance's own color, so that all planes of a stamp share the material.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...backend.job import TemplateSpec, UserError
 from ..blender.versions import empty_node_tree
 
 COLOR = "color"
-"""Name of the attribute of instances in which their colour and opacity stand: as that of the property of objects."""
+"""Name of the attribute of instances in which their color and opacity stand: as that of the property of objects."""
 
 
 def load_level(path: Path, name: str, space: str) -> bpy.types.Image:
@@ -35,7 +35,7 @@ def load_packed(path: Path, name: str, color_space: str) -> bpy.types.Image:
         image = bpy.data.images.load(str(path))
     except RuntimeError as error:
         raise UserError(f"The layout's picture {path} is missing: optimize again") from error
-    # Set before the pixels are read: alpha must neither be multiplied in nor averaged with the colours.
+    # Set before the pixels are read: alpha must neither be multiplied in nor averaged with the colors.
     image.alpha_mode = "CHANNEL_PACKED"
     image.colorspace_settings.name = color_space
     if 0 in image.size:
@@ -60,7 +60,7 @@ def new_packed(name: str, rgba: NDArray[np.uint8], color_space: str) -> bpy.type
 
 
 def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Material:
-    """A material that shows the image in the colour (see backend.job for the modes) and opacity of what has it."""
+    """A material that shows the image in the color (see backend.job for the modes) and opacity of what has it."""
     material = bpy.data.materials.new(name)
     material.surface_render_method = "BLENDED"  # EEVEE: whole planes in order, without noise
     material.cycles.emission_sampling = "NONE"  # the planes light nothing
@@ -92,7 +92,7 @@ def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy
 
 
 def make_world(name: str, color: tuple[float, float, float]) -> bpy.types.World:
-    """A world of one colour, given in the numbers that are composited."""
+    """A world of one color, given in the numbers that are composited."""
     world = bpy.data.worlds.new(name)
     tree = empty_node_tree(world)
     background = _add(tree.nodes, "ShaderNodeBackground", 0, 0)
@@ -114,7 +114,7 @@ def _color(
     mix.blend_type = "MULTIPLY" if stamp.mode == "multiply" else "MIX"
     mix.clamp_factor = True
     mix.clamp_result = False
-    # The node has sockets of one name for each type of data: these are the colour's.
+    # The node has sockets of one name for each type of data: these are the color's.
     factor, first, second = mix.inputs[0], mix.inputs[6], mix.inputs[7]
     factor.default_value = stamp.blend
     tree.links.new(info.outputs["Color"], first)

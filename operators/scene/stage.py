@@ -21,7 +21,7 @@ LAYERS = 1024
 
 
 def make_scene(layout: Layout, name: str, samples: int, spread: float = 0.0) -> bpy.types.Scene:
-    """A new, empty scene whose picture is the layout's canvas: resolution, camera, background, colours, no noise.
+    """A new, empty scene whose picture is the layout's canvas: resolution, camera, background, colors, no noise.
 
     samples: 1 equals the engine's native render, 16 and more its anti-aliased one. spread: see planes.transforms().
     """
@@ -99,4 +99,4 @@ def _set_cycles(scene: bpy.types.Scene, samples: int) -> None:
     cycles.max_bounces = 0
     # Equal, so that no ray is ended at random.
     cycles.transparent_max_bounces = cycles.min_transparent_bounces = LAYERS
-    cycles.pixel_filter_type = "BOX"  # the first sample lies on the pixel's centre, the others fill the pixel
+    cycles.pixel_filter_type = "BOX"  # the first sample lies on the pixel's center, the others fill the pixel

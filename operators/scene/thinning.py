@@ -50,7 +50,7 @@ def thinned(
 
 
 def _slopes(times: FloatArray, values: FloatArray, joined: BoolArray) -> FloatArray:
-    """By the neighbours of the same run on both sides, or on one: [C, F]."""
+    """By the neighbors of the same run on both sides, or on one: [C, F]."""
     rise = np.where(joined, np.diff(values, axis=1), 0.0)
     span = np.where(joined, np.diff(times), 0.0)
     total_rise, total_span = np.zeros_like(values), np.zeros_like(values)

@@ -46,7 +46,7 @@ def make_square() -> bpy.types.Mask:
 
 
 def written(folder: Path, file: str) -> ByteArray:
-    """The grey of a written mask."""
+    """The gray of a written mask."""
     image = bpy.data.images.load(str(folder / file))
     rgba = read_image(image)
     bpy.data.images.remove(image)

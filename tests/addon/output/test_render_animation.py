@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 FRAMES = (9, 10, 11)
 LOSSY = {"MP4": 2.5, "PRORES": 2.0}
-"""Greatest mean error in 8-bit levels, of colours that their chroma blurs."""
+"""Greatest mean error in 8-bit levels, of colors that their chroma blurs."""
 
 
 def make_animation(*, transparent: bool = False, size: tuple[int, int] = (48, 24)) -> bpy.types.Scene:

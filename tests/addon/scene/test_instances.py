@@ -36,7 +36,7 @@ def film(tmp_path: Path) -> tuple[Layout, Path, Any]:
 
 
 def instances_of(scene: bpy.types.Scene, at: float) -> dict[int, tuple[Array, Array]]:
-    """What the dense object shows at a time: by the primitive's number, its matrix [4, 4] and colour [4]."""
+    """What the dense object shows at a time: by the primitive's number, its matrix [4, 4] and color [4]."""
     bpy.context.window.scene = scene
     scene.frame_set(int(at), subframe=at % 1.0)
     graph = bpy.context.evaluated_depsgraph_get()

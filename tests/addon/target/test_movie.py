@@ -30,7 +30,7 @@ SIZE = (32, 24)
 
 
 def frame(number: int, width: int = SIZE[0], height: int = SIZE[1]) -> Array:
-    """A grey that tells its number; the left half is red."""
+    """A gray that tells its number; the left half is red."""
     rgba = np.full((height, width, 4), 255, np.uint8)
     rgba[..., :3] = 40 * number
     rgba[:, : width // 2, 1:3] = 0
@@ -326,21 +326,21 @@ def test_output_settings_are_untouched(tmp_path: Path) -> None:
     assert stage.render.image_settings.color_mode == "RGB"
 
 
-def numbered(folder: Path, greys: list[int], name: str = "m_{:04d}.png") -> Path:
-    """The first of a sequence of pictures that are grey all over."""
+def numbered(folder: Path, grays: list[int], name: str = "m_{:04d}.png") -> Path:
+    """The first of a sequence of pictures that are gray all over."""
     folder.mkdir()
-    for number, grey in enumerate(greys, 1):
-        write_png(folder / name.format(number), np.full((6, 8, 4), (grey, grey, grey, 255), np.uint8))
+    for number, gray in enumerate(grays, 1):
+        write_png(folder / name.format(number), np.full((6, 8, 4), (gray, gray, gray, 255), np.uint8))
     return folder / name.format(1)
 
 
 @pytest.mark.parametrize("aspect", ["TARGET", "CUSTOM"])
 def test_masks_that_are_sequences_keep_step_with_the_target(tmp_path: Path, aspect: str) -> None:
-    greys = [40, 80, 120, 160, 200, 240]
-    scene = moving_scene(numbered(tmp_path / "target", greys), "SEQUENCE")
+    grays = [40, 80, 120, 160, 200, 240]
+    scene = moving_scene(numbered(tmp_path / "target", grays), "SEQUENCE")
     scene.diffbmp.clip.start, scene.diffbmp.target.aspect = 3, aspect
     overall = scene.diffbmp.regions.overall
-    overall.source, overall.image = "image", bpy.data.images.load(str(numbered(tmp_path / "mask", greys)))
+    overall.source, overall.image = "image", bpy.data.images.load(str(numbered(tmp_path / "mask", grays)))
     overall.image.source = "SEQUENCE"
     job = job_of(scene, tmp_path / "job")
     found = [int(picture[0, 0, 0]) for picture in pictures(job.mask).values()]

@@ -46,7 +46,7 @@ def moving_layout(**changed: Any) -> tuple[Layout, Templates]:
     for name in ("x", "y", "scale", "aspect", "rotation", "opacity", "color"):
         values = getattr(layout, name)
         values[1:] = values[:1]
-    # A movie has one colour for four pixels, which is far off where colours are loud and edges are many.
+    # A movie has one color for four pixels, which is far off where colors are loud and edges are many.
     layout.color = 0.3 + 0.4 * layout.color
     layout.scale[:] = 12.0
     layout.level[:] = 0
@@ -192,7 +192,7 @@ def test_frames_that_browsers_would_slow_down_are_left_out(tmp_path: Path) -> No
     assert len(shown(tmp_path / "a.gif")) == 2
 
 
-def test_a_palette_finds_the_nearest_colour() -> None:
+def test_a_palette_finds_the_nearest_color() -> None:
     random = np.random.default_rng(1)
     samples = np.clip(random.normal(128, 40, (40, 50, 3)), 0, 255).astype(np.uint8)
     palette = Palette(samples.reshape(-1, 3))
@@ -205,7 +205,7 @@ def test_a_palette_finds_the_nearest_colour() -> None:
 
 
 @pytest.mark.parametrize("colors", [1, 2, 7, 200])
-def test_flat_colours_stay_exact(colors: int) -> None:
+def test_flat_colors_stay_exact(colors: int) -> None:
     steps = np.linspace(0, 255, colors).round().astype(np.uint8)
     picture = np.stack([steps, steps[::-1], np.full_like(steps, 90)], 1)[None].repeat(16, 0).repeat(9, 1)
     palette = Palette(picture.reshape(-1, 3))
@@ -230,7 +230,7 @@ def test_a_gif_writes_only_what_changes(tmp_path: Path) -> None:
     assert CLEAR not in frames
 
 
-def test_a_movie_says_what_its_colours_are(tmp_path: Path) -> None:
+def test_a_movie_says_what_its_colors_are(tmp_path: Path) -> None:
     layout, templates = moving_layout()
     path = tmp_path / "a.mp4"
     written(path, layout, templates)
@@ -288,7 +288,7 @@ def test_pictures_that_a_format_cannot_hold(tmp_path: Path, ending: str, monkeyp
     layout, templates = moving_layout()
     monkeypatch.setattr(animation, "MAX_GIF", 63)
     monkeypatch.setattr(animation, "MAX_WEBP", 63)
-    with pytest.raises(UserError, match=r"64 x 48 px, but .* has 63 a side"):
+    with pytest.raises(UserError, match=r"64 x 48 px, but .* has 63 a side at most"):
         written(tmp_path / f"a{ending}", layout, templates)
 
 

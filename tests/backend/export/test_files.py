@@ -343,7 +343,7 @@ def test_json_says_what_lies_in_front(tmp_path: Path) -> None:
 
 def test_too_large_a_picture_is_refused(tmp_path: Path) -> None:
     layout, templates = make_layout(width=10, height=2000)
-    with pytest.raises(UserError, match="85 x 17,000 px, but it can have 16,384 a side"):
+    with pytest.raises(UserError, match="85 x 17,000 px, but an export has 16,384 a side at most"):
         write(layout, templates, tmp_path / "x.psd", width=85)
 
 

@@ -142,9 +142,9 @@ def test_stamps_are_embedded_on_the_levels_that_are_needed(tmp_path: Path, width
     assert numbers(root.attrib["viewBox"]) == pytest.approx([0, 0, 96, 64.08 if width == 400 else 64])
 
 
-def test_colours_take_one_filter_each(tmp_path: Path) -> None:
+def test_colors_take_one_filter_each(tmp_path: Path) -> None:
     layout, templates = make_layout(count=12)
-    templates.items[1] = replace(templates.items[1], blend=1.0)  # mix: only its own colours
+    templates.items[1] = replace(templates.items[1], blend=1.0)  # mix: only its own colors
     layout.color[:] = np.array([0.25, 0.5, 1.0])
     root = written(tmp_path / "a.svg", layout, templates)
     values = [item[0].attrib["values"] for item in root.iter(f"{SVG}filter")]
