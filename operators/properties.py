@@ -1,4 +1,4 @@
-"""What the user sets, as Scene.diffbmp: one group of properties per concept."""
+"""The user's settings, as Scene.diffbmp: one property group per concept."""
 
 import bpy
 from bpy.props import PointerProperty

@@ -126,7 +126,7 @@ def test_silhouettes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for item in (*cameras, *things):
         group.objects.link(item) if item in things else scene.collection.objects.link(item)
     add_region("object", object=things[0])
-    assert refusal(tmp_path).startswith("The region Region 1: there is no camera that sees its silhouette: choose one")
+    assert refusal(tmp_path).startswith("The region Region 1: there is no camera for its silhouette: choose one")
     scene.camera = cameras[0]
     add_region("collection", collection=group, camera=cameras[1])
     _, found = write(tmp_path)

@@ -13,6 +13,7 @@ from diffbmp.operators.blender.folders import user_folder
 from diffbmp.operators.blender.images import read_file
 from diffbmp.operators.output import export, export_options
 from diffbmp.operators.process.warm_worker import WARM
+from diffbmp.operators.result.build import layout_folder
 from diffbmp.operators.result.ownership import planes_of
 from diffbmp.operators.scene.build import Form, build_scene
 from diffbmp.operators.session.notice import NOTICE
@@ -137,7 +138,7 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
 def test_a_layout_that_is_gone_is_named(tmp_path: Path) -> None:
     bpy.context.scene.diffbmp.build.layout = str(tmp_path / "gone")
     with pytest.raises(UserError, match="holds no layout"):
-        export.chosen_layout(bpy.context.scene)
+        layout_folder(bpy.context.scene.diffbmp.build.layout)
     with pytest.raises(RuntimeError, match="holds no layout"):
         bpy.ops.diffbmp.export_psd(filepath=str(tmp_path / "x.psd"))
 
