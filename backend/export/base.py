@@ -21,7 +21,7 @@ Tell = Callable[[int, int], None]
 """Called with the steps done and their total. Raises Cancelled to end the export, which then leaves nothing behind."""
 
 SHORT_STRIP_SAMPLES = 2**22
-"""Samples that are rendered at once: a fraction of a second, so that an export can be cancelled soon."""
+"""Samples that are rendered at once: a fraction of a second, so that an export can be canceled soon."""
 
 
 class Cancelled(Exception):

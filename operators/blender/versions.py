@@ -1,4 +1,4 @@
-"""What differs between Blender 4.5, 5.0 and 5.2."""
+"""Differences between Blender 4.5, 5.0 and 5.2."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ class DIFFBMP_OT_export_layers(_Export):
 class DIFFBMP_OT_export_png(_Export):
     bl_idname = "diffbmp.export_png"
     bl_label = "Export PNG"
-    bl_description = "Write a picture of any size up to 16,384 px, rendered anew from the stamps"
+    bl_description = "Write a picture of any size up to 16,384 px, rendered from the stamps themselves"
 
     endings = (".png",)
     shown = ("scale", "bits", "transparent", "supersample", "resolution", *_CLIP)

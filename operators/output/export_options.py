@@ -20,7 +20,7 @@ class ExportOptions:
 
     scale: FloatProperty(
         name="Scale",
-        description="Scale the picture relative to the canvas; the stamps are rendered anew, at full sharpness",
+        description="Scale the picture relative to the canvas; stamps are rendered at full sharpness",
         default=1.0,
         min=0.01,
         max=64.0,

@@ -127,7 +127,7 @@ def _taken(layout: Layout, rows: Any) -> dict[str, Any]:
 
 
 def _values(plane: bpy.types.Object) -> list[float]:
-    """Returns location, scale along x and y, rotation about z, and color. Raises UserError where it lies askew."""
+    """Returns location, scale along x and y, rotation about z, and color. Raises UserError where it is tilted."""
     if plane.parent is None and not plane.constraints:
         turn = plane.rotation_euler
         flat = plane.rotation_mode in ("XYZ", "ZYX") and abs(turn.x) < 1e-6 and abs(turn.y) < 1e-6
@@ -137,7 +137,7 @@ def _values(plane: bpy.types.Object) -> list[float]:
     x, y = matrix.col[0].xyz, matrix.col[1].xyz
     lengths = max(x.length, 1e-12), max(y.length, 1e-12)
     if abs(x.z) > _FLAT * lengths[0] or abs(y.z) > _FLAT * lengths[1] or abs(x.dot(y)) > _FLAT * math.prod(lengths):
-        raise UserError(f"The plane {plane.name} lies askew: turn it about Z alone, or delete it")
+        raise UserError(f"The plane {plane.name} is tilted or sheared: rotate it about Z only, or delete it")
     flip = -1.0 if x.cross(y).z < 0 else 1.0
     return [*matrix.translation, flip * lengths[0], lengths[1], math.atan2(flip * x.y, flip * x.x), *plane.color]
 

@@ -32,9 +32,9 @@ def source_of(scene: bpy.types.Scene) -> bpy.types.Scene | None:
 
 
 def rebuild(scene: bpy.types.Scene, form: Form) -> None:
-    """Builds a scene's layout anew, in another form; planes keep changes made by hand.
+    """Rebuilds a scene's layout in another form; planes keep changes made by hand.
 
-    A moving layout keeps deletions and locks, but its keys are made anew. Raises UserError as check_layout and
+    A moving layout keeps deletions and locks, but its keys are recreated. Raises UserError as check_layout and
     read_scene do, and leaves the scene unchanged then.
     """
     stored = stored_layout(scene)
@@ -122,7 +122,7 @@ class ResultOperator(Reports):
 class DIFFBMP_OT_rebuild(ResultOperator):
     bl_idname = "diffbmp.rebuild"
     bl_label = "Rebuild"
-    bl_description = "Build the layout anew with these settings. Planes keep changes by hand; keys are made anew"
+    bl_description = "Rebuild the layout with these settings. Planes keep changes made by hand; keys are recreated"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run(lambda: self._rebuild(context.scene))
@@ -130,7 +130,7 @@ class DIFFBMP_OT_rebuild(ResultOperator):
     def _rebuild(self, scene: bpy.types.Scene) -> str:
         rebuild(scene, form_of(scene.diffbmp.build))
         scene.cycles.samples = scene.diffbmp.build.samples
-        return f"Built {len(scene[KEY]['template']):,} stamps anew"
+        return f"Rebuilt {len(scene[KEY]['template']):,} stamps"
 
 
 class DIFFBMP_OT_lock(ResultOperator):

@@ -19,7 +19,7 @@ def grouped(
     """Returns groups of one kind each, front first: lists of indices, front first.
 
     Two that overlap stay in their order; others may change it, so that there are few groups: a group takes all of its
-    kind that may come next, then the kind follows of which the most may.
+    kind that may come next; then the kind with the most of those follows.
     """
     count = len(kinds)
     behind = list(_overlapping(boxes))

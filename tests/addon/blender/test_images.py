@@ -95,7 +95,7 @@ def test_generated_patterns_are_read() -> None:
     np.testing.assert_array_equal(read_image(image), rgba)
 
 
-def test_strokes_that_were_not_saved_count(tmp_path: Path) -> None:
+def test_unsaved_strokes_are_read(tmp_path: Path) -> None:
     rgba = noise()
     write_png(tmp_path / "a.png", rgba)
     image = bpy.data.images.load(str(tmp_path / "a.png"))

@@ -1,4 +1,4 @@
-"""Moving targets and masks: which frames reach the job, under which numbers, and what is said where that cannot be."""
+"""Moving targets and masks: which frames reach the job, under which numbers, and which errors there are."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_silhouettes_follow_their_objects(tmp_path: Path) -> None:
     assert [int(found["0002"][12, column, 0]) for column in (6, 18)] == [255, 0]
 
 
-def test_what_can_move(tmp_path: Path) -> None:
+def test_which_targets_can_move(tmp_path: Path) -> None:
     scene = make_scene()
     target = scene.diffbmp.target
     assert not can_move(scene)
@@ -316,7 +316,7 @@ def test_settings_of_a_clip_are_saved_with_the_file(tmp_path: Path) -> None:
 
 
 def test_output_settings_are_untouched(tmp_path: Path) -> None:
-    """Also those that only a movie has."""
+    """Also the settings that only a movie has."""
     scene, stage = make_scene(), make_moving_stage()
     set_still_image(stage.render.image_settings)
     target = scene.diffbmp.target
@@ -355,7 +355,7 @@ def test_sequences_that_the_backend_cannot_number_are_written_for_it(tmp_path: P
     assert len(pictures(job.target)) == 3
 
 
-def test_a_sequence_with_a_gap_ends_before_it_if_asked_to(tmp_path: Path) -> None:
+def test_a_sequence_may_end_before_its_gap(tmp_path: Path) -> None:
     first = numbered(tmp_path / "target", [40, 80, 120])
     (tmp_path / "target" / "m_0009.png").write_bytes(first.read_bytes())
     scene = moving_scene(first, "SEQUENCE")
