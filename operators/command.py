@@ -1,4 +1,4 @@
-"""`blender --command diffbmp ...`: the backend's command line, and the building of its results."""
+"""`blender --command diffbmp ...`: runs the backend's command line, and builds its results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COMMAND: list[Any] = []
 
 
 def execute(arguments: list[str]) -> int:
-    """Runs a command line. Returns the exit status: 0 = done, 1 = not as it should be, 2 = an error to be mended."""
+    """Runs a command line. Returns the exit status: 0 = done, 1 = not as expected, 2 = an error for the user to fix."""
     try:
         if arguments[:1] == ["build"]:
             return _build(arguments[1:])
@@ -34,7 +34,7 @@ def execute(arguments: list[str]) -> int:
 
 
 def _pass_on(arguments: list[str]) -> int:
-    """Has the backend run the command line. Ctrl-C reaches it, too: it ends with the best layout."""
+    """Runs the command line in the backend. Ctrl-C also reaches it: it ends with the best layout."""
     command = backend_call("--folder", str(Path.cwd()), *arguments)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -55,11 +55,11 @@ def _pass_on(arguments: list[str]) -> int:
 
 
 def _build(arguments: list[str]) -> int:
-    """Builds a layout in a new file, and renders it."""
+    """Builds a layout in an otherwise empty file, and renders or saves it."""
     parser = argparse.ArgumentParser(prog="blender --command diffbmp build", description="Builds a layout.")
-    parser.add_argument("layout", type=Path, metavar="DIR", help="folder that fit wrote")
+    parser.add_argument("layout", type=Path, metavar="DIR", help="folder of a layout")
     parser.add_argument("--save", type=Path, metavar="FILE.blend", help="where the scene is saved")
-    parser.add_argument("--render", type=Path, metavar="FILE.png", help="where its picture is rendered to")
+    parser.add_argument("--render", type=Path, metavar="FILE.png", help="where its picture is saved")
     parser.add_argument("--form", choices=[name.lower() for name in FORMS], default="auto", help="planes or instances")
     parser.add_argument("--depth", type=float, default=0.0, metavar="D", help="distance of the layers (0 = flat)")
     parser.add_argument("--samples", type=int, default=16, metavar="N", help="render samples (16)")
@@ -68,7 +68,7 @@ def _build(arguments: list[str]) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     if not (args.save or args.render):
-        raise UserError("Nothing would be left of it: say --save FILE.blend, --render FILE.png or both")
+        raise UserError("The build would leave nothing: add --save FILE.blend, --render FILE.png or both")
     form = Form(args.form.upper(), spread=max(0.0, args.depth))
     scene = build_scene(args.layout.absolute(), args.layout.absolute().name, max(1, args.samples), form)
     for other in [item for item in bpy.data.scenes if item != scene]:
@@ -80,7 +80,7 @@ def _build(arguments: list[str]) -> int:
         if args.save:
             bpy.ops.wm.save_as_mainfile(filepath=str(args.save.absolute()))
     except RuntimeError as error:
-        raise UserError(f"{args.layout} was built, but not written: {error}") from error
+        raise UserError(f"{args.layout} was built, but could not be written: {error}") from error
     return 0
 
 

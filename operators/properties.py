@@ -1,9 +1,7 @@
-"""What the user sets, as Scene.diffbmp: one group of properties per concept."""
+"""The user's settings, as Scene.diffbmp: one property group per concept."""
 
 import bpy
-from bpy.props import (
-    PointerProperty,
-)
+from bpy.props import PointerProperty
 
 from .masks.properties import DIFFBMP_PG_regions
 from .output.animate import DIFFBMP_PG_animate

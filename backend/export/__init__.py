@@ -1,4 +1,4 @@
-"""Export of layouts to files of other programs. The ending of the file's name chooses the format."""
+"""Exports layouts to files of other programs. The ending of the file's name chooses the format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Cancelled", "Exported", "export"]
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export has written, and what the user should know of it."""
+    """What an export has written, and remarks on it for the user."""
 
     files: list[Path]  # or folders
     remarks: list[str]
@@ -33,21 +33,22 @@ def export(
 ) -> Exported:
     """Writes the layout in the format that the path's ending names.
 
-    Everything is written into a hidden folder beside the path, and takes the place of older files when all is done.
-    token: of that folder's name, see staging. Raises UserError for an ending that is not known, for settings that the
-    layout cannot follow, and for a place that cannot be written to; what `tell` raises.
+    Everything is written into a hidden folder beside the path, and replaces older files only when all is done.
+    token: part of that folder's name, see staging. Raises UserError for an unknown ending, for settings that the layout
+    cannot follow, and for a place that cannot be written to; and whatever `tell` raises.
     """
+    report: Tell = tell or (lambda done, total: None)
     settings = settings or ExportSettings()
     exporter = _exporter(path)
     layout = _chosen_frames(layout, settings)
     parts = list(_parts(layout, path, settings))
-    _check_size(Export(layout, templates, path, settings, _nobody))
+    Export(layout, templates, path, settings, report).check_size(MAX_WIDTH, "an export")
     remarks = _remarks(layout, path, settings)
     with hidden_folder(path, token) as hidden:
         for number, (part, file) in enumerate(parts):
 
             def tell_part(done: int, total: int, number: int = number) -> None:
-                (tell or _nobody)(number * total + done, len(parts) * total)
+                report(number * total + done, len(parts) * total)
 
             check_replaceable(file)
             exporter(Export(part, templates, hidden / file.name, settings, tell_part, remarks))
@@ -55,19 +56,6 @@ def export(
     if len(files) > 1:
         remarks.append(f"{len(files)} files: {files[0].name} to {files[-1].name}")
     return Exported(files, list(dict.fromkeys(remarks)))
-
-
-def _nobody(done: int, total: int) -> None:
-    """Ignores how much is done, where nobody wants to know."""
-
-
-def _check_size(task: Export) -> None:
-    width, height = task.size
-    if max(width, height) > MAX_WIDTH:
-        raise UserError(
-            f"The picture would have {width:,} x {height:,} px, but it can have {MAX_WIDTH:,} a side: choose a smaller "
-            "one"
-        )
 
 
 def _exporter(path: Path) -> Exporter:
@@ -93,7 +81,7 @@ def _chosen_frames(layout: Layout, settings: ExportSettings) -> Layout:
 
 
 def _parts(layout: Layout, path: Path, settings: ExportSettings) -> Iterator[tuple[Layout, Path]]:
-    """The part of the layout for each file, and the file."""
+    """Yields each file with its part of the layout."""
     form = FORMATS[path.suffix.lower()]
     if form.moving or len(layout.frames) == 1 or (settings.clip == "groups" and form.layered):
         yield layout, path
@@ -109,9 +97,9 @@ def _remarks(layout: Layout, path: Path, settings: ExportSettings) -> list[str]:
     form = FORMATS[path.suffix.lower()]
     if layout.space == "linear" and form.recomposited:
         remarks.append(
-            "The layout was fitted in linear light, but other programs composite display-encoded colours: soft edges "
+            "The layout was fitted in linear light, but other programs composite display-encoded colors: soft edges "
             "look a little different there"
         )
     if len(layout.frames) > 1 and settings.clip == "groups" and not (form.layered or form.moving):
-        remarks.append("Groups need a format with layers: this has the first frame")
+        remarks.append("Groups need a format with layers: only the first frame was written")
     return remarks

@@ -1,4 +1,4 @@
-"""The task of an exporter, and its limits."""
+"""The task of an exporter."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ..job import ExportSettings, Layout
+from ..job import ExportSettings, Layout, UserError
 from ..rendering import picture_height, render_strips
 from ..templates import Templates
 
+ByteArray = NDArray[np.uint8]
+
 Tell = Callable[[int, int], None]
-"""Called with how much is done, and of how much. Raises Cancelled to end the export, which then leaves nothing."""
+"""Called with the steps done and their total. Raises Cancelled to end the export, which then leaves nothing behind."""
 
 SHORT_STRIP_SAMPLES = 2**22
-"""Samples of an exported picture that are rendered at once: a fraction of a second, after which it may be cancelled."""
+"""Samples that are rendered at once: a fraction of a second, so that an export can be canceled soon."""
 
 
 class Cancelled(Exception):
-    """Somebody has asked for the end of an export."""
+    """Raised to end an export before it is complete."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """A layout, of the frames that are exported alone, the file it comes into, and how."""
+    """A layout with the exported frames only, the file to write, and the settings."""
 
     layout: Layout
     templates: Templates
@@ -34,7 +38,7 @@ class Export:
     settings: ExportSettings
     tell: Tell
     remarks: list[str] = field(default_factory=list)
-    """Sentences for the user about the result, which exporters add to."""
+    """Sentences for the user about the result; exporters add to them."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -42,14 +46,23 @@ class Export:
         width = self.settings.width or self.layout.width
         return width, picture_height(self.layout, width)
 
+    def check_size(self, most: int, what: str) -> None:
+        """Raises UserError for a picture with a side of more than `most` px, the limit of `what`."""
+        width, height = self.size
+        if max(width, height) > most:
+            raise UserError(
+                f"The picture has {width:,} x {height:,} px, but {what} has {most:,} a side at most: choose a smaller "
+                "width"
+            )
+
     @property
     def transparent(self) -> bool:
-        """Whether pictures leave the background out."""
+        """Whether pictures leave out the background."""
         chosen = self.settings.transparent
         return self.layout.transparent if chosen is None else chosen
 
     def strips(self, frame: int = 0, **options: Any) -> Iterator[Tensor]:
-        """The picture of a frame, by its number from 0, in strips: see rendering.render_strips."""
+        """Yields the picture of a frame, by its number from 0, in strips: see rendering.render_strips."""
         given: dict[str, Any] = {
             "width": self.size[0],
             "supersample": self.settings.supersample,

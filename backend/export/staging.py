@@ -1,4 +1,4 @@
-"""Where exports are written until they are whole: a hidden folder beside their place, which goes whatever happens."""
+"""Where exports are written until they are complete: a hidden folder beside their place, removed whatever happens."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def hidden_folder(path: Path, token: str = "") -> Iterator[Path]:
 
 
 def drop_hidden_folders() -> None:
-    """Removes the folders of exports that are in work: the process is about to end."""
+    """Removes the folders of running exports, before the process ends."""
     for hidden in list(_HIDDEN):
         shutil.rmtree(hidden, ignore_errors=True)
 
 
 def check_replaceable(path: Path) -> None:
-    """Raises UserError where there is something else than an earlier export of the same kind: it would be lost."""
+    """Raises UserError where the path holds anything but an earlier export of the same kind: it would be lost."""
     if path.suffix:
         if path.is_dir():
             raise UserError(f"{path} is a folder: choose another name")
@@ -59,14 +59,14 @@ def check_replaceable(path: Path) -> None:
 
 
 def _is_own(item: Path) -> bool:
-    """Whether a folder export has written it."""
+    """Whether an export to a folder wrote this file or folder."""
     if item.name == "layers" and item.is_dir():
         return all(file.stem.isdigit() and file.suffix == ".png" for file in item.iterdir())
     return item.name in _OWN_FILES and item.is_file()
 
 
 def place(hidden: Path, folder: Path) -> list[Path]:
-    """Moves all that was written to its place; what is there is replaced. Returns the paths, in their order.
+    """Moves all that was written into the folder, over what is there. Returns the paths, sorted.
 
     Raises UserError where something cannot be replaced.
     """

@@ -12,13 +12,13 @@ import bpy
 from ...backend.job import cannot_write
 
 ADD_ON = __package__.rsplit(".", 2)[0]
-"""The add-on's package, which has another name in every installation."""
+"""The add-on's package, whose name depends on the installation."""
 
 KEPT_JOBS = 20
 
 
 def user_folder(name: str, create: bool = True) -> Path:
-    """A folder to write to; create: makes it if it is not there. Raises UserError where there is none."""
+    """Returns a folder to write to. create: makes it if needed. Raises UserError where it cannot be made."""
     try:
         return Path(bpy.utils.extension_path_user(ADD_ON, path=name, create=create))
     except ValueError:  # not installed as an extension
@@ -35,7 +35,7 @@ def user_folder(name: str, create: bool = True) -> Path:
 
 
 def new_job_folder(name: str) -> Path:
-    """A new folder for a job and its result. The latest KEPT_JOBS are kept, older ones are deleted."""
+    """Makes a folder for a job and its result. The latest KEPT_JOBS are kept, older ones are deleted."""
     jobs = user_folder("jobs")
     try:
         old = sorted(jobs.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
@@ -47,5 +47,5 @@ def new_job_folder(name: str) -> Path:
 
 
 def file_name(name: str) -> str:
-    """A datablock's name as a part of a file's name: letters, digits, - and _ only."""
+    """Turns a datablock's name into a part of a file name: letters, digits, - and _ only."""
     return re.sub(r"[^\w-]+", "_", name, flags=re.ASCII).strip("_")[:40] or "picture"

@@ -14,7 +14,7 @@ from .images import ByteArray, read_file
 from .versions import compositor_of, remove_scene, set_still_image
 
 OUTPUT = ("media_type", "file_format", "color_mode", "color_depth", "compression", "quality", "exr_codec")
-"""What of a render's image settings is restored, in this order."""
+"""Image settings of a render that are restored, in this order."""
 
 _RENDER = (
     *("filepath", "resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y"),
@@ -29,10 +29,10 @@ def render_frames(
     transparent: bool,
     frames: Iterable[int] | None = None,
 ) -> Generator[ByteArray, None, None]:
-    """A scene's own renders, one a frame: [h, w, 4], the longer side `size` px, straight alpha, display-encoded.
+    """Renders a scene, one picture per frame: [h, w, 4], the longer side `size` px, straight alpha, display-encoded.
 
-    camera: who sees it, None = the scene's own. frames: None = the one that it shows. Between two of them, and until
-    the iterator is closed, the scene's settings are those of the render. Raises UserError where it yields no picture.
+    camera: None = the scene's own. frames: None = the one that it shows. Until the iterator is closed, the scene has
+    the settings of the render. Raises UserError where there is no picture.
     """
     frames = (scene.frame_current,) if frames is None else frames
     with shown_frame_kept(scene), _rendering(scene, camera, size, transparent):
@@ -41,9 +41,9 @@ def render_frames(
 
 
 def movie_frames(path: Path, numbers: Iterable[int], fps: float = 0.0) -> Generator[ByteArray, None, None]:
-    """Frames of a movie by their numbers from 1: [h, w, 4], straight alpha, display-encoded.
+    """Reads frames of a movie by their numbers from 1: [h, w, 4], straight alpha, display-encoded.
 
-    fps: the rate at which they are numbered, 0 = the movie's own. Raises UserError where Blender cannot read it.
+    fps: the rate by which they are numbered, 0 = the movie's own. Raises UserError where Blender cannot read it.
     """
     with _movie_scene(path) as (scene, strip):
         rate = strip.fps / fps if fps else 1.0
@@ -53,25 +53,25 @@ def movie_frames(path: Path, numbers: Iterable[int], fps: float = 0.0) -> Genera
 
 
 def movie_rate(path: Path) -> float:
-    """Frames a second of a movie. Raises UserError where Blender cannot read it."""
+    """Returns the frames per second of a movie. Raises UserError where Blender cannot read it."""
     with _movie_scene(path) as (_, strip):
         return float(strip.fps)
 
 
 @contextmanager
-def shown_frame_kept(scene: bpy.types.Scene) -> Iterator[None]:
-    """Has a scene show its frame again, if another was shown meanwhile."""
+def shown_frame_kept(scene: bpy.types.Scene, always: bool = False) -> Iterator[None]:
+    """Returns a scene to its frame if it shows another at the end. always: even if not, as its objects may."""
     shown = scene.frame_current, scene.frame_subframe
     try:
         yield
     finally:
-        if (scene.frame_current, scene.frame_subframe) != shown:
+        if always or (scene.frame_current, scene.frame_subframe) != shown:
             scene.frame_set(shown[0], subframe=shown[1])
 
 
 @contextmanager
 def settings_kept(scene: bpy.types.Scene, *names: str) -> Iterator[None]:
-    """Restores a scene's image settings, and those of its render by name."""
+    """Restores a scene's image settings, and the named settings of its render."""
     render, output = scene.render, scene.render.image_settings
     before = {name: getattr(render, name) for name in names}
     output_before = {name: getattr(output, name) for name in OUTPUT if hasattr(output, name)}
@@ -85,13 +85,13 @@ def settings_kept(scene: bpy.types.Scene, *names: str) -> Iterator[None]:
 
 
 def literal(path: Path) -> str:
-    """A path as Blender's output settings take it, which replace what stands in braces."""
+    """Escapes a path for Blender's output settings, which replace text in braces."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _render_frame(scene: bpy.types.Scene, frame: int, what: str) -> ByteArray:
-    """One frame: as an animation, because a still would show the frame of the scene in the window."""
-    scene.frame_start = scene.frame_end = frame  # each moves the other along
+    """Renders one frame, as an animation: a still would show the frame of the scene in the window."""
+    scene.frame_start = scene.frame_end = frame  # each keeps the other in order
     with tempfile.TemporaryDirectory() as folder:
         scene.render.filepath = literal(Path(folder) / "####")
         try:
@@ -106,7 +106,7 @@ def _render_frame(scene: bpy.types.Scene, frame: int, what: str) -> ByteArray:
 
 @contextmanager
 def _rendering(scene: bpy.types.Scene, camera: bpy.types.Object | None, size: int, transparent: bool) -> Iterator[None]:
-    """A scene set to render still pictures of square pixels; afterwards it is as it was."""
+    """Sets a scene to render still pictures with square pixels, and restores it afterwards."""
     render = scene.render
     own_camera, start, end = scene.camera, scene.frame_start, scene.frame_end
     markers = {marker: marker.camera for marker in scene.timeline_markers if marker.camera and camera}
@@ -125,7 +125,7 @@ def _rendering(scene: bpy.types.Scene, camera: bpy.types.Object | None, size: in
             set_still_image(render.image_settings, alpha=True)
             if camera is not None:
                 scene.camera = camera
-            # A marker would change the camera, and the nodes would write over the artist's files.
+            # A marker would change the camera, and the nodes would overwrite the artist's files.
             for marker in markers:
                 marker.camera = None
             for node in outputs:
@@ -151,31 +151,41 @@ def _file_outputs(tree: bpy.types.NodeTree | None, seen: set[bpy.types.NodeTree]
             yield from _file_outputs(node.node_tree, seen)
 
 
+def set_plain_render(scene: bpy.types.Scene, view_transform: str) -> None:
+    """Makes Cycles render a scene without anything that would change the picture's values or its size."""
+    render, view = scene.render, scene.view_settings
+    render.engine = "CYCLES"
+    render.resolution_percentage = 100
+    render.dither_intensity = 0.0
+    render.use_compositing = render.use_sequencer = False
+    scene.display_settings.display_device = "sRGB"
+    view.view_transform, view.look = view_transform, "None"
+    view.exposure, view.gamma = 0.0, 1.0
+    view.use_curve_mapping = False
+
+
 @contextmanager
 def picture_scene(name: str, view_transform: str) -> Iterator[bpy.types.Scene]:
-    """A temporary scene that is rendered without a GPU, and without what would change a picture's values."""
+    """Yields a temporary scene for pictures from its compositor or sequencer, which need no GPU."""
     scene = bpy.data.scenes.new(name)
     try:
-        scene.render.engine = "CYCLES"  # which takes no part, but is there
-        scene.render.resolution_percentage = 100
-        scene.render.dither_intensity = 0.0
-        scene.display_settings.display_device = "sRGB"
-        scene.view_settings.view_transform = view_transform
+        set_plain_render(scene, view_transform)  # Cycles has no part in it, but is always there
         yield scene
     finally:
         remove_scene(scene)
 
 
 def render_still(scene: bpy.types.Scene, what: str) -> ByteArray:
-    """A scene's render as it is set: [h, w, 4]. Raises UserError where there is none."""
+    """Renders a scene with its own settings: [h, w, 4]. Raises UserError where Blender cannot."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "still.png"
         scene.render.filepath = literal(path)
         try:
             bpy.ops.render.render(write_still=True, scene=scene.name)
         except RuntimeError as error:
-            message = f"Blender cannot render {what} now: end what it is doing and try again ({error})"
-            raise UserError(message) from error
+            raise UserError(
+                f"Blender cannot render {what} now: wait until it is idle, and try again ({error})"
+            ) from error
         if not path.is_file():
             raise cannot_write(folder)
         return read_file(path)
@@ -183,13 +193,13 @@ def render_still(scene: bpy.types.Scene, what: str) -> ByteArray:
 
 @contextmanager
 def _movie_scene(path: Path) -> Iterator[tuple[bpy.types.Scene, bpy.types.Strip]]:
-    """A temporary scene whose render is a movie's frame, exact up to the codec, and the strip that shows it."""
+    """Yields a temporary scene whose renders are a movie's frames, exact up to the codec, and its strip."""
     with picture_scene("DiffBMP movie", "Standard") as scene:
         strip = _add_strip(scene, path)
         size = strip.elements[0]
         render = scene.render
         render.resolution_x, render.resolution_y = size.orig_width, size.orig_height
-        render.use_compositing, render.use_sequencer = False, True
+        render.use_sequencer = True
         set_still_image(render.image_settings, alpha=True)
         yield scene, strip
 

@@ -16,15 +16,13 @@ from ...backend.job import MAX_SIDE, UserError
 from .colors import encode
 
 MAX_PIXELS = 8192 * 8192
-"""More of them than the largest canvas has would cost gigabytes and show nowhere."""
+"""Most pixels of an image, as many as the largest canvas has: more would cost gigabytes and show nowhere."""
 
 ByteArray = NDArray[np.uint8]
 
 
 def read_image(image: bpy.types.Image) -> ByteArray:
-    """An image's pixels as Blender holds them in memory, unsaved strokes included.
-
-    They come as [h, w, 4], the top row first, straight alpha, display-encoded.
+    """Reads an image from Blender's memory, with unsaved strokes: [h, w, 4], top row first, straight, display-encoded.
 
     Raises UserError for one that is missing, has no pixels or too many, or is no still picture.
     """
@@ -32,7 +30,7 @@ def read_image(image: bpy.types.Image) -> ByteArray:
 
 
 def reader_of(image: bpy.types.Image) -> Callable[[], ByteArray]:
-    """As read_image, but only what Blender's own thread must do is done: what comes back does the rest, in any thread.
+    """Does the part of read_image that needs Blender's own thread; the function returned does the rest, in any thread.
 
     Raises UserError as read_image does.
     """
@@ -66,22 +64,19 @@ def _checked_size(image: bpy.types.Image) -> tuple[int, int]:
         kind = {"TILED": "a set of tiles", "VIEWER": "a render"}.get(image.source, f"a {image.source.lower()}")
         raise UserError(f"The image {image.name} is {kind}, but a still picture is needed: save one and open it")
     width, height = image.size
+    size = f"The image {image.name} has {width} x {height} pixels,"
     if width * height > MAX_PIXELS:
         side = int(MAX_PIXELS**0.5)
-        raise UserError(
-            f"The image {image.name} has {width} x {height} pixels, more than {side} x {side}: scale it down first"
-        )
+        raise UserError(f"{size} more than {side} x {side}: scale it down first")
     if max(width, height) > MAX_SIDE:
-        raise UserError(
-            f"The image {image.name} has {width} x {height} pixels, but a side may have {MAX_SIDE}: scale it down first"
-        )
+        raise UserError(f"{size} but a side may have {MAX_SIDE}: scale it down first")
     if width * height == 0 or len(image.pixels) == 0:
         raise UserError(f"The image {image.name} has no pixels{_where_missing(image)}")
     return width, height
 
 
 def read_file(path: Path) -> ByteArray:
-    """A picture's pixels: [h, w, 4], as read_image gives them. Raises UserError where it is none."""
+    """Reads a file as read_image reads an image. Raises UserError where it is no picture."""
     try:
         image = bpy.data.images.load(str(path))
     except RuntimeError as error:
@@ -93,7 +88,7 @@ def read_file(path: Path) -> ByteArray:
 
 
 def write_png(path: Path, rgba: ByteArray) -> None:
-    """Writes [h, w, 4] as an 8-bit PNG. Not through Blender, which would premultiply or manage its colours."""
+    """Writes [h, w, 4] as an 8-bit PNG, without Blender, which would premultiply or manage the colors."""
     height, width = rgba.shape[:2]
     rows = np.zeros((height, 1 + 4 * width), np.uint8)  # a row starts with its filter, 0 = none
     rows[:, 1:] = rgba.reshape(height, -1)
@@ -105,10 +100,10 @@ def write_png(path: Path, rgba: ByteArray) -> None:
             file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
 
 
-def write_grey(path: Path, grey: ByteArray) -> None:
-    """Writes [h, w] as a grey PNG. Raises OSError where it cannot be written."""
-    rgba = np.full((*grey.shape, 4), 255, np.uint8)
-    rgba[..., :3] = grey[..., None]
+def write_gray(path: Path, gray: ByteArray) -> None:
+    """Writes [h, w] as a gray PNG. Raises OSError where it cannot be written."""
+    rgba = np.full((*gray.shape, 4), 255, np.uint8)
+    rgba[..., :3] = gray[..., None]
     write_png(path, rgba)
 
 
@@ -120,7 +115,7 @@ def _where_missing(image: bpy.types.Image) -> str:
 
 
 def _as_rgba(values: NDArray[Any]) -> NDArray[Any]:
-    """Any number of channels as four."""
+    """Converts any number of channels to four."""
     channels = values.shape[2]
     result = np.ones((*values.shape[:2], 4), np.float32)
     result[..., :3] = values[..., :3] if channels >= 3 else values[..., :1]

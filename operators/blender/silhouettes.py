@@ -1,4 +1,4 @@
-"""Objects as masks and maps: what they cover of a camera's picture, and the colours painted on their vertices."""
+"""Objects as masks and maps: their silhouettes, and the colors painted on their vertices."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .images import ByteArray
 from .studio import Frame, frame_of, plain_material, render_scene, studio
 
 SAMPLES = 16
-"""To a pixel: edges have so many shades."""
+"""Samples per pixel: edges have this many shades."""
 
 
 def render_silhouette(
     objects: Sequence[bpy.types.Object], camera: bpy.types.Object, width: int, height: int
 ) -> NDArray[np.uint8]:
-    """How much of each pixel objects cover, seen by a camera whose picture has this size: [height, width], 0 to 255.
+    """Renders how much of each pixel of a camera's picture the objects cover: [height, width], 0 to 255.
 
     Raises UserError where they cannot be rendered.
     """
@@ -31,17 +31,12 @@ def render_silhouette(
 
 
 def render_vertex_colors(
-    item: bpy.types.Object,
-    width: int,
-    height: int,
-    *,
-    attribute: str = "",
-    camera: bpy.types.Object | None = None,
+    item: bpy.types.Object, width: int, height: int, *, attribute: str = "", camera: bpy.types.Object | None = None
 ) -> ByteArray:
-    """The colours painted on an object's vertices as a picture: [height, width, 4], as they were painted, unlit.
+    """Renders the colors painted on an object's vertices, unlit: [height, width, 4].
 
-    attribute: its name; "" = the active one. camera: who sees the object; None = it fills the picture.
-    Raises UserError where there are no such colours.
+    attribute: its name; "" = the active one. camera: where it is seen from; None = it fills the picture.
+    Raises UserError where there are no such colors.
     """
     colors = item.data.color_attributes if item.type == "MESH" else None
     chosen = (colors.get(attribute) if attribute else colors.active_color) if colors else None
@@ -58,14 +53,14 @@ def render_vertex_colors(
 
 
 def _look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
-    """Has a studio's scene be seen by another camera than its own, wherever that is."""
+    """Renders a studio's scene through another camera than its own."""
     if camera.name not in scene.collection.objects:
         scene.collection.objects.link(camera)
     scene.camera = camera
 
 
 def _fill(scene: bpy.types.Scene, frame: Frame, width: int, height: int) -> None:
-    """Frames exactly, with pixels as wide and as high as it takes."""
+    """Fills the picture with the frame, whatever aspect its pixels then have."""
     camera = scene.camera
     camera.data.type = "ORTHO"
     camera.data.ortho_scale = max(frame.width, frame.height)
@@ -74,7 +69,7 @@ def _fill(scene: bpy.types.Scene, frame: Frame, width: int, height: int) -> None
     camera.matrix_world = Matrix.Translation(frame.center + frame.rotation.col[2] * distance) @ frame.rotation.to_4x4()
     across, down = frame.width / width, frame.height / height
     if min(across, down) <= 0:
-        raise UserError("What is a line from the front has no area to be a picture: choose a camera")
+        raise UserError("From the front the painted object is only a line: choose a camera")
     scene.render.pixel_aspect_x = across / min(across, down)
     scene.render.pixel_aspect_y = down / min(across, down)
 

@@ -1,4 +1,4 @@
-"""Objects of the scene rendered to RGBA, in a temporary scene that leaves nothing behind."""
+"""Renders objects to RGBA, in a temporary scene that leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from mathutils import Euler, Matrix, Vector
 from numpy.typing import NDArray
 
 from ...backend.job import UserError
-from .frames import render_still
+from .frames import render_still, set_plain_render, shown_frame_kept
 from .images import ByteArray
 from .versions import empty_node_tree, set_still_image
 
 VIEWS = ("AUTO", "FRONT", "BACK", "LEFT", "RIGHT", "TOP", "BOTTOM")
-LIGHTINGS = ("EVEN", "SCENE")
 
 FLAT = 1e-2
-"""Objects are seen along their normal whose thinnest side is at most so many times the longest: a low relief, too."""
+"""Objects are flat up to this ratio of their thinnest side to their longest, so that low reliefs count, too."""
 
 MARGIN = 1
-"""Transparent pixels around what is rendered, so that its edge is whole."""
+"""Transparent pixels around the objects, so that their edges are complete."""
 
 _BOXED = {"GREASEPENCIL", "CURVES", "POINTCLOUD", "VOLUME"}
-"""Types of objects that have no mesh when they are rendered. Curves, texts and metaballs have one beside them."""
+"""Types of objects that have no mesh when rendered. Curves, texts and metaballs also appear as one."""
 
 _TURNS = {
     "AUTO": (90, 0, 0),
@@ -42,7 +41,7 @@ _TURNS = {
 
 @dataclass(frozen=True)
 class Frame:
-    """What an orthographic camera sees: its axes, the middle of what it frames, and the size of that."""
+    """A box for an orthographic camera to frame, in the camera's axes."""
 
     rotation: Matrix  # 3 x 3
     center: Vector
@@ -56,7 +55,7 @@ UNSEEN = ("CAMERA", "LIGHT")
 
 
 def was_deleted(item: bpy.types.Object) -> bool:
-    """Whether an object is in the file only because a setting names it."""
+    """Whether an object is in the file only because a setting refers to it."""
     return not item.users_collection
 
 
@@ -69,11 +68,11 @@ def render_objects(
     source: bpy.types.Scene | None = None,
     samples: int = 16,
 ) -> ByteArray:
-    """Objects together, as an orthographic camera that frames them tightly sees them.
+    """Renders objects together, tightly framed by an orthographic camera.
 
     size: of the longer side, px. view: "AUTO" sees flat objects along their own normal, x to the right, and all others
     from the front. lighting: "EVEN" = white light from everywhere, "SCENE" = the lamps and the world of `source`.
-    Returns [h, w, 4], straight alpha, display-encoded, MARGIN transparent pixels around.
+    Returns [h, w, 4], straight alpha, display-encoded, with MARGIN transparent pixels on each side.
 
     Raises UserError where the objects show nothing, or cannot be rendered.
     """
@@ -87,13 +86,13 @@ def render_objects(
 def render_motion(
     objects: Sequence[bpy.types.Object], frames: Sequence[int], size: int, samples: int = 16
 ) -> Generator[ByteArray, None, None]:
-    """Objects together in each of several frames, seen as render_objects sees them in the first, by a camera at rest.
+    """Renders objects in several frames, as render_objects does in the first, with a camera at rest.
 
-    It frames all that they show in any of the frames. size: of the longer side, px. Yields [h, w, 4], alike in size.
-    Raises UserError where they show nothing in any frame, or cannot be rendered.
+    It frames them in all of the frames. size: of the longer side, px. Yields [h, w, 4], all of one size. Raises
+    UserError where the objects show nothing in any frame, or cannot be rendered.
     """
     shown = bpy.context.scene  # its frame is the one that is rendered
-    with _shown_again(shown), studio(objects) as scene:
+    with shown_frame_kept(shown, always=True), studio(objects) as scene:
         seen, nothing = _seen_in(scene, objects, frames)
         if seen is None:
             raise nothing
@@ -108,8 +107,8 @@ def render_motion(
 def _seen_in(
     scene: bpy.types.Scene, objects: Sequence[bpy.types.Object], frames: Sequence[int]
 ) -> tuple[Frame | None, UserError]:
-    """What frames the objects in all frames in which they show something; None where they never do, and why."""
-    seen, nothing = None, UserError("There are no frames to be rendered: set the animation's Start and End")
+    """Returns what holds the objects in all frames where they show something; None where they never do, and why."""
+    seen, nothing = None, UserError("There are no frames to render: set the animation's Start and End")
     for frame in frames:
         scene.frame_set(frame)
         try:
@@ -121,18 +120,8 @@ def _seen_in(
     return seen, nothing
 
 
-@contextmanager
-def _shown_again(scene: bpy.types.Scene) -> Iterator[None]:
-    """Has a scene and its objects be as in the frame that it shows, after they were in others."""
-    frame, part = scene.frame_current, scene.frame_subframe
-    try:
-        yield
-    finally:
-        scene.frame_set(frame, subframe=part)
-
-
 def _joined(first: Frame, second: Frame) -> Frame:
-    """The least frame that holds two of the same rotation."""
+    """Returns the smallest frame that holds two of the same rotation."""
     turned, corners = first.rotation.transposed(), []
     for frame in (first, second):
         middle, half = turned @ frame.center, Vector((frame.width, frame.height, frame.depth)) / 2
@@ -143,7 +132,7 @@ def _joined(first: Frame, second: Frame) -> Frame:
 
 
 def _has_material(scene: bpy.types.Scene) -> bool:
-    """Whether anything that a studio's scene shows has a material, what is instanced included."""
+    """Whether anything in a studio's scene has a material, including instances."""
     scene.view_layers[0].update()
     instances = scene.view_layers[0].depsgraph.object_instances
     return any(slot.material for instance in instances for slot in instance.object.material_slots)
@@ -158,7 +147,7 @@ def render_collection(
     source: bpy.types.Scene | None = None,
     samples: int = 16,
 ) -> ByteArray:
-    """All objects of a collection together. See render_objects."""
+    """Renders all objects of a collection together. See render_objects."""
     objects = [item for item in collection.all_objects if item.type not in UNSEEN]
     if not objects:
         raise UserError(f"The collection {collection.name} is empty: nothing of it can be rendered")
@@ -173,10 +162,10 @@ def render_text(
     font: bpy.types.VectorFont | None = None,
     samples: int = 16,
 ) -> ByteArray:
-    """A letter or a word, upright: [h, w, 4].
+    """Renders a letter or a word, upright: [h, w, 4].
 
-    style: a text object whose font, extrusion, materials and so on are taken; None = plain, in the font or else in
-    Blender's own. Raises UserError where the font has no picture of it.
+    style: a text object whose font, extrusion, materials and so on are used; None = plain, in the font or else in
+    Blender's own. Raises UserError where the font has no glyph for it.
     """
     curve = style.data.copy() if style else bpy.data.curves.new("Text", "FONT")
     try:
@@ -196,10 +185,7 @@ def render_text(
 
 @contextmanager
 def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
-    """A scene with these objects alone, as they are in the frame that is shown, set to render them free of noise.
-
-    It is gone afterwards, with its camera.
-    """
+    """Yields a temporary scene with only these objects, in the current frame, set to render them free of noise."""
     scene = bpy.data.scenes.new("DiffBMP studio")
     scene.frame_current = bpy.context.scene.frame_current
     hidden = {
@@ -228,9 +214,7 @@ def studio(objects: Sequence[bpy.types.Object]) -> Iterator[bpy.types.Scene]:
         bpy.data.objects.remove(camera)
         bpy.data.cameras.remove(data)
         bpy.data.worlds.remove(world)
-        for material in [material for material in bpy.data.materials if material.name.startswith(_PLAIN)]:
-            if not material.users:
-                bpy.data.materials.remove(material)
+        bpy.data.batch_remove([m for m in bpy.data.materials if m.name.startswith(_PLAIN) and not m.users])
 
 
 _PLAIN = "DiffBMP studio white"
@@ -239,9 +223,9 @@ _PLAIN = "DiffBMP studio white"
 def frame_of(
     scene: bpy.types.Scene, objects: Sequence[bpy.types.Object], view: str, rotation: Matrix | None = None
 ) -> Frame:
-    """The tight frame of all that a studio's scene shows. Raises UserError where that is nothing.
+    """Returns the tight frame of all that a studio's scene shows. Raises UserError where that is nothing.
 
-    rotation: of the camera, 3 x 3; None = by the view.
+    rotation: of the camera, 3 x 3; None = as the view says.
     """
     scene.view_layers[0].update()
     depsgraph = scene.view_layers[0].depsgraph
@@ -258,7 +242,7 @@ def frame_of(
 
 
 def _points(depsgraph: bpy.types.Depsgraph) -> NDArray[np.float64]:
-    """The vertices of all that is rendered, or the corners of what has none: [n, 3] in the world."""
+    """Returns the vertices of all that is rendered, or corners where there are none: [n, 3] in the world."""
     found = [np.empty((0, 3))]
     for instance in depsgraph.object_instances:
         item = instance.object
@@ -277,7 +261,7 @@ def _points(depsgraph: bpy.types.Depsgraph) -> NDArray[np.float64]:
 def _rotation(
     points: NDArray[np.float64], objects: Sequence[bpy.types.Object], depsgraph: bpy.types.Depsgraph
 ) -> Matrix:
-    """Of a camera that looks along the normal of what is flat in the first object's axes, or else from the front."""
+    """Returns the view along the normal of what is flat in the first object's axes, or else from the front."""
     axes = _axes(objects[0].evaluated_get(depsgraph).matrix_world)
     if all(item.type == "FONT" for item in objects):  # its plane is its own, however it is extruded
         return axes
@@ -290,7 +274,7 @@ def _rotation(
 
 
 def _axes(matrix: Matrix) -> Matrix:
-    """An object's directions as a rotation, by its z and y; also where it is mirrored or flattened."""
+    """Returns an object's rotation from its z and y axes, even where it is mirrored or flattened."""
     x, y, z = (matrix.to_3x3().col[index] for index in range(3))
     normal = z if z.length > 0 else x.cross(y)
     if normal.length == 0 or y.length == 0:
@@ -318,7 +302,7 @@ def _rendered(scene: bpy.types.Scene, frame: Frame, size: int, samples: int) -> 
 
 
 def render_scene(scene: bpy.types.Scene, width: int, height: int, samples: int) -> ByteArray:
-    """A studio's scene through its camera: [height, width, 4]. Raises UserError where Blender cannot render it."""
+    """Renders a studio's scene: [height, width, 4]. Raises UserError where Blender cannot render it."""
     scene.render.resolution_x, scene.render.resolution_y = width, height
     scene.cycles.samples = samples
     return render_still(scene, "a stamp")
@@ -327,18 +311,11 @@ def render_scene(scene: bpy.types.Scene, width: int, height: int, samples: int) 
 def _set_render(scene: bpy.types.Scene) -> None:
     if not hasattr(scene, "cycles"):
         raise UserError("Cycles is disabled: enable the add-on Cycles Render Engine in the preferences")
-    render, view, cycles = scene.render, scene.view_settings, scene.cycles
-    render.engine = "CYCLES"
-    render.resolution_percentage = 100
-    render.film_transparent = True
-    render.dither_intensity = 0.0
-    render.use_compositing = render.use_sequencer = False
-    render.use_persistent_data = False
-    set_still_image(render.image_settings, alpha=True)
-    scene.display_settings.display_device = "sRGB"
-    view.view_transform, view.look = "Standard", "None"
-    view.exposure, view.gamma = 0.0, 1.0
-    view.use_curve_mapping = False
+    set_plain_render(scene, "Standard")
+    scene.render.film_transparent = True
+    scene.render.use_persistent_data = False
+    set_still_image(scene.render.image_settings, alpha=True)
+    cycles = scene.cycles
     cycles.device = "CPU"
     cycles.use_adaptive_sampling = cycles.use_denoising = False
     cycles.transparent_max_bounces = 64
@@ -353,19 +330,21 @@ def _light(scene: bpy.types.Scene, lighting: str, source: bpy.types.Scene | None
         if source.world is not None:
             scene.world = source.world
         return
-    tree = empty_node_tree(scene.world)  # type: ignore[arg-type]
-    background = tree.nodes.new("ShaderNodeBackground")
-    background.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
-    output = tree.nodes.new("ShaderNodeOutputWorld")
-    tree.links.new(background.outputs[0], output.inputs["Surface"])
+    show_color(scene.world, (1.0, 1.0, 1.0))  # type: ignore[arg-type]
 
 
 def plain_material() -> bpy.types.Material:
-    """White, unlit, for a studio's scene: it is removed with that."""
+    """Makes a white, unlit material for a studio's scene, which is removed with it."""
     material = bpy.data.materials.new(_PLAIN)
-    tree = empty_node_tree(material)
-    emission = tree.nodes.new("ShaderNodeEmission")
-    emission.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
-    output = tree.nodes.new("ShaderNodeOutputMaterial")
-    tree.links.new(emission.outputs[0], output.inputs["Surface"])
+    show_color(material, (1.0, 1.0, 1.0))
     return material
+
+
+def show_color(owner: bpy.types.Material | bpy.types.World, color: tuple[float, float, float]) -> None:
+    """Makes a material or a world emit one color."""
+    tree = empty_node_tree(owner)
+    shader, end = ("Emission", "Material") if isinstance(owner, bpy.types.Material) else ("Background", "World")
+    source, output = tree.nodes.new(f"ShaderNode{shader}"), tree.nodes.new(f"ShaderNodeOutput{end}")
+    source.inputs["Color"].default_value = (*color, 1.0)
+    output.location.x = 200
+    tree.links.new(source.outputs[0], output.inputs["Surface"])

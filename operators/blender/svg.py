@@ -8,18 +8,18 @@ import addon_utils
 import bpy
 
 from ...backend.job import UserError
-from .versions import empty_node_tree
+from .studio import show_color
 
 _IMPORTER = "io_curve_svg"
 
 STEP = 1e-5
-"""Distance from shape to shape, times the picture's longer side: the importer lays them all in one plane."""
+"""Distance from shape to shape, in longer sides of the picture: the importer lays them all in one plane."""
 
 
 def import_svg(path: Path) -> bpy.types.Collection:
-    """The shapes of an SVG file as a collection of curves in their own colours, unlit; it is in no scene.
+    """Imports the shapes of an SVG file as curves in their own colors, unlit, in a collection that no scene shows.
 
-    Raises UserError where the file is missing, no SVG or without shapes, or where the importer is not there.
+    Raises UserError where the file is missing, is no SVG or has no shapes, or where the importer is missing.
     """
     if not path.is_file():
         raise UserError(f"The file {path} does not exist: choose another")
@@ -43,7 +43,8 @@ def import_svg(path: Path) -> bpy.types.Collection:
     collection.name = path.stem
     _lay_apart(shapes)
     for material in {slot.material for item in shapes for slot in item.material_slots if slot.material}:
-        _make_flat(material)
+        red, green, blue, _ = material.diffuse_color
+        show_color(material, (red, green, blue))
     return collection
 
 
@@ -59,18 +60,8 @@ def _remove(collections: set[bpy.types.Collection]) -> None:
 
 
 def _lay_apart(shapes: list[bpy.types.Object]) -> None:
-    """In their order, the last one in front."""
+    """Separates the shapes in their order, the last one in front."""
     bpy.context.view_layer.update()
     sides = [side for item in shapes for side in item.dimensions]
     for number, item in enumerate(shapes):
         item.location.z += number * STEP * max(sides)
-
-
-def _make_flat(material: bpy.types.Material) -> None:
-    """Shows the shape's colour as it is."""
-    red, green, blue, _ = material.diffuse_color
-    tree = empty_node_tree(material)
-    emission = tree.nodes.new("ShaderNodeEmission")
-    emission.inputs["Color"].default_value = (red, green, blue, 1.0)
-    output = tree.nodes.new("ShaderNodeOutputMaterial")
-    tree.links.new(emission.outputs[0], output.inputs["Surface"])

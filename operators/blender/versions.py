@@ -1,4 +1,4 @@
-"""What differs between Blender 4.5, 5.0 and 5.2."""
+"""Differences between Blender 4.5, 5.0 and 5.2."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bpy
 
 
 def empty_node_tree(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
-    """The node tree of a material or world, without nodes."""
+    """Removes all nodes of a material or world, and returns its node tree."""
     if bpy.app.version < (5, 0):  # since then there always is one, and asking for it is deprecated
         owner.use_nodes = True
     owner.node_tree.nodes.clear()
@@ -14,13 +14,13 @@ def empty_node_tree(owner: bpy.types.Material | bpy.types.World) -> bpy.types.No
 
 
 def disable_texture_cache(render: bpy.types.RenderSettings) -> None:
-    """Has Cycles sample images as they are: the cache of 5.2 would make mip levels of its own."""
+    """Makes Cycles sample images as they are: the cache of 5.2 makes mip levels of its own."""
     if hasattr(render, "use_texture_cache"):
         render.use_texture_cache = False
 
 
 def set_still_image(settings: bpy.types.ImageFormatSettings, alpha: bool = False) -> None:
-    """Output as 8-bit PNG: RGB, or RGBA, straight."""
+    """Sets the output to 8-bit PNG: RGB, or straight RGBA."""
     if hasattr(settings, "media_type"):
         settings.media_type = "IMAGE"
     settings.file_format = "PNG"
@@ -29,7 +29,7 @@ def set_still_image(settings: bpy.types.ImageFormatSettings, alpha: bool = False
 
 
 def channelbag_of(action: bpy.types.Action, owner: bpy.types.Object | bpy.types.NodeTree) -> bpy.types.ActionChannelbag:
-    """Where the F-curves of an object or node tree are in an action: those of a slot of its own, which it is given."""
+    """Gives an object or node tree a slot of its own in an action, and returns its channelbag."""
     slot = action.slots.new(id_type=owner.id_type, name=owner.name)
     layer = action.layers[0] if action.layers else action.layers.new("Layer")
     strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
@@ -40,7 +40,7 @@ def channelbag_of(action: bpy.types.Action, owner: bpy.types.Object | bpy.types.
 
 
 def set_movie(render: bpy.types.RenderSettings, container: str, codec: str, alpha: bool = False) -> None:
-    """Output as a movie without sound, in the best quality that the codec has but for larger files without a gain."""
+    """Sets the output to a movie without sound, in the codec's best quality of any visible gain."""
     if hasattr(render.image_settings, "media_type"):
         render.image_settings.media_type = "VIDEO"
     else:
@@ -50,15 +50,15 @@ def set_movie(render: bpy.types.RenderSettings, container: str, codec: str, alph
     if codec == "H264":
         coding.constant_rate_factor, coding.ffmpeg_preset = "PERC_LOSSLESS", "GOOD"
     elif codec == "PRORES":
-        coding.ffmpeg_prores_profile = "4444"  # of which alone alpha can be chosen
+        coding.ffmpeg_prores_profile = "4444"  # the only profile with alpha
     render.image_settings.color_mode = "RGBA" if alpha else "RGB"
     render.image_settings.color_depth = "8"
 
 
 def picture_socket(scene: bpy.types.Scene) -> bpy.types.NodeSocket:
-    """The socket of a new, else empty compositor that takes what a render of the scene is to show.
+    """Makes an empty compositor, and returns the socket for the picture that renders of the scene then show.
 
-    Its id_data is the node tree; remove_scene takes it away again.
+    Its id_data is the node tree; remove_scene removes it again.
     """
     if bpy.app.version < (5, 0):
         scene.use_nodes = True
@@ -72,14 +72,14 @@ def picture_socket(scene: bpy.types.Scene) -> bpy.types.NodeSocket:
 
 
 def compositor_of(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
-    """A scene's compositing nodes, None where it has none."""
+    """Returns a scene's compositing nodes, None where it has none."""
     if bpy.app.version < (5, 0):
         return scene.node_tree
     return scene.compositing_node_group
 
 
 def remove_scene(scene: bpy.types.Scene) -> None:
-    """Removes a scene and, since Blender 5.0 where it is a datablock of its own, its compositor."""
+    """Removes a scene and its compositor, which is a datablock of its own since Blender 5.0."""
     tree = getattr(scene, "compositing_node_group", None)
     bpy.data.scenes.remove(scene)
     if tree is not None:

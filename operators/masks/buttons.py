@@ -1,17 +1,12 @@
 """The buttons of the list of regions."""
 
 import bpy
-from bpy.props import (
-    EnumProperty,
-)
+from bpy.props import EnumProperty
 
 from ..session.slots import EditsLists
 from .properties import active_region
 
-_DIRECTIONS = (
-    ("up", "Up", "To the front"),
-    ("down", "Down", "To the back"),
-)
+_DIRECTIONS = (("up", "Up", "To the front"), ("down", "Down", "To the back"))
 
 
 class DIFFBMP_OT_add_region(EditsLists):
@@ -52,21 +47,21 @@ class DIFFBMP_OT_remove_region(EditsLists):
 class DIFFBMP_OT_move_region(EditsLists):
     bl_idname = "diffbmp.move_region"
     bl_label = "Move Region"
-    bl_description = "Move the chosen region in the list, whose first lies in front of the others"
+    bl_description = "Move the chosen region in the list, in which the first one is in front"
     bl_options = {"UNDO"}
 
-    direction: EnumProperty(items=_DIRECTIONS, default="up", name="Direction", description="Where to")
+    direction: EnumProperty(items=_DIRECTIONS, default="up", name="Direction", description="Choose where to move it")
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
         has_others = len(context.scene.diffbmp.regions.entries) > 1 and active_region(context.scene) is not None
-        return super().why_not(context) or ("" if has_others else "There are no two regions to put in order")
+        return super().why_not(context) or ("" if has_others else "There are no two regions to sort")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         regions = context.scene.diffbmp.regions
         place = regions.active + (-1 if self.direction == "up" else 1)
         if not 0 <= place < len(regions.entries):
-            self.report({"INFO"}, f"The region is the {'first' if place < 0 else 'last'} already")
+            self.report({"INFO"}, f"The region is already the {'first' if place < 0 else 'last'}")
             return {"CANCELLED"}
         regions.entries.move(regions.active, place)
         regions.active = place
@@ -74,9 +69,5 @@ class DIFFBMP_OT_move_region(EditsLists):
 
 
 register, unregister = bpy.utils.register_classes_factory(
-    (
-        DIFFBMP_OT_add_region,
-        DIFFBMP_OT_remove_region,
-        DIFFBMP_OT_move_region,
-    )
+    (DIFFBMP_OT_add_region, DIFFBMP_OT_remove_region, DIFFBMP_OT_move_region)
 )

@@ -1,4 +1,4 @@
-"""The canvas's mask and its regions, as Scene.diffbmp.regions, the buttons of their list, and their way to the job."""
+"""Writes the canvas's mask and its regions for the job."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import bpy
 
 from ...backend.job import UserError
 from ..blender.folders import file_name
-from ..blender.images import ByteArray, write_grey
+from ..blender.images import ByteArray, write_gray
 from ..target.movie import Footage
 from .moving import needs_pictures, write_moving_mask
 from .still import source_pixels
@@ -26,11 +26,10 @@ class RegionMask:
 def region_steps(
     scene: bpy.types.Scene, folder: Path, width: int, height: int, target: ByteArray | Footage
 ) -> Generator[str, None, tuple[str, list[RegionMask]]]:
-    """Writes, a step each, the masks of the canvas and of the used regions as grey PNGs into the job's folder.
+    """Writes the masks of the canvas and of the used regions as gray PNGs into the job's folder, in steps.
 
-    width, height: of the canvas, px. target: [h, w, 4], for its alpha, or one that moves: then masks may be folders of
-    pictures, or movies. Returns the file of the canvas's mask ("" = the whole canvas) and the regions, the front one
-    first.
+    width, height: of the canvas, px. target: [h, w, 4], for its alpha, or a moving one: then masks may be folders of
+    pictures, or movies. Returns the file of the canvas's mask ("" = the whole canvas) and the regions, front first.
 
     Raises UserError, which names the region and what is missing, and OSError where the folder cannot be written to.
     """
@@ -39,7 +38,9 @@ def region_steps(
         try:
             if isinstance(target, Footage):
                 return write_moving_mask(source, scene, folder, name, (width, height), target)
-            return _write_mask(folder, name, source_pixels(source, scene, width, height, target))
+            (folder / "masks").mkdir(exist_ok=True)
+            write_gray(folder / "masks" / f"{name}.png", source_pixels(source, scene, width, height, target))
+            return f"masks/{name}.png"
         except UserError as error:
             raise UserError(f"{what}: {error.message[:1].lower()}{error.message[1:]}") from error
 
@@ -60,9 +61,3 @@ def need_pictures(scene: bpy.types.Scene) -> bool:
     regions = scene.diffbmp.regions
     areas = (region.area for region in regions.entries if region.use)
     return any(needs_pictures(source) for source in (regions.overall, *areas))
-
-
-def _write_mask(folder: Path, name: str, grey: ByteArray) -> str:
-    (folder / "masks").mkdir(exist_ok=True)
-    write_grey(folder / "masks" / f"{name}.png", grey)
-    return f"masks/{name}.png"

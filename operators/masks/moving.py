@@ -1,4 +1,4 @@
-"""Masks of a moving target: a picture for each of its frames, or one where nothing of it changes."""
+"""Writes masks of a moving target: a picture for each of its frames, or one where nothing changes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 
 from ...backend.job import UserError
 from ..blender.frames import shown_frame_kept
-from ..blender.images import write_grey
+from ..blender.images import write_gray
 from ..session.screen import counted
 from ..target.movie import Footage, Pictures, fill_gaps, frame_name, image_frames
 from ..target.properties import MOVING
-from .still import NOTHING_INSIDE, channel_of, inverted, shown_pixels
+from .still import NOTHING_INSIDE, channel_of, inverted, source_pixels
 
 _NO_PICTURE = np.zeros((1, 1, 4), np.uint8)
 
@@ -29,17 +29,17 @@ def write_moving_mask(
     canvas: tuple[int, int],
     target: Footage,
 ) -> str:
-    """Makes what a DIFFBMP_PG_mask_source stands for a mask of the job in `folder`, and returns its path as Job.mask.
+    """Writes the mask of a DIFFBMP_PG_mask_source into the folder of a job, and returns its path for Job.mask.
 
-    canvas: width and height, px. Raises UserError that names what is missing or cannot be used, and where nothing is
-    inside in any frame, and OSError where the folder cannot be written to.
+    canvas: width and height, px. Raises UserError that names what is missing or unusable, or where no frame has
+    anything inside, and OSError where the folder cannot be written to.
     """
     pictures = _of_scene(source, scene, canvas, target)
     if source.source in ("image", "alpha") and source.image is not None and source.image.source in MOVING:
         frames = image_frames(source.image)
-        as_it_is = source.source == "image" and not source.invert and target.offset == 0
+        unchanged = source.source == "image" and not source.invert and target.offset == 0
         # Of a sequence, the first picture alone would be a mask that does not move.
-        if as_it_is and frames.fps and frames.by_path:
+        if unchanged and frames.fps and frames.by_path:
             return str(frames.path)
         channel: Literal["brightness", "alpha"] = "alpha" if source.source == "alpha" else "brightness"
         read = frames.read([number + target.offset for number in target.moments], target.clip.fps)
@@ -49,38 +49,38 @@ def write_moving_mask(
 
 
 def needs_pictures(source: bpy.types.PropertyGroup) -> bool:
-    """Whether a DIFFBMP_PG_mask_source stands for the alpha of the target."""
+    """Whether a DIFFBMP_PG_mask_source is the alpha of the target."""
     return source.source == "alpha" and source.image is None
 
 
 def _of_scene(
     source: bpy.types.PropertyGroup, scene: bpy.types.Scene, canvas: tuple[int, int], target: Footage
 ) -> Pictures:
-    """What the source is in each frame of the scene, which shows its own frame again at the end."""
-    window = bpy.context.scene  # whose frame is that of silhouettes
+    """Yields the mask in each frame of the scene, which returns to its own frame at the end."""
+    window = bpy.context.scene  # silhouettes show its frame
     with shown_frame_kept(scene), shown_frame_kept(window):
         for number, moment in target.moments.items():
             for stepped in {scene, window}:
                 if stepped.frame_current != moment or stepped.frame_subframe:
                     stepped.frame_set(moment)
             rgba = target.pixels(number) if needs_pictures(source) else _NO_PICTURE
-            yield shown_pixels(source, scene, *canvas, rgba)
+            yield source_pixels(source, scene, *canvas, rgba, may_be_empty=True)
 
 
 def _written(pictures: Pictures, target: Footage, folder: Path, name: str) -> str:
     frames = folder / "masks" / name
     first, moves, inside = np.empty(0, np.uint8), False, False
     with closing(pictures), closing(counted(pictures, len(target.moments))) as shown:
-        for number, grey in zip(target.moments, shown, strict=True):
-            first = first if first.size else grey
-            moves = moves or not np.array_equal(first, grey)
-            inside = inside or bool(grey.any())
-            write_grey(frames / frame_name(number), grey)
+        for number, gray in zip(target.moments, shown, strict=True):
+            first = first if first.size else gray
+            moves = moves or not np.array_equal(first, gray)
+            inside = inside or bool(gray.any())
+            write_gray(frames / frame_name(number), gray)
     if not inside:
         raise UserError(NOTHING_INSIDE)
     if moves:
         fill_gaps(frames)
         return f"masks/{name}"
     shutil.rmtree(frames)
-    write_grey(folder / "masks" / f"{name}.png", first)
+    write_gray(folder / "masks" / f"{name}.png", first)
     return f"masks/{name}.png"

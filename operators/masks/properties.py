@@ -1,14 +1,7 @@
-"""The mask of the canvas and its regions, as Scene.diffbmp.regions."""
+"""Settings of the canvas's mask and regions, as Scene.diffbmp.regions."""
 
 import bpy
-from bpy.props import (
-    BoolProperty,
-    CollectionProperty,
-    EnumProperty,
-    IntProperty,
-    PointerProperty,
-    StringProperty,
-)
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ..settings.fields import with_settings
 from ..settings.limits import DIFFBMP_PG_limits
@@ -45,27 +38,27 @@ def _is_camera(source: bpy.types.PropertyGroup, item: bpy.types.Object) -> bool:
 
 
 class DIFFBMP_PG_mask_source(bpy.types.PropertyGroup):
-    source: EnumProperty(items=_SOURCES, default="none", name="Mask", description="Choose what says what is inside")
+    source: EnumProperty(items=_SOURCES, default="none", name="Mask", description="Choose what defines the inside")
     image: PointerProperty(
         type=bpy.types.Image,
         name="Image",
-        description="Choose the picture that says what is inside. It is stretched to the canvas",
+        description="Choose the picture that defines the inside. It is stretched to the canvas",
     )
     mask: PointerProperty(
         type=bpy.types.Mask,
         name="Mask",
-        description="Choose the mask that says what is inside. Its coordinates span the canvas's longer side",
+        description="Choose the mask that defines the inside. Its coordinates span the canvas's longer side",
     )
     object: PointerProperty(
         type=bpy.types.Object,
         name="Object",
-        description="Choose an object: what lies behind its silhouette is inside",
+        description="Choose an object whose silhouette is the inside",
         poll=_has_shape,
     )
     collection: PointerProperty(
         type=bpy.types.Collection,
         name="Collection",
-        description="Choose a collection: what lies behind its objects' silhouette is inside",
+        description="Choose a collection whose silhouette is the inside",
     )
     camera: PointerProperty(
         type=bpy.types.Object,
@@ -103,15 +96,11 @@ class DIFFBMP_PG_regions(bpy.types.PropertyGroup):
 
 
 def active_region(scene: bpy.types.Scene) -> bpy.types.PropertyGroup | None:
-    """The region whose settings are shown, None if there is none."""
+    """Returns the region whose settings are shown, None if there is none."""
     regions = scene.diffbmp.regions
     return regions.entries[regions.active] if regions.active < len(regions.entries) else None
 
 
 register, unregister = bpy.utils.register_classes_factory(
-    (
-        DIFFBMP_PG_mask_source,
-        DIFFBMP_PG_region,
-        DIFFBMP_PG_regions,
-    )
+    (DIFFBMP_PG_mask_source, DIFFBMP_PG_region, DIFFBMP_PG_regions)
 )

@@ -1,4 +1,4 @@
-"""Animate: a layout becomes a clip by the backend's command line, as a growth or as a transition to another layout."""
+"""Animate: makes a clip of a layout, through the backend's command line."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ...backend.job import UserError
 from ..blender.folders import new_job_folder
 from ..install.environment import backend_call
 from ..process.single_run import SingleRun
-from ..result.build import NO_LAYOUT
+from ..result.build import NO_LAYOUT, layout_folder
 from ..session.notice import NOTICE
 from ..session.reports import Reports
 from ..session.slots import Slot
@@ -18,45 +18,51 @@ from ..session.watching import Watching
 _KINDS = (
     ("growth", "Growth", "The picture appears stamp by stamp"),
     ("transition", "Transition", "The stamps move from this picture to another"),
-    ("recording", "Recording", "How the fit found the picture: set Record, in the panel Advanced, before Optimize"),
+    ("recording", "Recording", "How the fit found the picture: set Record in the Advanced panel before Optimize"),
 )
 _EASINGS = (
-    ("linear", "Linear", "At the same speed all the time"),
+    ("linear", "Linear", "At constant speed"),
     ("smooth", "Smooth", "Gently at both ends"),
     ("in", "Ease In", "Slow at first"),
     ("out", "Ease Out", "Slow at the end"),
     ("in-out", "Ease In and Out", "Slow at both ends, fast in between"),
     ("back", "Back", "A little too far, and back"),
     ("elastic", "Elastic", "Like a spring"),
-    ("bounce", "Bounce", "Like a ball that falls"),
+    ("bounce", "Bounce", "Like a falling ball"),
 )
 _NO_OTHER = "Choose the folder of the layout that the stamps move to"
 
 _ORDERS = (
-    ("back", "From the Back", "The stamps behind appear first, as one paints"),
-    ("random", "Random", "In no order"),
+    ("back", "From the Back", "The stamps behind appear first, as in painting"),
+    ("random", "Random", "In random order"),
     ("left", "From the Left", "From left to right"),
     ("center", "From the Center", "From the middle outward"),
 )
 
 
 class DIFFBMP_PG_animate(bpy.types.PropertyGroup):
-    kind: EnumProperty(items=_KINDS, default="growth", name="Animation", description="How the result begins to move")
+    kind: EnumProperty(items=_KINDS, default="growth", name="Animation", description="Choose how the picture moves")
     other: StringProperty(
-        name="To", description="Folder of the layout that the stamps move to: of the same size", subtype="DIR_PATH"
+        name="To", description="Choose the folder of a layout of the same size to move to", subtype="DIR_PATH"
     )
-    frames: IntProperty(name="Frames", description="Length of the motion", default=48, min=2, max=100_000, soft_max=500)
+    frames: IntProperty(
+        name="Frames", description="Set the length of the motion", default=48, min=2, max=100_000, soft_max=500
+    )
     hold: IntProperty(
         name="Hold",
-        description="Frames for which each picture stands still",
+        description="Set for how many frames each picture stands still",
         default=12,
         min=0,
         max=100_000,
         soft_max=250,
     )
-    easing: EnumProperty(items=_EASINGS, default="smooth", name="Easing", description="How the motion begins and ends")
-    order: EnumProperty(items=_ORDERS, default="back", name="Order", description="Which stamps appear first")
-    source: StringProperty(name="Still Layout", description="What the latest animation was made of", subtype="DIR_PATH")
+    easing: EnumProperty(
+        items=_EASINGS, default="smooth", name="Easing", description="Choose how the motion begins and ends"
+    )
+    order: EnumProperty(items=_ORDERS, default="back", name="Order", description="Choose which stamps appear first")
+    source: StringProperty(
+        name="Still Layout", description="Folder of the layout behind the latest animation", subtype="DIR_PATH"
+    )
     made: StringProperty(name="Latest Animation", description="Folder of its layout", subtype="DIR_PATH")
 
 
@@ -74,38 +80,29 @@ class Making(SingleRun):
 
 
 def animate_arguments(scene: bpy.types.Scene, out: Path) -> list[str]:
-    """What the backend is told, to make of the scene's layout the animation that is asked for, in the folder `out`.
+    """Returns the backend's arguments for a scene's animation in the folder `out`.
 
     Raises UserError where a layout is missing.
     """
     settings = scene.diffbmp.animate
-    layouts = [_layout(_still(scene), NO_LAYOUT)]
+    layouts = [layout_folder(_still(scene))]
     if settings.kind == "transition":
-        layouts.append(_layout(settings.other, _NO_OTHER))
+        layouts.append(layout_folder(settings.other, _NO_OTHER))
     more = ["--order", settings.order] if settings.kind == "growth" else ["--hold", str(settings.hold)]
     numbers = ["--frames", str(settings.frames), "--easing", settings.easing, *more]
     return ["animate", settings.kind, *map(str, layouts), "--out", str(out), *numbers]
 
 
 def _still(scene: bpy.types.Scene) -> str:
-    """The scene's layout; where that is the latest animation itself, what it was made of."""
+    """Returns the scene's layout, or what it was made of where that is the latest animation."""
     chosen, settings = scene.diffbmp.build.layout, scene.diffbmp.animate
     return settings.source if chosen and chosen == settings.made else chosen
-
-
-def _layout(path: str, missing: str) -> Path:
-    if not path:
-        raise UserError(missing)
-    folder = Path(bpy.path.abspath(path)).absolute()
-    if not (folder / "layout.json").is_file():
-        raise UserError(f"{folder} holds no layout: choose another folder")
-    return folder
 
 
 class DIFFBMP_OT_animate(Watching, Reports):
     bl_idname = "diffbmp.animate"
     bl_label = "Animate"
-    bl_description = "Make an animation of the layout, which Build then builds. The layout itself stays as it is"
+    bl_description = "Make an animation of the layout, for Build. The layout itself stays unchanged"
     bl_options = {"UNDO"}
 
     slot = Slot()
@@ -114,7 +111,7 @@ class DIFFBMP_OT_animate(Watching, Reports):
     def why_not(cls, context: bpy.types.Context) -> str:
         settings = context.scene.diffbmp
         if cls.slot.task:
-            return "An animation is being made already"
+            return "An animation is already being made"
         if not settings.build.layout:
             return NO_LAYOUT
         if settings.animate.kind == "transition" and not settings.animate.other:
@@ -132,16 +129,15 @@ class DIFFBMP_OT_animate(Watching, Reports):
         return self.watch(context, making)
 
     def finish(self, task: Making) -> set[str]:
-        scene = self.slot.owner
-        try:
-            task.check()
-        except UserError as error:
-            return self.fail(error)
-        if scene:
+        return self.run(lambda: self._take(task))
+
+    def _take(self, task: Making) -> str:
+        task.check()
+        if scene := self.slot.owner:
             settings = scene.diffbmp.animate
             settings.source, settings.made = _still(scene), str(task.out)
             scene.diffbmp.build.layout = settings.made
-        return self.succeed("The animation is ready: build it")
+        return "The animation is ready: build it"
 
 
 register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_PG_animate, DIFFBMP_OT_animate))

@@ -1,4 +1,4 @@
-"""Export: what a scene shows as layered files, pictures and movies of other programs, written by the backend."""
+"""Export: writes layered files, pictures and movies for other programs, through the backend."""
 
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from ..blender.images import reader_of, write_png
 from ..install.environment import backend_call, why_no_backend
 from ..process.export_run import ExportRun
 from ..process.warm_worker import WARM
-from ..result.build import NO_LAYOUT
+from ..result.build import NO_LAYOUT, layout_folder
 from ..result.readback import kept_of_clip, read_scene
 from ..result.rebuild import is_result, stamps_of
 from ..scene.storage import stored_layout
@@ -30,32 +30,24 @@ from .export_options import ExportOptions
 
 
 def shown_layout(scene: bpy.types.Scene) -> Layout:
-    """What a scene that was built shows, as read_scene and, of what moves, kept_of_clip give it."""
+    """Reads what a built scene shows, with read_scene or, for a clip, with kept_of_clip."""
     stored = stored_layout(scene)
     if stored is not None and len(stored.frames) > 1:
         return kept_of_clip(scene, stored)
     return read_scene(scene).layout
 
 
-def chosen_layout(scene: bpy.types.Scene) -> Path:
-    """The folder of the layout that a scene would build. Raises UserError where it is not there."""
-    folder = Path(bpy.path.abspath(scene.diffbmp.build.layout)).absolute()
-    if not (folder / "layout.json").is_file():
-        raise UserError(f"{folder} holds no layout: optimize again, or choose another folder")
-    return folder
-
-
 def export_steps(scene: bpy.types.Scene, folder: Path, settings: ExportSettings) -> Generator[str, None, list[str]]:
-    """Writes a job that exports what the scene shows, or would build, in steps: each says what comes next.
+    """Writes a job that exports what the scene shows, or would build, in steps that each say what comes next.
 
-    Raises UserError as shown_layout and chosen_layout do.
+    Raises UserError as shown_layout and layout_folder do.
     """
     yield "Reading the scene"
     try:
-        layout_folder = folder / "layout" if is_result(scene) else chosen_layout(scene)
+        layout = folder / "layout" if is_result(scene) else layout_folder(scene.diffbmp.build.layout)
         if is_result(scene):
-            yield from _write_shown(scene, layout_folder)
-        ExportJob(str(layout_folder), settings, folder.name).save(folder)
+            yield from _write_shown(scene, layout)
+        ExportJob(str(layout), settings, folder.name).save(folder)
     except OSError as error:
         raise cannot_write(folder, error) from error
     return []
@@ -63,7 +55,7 @@ def export_steps(scene: bpy.types.Scene, folder: Path, settings: ExportSettings)
 
 def _write_shown(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, None]:
     layout = shown_layout(scene)
-    # At once, so that nothing of Blender's is held when an undo makes it anew.
+    # All at once, as an undo would invalidate the images.
     readers = [reader_of(image) for image in stamps_of(scene)]
     specs = []
     (folder / "templates").mkdir(parents=True)
@@ -78,9 +70,9 @@ def _write_shown(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, N
 
 
 def why_not_export(scene: bpy.types.Scene) -> str:
-    """Why what the scene shows cannot be exported now, "" if it can."""
+    """Says why a scene cannot be exported now, "" if it can."""
     if EXPORT.task is not None:
-        return "An export is running already"
+        return "An export is already running"
     if not is_result(scene) and not scene.diffbmp.build.layout:
         return NO_LAYOUT
     return why_no_backend()
@@ -99,9 +91,9 @@ class _Export(ExportOptions, Watching, ExportHelper, Reports):
 
     slot = EXPORT
     shown: tuple[str, ...] = ()
-    """Those of the options that the format uses."""
+    """Names of the options that the format uses."""
     endings: tuple[str, ...] = ("",)
-    """The first one is added where a name has none of them."""
+    """File endings; the first one is added to names with none of them."""
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -148,7 +140,7 @@ class _Export(ExportOptions, Watching, ExportHelper, Reports):
     def dropped(self, task: ExportRun) -> None:
         task.stop()
         task.close()
-        NOTICE.tell("The export was ended with its window: nothing was written")
+        NOTICE.tell("The export ended with its window: nothing was written")
 
     def finish(self, task: ExportRun) -> set[str]:
         task.close()
@@ -158,20 +150,19 @@ class _Export(ExportOptions, Watching, ExportHelper, Reports):
         for remark in task.remarks:
             self.report({"WARNING"}, remark)
         message = task.message or "; ".join([f"Exported {task.written}", *task.remarks])
-        NOTICE.tell(message)
-        self.report({"INFO"}, message)
-        return {"FINISHED"} if task.state == "done" else {"CANCELLED"}
+        finished = self.succeed(message)
+        return finished if task.state == "done" else {"CANCELLED"}
 
 
 def _exported(scene: bpy.types.Scene) -> Layout:
-    """The layout that is exported, as it was built or found. Raises UserError as chosen_layout does."""
-    return stored_layout(scene) or Layout.load(chosen_layout(scene))
+    """Returns the layout to export, as it was built or found. Raises UserError as layout_folder does."""
+    return stored_layout(scene) or Layout.load(layout_folder(scene.diffbmp.build.layout))
 
 
 class DIFFBMP_OT_export_psd(_Export):
     bl_idname = "diffbmp.export_psd"
     bl_label = "Export PSD"
-    bl_description = "A Photoshop file with a layer for each stamp, in groups: .psd, or .psb for more than 2 GB"
+    bl_description = "Write a Photoshop file with a layer per stamp, in groups: .psd, or .psb for more than 2 GB"
 
     endings = (".psd", ".psb")
     shown = (*_LAYERS, "overlay", *_CLIP)
@@ -180,7 +171,7 @@ class DIFFBMP_OT_export_psd(_Export):
 class DIFFBMP_OT_export_ora(_Export):
     bl_idname = "diffbmp.export_ora"
     bl_label = "Export OpenRaster"
-    bl_description = "A file for Krita, GIMP and MyPaint with a layer for each stamp, in groups"
+    bl_description = "Write a file for Krita, GIMP and MyPaint with a layer per stamp, in groups"
 
     endings = (".ora",)
     shown = (*_LAYERS, *_CLIP)
@@ -189,9 +180,7 @@ class DIFFBMP_OT_export_ora(_Export):
 class DIFFBMP_OT_export_layers(_Export):
     bl_idname = "diffbmp.export_layers"
     bl_label = "Export Layers and JSON"
-    bl_description = (
-        "A folder with a PNG for each stamp, and a JSON file that says where they lie: for scripts of other programs"
-    )
+    bl_description = "Write a folder with a PNG per stamp and a JSON file with their places, for scripts"
 
     endings = ("",)
     shown = (*_LAYERS, *_CLIP)
@@ -200,7 +189,7 @@ class DIFFBMP_OT_export_layers(_Export):
 class DIFFBMP_OT_export_png(_Export):
     bl_idname = "diffbmp.export_png"
     bl_label = "Export PNG"
-    bl_description = "A picture of any size up to 16,384 px, rendered anew from the stamps"
+    bl_description = "Write a picture of any size up to 16,384 px, rendered from the stamps themselves"
 
     endings = (".png",)
     shown = ("scale", "bits", "transparent", "supersample", "resolution", *_CLIP)
@@ -209,7 +198,7 @@ class DIFFBMP_OT_export_png(_Export):
 class DIFFBMP_OT_export_svg(_Export):
     bl_idname = "diffbmp.export_svg"
     bl_label = "Export SVG"
-    bl_description = "A vector file that places the stamps, which stay bitmaps"
+    bl_description = "Write a vector file that places the stamps, which stay bitmaps"
 
     endings = (".svg",)
     shown = ("scale", "grouping", "background", "transparent", *_CLIP)
@@ -218,7 +207,7 @@ class DIFFBMP_OT_export_svg(_Export):
 class DIFFBMP_OT_export_movie(_Export):
     bl_idname = "diffbmp.export_movie"
     bl_label = "Export Movie"
-    bl_description = "The frames of a layout that moves as .mp4, .gif or .webp"
+    bl_description = "Write the frames of a moving layout as .mp4, .gif or .webp"
 
     endings = (".mp4", ".gif", ".webp")
     shown = ("scale", "transparent", "supersample", "fps", "loops", "quality", *_RANGE)
@@ -227,7 +216,7 @@ class DIFFBMP_OT_export_movie(_Export):
 class DIFFBMP_OT_export_json(_Export):
     bl_idname = "diffbmp.export_json"
     bl_label = "Export JSON"
-    bl_description = "The layout's numbers, with all frames, for scripts of any language"
+    bl_description = "Write the layout's numbers, with all frames, for scripts of any language"
 
     endings = (".json",)
     shown = _RANGE
@@ -247,7 +236,7 @@ EXPORTS = (
 class DIFFBMP_OT_cancel_export(Reports):
     bl_idname = "diffbmp.cancel_export"
     bl_label = "Cancel"
-    bl_description = "End the export now; nothing of it stays"
+    bl_description = "Cancel the export and remove what it has written"
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -262,7 +251,7 @@ class DIFFBMP_OT_cancel_export(Reports):
 
 class DIFFBMP_MT_export(bpy.types.Menu):
     bl_label = "DiffBMP"
-    bl_description = "What this scene shows of DiffBMP's, for other programs"
+    bl_description = "Export this scene's result for other programs"
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.operator_context = "INVOKE_DEFAULT"

@@ -1,4 +1,4 @@
-"""What an export can be told, as properties of its operators."""
+"""Settings of an export, as properties of its operators."""
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
@@ -11,29 +11,25 @@ _TRANSPARENT = (
     ("yes", "Transparent", "Leave the background out"),
     ("no", "Opaque", "Show the background"),
 )
-
-
 _TRANSPARENCY = {"canvas": None, "yes": True, "no": False}
 
 
 @with_settings("export")
 class ExportOptions:
-    """Properties of operators, of which each draws those that its format uses."""
+    """Properties of the export operators; each draws those that its format uses."""
 
     scale: FloatProperty(
         name="Scale",
-        description="Scale the picture, in sizes of the canvas: the stamps are rendered anew, as sharp as they are",
+        description="Scale the picture relative to the canvas; stamps are rendered at full sharpness",
         default=1.0,
         min=0.01,
         max=64.0,
         soft_max=8.0,
     )
     transparent: EnumProperty(
-        items=_TRANSPARENT, default="canvas", name="Background", description="Choose whether the background is seen"
+        items=_TRANSPARENT, default="canvas", name="Background", description="Choose whether the background is visible"
     )
-    use_range: BoolProperty(
-        name="Frame Range", description="Export only some of the frames of a layout that moves", default=False
-    )
+    use_range: BoolProperty(name="Frame Range", description="Export only some frames of a moving layout", default=False)
     first_frame: IntProperty(
         name="First Frame", description="Begin the range here, by the number in the scene", default=1, soft_min=0
     )
@@ -42,7 +38,7 @@ class ExportOptions:
     )
 
     def settings(self, layout: Layout) -> ExportSettings:
-        """As the backend takes them, for a layout. Raises UserError for a picture that is too large."""
+        """Returns the backend's settings for a layout. Raises UserError for a picture that is too large."""
         longer = max(layout.width, layout.height)
         if round(longer * self.scale) > MAX_WIDTH:
             raise UserError(
@@ -56,7 +52,7 @@ class ExportOptions:
         return ExportSettings(**{**values_of(self, ExportSettings, "export"), **own})
 
     def draw_options(self, layout: bpy.types.UILayout, names: tuple[str, ...]) -> None:
-        """Draws these, and greys out those that others leave without effect."""
+        """Draws these options, and grays out those that have no effect now."""
         layout.use_property_split = True
         layout.use_property_decorate = False
         chosen = values_of(self, ExportSettings, "export")

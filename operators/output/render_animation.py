@@ -19,16 +19,16 @@ from ..session.watching import Watching
 
 _KINDS = (
     ("MP4", "MP4", "H.264 in high quality: plays everywhere. The width and the height must be even"),
-    ("LOSSLESS", "Lossless", "FFV1 in a Matroska file: every pixel as it was rendered, with transparency"),
+    ("LOSSLESS", "Lossless", "FFV1 in a Matroska file: every pixel exactly as rendered, with transparency"),
     ("PRORES", "ProRes 4444", "For editing programs, with transparency. The width and the height must be even"),
-    ("PNG", "PNG Pictures", "A folder with a picture for each frame, with transparency"),
+    ("PNG", "PNG Pictures", "A folder with a picture per frame, with transparency"),
 )
 _MOVIES = {
     "MP4": (".mp4", "MPEG4", "H264"),
     "LOSSLESS": (".mkv", "MKV", "FFV1"),
     "PRORES": (".mov", "QUICKTIME", "PRORES"),
 }
-"""File name's end, container and codec."""
+"""File ending, container and codec."""
 
 _NEED_EVEN = ("MP4", "PRORES")
 _OPAQUE = ("MP4",)
@@ -38,10 +38,10 @@ _CODING = ("format", "codec", "constant_rate_factor", "ffmpeg_preset", "ffmpeg_p
 
 
 class DIFFBMP_PG_output(bpy.types.PropertyGroup):
-    kind: EnumProperty(items=_KINDS, default="MP4", name="Format", description="What the animation is rendered to")
+    kind: EnumProperty(items=_KINDS, default="MP4", name="Format", description="Choose the format of the animation")
     path: StringProperty(
         name="Output",
-        description="The movie's file, or the pictures' folder; a folder gets a movie that is named as its scene",
+        description="Choose the movie's file, or the pictures' folder; in a folder a movie is named after its scene",
         subtype="FILE_PATH",
         default="//render/",
     )
@@ -50,11 +50,11 @@ class DIFFBMP_PG_output(bpy.types.PropertyGroup):
 def render_animation(scene: bpy.types.Scene, path: str, kind: str, keep: bool = False) -> Path:
     """Renders a scene's frames, from its first to its last, and returns the movie's file or the pictures' folder.
 
-    path: as Blender writes it, "//" = the folder of the .blend. The end of a movie's name is added where it is missing,
-    and pictures are numbered as 0001.png in a folder. kind: "MP4", "LOSSLESS", "PRORES" or "PNG". keep: the scene keeps
-    the output settings; else it has its own again. What is there is overwritten if the scene's settings say so.
+    path: "//" = the folder of the .blend. A missing ending is added to a movie's name; pictures are numbered as
+    0001.png in a folder. kind: "MP4", "LOSSLESS", "PRORES" or "PNG". keep: keeps the output settings instead of
+    restoring the scene's own. Older files are overwritten if the scene's settings say so.
 
-    Raises UserError where the format cannot hold such a picture, the place cannot be written to, or no frames come.
+    Raises UserError where the format cannot hold the picture, the place cannot be written to, or no frames appear.
     """
     with ExitStack() as stack:
         if not keep:
@@ -70,9 +70,9 @@ def render_animation(scene: bpy.types.Scene, path: str, kind: str, keep: bool = 
 
 
 def set_output(scene: bpy.types.Scene, path: str, kind: str) -> Path:
-    """Has the scene's next animation be rendered as render_animation says; returns the file or folder.
+    """Sets the output of the scene's next animation as render_animation does; returns the file or folder.
 
-    Raises UserError as that does.
+    Raises UserError as render_animation does.
     """
     _check_picture(scene, kind)
     written = output_path(scene, path, kind)
@@ -96,7 +96,7 @@ def set_output(scene: bpy.types.Scene, path: str, kind: str) -> Path:
 
 
 def output_path(scene: bpy.types.Scene, path: str, kind: str) -> Path:
-    """The movie's file or the pictures' folder that a path stands for.
+    """Returns the movie's file or the pictures' folder for a path.
 
     Raises UserError where it is relative to a .blend that was never saved.
     """
@@ -111,19 +111,17 @@ def output_path(scene: bpy.types.Scene, path: str, kind: str) -> Path:
     suffix = _MOVIES[kind][0]
     if in_folder:
         return place / f"{file_name(scene.name)}{suffix}"
-    # Blender writes it in small letters.
+    # Blender writes endings in lower case.
     return place.with_suffix(suffix) if place.suffix.lower() == suffix else place.with_name(place.name + suffix)
 
 
 def check_output(scene: bpy.types.Scene, written: Path, before: tuple[int, int] | None) -> None:
-    """Raises UserError unless an animation was rendered. before: of the movie of earlier, None = there was none."""
+    """Raises UserError unless an animation was rendered. before: state of an earlier movie, None = there was none."""
     if written.is_dir():
         frames = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
         missing = [frame for frame in frames if not (written / f"{frame:04d}.png").is_file()]
         if missing:
-            raise UserError(
-                f"{written} has no picture of frame {missing[0]}: see that there is space, and render again"
-            )
+            raise UserError(f"{written} has no picture of frame {missing[0]}: free some space, and render again")
     elif _state(written) in (None, before):
         raise UserError(f"{written} was not written: see that there is space and permission, and render again")
 
@@ -138,7 +136,7 @@ def output_kept(scene: bpy.types.Scene) -> Iterator[None]:
             yield
         finally:
             for name, value in before.items():
-                if value:  # a new scene has some that were never chosen, and nothing that could be set again
+                if value:  # in a new scene some have no value yet, and cannot be set to none
                     setattr(coding, name, value)
 
 
@@ -165,7 +163,7 @@ def _check_picture(scene: bpy.types.Scene, kind: str) -> None:
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is written; None where there is none."""
+    """Returns what changes when a file is written; None where there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -174,7 +172,7 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 
 class Rendering:
-    """An animation that Blender renders in its own time. Raises UserError as set_output does."""
+    """An animation that Blender renders in the background. Raises UserError as set_output does."""
 
     def __init__(self, scene: bpy.types.Scene, path: str, kind: str) -> None:
         self.scene = scene
@@ -201,7 +199,7 @@ class Rendering:
         return False
 
     def stop(self) -> None:
-        """Gives the scene its own settings again."""
+        """Restores the scene's own settings."""
         if self._cancel in bpy.app.handlers.render_cancel:
             bpy.app.handlers.render_cancel.remove(self._cancel)
         with suppress(ReferenceError):  # the scene was removed meanwhile
@@ -218,11 +216,11 @@ class DIFFBMP_OT_render_animation(Watching, Reports):
 
     slot = Slot()
 
-    scene: StringProperty(name="Scene", description="The scene to render; empty = this one", options={"SKIP_SAVE"})
+    scene: StringProperty(name="Scene", description="Name the scene to render; empty = this one", options={"SKIP_SAVE"})
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
-        return "Blender is rendering already" if bpy.app.is_job_running("RENDER") else ""
+        return "Blender is already rendering" if bpy.app.is_job_running("RENDER") else ""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if bpy.app.background:
@@ -245,7 +243,7 @@ class DIFFBMP_OT_render_animation(Watching, Reports):
     def finish(self, task: Rendering) -> set[str]:
         task.stop()
         if task.cancelled:
-            return self.fail(UserError(f"The rendering was cancelled: {task.written} is not whole"))
+            return self.fail(UserError(f"The rendering was canceled: {task.written} is incomplete"))
         try:
             check_output(task.scene, task.written, task.before)
         except ReferenceError:

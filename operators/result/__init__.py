@@ -1,1 +1,1 @@
-"""From a scene back to a layout, and what is done with a built scene."""
+"""From a scene back to a layout, and operators on built scenes."""

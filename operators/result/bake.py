@@ -1,4 +1,4 @@
-"""Bake to Mesh: all planes of a result as one mesh, tint and opacity as an attribute, for what takes no objects."""
+"""Bake to Mesh: joins all planes of a result to one mesh, with tint and opacity as an attribute."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .readback import read_scene
 from .rebuild import ResultOperator, meshes_of
 
 TINT = "tint"
-"""Attribute of the mesh: tint and opacity. Cycles does not find one of the name that objects' own color has."""
+"""Attribute of the mesh: tint and opacity. Cycles finds none with the name of the objects' own property."""
 
 CORNERS = 4
-"""Of a plane."""
+"""Corners of a plane."""
 
 
 def bake(scene: bpy.types.Scene) -> bpy.types.Scene:
-    """A new scene that shows what a scene that was built shows, as one mesh. Raises UserError as read_layout does.
+    """Makes a scene that shows a built scene's picture as one mesh. Raises UserError as read_scene does.
 
     The mesh has a face for each plane, the last one first, with its stamp's UV, a material for each level, and the
-    attribute TINT with tint and opacity, in the numbers that are composited.
+    attribute TINT with tint and opacity, in the values that are composited.
     """
     reading, meshes, spread = read_scene(scene), meshes_of(scene), float(scene.get(SPREAD, 0.0))
     layout, own = reading.layout, reading.own_meshes
@@ -47,7 +47,7 @@ def _joined(
     spread: float,
     name: str,
 ) -> bpy.types.Mesh:
-    """The planes' corners and faces as one mesh."""
+    """Makes one mesh of the planes' corners and faces."""
     count, kind = layout.count, kind[::-1]
     corners = np.empty((len(parts), CORNERS, 3), np.float32)
     uvs = np.empty((len(parts), CORNERS, 2), np.float32)
@@ -79,7 +79,7 @@ def _joined(
 
 
 def _of_geometry(material: bpy.types.Material) -> bpy.types.Material:
-    """A material whose tint and opacity are those of the mesh, and not of the object."""
+    """Copies a material, to take tint and opacity from the mesh and not from the object."""
     copied = material.copy()
     for node in copied.node_tree.nodes:
         if node.type == "ATTRIBUTE":
@@ -90,7 +90,7 @@ def _of_geometry(material: bpy.types.Material) -> bpy.types.Material:
 class DIFFBMP_OT_bake(ResultOperator):
     bl_idname = "diffbmp.bake"
     bl_label = "Bake to Mesh"
-    bl_description = "Make one mesh of all planes, in a scene of its own, for other programs and for game engines"
+    bl_description = "Join all planes to one mesh, in a scene of its own, for other programs and game engines"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run(lambda: f"Baked to the scene {bake(context.scene).name}")

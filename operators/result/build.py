@@ -1,4 +1,4 @@
-"""The buttons that show a layout, and that go from scene to scene."""
+"""Operators that build a layout and show scenes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ from ..session.reports import Reports
 from ..target.properties import target_name
 
 NO_LAYOUT = "There is no layout yet: optimize first, or choose a layout's folder"
+
+
+def layout_folder(path: str, missing: str = NO_LAYOUT) -> Path:
+    """Returns the absolute folder of a layout. Raises UserError for an empty path or where there is no layout."""
+    if not path:
+        raise UserError(missing)
+    folder = Path(bpy.path.abspath(path)).absolute()
+    if not (folder / "layout.json").is_file():
+        raise UserError(f"{folder} holds no layout: choose another folder")
+    return folder
 
 
 class DIFFBMP_OT_build(Reports):
@@ -44,7 +54,7 @@ class DIFFBMP_OT_build(Reports):
         scene = build_scene(folder, name, settings.build.samples, form_of(settings.build))
         settings.build.scene = scene
         scene[SOURCE] = context.scene.name
-        # Where it is rebuilt and gone on with.
+        # For Rebuild and Continue, which start from the new scene.
         for name in ("form", "tolerance", "spread", "samples"):
             setattr(scene.diffbmp.build, name, getattr(settings.build, name))
         kind = "instances" if dense_object(scene) else "planes"
@@ -66,9 +76,4 @@ class DIFFBMP_OT_show_scene(Reports):
         return {"FINISHED"}
 
 
-register, unregister = bpy.utils.register_classes_factory(
-    (
-        DIFFBMP_OT_build,
-        DIFFBMP_OT_show_scene,
-    )
-)
+register, unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_build, DIFFBMP_OT_show_scene))

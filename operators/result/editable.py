@@ -1,4 +1,4 @@
-"""Make Planes Editable: stamps that are shown as instances become objects of their own, with F-curves."""
+"""Make Planes Editable: turns stamps from instances into objects, with F-curves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..session.reports import Reports
 def make_editable(
     scene: bpy.types.Scene, rows: Iterable[int] | None = None, tolerance: float = TOLERANCE
 ) -> list[bpy.types.Object]:
-    """Makes planes of primitives that a scene shows as instances, from its stored layout. They are no instances then.
+    """Turns primitives that a scene shows as instances into planes, from its stored layout.
 
     rows: the primitives' numbers from 0; None = all that are instances. tolerance: of the F-curves, see key_planes().
     Returns the planes. Raises UserError where the scene shows no instances, or none of these.
@@ -38,7 +38,7 @@ def make_editable(
     collection, meshes = shown.users_collection[0], stamp_meshes(shown)
     levels = levels_of(layout)
     if any(levels[row] not in meshes for row in chosen):
-        raise UserError(f"Some stamps of {shown.name} were taken away: undo that, or build the layout again")
+        raise UserError(f"Some stamps of {shown.name} were removed: undo that, or build the layout again")
     with wholly_or_not_at_all():
         spread = scene.get(SPREAD, 0.0)
         planes = build_planes(layout, meshes, collection, chosen, spread)
@@ -49,7 +49,7 @@ def make_editable(
 
 
 def numbers_in(text: str) -> NDArray[np.int64]:
-    """The numbers, less 1, in a text such as "1-20, 35". Raises UserError where it is of another form."""
+    """Returns the numbers, minus 1, in a text such as "1-20, 35". Raises UserError for any other text."""
     parts = []
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d{1,7})\s*(?:-\s*(\d{1,7})\s*)?", part)
@@ -63,16 +63,16 @@ def numbers_in(text: str) -> NDArray[np.int64]:
 class DIFFBMP_OT_make_editable(Reports):
     bl_idname = "diffbmp.make_editable"
     bl_label = "Make Planes Editable"
-    bl_description = "Make objects of stamps that are instances: those whose points are selected in Edit Mode, or any"
+    bl_description = "Turn stamps from instances into objects: those selected in Edit Mode, or any"
     bl_options = {"UNDO"}
 
     stamps: StringProperty(
         name="Stamps",
-        description="Numbers from 1, the first in front, such as 1-20, 35. Empty = all, or in Edit Mode those selected",
+        description="Choose stamps by numbers from 1, front first, such as 1-20, 35; empty = all, or those selected",
     )
     tolerance: FloatProperty(
         name="Key Tolerance",
-        description="How far off a stamp may be where keys are left out; 0 = keys in every frame",
+        description="Set how far off a stamp may be where keys are left out; 0 = keys in every frame",
         subtype="PIXEL",
         default=TOLERANCE,
         min=0.0,
@@ -86,7 +86,7 @@ class DIFFBMP_OT_make_editable(Reports):
             return "This scene shows no stamps as instances"
         if KEY not in context.scene:
             return "This scene has no layout: append the scene that was built, not its collection"
-        return "" if shown.data.vertices or shown.mode == "EDIT" else "All stamps are planes already"
+        return "" if shown.data.vertices or shown.mode == "EDIT" else "All stamps are already planes"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if context.mode == "EDIT_MESH":
@@ -95,7 +95,7 @@ class DIFFBMP_OT_make_editable(Reports):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         shown = dense_object(context.scene)
-        assert shown is not None  # says poll
+        assert shown is not None  # poll made sure
         editing = shown.mode == "EDIT"
         if editing:  # in which a mesh's points cannot be read
             bpy.ops.object.mode_set(mode="OBJECT")

@@ -1,4 +1,4 @@
-"""What was made for a scene that was built, and how it is taken away: that, and nothing of the artist's own."""
+"""Finds and removes what was made for a built scene, and nothing of the artist's own."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..scene.storage import MADE
 
 
 def planes_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """The planes of a scene that was built, duplicates included, wherever in the scene they lie."""
+    """Returns the planes of a built scene, with duplicates, in any of its collections."""
     meshes = {mesh for mesh in bpy.data.meshes if LEVEL in mesh}
     return [item for item in scene.collection.all_objects if item.data in meshes]
 
 
 def home_of(scene: bpy.types.Scene) -> tuple[bpy.types.Collection, str]:
-    """The collection in which the result's own lies, and that one's name."""
+    """Returns the parent of the result's own collection, and the name of that collection."""
     for parent in (scene.collection, *scene.collection.children_recursive):
         for child in parent.children:
             if MADE in child:
@@ -28,7 +28,7 @@ def home_of(scene: bpy.types.Scene) -> tuple[bpy.types.Collection, str]:
 
 
 def foreign_objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
-    """Objects that a scene shows and that were not made for it."""
+    """Yields objects that a scene shows but that were not made for it."""
     own = {*planes_of(scene), *dense_objects(scene)}
     return (item for item in scene.collection.all_objects if item not in own and MADE not in item)
 
@@ -36,8 +36,8 @@ def foreign_objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
 def take_out(scene: bpy.types.Scene, into: bpy.types.Collection) -> set[bpy.types.ID]:
     """Unlinks a result's planes, instances and collections, and returns them with all that they consist of.
 
-    What the artist has put between them comes into another collection. Collections that other scenes show, too, stay
-    as they are there.
+    Objects that the artist has put between them go to another collection. Collections that other scenes also show stay
+    unchanged.
     """
     own = {*planes_of(scene), *dense_objects(scene)}
     parts = {part for item in own for part in _parts_of(item)}
@@ -67,7 +67,7 @@ def _move(items: list[Any], into: bpy.types.CollectionObjects | bpy.types.Collec
 
 
 def stage_of(scene: bpy.types.Scene) -> set[bpy.types.ID]:
-    """The camera, the world and the compositor's nodes that were made for a scene."""
+    """Returns the camera, the world and the compositor's nodes that were made for a scene."""
     cameras = [item for item in scene.collection.all_objects if item.type == "CAMERA" and MADE in item]
     tree = getattr(scene, "compositing_node_group", None)
     found = {*cameras, *(item.data for item in cameras), *({scene.world} if scene.world else ())}
@@ -75,7 +75,7 @@ def stage_of(scene: bpy.types.Scene) -> set[bpy.types.ID]:
 
 
 def remove_unused(parts: Iterable[bpy.types.ID]) -> None:
-    """Removes objects that no scene shows, collections, and of the rest what nothing uses any more."""
+    """Removes collections, objects that no scene shows, and whatever of the rest is then unused."""
     parts = list(parts)
     shown = {item for scene in bpy.data.scenes for item in scene.collection.all_objects}
     objects = [item for item in parts if isinstance(item, bpy.types.Object) and item not in shown]
@@ -94,18 +94,18 @@ def remove_unused(parts: Iterable[bpy.types.ID]) -> None:
 
 
 def _read_by(tree: bpy.types.NodeTree) -> list[bpy.types.ID]:
-    """The cache and the stamps of instances: objects and a collection that no scene shows."""
+    """Returns the cache and the stamps of instances: objects and a collection that no scene shows."""
     values = [tree.nodes[name].inputs[socket].default_value for name, socket in SOURCES if name in tree.nodes]
     found = [value for value in values if value is not None]
     return found + [item for value in found if isinstance(value, bpy.types.Collection) for item in value.objects]
 
 
 SOURCES = (("Cache", "Object"), ("Stamps", "Collection"))
-"""Names of the nodes by which instances read datablocks, and of their sockets."""
+"""Nodes that refer to the datablocks of instances, and their sockets, by name."""
 
 
 def _parts_of(item: bpy.types.Object) -> Iterator[bpy.types.ID]:
-    """An object of the result, and what it consists of."""
+    """Yields an object of the result, and what it consists of."""
     yield item
     yield item.data
     if item.animation_data and item.animation_data.action:

@@ -1,4 +1,4 @@
-"""What can be done with a result in its own scene: built anew, locked, removed."""
+"""Rebuild, Lock and Remove: operators on a result in its own scene."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .readback import Reading, kept_of_clip, read_scene, usual_meshes
 
 
 def is_result(scene: bpy.types.Scene) -> bool:
-    """Whether it was built."""
+    """Whether a scene was built from a layout."""
     return KEY in scene
 
 
 def source_of(scene: bpy.types.Scene) -> bpy.types.Scene | None:
-    """The scene from whose settings this one was built."""
+    """Returns the scene from whose settings this one was built."""
     by_name = bpy.data.scenes.get(scene.get(SOURCE, ""))
     if by_name is not None and not is_result(by_name):
         return by_name
@@ -32,10 +32,10 @@ def source_of(scene: bpy.types.Scene) -> bpy.types.Scene | None:
 
 
 def rebuild(scene: bpy.types.Scene, form: Form) -> None:
-    """Builds a scene's layout anew, in another form; planes that were changed by hand keep that.
+    """Rebuilds a scene's layout in another form; planes keep changes made by hand.
 
-    Of a layout that moves, deletions and locks are kept, and its keys are made anew. Raises UserError, with the scene
-    as it was, as check_layout and read_scene do.
+    A moving layout keeps deletions and locks, but its keys are recreated. Raises UserError as check_layout and
+    read_scene do, and leaves the scene unchanged then.
     """
     stored = stored_layout(scene)
     if stored is None:
@@ -52,10 +52,10 @@ def show_layout(
     form: Form,
     own: Mapping[int, bpy.types.Mesh] | None = None,
 ) -> None:
-    """Has a scene that was built show another layout of the same canvas in place of its own. own: see build_planes.
+    """Replaces the layout of a built scene by another of the same canvas. own: see build_planes.
 
-    What the artist has put between the planes stays in the scene. Raises UserError, with the scene as it was, as
-    check_layout and build_layout do.
+    What the artist has put between the planes stays in the scene. Raises UserError as check_layout and build_layout do,
+    and leaves the scene unchanged then.
     """
     check_layout(layout, f"The layout of {scene.name}", form)
     (home, name), old_stamps = home_of(scene), stamps_of(scene)
@@ -70,9 +70,9 @@ def show_layout(
 
 
 def remove_result(scene: bpy.types.Scene) -> None:
-    """Removes a scene that was built with all that was made for it, and nothing else.
+    """Removes a built scene with all that was made for it, and nothing else.
 
-    Raises UserError for one that was not built, or that shows objects of the user's own.
+    Raises UserError for a scene that was not built, or that shows objects of the user's own.
     """
     if not is_result(scene):
         raise UserError(f"The scene {scene.name} was not built: nothing is removed")
@@ -86,7 +86,7 @@ def remove_result(scene: bpy.types.Scene) -> None:
 
 
 def dismantle(scene: bpy.types.Scene) -> None:
-    """Removes a scene, which is not the only one, with all that was made for it; objects of the user's own stay."""
+    """Removes a scene, if not the only one, with all that was made for it; objects of the user's own stay."""
     parts = stage_of(scene) | (set(stamps_of(scene)) if is_result(scene) else set())
     parts |= take_out(scene, scene.collection)
     bpy.data.scenes.remove(scene)
@@ -94,19 +94,19 @@ def dismantle(scene: bpy.types.Scene) -> None:
 
 
 def meshes_of(scene: bpy.types.Scene) -> dict[Level, bpy.types.Mesh]:
-    """The meshes of a scene's planes and instances, by level."""
+    """Returns the meshes of a scene's planes and instances, by level."""
     shown = dense_object(scene)
     return usual_meshes(planes_of(scene)) | ({} if shown is None else stamp_meshes(shown))
 
 
 def stamps_of(scene: bpy.types.Scene) -> list[bpy.types.Image]:
-    """The stamps of a scene that was built, as images."""
+    """Returns the stamps of a built scene, as images."""
     stamps = scene[KEY]["stamps"]
     return [stamps[str(index)] for index in range(len(stamps))]
 
 
 class ResultOperator(Reports):
-    """What operators of a scene that was built have in common."""
+    """Base of operators on a built scene."""
 
     bl_options = {"UNDO"}
 
@@ -115,16 +115,14 @@ class ResultOperator(Reports):
         if not is_result(context.scene):
             return "This scene was not built: show the result's"
         if is_busy(context.scene):
-            return "An optimization goes on from this scene: wait for its end, or cancel it"
+            return "An optimization continues from this scene: wait for its end, or cancel it"
         return ""
 
 
 class DIFFBMP_OT_rebuild(ResultOperator):
     bl_idname = "diffbmp.rebuild"
     bl_label = "Rebuild"
-    bl_description = (
-        "Build the layout anew with these settings. Planes that were changed by hand keep that; keys are made anew"
-    )
+    bl_description = "Rebuild the layout with these settings. Planes keep changes made by hand; keys are recreated"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run(lambda: self._rebuild(context.scene))
@@ -132,17 +130,17 @@ class DIFFBMP_OT_rebuild(ResultOperator):
     def _rebuild(self, scene: bpy.types.Scene) -> str:
         rebuild(scene, form_of(scene.diffbmp.build))
         scene.cycles.samples = scene.diffbmp.build.samples
-        return f"Built {len(scene[KEY]['template']):,} stamps anew"
+        return f"Rebuilt {len(scene[KEY]['template']):,} stamps"
 
 
 class DIFFBMP_OT_lock(ResultOperator):
     bl_idname = "diffbmp.lock"
     bl_label = "Lock"
-    bl_description = "Lock the selected planes: Continue leaves them exactly as they are"
+    bl_description = "Lock the selected planes: Continue does not change them"
 
     action: bpy.props.EnumProperty(
         items=(
-            ("LOCK", "Lock", "Continue leaves the selected planes as they are"),
+            ("LOCK", "Lock", "Continue does not change the selected planes"),
             ("UNLOCK", "Unlock", "Continue may change the selected planes again"),
             ("SELECT", "Select Locked", "Select all planes that are locked"),
         ),
@@ -158,7 +156,7 @@ class DIFFBMP_OT_lock(ResultOperator):
             return self.succeed(f"{sum(bool(plane.get(LOCKED, False)) for plane in planes):,} planes are locked")
         chosen = [plane for plane in planes if plane.select_get()]
         if not chosen:
-            return self.fail(UserError("No plane is selected: select those that are meant"))
+            return self.fail(UserError("No plane is selected: select some first"))
         for plane in chosen:
             if self.action == "LOCK":
                 plane[LOCKED] = True

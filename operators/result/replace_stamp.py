@@ -1,4 +1,4 @@
-"""Replace Stamp: another picture in place of one of a result's stamps, on all of its planes, without a new fit."""
+"""Replace Stamp: shows another picture on all planes of a stamp, without a new fit."""
 
 import math
 from dataclasses import replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...backend.job import LEVEL_PADDING, TemplateSpec, UserError
 from ..blender.images import ByteArray, read_image
-from ..scene.materials import new_packed
+from ..scene.materials import LEVEL_SPACES, new_packed
 from ..scene.planes import LEVEL, set_corners
 from ..scene.storage import SPREAD, store_layout, stored_layout
 from .ownership import planes_of, remove_unused
@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 
 def replace_stamp(scene: bpy.types.Scene, number: int, image: bpy.types.Image) -> None:
-    """Has a scene that was built show an image in place of its layout's stamp of this number, from 0.
+    """Shows an image instead of a stamp of a built scene. number: of the stamp in the layout, from 0.
 
     The planes keep their places and the sizes of their longer sides. Raises UserError where there is no such stamp, or
     the image cannot be read.
@@ -56,7 +56,7 @@ def replace_stamp(scene: bpy.types.Scene, number: int, image: bpy.types.Image) -
 def _show(
     mesh: bpy.types.Mesh, spec: TemplateSpec, rgba: ByteArray, level: tuple[int, int], space: str
 ) -> bpy.types.Image:
-    """Has a level's mesh show a level of another stamp. Returns the image that it has shown."""
+    """Shows a level of another stamp on a level's mesh. Returns the image that it showed before."""
     node = next(node for node in mesh.materials[0].node_tree.nodes if node.type == "TEX_IMAGE")
     width, height = (
         max(1, round(side * 2.0 ** (-step / 2.0))) for side, step in zip((spec.width, spec.height), level, strict=True)
@@ -66,13 +66,13 @@ def _show(
     bitmap[inner, inner] = resampled(rgba, width, height)
     name = f"{spec.name} {level[0]}x{level[1]}"
     before = node.image
-    node.image = new_packed(name, bitmap, "sRGB" if space == "linear" else "Non-Color")
+    node.image = new_packed(name, bitmap, LEVEL_SPACES[space])
     set_corners(mesh, node.image, spec)
     return before
 
 
 def resampled(rgba: ByteArray, width: int, height: int) -> ByteArray:
-    """A picture [h, w, 4], no larger than it is, each texel the mean of what it covers, colours weighed by alpha."""
+    """Scales a picture [h, w, 4] down: each texel is the mean of what it covers, with colors weighted by alpha."""
     straight = rgba.astype(np.float64) / 255.0
     premultiplied = np.concatenate([straight[..., :3] * straight[..., 3:], straight[..., 3:]], 2)
     small = _averaged(_averaged(premultiplied, height).swapaxes(0, 1), width).swapaxes(0, 1)
@@ -81,7 +81,7 @@ def resampled(rgba: ByteArray, width: int, height: int) -> ByteArray:
 
 
 def _averaged(pixels: FloatArray, size: int) -> FloatArray:
-    """Along the first axis: the means of `size` equal parts."""
+    """Returns the means of `size` equal parts along the first axis."""
     sums = np.concatenate([np.zeros_like(pixels[:1]), pixels.cumsum(0)])
     edges = np.linspace(0.0, len(pixels), size + 1)
     whole = np.minimum(edges.astype(int), len(pixels) - 1)
@@ -90,10 +90,10 @@ def _averaged(pixels: FloatArray, size: int) -> FloatArray:
 
 
 def _stamps(operator: bpy.types.Operator, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
-    """The stamps of the scene, to choose from."""
+    """Returns the stamps of the scene as items to choose from."""
     layout = stored_layout(context.scene) if context else None
     specs = layout.templates if layout else []
-    # Blender does not keep the texts: somebody must.
+    # Blender keeps no reference to the texts.
     _stamps.kept = [(str(number), spec.name, "") for number, spec in enumerate(specs)]  # type: ignore[attr-defined]
     return _stamps.kept  # type: ignore[attr-defined]
 
@@ -101,10 +101,10 @@ def _stamps(operator: bpy.types.Operator, context: bpy.types.Context | None) -> 
 class DIFFBMP_OT_replace_stamp(ResultOperator):
     bl_idname = "diffbmp.replace_stamp"
     bl_label = "Replace Stamp"
-    bl_description = "Show another image in place of one of the stamps, on all of its planes"
+    bl_description = "Show another image instead of one of the stamps, on all of its planes"
 
-    stamp: EnumProperty(items=_stamps, name="Stamp", description="The stamp that is replaced")
-    image: StringProperty(name="Image", description="Name of the image that takes its place")
+    stamp: EnumProperty(items=_stamps, name="Stamp", description="Choose the stamp to replace")
+    image: StringProperty(name="Image", description="Choose the image that takes its place")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_props_dialog(self)

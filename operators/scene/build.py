@@ -1,4 +1,4 @@
-"""Build: a layout folder becomes a scene of layered planes."""
+"""Builds a scene from a layout folder."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from .stage import make_scene
 from .storage import MADE, load_stamps, store_layout, wholly_or_not_at_all
 
 MAX_PLANES = 50_000
-"""Objects take 30 KB of memory and 0.1 ms each; Blender would stand still for minutes with a million."""
+"""Most planes of a layout. Each takes 30 KB of memory and 0.1 ms; a million would stop Blender for minutes."""
 
 MAX_SAMPLES = 50_000_000
-"""Instances take 100 bytes of memory for each primitive and frame."""
+"""Most primitives times frames. As instances each takes 100 bytes of memory per frame."""
 
 FORMS = ("AUTO", "PLANES", "DENSE")
 
 STILL_PLANES, CLIP_PLANES = 2000, 1500
-"""Up to how many primitives AUTO makes planes. In a clip each takes 20 us a frame: more would not play in real time."""
+"""Most primitives that AUTO builds as planes. In a clip each takes 20 us a frame: more would not play in real time."""
 
 FEW_SAMPLES = 300_000
-"""Primitives times frames, up to which AUTO makes planes: their keys take up to a kilobyte for each ten of it."""
+"""Most primitives times frames that AUTO builds as planes: ten of them take up to a kilobyte of keys."""
 
 MIN_SIDE = 4
-"""Blender's own limit of a render's resolution, px."""
+"""Blender's least resolution of a render, px."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a layout is built. form: PLANES = an object for each stamp, with F-curves where there are several frames;
-    DENSE = one object that shows all of them as instances; AUTO = planes where they are few enough. tolerance: of the
-    F-curves, px, see key_planes(). spread: of the layers, see transforms()."""
+    """How to build a layout.
+
+    form: PLANES = an object per stamp, with F-curves for several frames; DENSE = one object with all as instances;
+    AUTO = planes if they are few. tolerance: of the F-curves, px, see key_planes(). spread: see transforms().
+    """
 
     form: str = "AUTO"
     tolerance: float = TOLERANCE
@@ -47,7 +49,7 @@ class Form:
         check_choice("form", self.form, FORMS)
 
     def of(self, layout: Layout) -> str:
-        """PLANES or DENSE."""
+        """Returns PLANES or DENSE, whichever a layout gets."""
         if self.form != "AUTO":
             return self.form
         few = layout.count <= (STILL_PLANES if len(layout.frames) == 1 else CLIP_PLANES)
@@ -55,9 +57,9 @@ class Form:
 
 
 def build_scene(folder: Path, name: str, samples: int, form: Form | None = None) -> bpy.types.Scene:
-    """Builds the layout of a folder as a new scene. name: what the artist will call it.
+    """Builds the layout of a folder as a new scene. name: its name for the artist.
 
-    Raises UserError, with the file as it was, where the layout cannot be built or Cycles is disabled.
+    Raises UserError, with the file unchanged, where the layout cannot be built or Cycles is disabled.
     """
     layout, form = Layout.load(folder), form or Form()
     check_layout(layout, f"The layout of {folder}", form)
@@ -77,7 +79,7 @@ def build_layout(
     form: Form,
     own: Mapping[int, bpy.types.Mesh] | None = None,
 ) -> bpy.types.Collection:
-    """A new collection that shows a layout, whose levels are these meshes. own: see build_planes.
+    """Builds a layout in a new collection. meshes: of its levels. own: see build_planes.
 
     Raises UserError where instances would have to show meshes of their own.
     """
@@ -100,21 +102,21 @@ def build_layout(
 
 
 def check_layout(layout: Layout, what: str, form: Form) -> None:
-    """Raises UserError, which calls the layout `what`, where Blender cannot bear or show it."""
+    """Raises UserError where a layout is too large for Blender or cannot be shown. what: its name in the message."""
     if form.of(layout) == "PLANES" and layout.count > MAX_PLANES:
         raise UserError(
             f"{what} has {layout.count:,} stamps, more than the {MAX_PLANES:,} planes that Blender can "
-            "bear: build instances, or optimize fewer"
+            "hold: build instances, or optimize fewer"
         )
     if layout.opacity.size > MAX_SAMPLES:
         raise UserError(
             f"{what} has {layout.count:,} stamps in {len(layout.frames):,} frames, more than the "
-            f"{MAX_SAMPLES:,} in all that Blender can bear: optimize fewer, or a part of the frames"
+            f"{MAX_SAMPLES:,} in all that Blender can hold: optimize fewer, or a part of the frames"
         )
     if layout.frames[0] < 0 or layout.frames[-1] > MAX_FRAME:
         raise UserError(
-            f"{what} lies in the frames {layout.frames[0]:,} to {layout.frames[-1]:,}, but Blender's "
-            f"go from 0 to {MAX_FRAME:,}: fit it with another Place at Frame"
+            f"{what} has the frames {layout.frames[0]:,} to {layout.frames[-1]:,}, but Blender's go from 0 to "
+            f"{MAX_FRAME:,}: optimize with another Place at Frame"
         )
     if min(layout.width, layout.height) < MIN_SIDE:
         raise UserError(
@@ -126,5 +128,5 @@ def check_layout(layout: Layout, what: str, form: Form) -> None:
 
 
 def form_of(settings: bpy.types.PropertyGroup) -> Form:
-    """What a DIFFBMP_PG_build asks for."""
+    """Returns the form that a DIFFBMP_PG_build asks for."""
     return Form(settings.form, settings.tolerance, settings.spread)

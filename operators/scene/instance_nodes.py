@@ -1,4 +1,4 @@
-"""The Geometry Nodes that show a frame of a cache mesh, or what lies between two, as instances."""
+"""Geometry Nodes that show a frame of a cache mesh, or a blend of two, as instances."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ import bpy
 from .materials import COLOR
 
 PRIMITIVE = "primitive"
-"""Attribute of a point: the number, from 0, of the primitive that it shows."""
+"""Attribute of a point: the number of its primitive, from 0."""
 
 STAMP = "stamp"
-"""Attribute of a point: the number of the object that is shown, in the collection of stamps."""
+"""Attribute of a point: the number of its object in the collection of stamps."""
 
 SHAPE, TINT, OPACITY = "shape", "tint", "opacity"
-"""Attributes of the cache. shape: scale along u and v, and the angle. tint: the colour as composited."""
+"""Attributes of the cache. shape: scale along u and v, and the angle. tint: the color as composited."""
 
 TIME = "Frame"
-"""The node whose value is the number, from 0, of the layout's frame that is shown; between two it may be a fraction."""
+"""The node whose value is the number of the layout's frame, from 0, with a fraction between two frames."""
+
+Socket = bpy.types.NodeSocket
 
 _NEARLY = 1e-3
-"""Of a frame: between keys an F-curve only comes that near to a whole number, and must not show the frame before."""
+"""Tolerance in frames: an F-curve only nearly reaches whole numbers, but must not show the frame before."""
 
 
 def make_tree(
     name: str, cache: bpy.types.Object, stamps: bpy.types.Collection, frames: int, count: int
 ) -> bpy.types.NodeTree:
-    """Nodes that show `count` primitives. cache: an object with frames x count vertices, frame after frame."""
+    """Makes nodes that show `count` primitives. cache: an object with frames x count vertices, frame after frame."""
     return _Builder(bpy.data.node_groups.new(name, "GeometryNodeTree"), cache, frames, count).build(stamps)
 
 
@@ -40,7 +42,7 @@ class _Builder:
         self.cache.inputs["Object"].default_value = cache
 
     def build(self, stamps: bpy.types.Collection) -> bpy.types.NodeTree:
-        """Makes all of it."""
+        """Makes all nodes."""
         tree = self.tree
         tree.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
         tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
@@ -49,7 +51,7 @@ class _Builder:
         self.next()
         opacities = self.both(OPACITY, "FLOAT", first, second)
         opacity = self.mixed("FLOAT", share, *opacities)
-        # Into a frame in which it is not seen, a primitive fades where it is: there it may be elsewhere already.
+        # Toward a frame in which it is not seen, a primitive fades out in place: there it may be elsewhere already.
         seen = self.math("GREATER_THAN", opacities[1], 0.0)
         moves = self.math("MULTIPLY", share, seen)
         place, shape, tint = (
@@ -62,8 +64,8 @@ class _Builder:
         tree.links.new(self.instanced(points, shape, visible, stamps), output.inputs[0])
         return tree
 
-    def samples(self) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket, bpy.types.NodeSocket]:
-        """Where a point's samples of two frames stand in the cache, and the share of the second."""
+    def samples(self) -> tuple[Socket, Socket, Socket]:
+        """Returns the indices in the cache of a point's samples from two frames, and the share of the second."""
         time = self.add("ShaderNodeValue", label="Frame of the layout")
         time.name = TIME
         time.outputs[0].default_value = 0.0
@@ -84,10 +86,8 @@ class _Builder:
         )
         return start, end, share
 
-    def both(
-        self, name: str, kind: str, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket
-    ) -> list[bpy.types.NodeSocket]:
-        """An attribute of the cache, "" = the position, at two of its vertices."""
+    def both(self, name: str, kind: str, first: Socket, second: Socket) -> list[Socket]:
+        """Samples an attribute of the cache, "" = the position, at two of its vertices."""
         values = self.attribute(name, kind) if name else self.add("GeometryNodeInputPosition").outputs[0]
         found = []
         for index in (first, second):
@@ -99,18 +99,16 @@ class _Builder:
             found.append(sample.outputs[0])
         return found
 
-    def mixed(
-        self, kind: str, share: bpy.types.NodeSocket, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket
-    ) -> bpy.types.NodeSocket:
+    def mixed(self, kind: str, share: Socket, first: Socket, second: Socket) -> Socket:
         mix = self.add("ShaderNodeMix")
         mix.data_type = kind
-        # The node has sockets of one name for each type of data.
+        # Several sockets share each name, one per data type.
         at, out = (2, 0) if kind == "FLOAT" else (4, 1)
         for socket, target in zip((share, first, second), (0, at, at + 1), strict=True):
             self.link(socket, mix.inputs[target])
         return mix.outputs[out]
 
-    def colored(self, tint: bpy.types.NodeSocket, opacity: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+    def colored(self, tint: Socket, opacity: Socket) -> Socket:
         parts, color = self.add("ShaderNodeSeparateXYZ"), self.add("FunctionNodeCombineColor")
         self.link(tint, parts.inputs[0])
         for index in range(3):
@@ -118,14 +116,12 @@ class _Builder:
         self.link(opacity, color.inputs["Alpha"])
         return color.outputs[0]
 
-    def placed(
-        self, points: bpy.types.NodeSocket, place: bpy.types.NodeSocket, color: bpy.types.NodeSocket
-    ) -> bpy.types.NodeSocket:
-        """Points where the primitives are, with what the material asks for."""
+    def placed(self, points: Socket, place: Socket, color: Socket) -> Socket:
+        """Moves the points to their primitives, and gives them the attributes of the material."""
         move = self.add("GeometryNodeSetPosition")
         self.link(points, move.inputs["Geometry"])
         self.link(place, move.inputs["Position"])
-        # So that motion blur knows an instance again when others have come or gone.
+        # So that motion blur recognizes an instance when others come or go.
         known = self.add("GeometryNodeSetID")
         self.link(move.outputs[0], known.inputs["Geometry"])
         self.link(self.attribute(PRIMITIVE, "INT"), known.inputs["ID"])
@@ -136,13 +132,7 @@ class _Builder:
         self.link(color, store.inputs["Value"])
         return store.outputs[0]
 
-    def instanced(
-        self,
-        points: bpy.types.NodeSocket,
-        shape: bpy.types.NodeSocket,
-        visible: bpy.types.NodeSocket,
-        stamps: bpy.types.Collection,
-    ) -> bpy.types.NodeSocket:
+    def instanced(self, points: Socket, shape: Socket, visible: Socket, stamps: bpy.types.Collection) -> Socket:
         parts, angle, scale = (
             self.add(kind) for kind in ("ShaderNodeSeparateXYZ", "ShaderNodeCombineXYZ", "ShaderNodeCombineXYZ")
         )
@@ -171,39 +161,30 @@ class _Builder:
             self.link(socket, instance.inputs[name])
         return instance.outputs[0]
 
-    def attribute(self, name: str, kind: str) -> bpy.types.NodeSocket:
+    def attribute(self, name: str, kind: str) -> Socket:
         node = self.add("GeometryNodeInputNamedAttribute")
         node.data_type = kind
         node.inputs["Name"].default_value = name
         return node.outputs["Attribute"]
 
-    def math(
-        self, operation: str, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket | float
-    ) -> bpy.types.NodeSocket:
-        return self._operation("ShaderNodeMath", operation, first, second)
+    def integer(self, operation: str, first: Socket, second: Socket | int) -> Socket:
+        return self.math(operation, first, second, "FunctionNodeIntegerMath")
 
-    def integer(
-        self, operation: str, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket | int
-    ) -> bpy.types.NodeSocket:
-        return self._operation("FunctionNodeIntegerMath", operation, first, second)
-
-    def _operation(
-        self, kind: str, operation: str, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket | float
-    ) -> bpy.types.NodeSocket:
+    def math(self, operation: str, first: Socket, second: Socket | float, kind: str = "ShaderNodeMath") -> Socket:
         node = self.add(kind)
         node.operation = operation
         self.link(first, node.inputs[0])
-        if isinstance(second, bpy.types.NodeSocket):
+        if isinstance(second, Socket):
             self.link(second, node.inputs[1])
         else:
             node.inputs[1].default_value = second
         return node.outputs[0]
 
-    def link(self, source: bpy.types.NodeSocket, target: bpy.types.NodeSocket) -> None:
+    def link(self, source: Socket, target: Socket) -> None:
         self.tree.links.new(source, target)
 
     def next(self) -> None:
-        """Goes on in a new column."""
+        """Starts a new column."""
         self._column, self._row = self._column + 1, 0
 
     def add(self, kind: str, label: str = "") -> bpy.types.Node:

@@ -1,6 +1,6 @@
 """The dense form: all primitives as instances on the points of one object, with all frames in one cache mesh.
 
-It costs some milliseconds a frame and 48 bytes per primitive and frame, where planes cost 25 us and a kilobyte of keys.
+A frame takes some milliseconds, and 48 bytes per primitive, where each plane takes 25 us and a kilobyte of keys.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def build_instances(
 ) -> bpy.types.Object:
     """Makes one object in a collection that shows all primitives of a layout in all of its frames.
 
-    meshes: see planes.make_meshes(). spread: see planes.transforms(). The object has a point per primitive, which lies
-    where it is first seen.
+    meshes: see planes.make_meshes(). spread: see planes.transforms(). The object has a point per primitive, at the
+    place where it is first seen.
     """
     name = collection.name
     moves = transforms(layout, spread=spread)
@@ -45,19 +45,19 @@ def build_instances(
 
 
 def dense_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """The objects of a scene that show a layout as instances, wherever in the scene they lie."""
-    # Not by way of all objects, of which there may be very many, unless there are such meshes.
+    """Returns the objects of a scene that show a layout as instances, in any of its collections."""
+    # There may be very many objects: go through them only where there are such meshes.
     meshes = {mesh for mesh in bpy.data.meshes if PRIMITIVE in mesh.attributes}
     return [item for item in scene.collection.all_objects if item.data in meshes] if meshes else []
 
 
 def dense_object(scene: bpy.types.Scene) -> bpy.types.Object | None:
-    """The first of them, None where there is none."""
+    """Returns the first of a scene's dense objects, None where there is none."""
     return next(iter(dense_objects(scene)), None)
 
 
 def shown_by(item: bpy.types.Object) -> bpy.types.NodeTree | None:
-    """The nodes by which an object shows instances, None where it shows none."""
+    """Returns the nodes by which an object shows instances, None where it shows none."""
     if item.type != "MESH" or PRIMITIVE not in item.data.attributes:
         return None
     modifier = item.modifiers.get(MODIFIER)
@@ -65,10 +65,7 @@ def shown_by(item: bpy.types.Object) -> bpy.types.NodeTree | None:
 
 
 def primitives_of(shown: bpy.types.Object) -> NDArray[np.int32]:
-    """Numbers from 0 of the primitives that a dense object shows, a row per point.
-
-    Raises UserError where it is in Edit Mode.
-    """
+    """Returns the numbers of a dense object's primitives from 0, a row per point. Raises UserError in Edit Mode."""
     if shown.mode == "EDIT":
         raise UserError(f"{shown.name} is in Edit Mode: leave that first")
     numbers = np.empty(len(shown.data.vertices), np.int32)
@@ -77,7 +74,7 @@ def primitives_of(shown: bpy.types.Object) -> NDArray[np.int32]:
 
 
 def remove_points(shown: bpy.types.Object, gone: ArrayLike) -> None:
-    """Takes points away from a dense object, which must not be in Edit Mode. gone: bool, a row per point."""
+    """Removes points of a dense object, which must not be in Edit Mode. gone: bool, a row per point."""
     mesh = shown.data
     places = np.empty((len(mesh.vertices), 3), np.float32)
     mesh.vertices.foreach_get("co", places.ravel())
@@ -89,9 +86,9 @@ def remove_points(shown: bpy.types.Object, gone: ArrayLike) -> None:
 
 
 def stamp_meshes(shown: bpy.types.Object) -> dict[Level, bpy.types.Mesh]:
-    """The meshes that a dense object shows, by level: those of planes, too.
+    """Returns the meshes that a dense object shows, by level; planes show the same.
 
-    Raises UserError where its nodes or its stamps are no longer those that were built.
+    Raises UserError where its nodes or its stamps were changed.
     """
     groups = (modifier.node_group for modifier in shown.modifiers if modifier.type == "NODES")
     nodes = (group.nodes.get("Stamps") for group in groups if group)
@@ -105,8 +102,7 @@ def stamp_meshes(shown: bpy.types.Object) -> dict[Level, bpy.types.Mesh]:
 def fill_points(mesh: bpy.types.Mesh, places: ArrayLike, primitives: ArrayLike, stamps: ArrayLike) -> None:
     """Gives an empty mesh the points of a dense object.
 
-    places: [N, 3] at first. primitives: their numbers from 0 [N]. stamps: which object of the collection each shows
-    [N].
+    places: [N, 3]. primitives: their numbers from 0, [N]. stamps: numbers of their objects in the collection, [N].
     """
     places = np.asarray(places, np.float32)
     mesh.vertices.add(len(places))
@@ -119,7 +115,7 @@ def fill_points(mesh: bpy.types.Mesh, places: ArrayLike, primitives: ArrayLike, 
 
 
 def _stamps(name: str, meshes: dict[Level, bpy.types.Mesh]) -> bpy.types.Collection:
-    """One object per level, in a collection that no scene shows. Instances are picked in the order of the names."""
+    """Makes a hidden collection of one object per level, named in order: instances pick them by name."""
     stamps = bpy.data.collections.new(f"{name} stamps")
     stamps[MADE] = True
     digits = len(str(len(meshes)))
@@ -129,7 +125,7 @@ def _stamps(name: str, meshes: dict[Level, bpy.types.Mesh]) -> bpy.types.Collect
 
 
 def make_cache(name: str, moves: Transforms) -> bpy.types.Object:
-    """An object that no scene shows, with a vertex per frame and primitive, frame after frame."""
+    """Makes a hidden object with a vertex per frame and primitive, frame after frame."""
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(moves.rotation.size)
     for attribute, kind in ((SHAPE, "FLOAT_VECTOR"), (TINT, "FLOAT_VECTOR"), (OPACITY, "FLOAT")):
@@ -139,7 +135,7 @@ def make_cache(name: str, moves: Transforms) -> bpy.types.Object:
 
 
 def set_cache(mesh: bpy.types.Mesh, moves: Transforms) -> None:
-    """Has the mesh of a cache hold these transforms, of as many frames and primitives as it has."""
+    """Stores transforms in the mesh of a cache, which has as many frames and primitives."""
     mesh.vertices.foreach_set("co", moves.location.astype(np.float32).ravel())
     shape = np.concatenate([moves.scale, moves.rotation[..., None]], 2)
     for attribute, key, values in (
@@ -152,15 +148,15 @@ def set_cache(mesh: bpy.types.Mesh, moves: Transforms) -> None:
 
 
 def _key_time(tree: bpy.types.NodeTree, layout: Layout) -> None:
-    """Which of the layout's frames is shown when, as an F-curve, by which an artist can change the speed.
+    """Keys which of the layout's frames is shown when, as an F-curve, so that an artist can change the speed.
 
-    It steps at cuts, so that two shots are never mixed, and runs straight between them.
+    The curve steps at cuts, so that two shots are never mixed, and is linear between them.
     """
     times, cut = np.array(layout.frames, np.float64), cuts(layout)
     if len(times) == 1:
         return
     keys = np.ones(len(times), np.bool_)
-    # Where it runs on at the same speed there need be no key.
+    # Where the speed stays the same no key is needed.
     keys[1:-1] = np.diff(times, 2) != 0
     keys |= cut
     keys[:-1] |= cut[1:]

@@ -1,4 +1,4 @@
-"""Clips to F-curves: the planes of a layout with several frames move, turn, grow and fade."""
+"""Keys the planes of a layout with several frames: they move, turn, grow and fade."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 TOLERANCE = 0.25
-"""By how much what keys leave out may be off unless it is said, px."""
+"""Default error that leaving out keys may cause, px."""
 
 LEVELS_PER_PIXEL = 16.0
-"""By how many 8-bit levels a colour or an opacity may be off for each pixel that a place may: 4 at 0.25 px."""
+"""Error of colors and opacities in 8-bit levels that is as tolerable as a pixel of position: 4 at 0.25 px."""
 
 
 def key_planes(
@@ -33,14 +33,14 @@ def key_planes(
     tolerance: float,
     spread: float = 0.0,
 ) -> int:
-    """Animates the planes of some primitives as the layout's frames say. Returns the number of keys.
+    """Animates the planes of some primitives over the layout's frames. Returns the number of keys.
 
-    rows: whose planes they are: the primitives' numbers from 0. name: of the action. spread: see transforms().
-    tolerance: how far a key may be left out, px: a place, an edge by its scale, a corner by its rotation may be so much
-    off where there is none, and colours and opacities LEVELS_PER_PIXEL levels for each; 0 = keys in every frame.
+    rows: the primitives' numbers from 0. name: of the action. spread: see transforms(). tolerance: the error that
+    leaving out keys may cause, px, in positions, in edges by the scale and in corners by the rotation; in colors and
+    opacities LEVELS_PER_PIXEL levels for each pixel. 0 = keys in every frame.
 
-    All planes share one action, in which each has a slot of its own: the action editor shows what is selected, and the
-    file is not filled with thousands of actions.
+    All planes share one action, with a slot each: the action editor shows the selected ones, and the file is not filled
+    with thousands of actions.
     """
     cut, seen = cuts(layout), layout.opacity[:, rows] > 0
     channels = _channels(transforms(layout, spread=spread).of(rows), seen, cut, tolerance)
@@ -72,8 +72,8 @@ class _Channel:
     path: str
     index: int
     values: FloatArray  # [N, F]
-    tolerance: FloatArray  # [N, F] infinite where it does not matter
-    steps: BoolArray  # [N, F] jumps between the frame before and this one
+    tolerance: FloatArray  # [N, F] infinite where the value does not matter
+    steps: BoolArray  # [N, F] the value jumps between the frame before and this one
 
     def write(
         self,
@@ -84,7 +84,7 @@ class _Channel:
         """Makes the F-curves of the planes whose value changes. Returns the number of keys."""
         keys, slopes = thinned(times, self.values, self.tolerance, self.steps)
         number = keys.sum(1)
-        # What is seen but once need not be in the first frame what it is then.
+        # A single key need not be in the first frame: the property has its value in all of them.
         for row in (number == 1).nonzero()[0].tolist():
             getattr(planes[row], self.path)[self.index] = self.values[row, keys[row].argmax()]
         keys[number < 2] = False
@@ -96,8 +96,10 @@ class _Channel:
         return end
 
     def _points(self, times: FloatArray, keys: BoolArray, slopes: FloatArray) -> dict[str, NDArray[Any]]:
-        """All keys of all curves, with the handles of the cubics between them: a third of the way to the next one, so
-        that time runs evenly along them. By Blender's names of their properties, a row per key."""
+        """Returns all keys of all curves by Blender's names of their properties, a row per key.
+
+        Handles reach a third of the way to the next key, so that time runs evenly along the cubics.
+        """
         rows, at = keys.nonzero()
         time, value, slope = times[at], self.values[rows, at], slopes[rows, at]
         third = np.diff(time, append=0.0) / 3.0
@@ -105,7 +107,7 @@ class _Channel:
         first = np.roll(last, 1)
         left = np.where(first, third, np.roll(third, 1))
         right = np.where(last, left, third)
-        # Held after a key where a run ends before the next one.
+        # The value is held after a key whose run ends before the next key.
         runs = (self.steps | ~np.isfinite(self.tolerance)).cumsum(1)[rows, at]
         held = last | (np.diff(runs, append=0) != 0)
         return {
@@ -121,14 +123,14 @@ class _Channel:
 def _channels(moves: Transforms, seen: BoolArray, cut: BoolArray, tolerance: float) -> list[_Channel]:
     hidden = _hidden(seen, cut)
     jumps = np.zeros_like(seen)
-    # Where a primitive has gone elsewhere: it is unseen there already, and held where it was until then.
+    # A primitive that has moved elsewhere is unseen there already, and stays where it was until then.
     jumps[1:] = seen[:-1] & ~seen[1:]
     jumps |= cut[:, None]
     pixels = np.where(hidden, np.inf, tolerance if tolerance > 0 else 0.0)
     levels = np.where(hidden, np.inf, tolerance * LEVELS_PER_PIXEL / 255.0)
     reach = np.linalg.norm(moves.scale, axis=2) / UNIT  # [F, N] px
     fades = np.broadcast_to(cut[:, None], seen.shape)
-    # The end of a fade counts, though nothing is seen from there on.
+    # The end of a fade matters, though nothing is seen from there on.
     ends = np.zeros_like(seen)
     ends[1:] = seen[:-1] & ~seen[1:] & ~cut[1:, None]
     opacities = np.where(ends, tolerance * LEVELS_PER_PIXEL / 255.0, levels)
@@ -143,7 +145,7 @@ def _channels(moves: Transforms, seen: BoolArray, cut: BoolArray, tolerance: flo
 
 
 def cuts(layout: Layout) -> BoolArray:
-    """Before which frames there is a cut: no primitive is seen on both sides. [F]"""
+    """Returns before which frames there is a cut, where no primitive is seen on both sides: [F] bool."""
     seen = layout.opacity > 0
     cut = np.zeros(len(seen), np.bool_)
     cut[1:] = ~(seen[1:] & seen[:-1]).any(1)
@@ -151,7 +153,7 @@ def cuts(layout: Layout) -> BoolArray:
 
 
 def _hidden(seen: BoolArray, cut: BoolArray) -> BoolArray:
-    """From which frames to the next a primitive is not seen at all: [F, N]."""
+    """Returns from which frames to the next each primitive is unseen all the time: [F, N] bool."""
     fades_in = np.zeros_like(seen)
     fades_in[:-1] = seen[1:] & ~cut[1:, None]
     # A single unseen frame is the end of one fade and the beginning of another.
@@ -165,7 +167,7 @@ def _write(points: bpy.types.FCurveKeyframePoints, values: dict[str, NDArray[Any
 
 
 def write_steps(curve: bpy.types.FCurve, times: FloatArray, values: FloatArray, held: BoolArray | None = None) -> None:
-    """Keys [K] of a curve that stays as it is until the next, or runs straight to it. held: which do; None = all."""
+    """Adds keys [K] that hold their value or lead straight to the next. held: which hold; None = all."""
     points = curve.keyframe_points
     points.add(len(times))
     points.foreach_set("co", np.stack([times, values], 1).ravel())

@@ -1,6 +1,6 @@
 """One material per stamp and mip level: emission, seen through the stamp's alpha.
 
-Colour and opacity come from each object's or instance's own colour, so that all planes of a stamp share the material.
+Color and opacity come from the color of each object or instance, so that all planes of a level share a material.
 """
 
 from __future__ import annotations
@@ -12,22 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...backend.job import TemplateSpec, UserError
+from ..blender.studio import show_color
 from ..blender.versions import empty_node_tree
 
 COLOR = "color"
-"""Name of the attribute of instances in which their colour and opacity stand: as that of the property of objects."""
+"""Name of the instances' attribute for color and opacity: the same as that of the objects' property."""
 
-
-def load_level(path: Path, name: str, space: str) -> bpy.types.Image:
-    """A stamp's level as a packed image whose texels reach the shader as the engine sees them.
-
-    Raises UserError where the file is missing or no picture.
-    """
-    return load_packed(path, name, "sRGB" if space == "linear" else "Non-Color")
+LEVEL_SPACES = {"linear": "sRGB", "display": "Non-Color"}
+"""Color space of the levels' images by the layout's space, so that shaders read texels as the engine does."""
 
 
 def load_packed(path: Path, name: str, color_space: str) -> bpy.types.Image:
-    """A picture of a layout as an image in the .blend, its alpha a channel like the others.
+    """Loads a picture of a layout as a packed image, with alpha as a channel like the others.
 
     Raises UserError where the file is missing or no picture.
     """
@@ -35,20 +31,20 @@ def load_packed(path: Path, name: str, color_space: str) -> bpy.types.Image:
         image = bpy.data.images.load(str(path))
     except RuntimeError as error:
         raise UserError(f"The layout's picture {path} is missing: optimize again") from error
-    # Set before the pixels are read: alpha must neither be multiplied in nor averaged with the colours.
+    # Set before the pixels are read: alpha must neither be multiplied in nor averaged with the colors.
     image.alpha_mode = "CHANNEL_PACKED"
     image.colorspace_settings.name = color_space
     if 0 in image.size:
         raise UserError(f"The layout's picture {path} cannot be read: optimize again")
     image.pack()
-    # A path of its own, which no other image has: where they are unpacked, none must overwrite another.
+    # A unique path: unpacked images must not overwrite one another.
     image.name = name
     image.filepath_raw = image.packed_files[0].filepath = f"//textures/{bpy.path.clean_name(image.name)}.png"
     return image
 
 
 def new_packed(name: str, rgba: NDArray[np.uint8], color_space: str) -> bpy.types.Image:
-    """A picture [h, w, 4] as an image in the .blend, as load_packed gives those of files."""
+    """Makes a packed image of a picture [h, w, 4], like those of load_packed."""
     height, width = rgba.shape[:2]
     image = bpy.data.images.new(name, width, height, alpha=True)
     image.alpha_mode = "CHANNEL_PACKED"
@@ -60,10 +56,10 @@ def new_packed(name: str, rgba: NDArray[np.uint8], color_space: str) -> bpy.type
 
 
 def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Material:
-    """A material that shows the image in the colour (see backend.job for the modes) and opacity of what has it."""
+    """Makes a material that shows the image in its object's color (see backend.job for the modes) and opacity."""
     material = bpy.data.materials.new(name)
     material.surface_render_method = "BLENDED"  # EEVEE: whole planes in order, without noise
-    material.cycles.emission_sampling = "NONE"  # the planes light nothing
+    material.cycles.emission_sampling = "NONE"  # the planes give no light
     tree = empty_node_tree(material)
     nodes, link = tree.nodes, tree.links.new
 
@@ -72,7 +68,7 @@ def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy
     texture.interpolation = "Linear"
     texture.extension = "EXTEND"
     info = _add(nodes, "ShaderNodeAttribute", -500, -250)
-    # Of an instance its own attribute, and of an object, which has none, its property of that name.
+    # An instance's attribute, or the property of that name of an object, which has no such attribute.
     info.attribute_type, info.attribute_name = "INSTANCER", COLOR
     alpha = _add(nodes, "ShaderNodeMath", -150, -200)
     alpha.operation = "MULTIPLY"
@@ -92,13 +88,9 @@ def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy
 
 
 def make_world(name: str, color: tuple[float, float, float]) -> bpy.types.World:
-    """A world of one colour, given in the numbers that are composited."""
+    """Makes a world of one color, in the values that are composited."""
     world = bpy.data.worlds.new(name)
-    tree = empty_node_tree(world)
-    background = _add(tree.nodes, "ShaderNodeBackground", 0, 0)
-    background.inputs["Color"].default_value = (*color, 1.0)
-    output = _add(tree.nodes, "ShaderNodeOutputWorld", 200, 0)
-    tree.links.new(background.outputs[0], output.inputs["Surface"])
+    show_color(world, color)
     world.color = color
     return world
 
@@ -106,7 +98,7 @@ def make_world(name: str, color: tuple[float, float, float]) -> bpy.types.World:
 def _color(
     tree: bpy.types.NodeTree, stamp: TemplateSpec, texture: bpy.types.Node, info: bpy.types.Node
 ) -> bpy.types.NodeSocket:
-    """p + q * texture, as Blender's Mix node says it: (1 - b) c + b texture, or (1 - b) c + b c texture."""
+    """Mixes the object's color c and the texture: (1 - b) c + b texture, or (1 - b) c + b c texture."""
     if stamp.mode == "tint" or stamp.blend == 0.0:
         return info.outputs["Color"]
     mix = _add(tree.nodes, "ShaderNodeMix", -150, 50)
@@ -114,7 +106,7 @@ def _color(
     mix.blend_type = "MULTIPLY" if stamp.mode == "multiply" else "MIX"
     mix.clamp_factor = True
     mix.clamp_result = False
-    # The node has sockets of one name for each type of data: these are the colour's.
+    # Several sockets share each name, one per data type: these are the color's.
     factor, first, second = mix.inputs[0], mix.inputs[6], mix.inputs[7]
     factor.default_value = stamp.blend
     tree.links.new(info.outputs["Color"], first)

@@ -1,4 +1,4 @@
-"""Layout to layered planes: one object per primitive, the first in front, grouped by stamp."""
+"""Builds a layout as layered planes: one object per primitive, the first in front, grouped by stamp."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from ...backend.job import LEVEL_PADDING, Layout, TemplateSpec, UserError, level_file
 from ..blender.colors import to_space
-from .materials import load_level, make_material
+from .materials import LEVEL_SPACES, load_packed, make_material
 from .storage import MADE
 
 UNIT = 0.01
 """Blender units per canvas pixel."""
 
 SPACING = 1e-3
-"""Distance from layer to layer: a ten-thousandth of it would still do for Cycles at this camera's distance."""
+"""Distance between layers: Cycles needs only a ten-thousandth of it at this camera's distance."""
 
 LEVEL = "diffbmp_level"
 """Custom property of the planes' meshes: a Level."""
@@ -28,7 +28,7 @@ ROW = "diffbmp_row"
 """Custom property of planes: the number of their primitive in the stored layout, from 0."""
 
 LOCKED = "diffbmp_locked"
-"""Custom property of planes that a continued fit leaves as they are."""
+"""Custom property of planes that a continued fit does not change."""
 
 _CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 
@@ -37,21 +37,21 @@ Level = tuple[int, int, int]  # template, level along u, level along v
 
 @dataclass
 class Transforms:
-    """What the objects get: in each frame, a row per primitive."""
+    """The objects' transforms and colors: in each frame, a row per primitive."""
 
     location: NDArray[np.float64]  # [F, N, 3]
     scale: NDArray[np.float64]  # [F, N, 2]
     rotation: NDArray[np.float64]  # [F, N] about z
-    color: NDArray[np.float64]  # [F, N, 4] with the opacity, in the numbers that are composited
+    color: NDArray[np.float64]  # [F, N, 4] with the opacity, in the values that are composited
 
     def of(self, rows: Sequence[int]) -> Transforms:
-        """Those of some primitives."""
+        """Returns the transforms of some primitives."""
         parts = (self.location, self.scale, self.rotation, self.color)
         return Transforms(*(part[:, rows] for part in parts))
 
 
 def levels_of(layout: Layout) -> list[Level]:
-    """Which level's picture each primitive shows, [N]."""
+    """Returns the level that each primitive shows, [N]."""
     numbers = layout.template.tolist()
     return [(t, u, v) for t, (u, v) in zip(numbers, layout.level.tolist(), strict=True)]
 
@@ -64,14 +64,15 @@ def build_planes(
     spread: float = 0.0,
     own: Mapping[int, bpy.types.Mesh] | None = None,
 ) -> list[bpy.types.Object]:
-    """Makes the planes of some primitives of a layout in a collection, as they are in its first frame.
+    """Makes planes of some primitives of a layout in a collection, as they are in its first frame.
 
-    meshes: see make_meshes(). rows: numbers of the primitives from 0, in which order the planes come back.
-    The canvas lies around the origin, its y pointing up; the last layer lies at z = 0. spread: see transforms(). own:
-    meshes of primitives, by number, that do not show the one of their level.
+    meshes: see make_meshes(). rows: numbers of the primitives from 0, in the order of the planes that are returned.
+    The canvas is centered on the origin, its y pointing up; the last layer is at z = 0. spread: see transforms(). own:
+    meshes that some primitives show instead of the one of their level, by number.
     """
     levels = levels_of(layout)
-    groups = {t: _group(f"{collection.name} {layout.templates[t].name}", collection) for t in _used(levels, rows)}
+    used = sorted({levels[index][0] for index in rows})
+    groups = {t: _group(f"{collection.name} {layout.templates[t].name}", collection) for t in used}
     digits = len(str(layout.count))
     first = transforms(layout, [0], spread)
     parts = (first.location, first.scale, first.rotation, first.color)
@@ -93,12 +94,8 @@ def build_planes(
     return planes
 
 
-def _used(levels: list[Level], rows: Sequence[int]) -> list[int]:
-    return sorted({levels[index][0] for index in rows})
-
-
 def _group(name: str, parent: bpy.types.Collection) -> bpy.types.Collection:
-    """The collection of this name in another; a new one where there is none."""
+    """Returns the child collection of this name, a new one where there is none."""
     group = parent.children.get(name)
     if group is None:
         group = bpy.data.collections.new(name)
@@ -108,10 +105,10 @@ def _group(name: str, parent: bpy.types.Collection) -> bpy.types.Collection:
 
 
 def transforms(layout: Layout, frames: Sequence[int] | None = None, spread: float = 0.0) -> Transforms:
-    """Of these frames of a layout, by their numbers from 0; of all by default.
+    """Returns the transforms in these frames of a layout, by their numbers from 0; in all by default.
 
     spread: distance from the last layer to the front one, in longer sides of the canvas. Above 0 the layers lie apart,
-    each as much smaller as it is nearer to the camera at `camera_height`, which sees them as if they lay flat.
+    the nearer the smaller, so that the camera at `camera_height` sees them as if they lay flat.
     """
     z = heights(layout)
     if spread > 0:
@@ -129,22 +126,22 @@ def transforms(layout: Layout, frames: Sequence[int] | None = None, spread: floa
         axes *= nearer[..., None]
     color = to_space(layout.color.astype(np.float64), layout.space)
     opacity = layout.opacity.astype(np.float64)[..., None]
-    # y points down on the canvas and up here, so that a turn changes its sign.
+    # y points down on the canvas and up here, so rotations change their sign.
     return Transforms(location, axes, -layout.rotation.astype(np.float64), np.concatenate([color, opacity], 2))
 
 
 def longer_side(layout: Layout) -> float:
-    """Of the canvas, in Blender units."""
+    """Returns the longer side of the canvas, in Blender units."""
     return max(layout.width, layout.height) * UNIT
 
 
 def camera_height(layout: Layout, spread: float) -> float:
-    """Of the camera of layers that lie apart, above the last one: in front of all of them."""
+    """Returns how far above the last layer the camera is where layers lie apart: in front of all of them."""
     return longer_side(layout) * (2.0 + spread)
 
 
 def heights(layout: Layout) -> NDArray[np.float64]:
-    """The z of each primitive in each frame: [F, N], from 0 for the last layer."""
+    """Returns the z of each primitive in each frame: [F, N], from 0 for the last layer."""
     if layout.depth is None:
         return np.broadcast_to(np.arange(layout.count)[::-1] * SPACING, layout.x.shape)
     layers, place = np.unique(layout.depth, return_inverse=True)
@@ -152,7 +149,7 @@ def heights(layout: Layout) -> NDArray[np.float64]:
 
 
 def make_meshes(layout: Layout, folder: Path) -> dict[Level, bpy.types.Mesh]:
-    """A rectangle with its material for each level that is used, in their order. folder: the layout's, with its levels.
+    """Makes a rectangle with its material for each used level, in their order. folder: the layout's.
 
     Raises UserError where a level's picture is missing or unreadable.
     """
@@ -160,10 +157,10 @@ def make_meshes(layout: Layout, folder: Path) -> dict[Level, bpy.types.Mesh]:
 
 
 def make_mesh(layout: Layout, key: Level, folder: Path) -> bpy.types.Mesh:
-    """A rectangle with its material for one of a layout's levels: see make_meshes."""
+    """Makes a rectangle with its material for one of a layout's levels: see make_meshes."""
     stamp = layout.templates[key[0]]
     name = f"{stamp.name} {key[1]}x{key[2]}"
-    image = load_level(folder / level_file(*key), name, layout.space)
+    image = load_packed(folder / level_file(*key), name, LEVEL_SPACES[layout.space])
     mesh = _make_mesh(image, stamp)
     mesh[LEVEL] = key
     mesh.materials.append(make_material(name, image, stamp))
@@ -171,9 +168,9 @@ def make_mesh(layout: Layout, key: Level, folder: Path) -> bpy.types.Mesh:
 
 
 def _make_mesh(image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Mesh:
-    """A rectangle that carries the padded image such that the stamp itself fills its part of the square [-1, 1]^2."""
+    """Makes a rectangle with the padded image, on which the stamp itself fills its part of the square [-1, 1]^2."""
     if min(image.size) <= 2 * LEVEL_PADDING:
-        raise UserError(f"The stamp's picture {image.name} is too small to be of this layout: optimize again")
+        raise UserError(f"The stamp's picture {image.name} is too small for this layout: optimize again")
     mesh = bpy.data.meshes.new(image.name)
     mesh.from_pydata([(u, v, 0.0) for u, v in _CORNERS], [], [(0, 1, 2, 3)])
     mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", [(c + 1) / 2 for corner in _CORNERS for c in corner])
@@ -182,7 +179,7 @@ def _make_mesh(image: bpy.types.Image, stamp: TemplateSpec) -> bpy.types.Mesh:
 
 
 def set_corners(mesh: bpy.types.Mesh, image: bpy.types.Image, stamp: TemplateSpec) -> None:
-    """Gives the mesh of a stamp's level the shape that its padded image asks for."""
+    """Fits the mesh of a stamp's level to its padded image."""
     longer = max(stamp.width, stamp.height)
     half_u, half_v = (
         size / (size - 2 * LEVEL_PADDING) * side / longer

@@ -1,13 +1,7 @@
-"""How a layout is shown in Blender, as Scene.diffbmp.build."""
+"""Settings for showing a layout in Blender, as Scene.diffbmp.build."""
 
 import bpy
-from bpy.props import (
-    EnumProperty,
-    FloatProperty,
-    IntProperty,
-    PointerProperty,
-    StringProperty,
-)
+from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..settings.fields import with_settings
 from .keyframes import TOLERANCE
@@ -22,9 +16,7 @@ _FORMS = (
 @with_settings("build")
 class DIFFBMP_PG_build(bpy.types.PropertyGroup):
     layout: StringProperty(
-        name="Layout",
-        description="Folder of the layout to build; Optimize fills it in",
-        subtype="DIR_PATH",
+        name="Layout", description="Choose the folder of the layout to build; Optimize fills it in", subtype="DIR_PATH"
     )
     samples: IntProperty(
         name="Samples",
@@ -36,7 +28,7 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
     form: EnumProperty(items=_FORMS, default="AUTO", name="Stamps As", description="Choose what the stamps become")
     tolerance: FloatProperty(
         name="Key Tolerance",
-        description="Set how far off a plane that moves may be where keys are left out; 0 = keys in every frame",
+        description="Set how far off a moving plane may be where keys are left out; 0 = keys in every frame",
         subtype="PIXEL",
         default=TOLERANCE,
         min=0.0,
@@ -44,8 +36,8 @@ class DIFFBMP_PG_build(bpy.types.PropertyGroup):
     )
     spread: FloatProperty(
         name="Depth",
-        description="Set the distance from the last layer to the front one, in longer sides of the canvas, for cameras "
-        "that move: the scene's own sees the same picture. 0 = all lie flat",
+        description="Set the distance from the last layer to the front one, in longer sides of the canvas, for moving "
+        "cameras: the scene's own sees the same picture. 0 = all lie flat",
         default=0.0,
         min=0.0,
         max=10.0,

@@ -1,4 +1,4 @@
-"""The scene in which a layout is shown: camera, world and the render settings that make Cycles equal the engine."""
+"""The scene that shows a layout: camera, world and the render settings that make Cycles equal the engine."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import bpy
 
 from ...backend.job import Layout
 from ..blender.colors import to_space
+from ..blender.frames import set_plain_render
 from ..blender.versions import disable_texture_cache, set_still_image
 from .materials import make_world
 from .planes import camera_height, heights, longer_side
 from .storage import MADE
 
 DISTANCE = 10.0
-"""From the front layer to the camera, about."""
+"""Distance from the front layer to the camera."""
 
 LAYERS = 1024
-"""Cycles' own limit of layers that a ray may pass."""
+"""Most layers that a ray may pass in Cycles."""
 
 
 def make_scene(layout: Layout, name: str, samples: int, spread: float = 0.0) -> bpy.types.Scene:
-    """A new, empty scene whose picture is the layout's canvas: resolution, camera, background, colours, no noise.
+    """Makes an empty scene whose picture is the layout's canvas: resolution, camera, background, colors, no noise.
 
     samples: 1 equals the engine's native render, 16 and more its anti-aliased one. spread: see planes.transforms().
     """
@@ -37,7 +38,7 @@ def make_scene(layout: Layout, name: str, samples: int, spread: float = 0.0) -> 
 
 
 def _own_camera(scene: bpy.types.Scene) -> bpy.types.Object:
-    """The camera that was made for a scene; a new one where that is gone."""
+    """Returns the camera that was made for a scene; a new one where that was removed."""
     found = (item for item in scene.collection.all_objects if item.type == "CAMERA" and MADE in item)
     camera = next(found, None)
     if camera is None:
@@ -50,9 +51,9 @@ def _own_camera(scene: bpy.types.Scene) -> bpy.types.Object:
 
 
 def set_camera(scene: bpy.types.Scene, layout: Layout, spread: float = 0.0) -> None:
-    """Has the scene's own camera see the layout's canvas, in perspective where the layers lie apart.
+    """Points the scene's own camera at the layout's canvas, in perspective where the layers lie apart.
 
-    It is the active one unless the artist has chosen another.
+    It becomes the active one unless the artist has chosen another.
     """
     camera = _own_camera(scene)
     scene.camera = scene.camera or camera
@@ -71,32 +72,23 @@ def set_camera(scene: bpy.types.Scene, layout: Layout, spread: float = 0.0) -> N
 
 
 def _set_render(scene: bpy.types.Scene, layout: Layout) -> None:
-    render, view = scene.render, scene.view_settings
-    render.engine = "CYCLES"
+    render = scene.render
+    set_plain_render(scene, "Standard" if layout.space == "linear" else "Raw")
     render.resolution_x, render.resolution_y = layout.width, layout.height
-    render.resolution_percentage = 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     render.fps, render.fps_base = max(1, round(layout.fps)), max(1, round(layout.fps)) / layout.fps
     scene.frame_start, scene.frame_end = layout.frames[0], layout.frames[-1]
     scene.frame_set(layout.frames[0])
     render.film_transparent = layout.transparent
-    render.dither_intensity = 0.0
-    render.use_compositing = render.use_sequencer = False
     disable_texture_cache(render)
     set_still_image(render.image_settings, alpha=layout.transparent)
-    scene.display_settings.display_device = "sRGB"
-    view.view_transform = "Standard" if layout.space == "linear" else "Raw"
-    view.look = "None"
-    view.exposure, view.gamma = 0.0, 1.0
-    view.use_curve_mapping = False
 
 
 def _set_cycles(scene: bpy.types.Scene, samples: int) -> None:
     cycles = scene.cycles
     cycles.samples = samples
-    cycles.use_adaptive_sampling = False
-    cycles.use_denoising = False
+    cycles.use_adaptive_sampling = cycles.use_denoising = False
     cycles.max_bounces = 0
-    # Equal, so that no ray is ended at random.
+    # Equal, so that no ray ends at random.
     cycles.transparent_max_bounces = cycles.min_transparent_bounces = LAYERS
-    cycles.pixel_filter_type = "BOX"  # the first sample lies on the pixel's centre, the others fill the pixel
+    cycles.pixel_filter_type = "BOX"  # the first sample lies on the pixel's center, the others fill the pixel

@@ -1,4 +1,4 @@
-"""The layout inside the .blend, as custom properties of the scene that was built: the source of truth of its planes."""
+"""The layout inside the .blend, as custom properties of the built scene: the source of truth for its planes."""
 
 from __future__ import annotations
 
@@ -18,36 +18,33 @@ from .materials import load_packed
 KEY = "diffbmp_layout"
 
 MADE = "diffbmp_made"
-"""Custom property of the collections and cameras that were made for a scene: they may be removed with its result."""
+"""Custom property of collections and cameras that were made for a scene and may be removed with its result."""
 
 SOURCE = "diffbmp_source"
-"""Custom property of scenes that were built: the name of the scene from whose settings."""
+"""Custom property of built scenes: the name of the scene whose settings they were built from."""
 
 LIVE = "diffbmp_live"
-"""Custom property of the scene that shows a running optimization: the scene that is optimized."""
+"""Custom property of the scene that shows a running optimization: the scene that started it."""
 
 
 def load_stamps(specs: list[TemplateSpec]) -> list[bpy.types.Image]:
-    """The stamps themselves as packed images. Raises UserError where a file is missing or no picture."""
+    """Loads the stamps themselves as packed images. Raises UserError where a file is missing or no picture."""
     return [load_packed(Path(spec.file), spec.name, "sRGB") for spec in specs]
 
 
 SPREAD = "diffbmp_spread"
-"""Custom property of scenes that were built: see planes.transforms."""
+"""Custom property of built scenes: see planes.transforms."""
 
 
 def store_layout(layout: Layout, stamps: list[bpy.types.Image], scene: bpy.types.Scene, spread: float = 0.0) -> None:
-    """Keeps the layout in the scene, with its stamps."""
+    """Stores the layout in the scene, with its stamps."""
     scene[SPREAD] = spread
     values = {field.name: getattr(layout, field.name) for field in fields(layout)}
     values["templates"] = [{**asdict(spec), "file": ""} for spec in layout.templates]
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     scene[KEY] = {
         # Custom properties are flat and know no bool.
-        **{
-            name: array.astype(np.int32 if array.dtype == bool else array.dtype).ravel()
-            for name, array in arrays.items()
-        },
+        **{name: (array.astype(np.int32) if array.dtype == bool else array).ravel() for name, array in arrays.items()},
         "shapes": json.dumps({name: array.shape for name, array in arrays.items()}),
         "settings": json.dumps({name: value for name, value in values.items() if name not in arrays}),
         "stamps": {str(index): image for index, image in enumerate(stamps)},
@@ -55,7 +52,7 @@ def store_layout(layout: Layout, stamps: list[bpy.types.Image], scene: bpy.types
 
 
 def stored_layout(scene: bpy.types.Scene) -> Layout | None:
-    """The layout of a scene that was built, None for any other. A template's file is its image's name in the .blend."""
+    """Returns the layout of a built scene, None for any other. A template's file is then the name of its image."""
     stored = scene.get(KEY)
     if stored is None:
         return None
@@ -77,7 +74,7 @@ def _made() -> set[bpy.types.ID]:
 
 @contextmanager
 def wholly_or_not_at_all() -> Iterator[None]:
-    """Where something turns out not to be usable, what was made so far within is removed."""
+    """Removes all datablocks that were made within where an exception ends it."""
     before = _made()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which samples of a curve must be keys, so that cubics between them pass all others within a tolerance."""
+"""Thins the samples of curves to keys, so that the cubics between them pass the others within a tolerance."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-
 _EXACT = 1e-12
-"""A tolerance of 0, as one that can be divided by."""
+"""Stands for a tolerance of 0 as a divisor."""
 
 
 def thinned(
@@ -19,11 +18,11 @@ def thinned(
     tolerance: FloatArray,  # [C, F] of the value; infinite = the sample does not matter
     steps: BoolArray,  # [C, F] the curve jumps between the sample before and this one
 ) -> tuple[BoolArray, FloatArray]:
-    """The keys [C, F] of C curves, and the slopes [C, F] of the curves there, of values by time.
+    """Returns the keys [C, F] of C curves, and the slopes [C, F] there, values by time.
 
-    Between two keys runs the cubic with their slopes, those of the samples themselves. A sample that does not matter is
-    no key, and what matters before and after it is two runs, as are those on both sides of a step. A run that is
-    constant within the tolerance has one key; the value is to be held from a run's last key on.
+    Between two keys runs the cubic with the slopes of the samples. Samples that do not matter are no keys; they divide
+    a curve into runs, as steps do. A run that is constant within the tolerance has one key. From a run's last key on
+    the caller holds the value.
     """
     matters = np.isfinite(tolerance)
     joined = matters[:, 1:] & matters[:, :-1] & ~steps[:, 1:]  # [C, F - 1] within a run
@@ -31,7 +30,7 @@ def thinned(
     first, last = matters.copy(), matters.copy()
     first[:, 1:] &= ~joined
     last[:, :-1] &= ~joined
-    # Held from the first on: where all others of the run are near enough, that is all it needs.
+    # A run whose samples are all near enough to the first needs only that key.
     index = np.arange(values.shape[1])
     start = np.maximum.accumulate(np.where(first, index, 0), 1)
     apart = np.abs(values - np.take_along_axis(values, start, 1)) > np.where(matters, tolerance, np.inf)
@@ -42,15 +41,14 @@ def thinned(
     moves = np.take_along_axis(moving, np.minimum.accumulate(np.where(last, index, index[-1])[:, ::-1], 1)[:, ::-1], 1)
     open_ = (moves & matters).any(1).nonzero()[0]
     while len(open_):
-        exceeding = _exceeding(times, values[open_], tolerance[open_], slopes[open_], keys[open_], moves[open_])
-        rows, columns = exceeding
+        rows, columns = _exceeding(times, values[open_], tolerance[open_], slopes[open_], keys[open_], moves[open_])
         keys[open_[rows], columns] = True
         open_ = open_[np.unique(rows)]
     return keys, slopes
 
 
 def _slopes(times: FloatArray, values: FloatArray, joined: BoolArray) -> FloatArray:
-    """By the neighbours of the same run on both sides, or on one: [C, F]."""
+    """Returns the slopes between the neighbors in the same run on both sides, or on one: [C, F]."""
     rise = np.where(joined, np.diff(values, axis=1), 0.0)
     span = np.where(joined, np.diff(times), 0.0)
     total_rise, total_span = np.zeros_like(values), np.zeros_like(values)
@@ -68,7 +66,7 @@ def _exceeding(
     keys: BoolArray,  # [C, F]
     moves: BoolArray,  # [C, F]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The worst sample between each two keys, where one is beyond its tolerance: rows and columns."""
+    """Returns the worst sample beyond its tolerance between each two keys: rows and columns."""
     index = np.arange(len(times))
     before = np.maximum.accumulate(np.where(keys, index, 0), 1)
     after = np.minimum.accumulate(np.where(keys, index, index[-1])[:, ::-1], 1)[:, ::-1]
@@ -91,7 +89,7 @@ def _exceeding(
 def cubic(
     t0: FloatArray, v0: FloatArray, s0: FloatArray, t1: FloatArray, v1: FloatArray, s1: FloatArray, t: FloatArray
 ) -> FloatArray:
-    """The cubic through two points (time, value) with these slopes there, at times between them (Hermite's form)."""
+    """Evaluates Hermite's cubic through two points (time, value) with these slopes, at times between them."""
     span = t1 - t0
     u = (t - t0) / span
     rest = 1.0 - u

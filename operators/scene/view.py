@@ -10,15 +10,15 @@ from .storage import KEY, LIVE
 
 
 def show_scene(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
-    """Shows a scene in the context's window; one that was built, through its camera and with its materials.
+    """Shows a scene in the context's window; a built one through its camera and with its materials.
 
-    Back in another scene, the views are as they were.
+    Back in another scene, the views are as before.
     """
     show_scene_in(context.window, scene)  # type: ignore[arg-type]
 
 
 def show_scene_in(window: bpy.types.Window, scene: bpy.types.Scene) -> None:
-    """The same for any window."""
+    """Shows a scene in a window, as show_scene does."""
     leaves_own = not _is_ours(window.scene)
     window.scene = scene
     for area in window.screen.areas:
@@ -31,7 +31,7 @@ def _is_ours(scene: bpy.types.Scene) -> bool:
 
 
 _VIEWS: dict[int, tuple[Any, Any]] = {}
-"""The perspective and the shading of the views that show a scene that was built, as they were before."""
+"""The earlier perspective and shading of the views that show a built scene."""
 
 
 def _set_view(space: bpy.types.SpaceView3D, is_built: bool, leaves_own: bool) -> None:

@@ -1,1 +1,1 @@
-"""What the stamps are to become: its properties, its buttons, its pixels."""
+"""The target that the stamps form: its properties, its buttons, its pixels."""

@@ -21,7 +21,7 @@ _KEY = "diffbmp_capture"
 
 
 def capture(context: bpy.types.Context, source: str) -> bpy.types.Image:
-    """A packed image of what Blender shows now; it takes the place of the last one of this source.
+    """Makes a packed image of what Blender shows now, in place of the last one of this source.
 
     Raises UserError where there is nothing to capture.
     """
@@ -40,7 +40,7 @@ def capture(context: bpy.types.Context, source: str) -> bpy.types.Image:
     for packed in image.packed_files:
         packed.filepath = f"//{image.name}"
     old = bpy.data.images.get(source.title())
-    # One that was copied, painted on, renamed or is to be kept is the artist's.
+    # An image that was painted on, renamed or given a fake user belongs to the artist.
     if old is not None and old.get(_KEY) == source and not (old.is_dirty or old.use_fake_user or old.library):
         old.user_remap(image)
         bpy.data.images.remove(old)
@@ -51,7 +51,7 @@ def capture(context: bpy.types.Context, source: str) -> bpy.types.Image:
 def _save_viewport(context: bpy.types.Context, path: Path) -> None:
     space = context.space_data
     if bpy.app.background or space is None or space.type != "VIEW_3D":
-        raise UserError("The viewport can be captured from its own sidebar only, not without a window")
+        raise UserError("The viewport can only be captured from its own sidebar, in a window")
     overlay, shown = space.overlay, space.overlay.show_overlays
     overlay.show_overlays, context.scene.render.filepath = False, str(path)
     try:
@@ -67,7 +67,7 @@ def _save_shown(scene: bpy.types.Scene, source: str, path: Path) -> None:
         if source == "RENDER"
         else "The compositor shows nothing: add a Viewer node to it"
     )
-    # The viewer knows its size only when its pixels have been asked for.
+    # The viewer knows its size only after its pixels were read.
     if image is None or (source == "VIEWER" and len(image.pixels) == 0):
         raise nothing
     try:
@@ -82,7 +82,7 @@ class DIFFBMP_OT_capture_target(Reports):
     bl_description = "Make what Blender shows now the target, as an image in this .blend"
     bl_options = {"UNDO"}
 
-    source: EnumProperty(items=_SOURCES, default="VIEWPORT", name="Source", description="What is captured")
+    source: EnumProperty(items=_SOURCES, default="VIEWPORT", name="Source", description="Choose what is captured")
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:

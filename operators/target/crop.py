@@ -6,9 +6,9 @@ from ..blender.images import ByteArray
 
 
 def uncropped_size(scene: bpy.types.Scene, width: int, height: int) -> tuple[int, int]:
-    """The size of the whole picture of which a canvas of this size is the part that cropped() leaves, px.
+    """Returns the size of the whole picture of which cropped() leaves a canvas of this size, px.
 
-    That of a target which is another scene's render; the canvas itself for any other target.
+    It is larger only for a target that is another scene's render.
     """
     target = scene.diffbmp.target
     if target.source != "SCENE" or target.aspect == "TARGET" or target.scene is None:
@@ -21,7 +21,7 @@ def uncropped_size(scene: bpy.types.Scene, width: int, height: int) -> tuple[int
 
 
 def cropped(rgba: ByteArray, scene: bpy.types.Scene, needed: bool = True) -> ByteArray:
-    """The largest part of a picture [h, w, ...] of the shape asked for by a scene's target, where the focus is."""
+    """Crops a picture [h, w, ...] to the largest part of the shape that a scene's target asks for, at the focus."""
     target, render = scene.diffbmp.target, scene.render
     if target.aspect == "TARGET" or not needed:
         return rgba

@@ -1,4 +1,4 @@
-"""A moving target on its way to the job: a movie or a sequence by its path, all else as pictures of its frames."""
+"""Writes a moving target for the job: a movie or a sequence as its path, all else as pictures of its frames."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from ..session.screen import counted
 from ..settings.clip import clip_of
 from .crop import cropped
 from .pixels import SHAPE_SAMPLES
-from .properties import lacks_target, target_name
+from .properties import check_target, target_name
 
 Pictures = Generator[ByteArray, None, None]
 
 MOVIES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".ogv", ".flv")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
-"""Files that the backend is known to read as Blender does."""
+"""Endings of files that the backend reads just as Blender does."""
 
 
 @dataclass(frozen=True)
 class Footage:
     """A moving target of a job.
 
-    file: as Job.target has it. width, height: of a frame, px. moments: for the number of each frame that is fitted, the
-    frame of the scene at which its masks are taken.
+    file: see Job.target. width, height: of a frame, px. moments: by the number of each fitted frame, the frame of the
+    scene for its masks.
     """
 
     file: str
@@ -43,11 +43,11 @@ class Footage:
     width: int
     height: int
     moments: dict[int, int]
-    offset: int = 0  # what the target's own number of a frame is more, where its frames were numbered anew
-    folder: Path | None = None  # of its pictures; None = they were not written
+    offset: int = 0  # of the target's own frame numbers, where its frames were renumbered
+    folder: Path | None = None  # of its pictures; None = none were written
 
     def pixels(self, number: int) -> ByteArray:
-        """A frame that was written as a picture: [height, width, 4]."""
+        """Reads a frame that was written as a picture: [height, width, 4]."""
         assert self.folder is not None
         return read_file(self.folder / frame_name(number))
 
@@ -62,7 +62,7 @@ class ImageFrames:
     height: int
     fps: float  # its own; 0 = it has none
     read: Callable[[Iterable[int], float], Pictures]  # by number, at a rate, 0 = its own
-    gap: int = 0  # the number in a file's name at which a sequence breaks off, though it goes on later; 0 = none
+    gap: int = 0  # the first file number missing in the middle of a sequence; 0 = none
 
     @property
     def by_path(self) -> bool:
@@ -73,15 +73,13 @@ class ImageFrames:
 
 
 def write_footage(scene: bpy.types.Scene, folder: Path, as_pictures: bool) -> Footage:
-    """Makes the scene's moving target part of the job in `folder`.
+    """Writes the scene's moving target into the folder of the job.
 
-    as_pictures: its frames are wanted as pictures, which a target that is rendered or cropped always becomes.
+    as_pictures: writes its frames as pictures, as always for a target that is rendered or cropped.
     Raises UserError for one that is missing, cannot be read or rendered, or is fully transparent, and OSError where the
     folder cannot be written to.
     """
-    missing = lacks_target(scene)
-    if missing:
-        raise UserError(f"There is no target: {missing[0].lower()}{missing[1:]}")
+    check_target(scene)
     target = scene.diffbmp.target
     if target.source != "IMAGE":
         return _rendered(scene, folder)
@@ -91,7 +89,7 @@ def write_footage(scene: bpy.types.Scene, folder: Path, as_pictures: bool) -> Fo
 
 
 def image_frames(image: bpy.types.Image) -> ImageFrames:
-    """What a movie's or a sequence's files hold. Raises UserError for one that is packed, missing or unreadable."""
+    """Opens the frames of a movie or a sequence. Raises UserError where it is packed, missing or unreadable."""
     path = Path(bpy.path.abspath(image.filepath, library=image.library)).absolute()
     if image.packed_files:
         raise UserError(f"The image {image.name} is packed, but its frames are needed as files: unpack it")
@@ -105,9 +103,7 @@ def image_frames(image: bpy.types.Image) -> ImageFrames:
     width, height = image.size
     if not width or not height:
         raise UserError(f"{path} cannot be read as a movie: convert it to another format")
-    rate = movie_rate(path)
-    count = image.frame_duration
-    return ImageFrames(path, count, width, height, rate, lambda numbers, fps: movie_frames(path, numbers, fps))
+    return ImageFrames(path, image.frame_duration, width, height, movie_rate(path), partial(movie_frames, path))
 
 
 def frame_name(number: int) -> str:
@@ -116,7 +112,7 @@ def frame_name(number: int) -> str:
 
 
 def fill_gaps(folder: Path) -> None:
-    """Has every number up to the last have its picture: frames that nobody looks at show the one before them.
+    """Fills every missing number up to the last with the picture before it; these frames are not used.
 
     Raises OSError where the folder cannot be written to.
     """
@@ -129,12 +125,12 @@ def fill_gaps(folder: Path) -> None:
             continue
         try:
             os.link(shown, path)
-        except OSError:  # a file system that has no links
+        except OSError:  # a file system without links
             shutil.copyfile(shown, path)
 
 
 def _rendered(scene: bpy.types.Scene, folder: Path) -> Footage:
-    """Of a scene or an object, over the scene's frames."""
+    """Writes a target that is a scene or an object, over the scene's frames."""
     target, settings = scene.diffbmp.target, scene.diffbmp.clip
     source = target.scene if target.source == "SCENE" else scene
     first, last = settings.start or source.frame_start, settings.end or source.frame_end
@@ -153,16 +149,16 @@ def _rendered(scene: bpy.types.Scene, folder: Path) -> Footage:
 
 
 def _named(scene: bpy.types.Scene, frames: ImageFrames) -> Footage:
-    """By its path alone: the backend reads it."""
+    """Refers to a target by its path: the backend reads it."""
     settings = scene.diffbmp.clip
-    # Stated in any case: of movies whose frames come at uneven times, others would make another rate.
+    # Always stated: for movies with uneven frame times, programs disagree about the rate.
     fps = settings.fps or frames.fps or scene.render.fps / scene.render.fps_base
     clip = clip_of(scene, settings.start or 1, settings.end, fps)
     return Footage(str(frames.path), clip, frames.width, frames.height, _moments(scene, frames, clip.start))
 
 
 def _read(scene: bpy.types.Scene, frames: ImageFrames, folder: Path) -> Footage:
-    """As pictures, which begin with the first that is fitted."""
+    """Writes a target as pictures, from the first fitted frame on."""
     settings = scene.diffbmp.clip
     first = settings.start or 1
     moments = _moments(scene, frames, first)
@@ -209,7 +205,7 @@ def _written(scene: bpy.types.Scene, folder: Path, pictures: Pictures, moments: 
 
 
 def _numbered(path: Path) -> tuple[list[Path], int]:
-    """The pictures of a sequence from one of them on, up to the first number that is missing; and that, 0 = none is."""
+    """Returns a sequence's pictures from a given one to the first missing number, and that number, 0 = none."""
     match = re.fullmatch(r"(.*?)(\d+)(\D*)", path.stem)
     if match is None:
         raise UserError(f"The picture {path} has no number in its name: choose the first of a numbered sequence")

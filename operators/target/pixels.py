@@ -13,14 +13,14 @@ from ..blender.silhouettes import render_vertex_colors
 from ..blender.studio import render_objects, was_deleted
 from ..session.steps import all_at_once, waited
 from .crop import cropped, uncropped_size
-from .properties import MOVING, camera_of, lacks_target, target_name
+from .properties import MOVING, camera_of, check_target, target_name
 
 SHAPE_SAMPLES = 64
-"""To a pixel of an object's shape."""
+"""Samples per pixel of an object's shape."""
 
 
 def target_pixels(scene: bpy.types.Scene) -> ByteArray:
-    """The target that a scene asks for, cropped: [h, w, 4], straight alpha, display-encoded.
+    """Reads or renders a scene's target, cropped: [h, w, 4], straight alpha, display-encoded.
 
     Raises UserError for one that is missing, cannot be read or rendered, or is fully transparent.
     """
@@ -30,18 +30,17 @@ def target_pixels(scene: bpy.types.Scene) -> ByteArray:
 
 
 def target_steps(scene: bpy.types.Scene, threads: Executor) -> Generator[str, None, ByteArray]:
-    """As target_pixels, in steps, between which the target's settings must stay as they are.
+    """Does the same as target_pixels in steps, between which the target's settings must not change.
 
-    threads: what does not need Blender's own thread is done there.
+    threads: for the work that does not need Blender's own thread.
     """
-    target = scene.diffbmp.target
-    missing = lacks_target(scene)
-    if missing:
-        raise UserError(f"There is no target: {missing[0].lower()}{missing[1:]}")
+    check_target(scene)
+    target, size = scene.diffbmp.target, scene.diffbmp.fit.size
     if target.source == "SCENE":
-        rgba = _render(scene)
+        with closing(render_frames(target.scene, target.camera, size, target.transparent)) as pictures:
+            rgba = next(pictures)
     elif target.source == "OBJECT":
-        rgba = render_objects([target.object], scene.diffbmp.fit.size, source=scene, samples=SHAPE_SAMPLES)
+        rgba = render_objects([target.object], size, source=scene, samples=SHAPE_SAMPLES)
     else:
         if target.image.source in MOVING:
             raise UserError(
@@ -55,15 +54,8 @@ def target_steps(scene: bpy.types.Scene, threads: Executor) -> Generator[str, No
     return rgba
 
 
-def _render(scene: bpy.types.Scene) -> ByteArray:
-    """The scene that is the target, in the frame that it shows: [h, w, 4]."""
-    target = scene.diffbmp.target
-    with closing(render_frames(target.scene, target.camera, scene.diffbmp.fit.size, target.transparent)) as pictures:
-        return next(pictures)
-
-
 def importance_pixels(scene: bpy.types.Scene, width: int, height: int) -> ByteArray | None:
-    """What says where likeness matters most, cropped as the target is; None = it matters alike everywhere.
+    """Reads or renders the map of importance, cropped like the target; None = all is equally important.
 
     width, height: of the canvas, px. Raises UserError for what cannot be read or rendered.
     """

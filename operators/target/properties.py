@@ -1,8 +1,9 @@
-"""What the stamps are to become, as Scene.diffbmp.target."""
+"""Settings of the target, as Scene.diffbmp.target."""
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 
+from ...backend.job import UserError
 from ..blender.studio import was_deleted
 from ..settings.fields import with_settings
 from ..stamps.sources import short_name
@@ -12,8 +13,8 @@ MOVING = ("MOVIE", "SEQUENCE")
 
 _SOURCES = (
     ("IMAGE", "Image", "A picture: a file, or any image of this .blend"),
-    ("SCENE", "Scene", "What a scene renders to, seen through its camera or another"),
-    ("OBJECT", "Object", "The shape of a text, or any other object as it looks"),
+    ("SCENE", "Scene", "The render of a scene, through its camera or another"),
+    ("OBJECT", "Object", "The shape of a text, or any other object with its materials"),
 )
 _ASPECTS = (
     ("TARGET", "As It Is", "All of the target"),
@@ -32,9 +33,7 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
         items=_SOURCES, default="IMAGE", name="Source", description="Choose where the target comes from"
     )
     image: PointerProperty(
-        type=bpy.types.Image,
-        name="Target",
-        description="Choose the picture that the stamps are to become",
+        type=bpy.types.Image, name="Target", description="Choose the picture that the stamps should form"
     )
     scene: PointerProperty(type=bpy.types.Scene, name="Scene", description="Choose the scene that is rendered")
     camera: PointerProperty(
@@ -48,10 +47,12 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
     )
     moving: BoolProperty(
         name="Animation",
-        description="Take the target as a clip: the stamps are fitted in each of its frames, and move with it",
+        description="Use the target as a clip: the stamps are fitted to each of its frames, and move with it",
         default=False,
     )
-    aspect: EnumProperty(items=_ASPECTS, default="TARGET", name="Crop", description="Choose what is used of the target")
+    aspect: EnumProperty(
+        items=_ASPECTS, default="TARGET", name="Crop", description="Choose which part of the target is used"
+    )
     aspect_x: FloatProperty(
         name="Width", description="Set the crop's width, relative to its height", default=1.0, min=0.01, max=100.0
     )
@@ -78,7 +79,7 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
         items=_IMPORTANCES,
         default="IMAGE",
         name="Importance",
-        description="Choose what says where likeness matters most",
+        description="Choose the map of where likeness matters most",
     )
     importance: PointerProperty(
         type=bpy.types.Image,
@@ -88,8 +89,8 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
     importance_object: PointerProperty(
         type=bpy.types.Object,
         name="Painted Object",
-        description="Choose a mesh with painted vertex colors. It fills the picture; or where the target is a scene, "
-        "it is where the scene's camera sees it",
+        description="Choose a mesh with painted vertex colors. It fills the picture, or if the target is a scene, "
+        "appears where the scene's camera sees it",
         poll=lambda group, item: item.type == "MESH",
     )
     importance_layer: StringProperty(
@@ -98,12 +99,12 @@ class DIFFBMP_PG_target(bpy.types.PropertyGroup):
 
 
 def camera_of(target: bpy.types.PropertyGroup) -> bpy.types.Object | None:
-    """The camera through which a target's scene is seen."""
+    """Returns the camera through which a target's scene is seen."""
     return target.camera or target.scene.camera
 
 
 def lacks_target(scene: bpy.types.Scene) -> str:
-    """What has to be done before there is a target, as a sentence without its full stop; "" if there is one."""
+    """Says what to do to get a target, as a sentence without its period; "" if there is one."""
     target = scene.diffbmp.target
     if target.source == "SCENE":
         if target.scene is None:
@@ -120,19 +121,25 @@ def lacks_target(scene: bpy.types.Scene) -> str:
     return "" if target.image else "Choose a target image"
 
 
+def check_target(scene: bpy.types.Scene) -> None:
+    """Raises UserError where a scene lacks a target."""
+    if missing := lacks_target(scene):
+        raise UserError(f"There is no target: {missing[0].lower()}{missing[1:]}")
+
+
 def can_move(scene: bpy.types.Scene) -> bool:
-    """Whether the target that a scene asks for has frames."""
+    """Whether a scene's target has frames."""
     target = scene.diffbmp.target
     return target.source != "IMAGE" or (target.image is not None and target.image.source in MOVING)
 
 
 def moves(scene: bpy.types.Scene) -> bool:
-    """Whether the stamps are to move with the scene's target."""
+    """Whether the stamps should move with the scene's target."""
     return bool(scene.diffbmp.target.moving) and can_move(scene)
 
 
 def target_name(scene: bpy.types.Scene) -> str:
-    """What the target is called; "" if there is none."""
+    """Returns the target's name; "" if there is none."""
     target = scene.diffbmp.target
     chosen = {"SCENE": target.scene, "OBJECT": target.object}.get(target.source, target.image)
     return short_name(chosen.name) if chosen else ""

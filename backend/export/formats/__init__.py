@@ -1,1 +1,1 @@
-"""One file format each, loaded when it is asked for."""
+"""One module per kind of format, loaded on demand."""

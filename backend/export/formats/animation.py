@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from ...job import UserError, written_aside
-from ..base import Export, Exporter
+from ...job import written_aside
+from ..base import ByteArray, Export, Exporter
 from ..writers.gif import CLEAR, MAX_GIF, GifWriter, Palette
 from ..writers.mp4 import ENCODERS, best_encoder, movie_writer
 
@@ -17,28 +16,26 @@ MAX_WEBP = 16383
 """Longest side of a WebP, px."""
 
 GIF_TICKS, GIF_SHORTEST = 100, 2
-"""Ticks of a second, and of the shortest frame: browsers show frames of one tick for ten."""
+"""Ticks per second, and in the shortest frame: browsers show frames of one tick for ten."""
 
 WEBP_TICKS, WEBP_SHORTEST = 1000, 11
-"""Ticks of a second, and of the shortest frame: browsers show frames of ten ticks and less for a hundred."""
+"""Ticks per second, and in the shortest frame: browsers show frames of ten ticks or less for a hundred."""
 
 OPAQUE = 128
-"""Alpha from which on a GIF shows a pixel."""
+"""Least alpha of a pixel that a GIF shows."""
 
 _SAMPLES = 2**18
-"""Pixels of all frames that a GIF's palette is made of, at most about: more take long, and change little."""
+"""About how many pixels of all frames a GIF's palette is made of: more take long, and change little."""
 
 _SAMPLE_SIDE = 192
 """Longer side of the small pictures from which the palette's pixels are taken, px."""
 
 _WEBP_EFFORT = 4  # of 0 to 6
 
-ByteArray = NDArray[np.uint8]
-
 
 def export_gif(task: Export) -> None:
-    """Writes a GIF: 256 colours, the same for all frames; without the background, a pixel is seen or it is not."""
-    _check_size(task, "GIF", MAX_GIF)
+    """Writes a GIF with one palette for all frames; without the background, each pixel is opaque or transparent."""
+    task.check_size(MAX_GIF, "a GIF")
     total = len(task.layout.frames)
     palette = Palette(_samples(task, 2 * total))
     with written_aside(task.path) as aside, open(aside, "wb") as file:
@@ -55,8 +52,8 @@ def export_gif(task: Export) -> None:
 
 
 def export_webp(task: Export) -> None:
-    """Writes a WebP: all colours, and alpha where the background is left out; quality 100 loses nothing."""
-    _check_size(task, "WebP", MAX_WEBP)
+    """Writes a WebP, with alpha where the background is left out; quality 100 is lossless."""
+    task.check_size(MAX_WEBP, "a WebP")
     times = _timed(task, WEBP_TICKS, WEBP_SHORTEST)
     quality = task.settings.quality
     with written_aside(task.path) as aside:
@@ -74,13 +71,12 @@ def export_webp(task: Export) -> None:
 
 
 def export_mp4(task: Export) -> None:
-    """Writes a movie, always over the background; its sides are even."""
+    """Writes a movie with even sides, always over the background."""
     opaque = replace(task, settings=replace(task.settings, transparent=False))
     encoder, total = best_encoder(), len(task.layout.frames)
     if encoder is not ENCODERS[0]:
-        task.remarks.append(
-            f"There is no {ENCODERS[0].title} here: the movie is {encoder.title}, which browsers refuse"
-        )
+        missing = ENCODERS[0].title
+        task.remarks.append(f"There is no {missing} here: the movie is {encoder.title}, which browsers refuse")
     with (
         written_aside(task.path) as aside,
         movie_writer(aside, encoder, task.size, _fps(task), task.settings.quality) as writer,
@@ -92,9 +88,9 @@ def export_mp4(task: Export) -> None:
 
 
 def schedule(count: int, fps: float, ticks: int, shortest: int) -> list[tuple[int, int]]:
-    """Which of `count` frames are shown, and for how many ticks of a second; all together last as long as they should.
+    """Returns which of `count` frames are shown, and for how many ticks each; together they last as long as the clip.
 
-    Frames that would be seen for less than the shortest time are left out, but for the last one.
+    Frames that would be shown for less than the shortest time are left out, except the last one.
     """
     starts = [round(frame * ticks / fps) for frame in range(count + 1)]
     end = max(starts.pop(), shortest)
@@ -112,7 +108,7 @@ def schedule(count: int, fps: float, ticks: int, shortest: int) -> list[tuple[in
 
 
 class _Frames(Image.Image):
-    """The frames of an export as Pillow takes an animation: made when it asks for them, so that one is in memory."""
+    """The frames of an export as an animation for Pillow, rendered on demand, so that only one is in memory."""
 
     def __init__(self, task: Export, frames: list[int]) -> None:
         super().__init__()
@@ -122,7 +118,7 @@ class _Frames(Image.Image):
         self.seek(0)
 
     def seek(self, frame: int) -> None:
-        """Goes to a frame, by its place in the animation. After the last one Pillow goes back, for nothing."""
+        """Goes to a frame, by its place in the animation. After the last one Pillow goes back, which needs no frame."""
         if frame > self._position:
             self._task.tell(frame, self.n_frames)
             shown = Image.fromarray(_picture(self._task, self._numbers[frame]))
@@ -130,7 +126,7 @@ class _Frames(Image.Image):
             self._position = frame
 
     def tell(self) -> int:
-        """The place of the current frame, as Pillow calls it."""
+        """Returns the place of the current frame; the name is Pillow's."""
         return self._position
 
 
@@ -139,7 +135,7 @@ def _fps(task: Export) -> float:
 
 
 def _timed(task: Export, ticks: int, shortest: int) -> list[tuple[int, int]]:
-    """The schedule of the frames, with a remark where some are left out."""
+    """Returns the schedule of the frames; adds a remark where some are left out."""
     total = len(task.layout.frames)
     times = schedule(total, _fps(task), ticks, shortest)
     if len(times) < total:
@@ -150,23 +146,15 @@ def _timed(task: Export, ticks: int, shortest: int) -> list[tuple[int, int]]:
     return times
 
 
-def _check_size(task: Export, name: str, most: int) -> None:
-    width, height = task.size
-    if max(width, height) > most:
-        raise UserError(
-            f"The picture has {width:,} x {height:,} px, but {name} has {most:,} a side at most: choose a smaller width"
-        )
-
-
 def _picture(task: Export, frame: int, **options: int) -> ByteArray:
-    """A frame, by its number from 0: [h, w, 3], or straight RGBA [h, w, 4] where the background is left out."""
+    """Renders a frame, by its number from 0: [h, w, 3], or straight RGBA [h, w, 4] without the background."""
     channels = 4 if task.transparent else 3
     strips = [(strip[:channels] * 255).round().byte() for strip in task.strips(frame, **options)]
     return np.concatenate([strip.permute(1, 2, 0).numpy() for strip in strips])
 
 
 def _samples(task: Export, steps: int) -> ByteArray:
-    """Pixels [N, 3] of all frames that are seen; one at least. steps: of the whole export, these are the first."""
+    """Returns visible pixels [N, 3] of all frames, at least one. steps: of the whole export; these come first."""
     width, height = task.size
     small = max(1, round(width * min(1.0, _SAMPLE_SIDE / max(width, height))))
     total = len(task.layout.frames)

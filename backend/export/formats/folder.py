@@ -1,4 +1,4 @@
-"""A folder of PNGs, one a layer, and their JSON: what scripts of After Effects, Blender or a game engine read."""
+"""A folder with a PNG per layer and a JSON file, for scripts of After Effects, Blender or a game engine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .layout_json import primitive, short
 def export_folder(task: Export) -> None:
     """Writes layers/*.png, merged.png and layers.json: each layer's file, place, opacity, group, and transform.
 
-    Lists are front first. Places and sizes are pixels of the exported picture; a layer of one primitive has that
-    primitive's numbers, too, as the canvas has them (backend.job's conventions).
+    Lists are front first. Places and sizes are in pixels of the exported picture; a layer of one primitive also has
+    that primitive's numbers, in pixels of the canvas (see the conventions of backend.job).
     """
     stack = Stack(task)
     items = stack.items

@@ -1,4 +1,4 @@
-"""A layout as JSON that scripts of any language read; the conventions are those of backend.job."""
+"""A layout as JSON for scripts of any language, in the conventions of backend.job."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _PER_PRIMITIVE = ("template", "level", "region", "mirror", "locked")
 
 
 def export_json(task: Export) -> None:
-    """Writes canvas, stamps and primitives, a line each; what may move is a list with one value a frame.
+    """Writes the canvas, the stamps and a line per primitive; what may move is a list with a value per frame.
 
-    The first is in front, unless primitives have a depth: then the one with the least.
+    The first primitive is in front, unless primitives have a depth: then the one with the least.
     """
     layout, path = task.layout, task.path
     head = {
@@ -41,7 +41,7 @@ def export_json(task: Export) -> None:
 
 
 def primitive(layout: Layout, index: int, frame: int | None = None) -> dict[str, Any]:
-    """One primitive as JSON has it: what may move is a list with one value a frame, or the value of one frame."""
+    """Returns a primitive for JSON: what may move is a list with a value per frame, or the value of one frame."""
     frames = slice(None) if frame is None else frame
     fixed = {name: getattr(layout, name)[index].tolist() for name in _PER_PRIMITIVE}
     if layout.depth is not None:
@@ -50,7 +50,7 @@ def primitive(layout: Layout, index: int, frame: int | None = None) -> dict[str,
 
 
 def short(value: Any) -> Any:
-    """Shortens float32 numbers to the digits that they have."""
+    """Shortens float32 numbers to their significant digits."""
     return [short(item) for item in value] if isinstance(value, list) else float(f"{value:.9g}")
 
 

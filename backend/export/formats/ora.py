@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image
 
 from ...job import written_aside
-from ..base import Export, Exporter
-from ..layers.bitmaps import ByteArray, compressed, png
+from ..base import ByteArray, Export, Exporter
+from ..layers.bitmaps import compressed, png
 from ..layers.merged import background_color, merged_picture
 from ..layers.stack import Group, Item, Node, Stack
 
 THUMBNAIL = 256
-"""Longer side of the thumbnail at most, px, as the format asks for."""
+"""Greatest longer side of the thumbnail, px, as the format asks for."""
 
 
 def export_ora(task: Export) -> None:
@@ -54,16 +54,12 @@ def _add(
     files: dict[int, str],  # by the item's identity, as are the places
     places: dict[int, tuple[int, int, int]],  # left, top, opacity
 ) -> None:
-    """Adds the nodes to the parent, front first, as the format has it."""
+    """Adds the nodes to the parent, front first as in the format."""
     for node in nodes:
         if isinstance(node, Group):
             # With all attributes: without them Krita shows an empty group.
-            _add(
-                Xml.SubElement(parent, "stack", _attributes(node.name, 0, 0, node.visible)),
-                node.children,
-                files,
-                places,
-            )
+            group = Xml.SubElement(parent, "stack", _attributes(node.name, 0, 0, node.visible))
+            _add(group, node.children, files, places)
         elif isinstance(node, Item):
             left, top, opacity = places[id(node)]
             attributes = {**_attributes(node.name, left, top), "opacity": f"{opacity / 255:.6f}"}

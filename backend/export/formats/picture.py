@@ -8,7 +8,7 @@ from ..writers.png import PngWriter
 
 
 def export_png(task: Export) -> None:
-    """Writes RGB, or straight RGBA where the background is left out; in strips, so that any size fits in memory."""
+    """Writes RGB, or straight RGBA without the background; in strips, so that any size fits in memory."""
     width, height = task.size
     with written_aside(task.path) as aside, open(aside, "wb") as file:
         settings = task.settings

@@ -1,4 +1,4 @@
-"""Photoshop's layered files, by the records of psd-tools: its own way of adding layers takes minutes for thousands.
+"""Photoshop's layered files, from records of psd-tools: its own way of adding layers takes minutes for thousands.
 
 Format: Adobe Photoshop File Formats Specification (November 2019).
 """
@@ -9,7 +9,6 @@ import io
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from psd_tools.compression import compress
 from psd_tools.constants import BlendMode, Compression, Resource, SectionDivider, Tag
@@ -31,22 +30,20 @@ from psd_tools.psd.layer_and_mask import (
 from psd_tools.psd.tagged_blocks import TaggedBlocks
 
 from ...job import MAX_LAYERS, UserError, written_aside
-from ..base import Export, Exporter
+from ..base import ByteArray, Export, Exporter
 from ..layers.merged import background_color, merged_picture
 from ..layers.overlay import color_overlay
 from ..layers.sheets import Layer, has_overlay
 from ..layers.stack import Group, Node, Stack
 
 MAX_RECORDS = 32_766
-"""Layer records of a file: their number is a signed 16-bit one. A group has two."""
+"""Most layer records of a file: their number has 16 bits with a sign. A group has two."""
 
 MAX_BYTES = 2_000_000_000
-"""Bytes of the pixels in a PSD at most: the format's 2 GiB less what else is in it."""
+"""Most bytes of pixels in a PSD: the format's 2 GiB minus everything else in it."""
 
 THUMBNAIL = 160
 """Longer side of the thumbnail, px, as Photoshop makes it."""
-
-ByteArray = NDArray[np.uint8]
 
 _VERSIONS = {".psd": 1, ".psb": 2}  # of the format
 _CHANNELS = (-1, 0, 1, 2)  # transparency, red, green, blue
@@ -55,8 +52,8 @@ _CHANNELS = (-1, 0, 1, 2)  # transparency, red, green, blue
 def export_psd(task: Export) -> None:
     """Writes a layer per primitive, in groups, over a background layer; with the merged picture and a thumbnail.
 
-    A layer's colours and its shape are in its pixels, its opacity is the layer's. What does not fit into a PSD becomes
-    a PSB of the same name. Raises UserError where there are more layers than the format holds.
+    Pixels hold the colors and the shape, the layer holds the opacity. What does not fit into a PSD becomes a PSB of the
+    same name. Raises UserError where there are more layers than the format holds.
     """
     version = _VERSIONS[task.path.suffix.lower()]
     stack = Stack(task)
@@ -70,7 +67,7 @@ def export_psd(task: Export) -> None:
     if version == 1 and records.size + len(data) > MAX_BYTES:
         larger = task.path.with_suffix(".psb")
         task.remarks.append(f"More than a PSD holds: written as {larger.name}")
-        del records, picture, planes, data  # gigabytes, and all of it is made again
+        del records, picture, planes, data  # gigabytes, which are made again
         export_psd(replace(task, path=larger))
         return
     file = PSD(
@@ -81,8 +78,8 @@ def export_psd(task: Export) -> None:
     )
     if stack.size > MAX_LAYERS:
         task.remarks.append(
-            f"The file has {stack.size:,} layers and groups, but Photoshop opens {MAX_LAYERS:,} at most: have the "
-            "least visible ones flattened"
+            f"The file has {stack.size:,} layers and groups, but Photoshop opens {MAX_LAYERS:,} at most: flatten "
+            "the least visible ones"
         )
     with written_aside(task.path) as aside, open(aside, "wb") as out:
         file.write(out)
@@ -93,13 +90,13 @@ def _check_count(stack: Stack) -> None:
     groups = stack.size - layers
     if 1 + layers + 2 * groups > MAX_RECORDS:
         raise UserError(
-            f"{layers:,} layers in {groups:,} groups are more than the {MAX_RECORDS:,} records of a PSD, of which a "
-            "group takes two: flatten the least visible ones, group them less, or export fewer frames"
+            f"{layers:,} layers in {groups:,} groups are more than the {MAX_RECORDS:,} records of a PSD, and a group "
+            "takes two: flatten the least visible ones, group them less, or export fewer frames"
         )
 
 
 class _Records:
-    """The records of all layers, the hindmost first, as the format has it."""
+    """The records of all layers, back first as in the format."""
 
     def __init__(self, task: Export, stack: Stack, version: int) -> None:
         self._task, self._version = task, version
@@ -137,19 +134,12 @@ class _Records:
     def _add_layer(self, layer: Layer) -> None:
         height, width = layer.pixels.shape[:2]
         blocks = _named(layer.item.name)
-        color = self._overlay(layer)
-        if color is not None:
-            block = color_overlay(color)
+        if has_overlay(self._task, layer.item):
+            red, green, blue = self._task.layout.color[layer.item.frame, layer.item.primitives[0]].tolist()
+            block = color_overlay((red, green, blue))
             blocks[block.key] = block
         planes = [np.ascontiguousarray(layer.pixels[..., channel]).tobytes() for channel in (3, 0, 1, 2)]
         self._append(layer.item.name, (layer.top, layer.left), (height, width), planes, blocks, opacity=layer.opacity)
-
-    def _overlay(self, layer: Layer) -> tuple[float, float, float] | None:
-        layout, primitives = self._task.layout, layer.item.primitives
-        if not has_overlay(self._task, layer.item):
-            return None
-        red, green, blue = layout.color[layer.item.frame, primitives[0]].tolist()
-        return red, green, blue
 
     def _add_background(self, color: tuple[int, int, int]) -> None:
         width, height = self._task.size
@@ -159,7 +149,7 @@ class _Records:
     def _add_divider(self, name: str, kind: SectionDivider, *, visible: bool) -> None:
         blocks = _named(name)
         blocks.set_data(Tag.SECTION_DIVIDER_SETTING, kind)
-        # Readers want four channels here, too, though they are empty.
+        # Readers expect four channels here, too, though they are empty.
         self._append(name, (0, 0), (0, 0), [b""] * 4, blocks, visible=visible)
 
     def _append(
@@ -167,7 +157,7 @@ class _Records:
         name: str,
         corner: tuple[int, int],  # top, left
         size: tuple[int, int],  # height, width
-        planes: list[bytes],  # of _CHANNELS
+        planes: list[bytes],  # one for each of _CHANNELS
         blocks: TaggedBlocks,
         *,
         opacity: int = 255,
@@ -204,12 +194,12 @@ def _named(name: str) -> TaggedBlocks:
 
 
 def _plain(name: str) -> str:
-    """A name for readers that know no Unicode: 31 letters of Mac Roman, as Photoshop writes it."""
+    """Returns a name for readers without Unicode: 31 characters of Mac Roman, as Photoshop writes it."""
     return name.encode("macroman", "replace")[:31].decode("macroman")
 
 
 def _resources(task: Export, picture: ByteArray) -> ImageResources:
-    """Resolution, profile and thumbnail."""
+    """Returns resolution, profile and thumbnail."""
     resources = ImageResources.new()
     fixed = round(task.settings.resolution * 65536)  # 16.16 bits
     inch, per_inch = 1, 1

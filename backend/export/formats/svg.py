@@ -1,4 +1,4 @@
-"""SVG 1.1: stamps are embedded as bitmaps, and every primitive is a use of one.
+"""SVG 1.1 with the stamps as embedded bitmaps, and a <use> of one for every primitive.
 
 Format: W3C, Scalable Vector Graphics 1.1, second edition; names as Inkscape shows them.
 """
@@ -33,15 +33,15 @@ _NAMESPACES = {
 _IDENTITY = "1 0 0 0 0 0 1 0 0 0 0 0 1 0 0 0 0 0 1 0"
 
 _MAX_ID = 64
-"""Characters of an id: what is in front of them is left out."""
+"""Longest id, in characters: the beginning of longer ones is left out."""
 
 FloatArray = NDArray[np.float64]
 
 
 def export_svg(task: Export) -> None:
-    """Writes a <use> per primitive, back to front, in the groups that are asked for; units are pixels of the canvas.
+    """Writes a <use> per primitive, back to front, in groups; units are pixels of the canvas.
 
-    The colours of what the layout composites in linear light are display-encoded ones here, as SVG composites those.
+    Colors are display-encoded, as SVG composites them, also for a layout in linear light.
     """
     with written_aside(task.path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
         _Document(task, file).write()
@@ -53,7 +53,7 @@ class _Document:
     def __init__(self, task: Export, file: TextIOBase) -> None:
         self._task = task
         self._xml = XMLGenerator(file, "utf-8", short_empty_elements=True)
-        # Nothing limits an SVG's elements, so that nothing is merged.
+        # Nothing limits an SVG's elements, so nothing is merged.
         self._nodes = Stack(replace(task, settings=replace(task.settings, flatten=False))).nodes
         sheets = FrameSheets(task, 0)
         keys = torch.cat([sheets.placement.template[:, None], sheets.placement.level], 1)
@@ -68,7 +68,7 @@ class _Document:
     def write(self) -> None:
         layout = self._task.layout
         width, height = self._task.size
-        # Of the picture's height, which is rounded: so that both axes have the same scale.
+        # From the rounded height of the picture, so that both axes have the same scale.
         units = str(layout.width), _short(height * layout.width / width)
         attributes = {
             **_NAMESPACES,
@@ -94,9 +94,9 @@ class _Document:
         self._task.tell(layout.count, layout.count)
 
     def _define_stamps(self) -> None:
-        """Defines each stamp on the mip levels that are used: most programs are poor at making pictures smaller.
+        """Defines each stamp on the mip levels that are used, as most programs scale down poorly.
 
-        An <image> is in pixels of the stamp whatever its level.
+        An <image> is in pixels of the stamp, whatever its level.
         """
         templates, names = self._task.templates, self._task.layout.templates
         for number, level_u, level_v in sorted(set(self._stamps)):
@@ -121,7 +121,7 @@ class _Document:
             self._empty("feColorMatrix", {"type": "matrix", "values": colors})
 
     def _add(self, nodes: list[Node]) -> None:
-        """Adds the nodes, which have the front first, from the back."""
+        """Adds the nodes, which are front first, from the back."""
         for node in reversed(nodes):
             if isinstance(node, Group):
                 self._groups += 1
@@ -164,7 +164,7 @@ class _Document:
 
 
 def placing_matrices(layout: Layout, templates: Templates, frame: int = 0) -> FloatArray:
-    """The matrices from stamps' pixels, (0, 0) the top left corner, to the canvas, as SVG has them: a to f [N, 6].
+    """Returns SVG's matrices from pixels of the stamps, (0, 0) at the top left, to the canvas: a to f [N, 6].
 
     x' = a x + c y + e, y' = b x + d y + f. All zero where a primitive has no size.
     """
@@ -184,7 +184,7 @@ def placing_matrices(layout: Layout, templates: Templates, frame: int = 0) -> Fl
 
 
 def color_matrices(layout: Layout, templates: Templates, frame: int = 0) -> list[str]:
-    """The values of feColorMatrix that make each primitive's colours of its stamp's; "" where they stay the same."""
+    """Returns the feColorMatrix from the stamp's colors to each primitive's; "" where they stay the same."""
     modes = [(item.mode, item.blend if item.textured else 0.0) for item in templates.items]
     result = []
     for number, color in zip(layout.template.tolist(), layout.color[frame].tolist(), strict=True):
@@ -201,7 +201,7 @@ def color_matrices(layout: Layout, templates: Templates, frame: int = 0) -> list
 
 
 def stamp_box(templates: Templates, template: int, level_u: int, level_v: int) -> tuple[float, float, float, float]:
-    """Left, top, width, height of a level's bitmap with its padding, in pixels of the stamp."""
+    """Returns left, top, width, height of a level's bitmap with its padding, in pixels of the stamp."""
     height, width = templates.items[template].rgba.shape[:2]
     level_width, level_height = templates.level_size(template, level_u, level_v)
     border_u, border_v = LEVEL_PADDING * width / level_width, LEVEL_PADDING * height / level_height
@@ -213,13 +213,13 @@ def _stamp_id(template: int, level_u: int, level_v: int) -> str:
 
 
 def _identifier(name: str) -> str:
-    """An id as XML allows it, of a layer's name, which is unique by the number at its end."""
+    """Returns a valid XML id for a layer's name, which the number at its end makes unique."""
     text = re.sub(r"[^A-Za-z0-9]+", "_", name)[-_MAX_ID:]
     return text if text[0].isalpha() else f"_{text.lstrip('_')}"
 
 
 def _short(value: float) -> str:
-    """Formats a number: to a thousandth of a pixel on the largest canvas, without digits that say nothing."""
+    """Formats a number to a thousandth of a pixel on the largest canvas, without trailing zeros."""
     return f"{value:.8g}"
 
 

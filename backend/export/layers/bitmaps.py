@@ -8,20 +8,18 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ..base import ByteArray
 from .sheets import Layer
-
-ByteArray = NDArray[np.uint8]
 
 _COMPRESSION = 4
 _AHEAD = 64
-"""Layers that wait for their compression, at most."""
+"""Most layers that wait for their compression."""
 
 
 def png(pixels: ByteArray) -> bytes:
-    """Encodes uint8 [h, w, 3 or 4] as a PNG; as one transparent pixel if it is empty, which a PNG cannot be."""
+    """Encodes uint8 [h, w, 3 or 4] as a PNG; an empty picture as one transparent pixel."""
     if not pixels.size:
         pixels = np.zeros((1, 1, 4), np.uint8)
     file = io.BytesIO()
@@ -30,7 +28,7 @@ def png(pixels: ByteArray) -> bytes:
 
 
 def compressed(layers: Iterator[Layer], threads: int) -> Iterator[tuple[Layer, bytes]]:
-    """The layers with their PNGs, in the same order. threads: 0 = one per core."""
+    """Yields the layers with their PNGs, in the same order. threads: 0 = one per core."""
     with ThreadPoolExecutor(threads or None) as pool:
         waiting: deque[tuple[Layer, Future[bytes]]] = deque()
         try:

@@ -1,4 +1,4 @@
-"""Layers put together by kind, without a change to the picture."""
+"""Groups layers by kind, without a change to the picture."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ IntArray = NDArray[np.int64]
 
 def grouped(
     kinds: NDArray[Any],  # [N], front first
-    boxes: IntArray,  # [N, 4] left, top, right, bottom: what each covers at most
+    boxes: IntArray,  # [N, 4] left, top, right, bottom: bounds of each
 ) -> list[list[int]]:
-    """Groups of the same kind, front first, and in each the indices, front first.
+    """Returns groups of one kind each, front first: lists of indices, front first.
 
-    Two that overlap stay in their order; others may change it, so that there are few groups: as long as one of the
-    latest kind may come next it does, then the kind of which the most may.
+    Two that overlap stay in their order; others may change it, so that there are few groups: a group takes all of its
+    kind that may come next; then the kind with the most of those follows.
     """
     count = len(kinds)
     behind = list(_overlapping(boxes))
@@ -48,7 +48,7 @@ def grouped(
 
 
 def _overlapping(boxes: IntArray) -> Iterator[IntArray]:
-    """The boxes after each box that share pixels with it."""
+    """Yields for each box the later ones that share pixels with it."""
     left, top, right, bottom = boxes.T
     for i in range(len(boxes)):
         after = slice(i + 1, None)

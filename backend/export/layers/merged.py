@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..base import Export
-
-ByteArray = NDArray[np.uint8]
+from ..base import ByteArray, Export
 
 
 def background_color(task: Export) -> tuple[int, int, int] | None:
-    """The color of the background layer, 8 bits; None where there is none."""
+    """Returns the color of the background layer, 8 bits; None where there is none."""
     if task.transparent or not task.settings.background:
         return None
     red, green, blue = (round(255 * value) for value in task.layout.background)
@@ -21,10 +18,10 @@ def background_color(task: Export) -> tuple[int, int, int] | None:
 
 
 def merged_picture(task: Export, *, over_white: bool) -> ByteArray:
-    """What the layers look like together: [h, w, 4] as other programs composite them, in display-encoded numbers.
+    """Composites all layers as other programs do, in display-encoded numbers: [h, w, 4].
 
-    Where there is no background layer it is transparent. over_white: its colours then lie over white, and are not
-    straight, as readers of PSD expect.
+    Without a background layer the picture is transparent. over_white: its colors are then not straight but lie over
+    white, as readers of PSD expect.
     """
     width, height = task.size
     transparent = background_color(task) is None

@@ -1,4 +1,4 @@
-"""A layer's colour as Photoshop's layer effect Color Overlay.
+"""Photoshop's layer effect Color Overlay, for the color of a layer.
 
 Structure: the block lfx2 of Adobe Photoshop File Formats Specification, "Object-based effects layer info".
 """
@@ -12,7 +12,7 @@ from psd_tools.terminology import Enum, Key, Klass, Type, Unit
 
 
 def color_overlay(color: tuple[float, float, float]) -> TaggedBlock:
-    """The effect as a block of a layer's record. color: display-encoded, in [0, 1]."""
+    """Returns the effect as a block of a layer's record. color: display-encoded, in [0, 1]."""
     rgb = Descriptor(classID=Klass.RGBColor.value)
     for key, value in zip((Key.Red, Key.Green, Key.Blue), color, strict=True):
         rgb[key] = Double(255.0 * value)

@@ -1,5 +1,7 @@
-"""Primitives as layers of their own: each is moved by whole pixels to a free place on a sheet, and the engine renders
-the sheet. So a layer has exactly the pixels that the primitive has in the picture, whatever lies over it there."""
+"""Primitives as separate layers: each is moved by whole pixels to a free place on a sheet, which the engine renders.
+
+So a layer has exactly the pixels that the primitive has in the picture, whatever lies over it there.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +16,20 @@ from torch import Tensor
 from ...engines import make_rasterizer
 from ...engines.interface import STRIP_SAMPLES, Placement
 from ...rendering import scaled_tensors
-from ..base import Export
+from ..base import ByteArray, Export
 
 SHEET_PIXELS = 2**22
-"""Pixels of a sheet at most, unless a single layer is larger."""
+"""Most pixels of a sheet, unless a single layer is larger."""
 
 REACH = 0.5
-"""How far layers go beyond the canvas, in its sides: what lies farther out is left out."""
+"""How far layers reach beyond the canvas, in sides of the canvas: the rest is cut off."""
 
-ByteArray = NDArray[np.uint8]
 IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Item:
-    """A layer that is to be rendered: one primitive, or several that are merged, front first."""
+    """A layer to render: one primitive, or several that are merged, front first."""
 
     name: str
     primitives: tuple[int, ...]
@@ -37,13 +38,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer that was rendered, without empty rows and columns at its sides; of no size where nothing is seen."""
+    """A rendered layer without empty rows and columns at its sides; it has no size where nothing is visible."""
 
     item: Item
-    left: int  # px, may lie beyond the canvas, as may the others
+    left: int  # px, may lie beyond the canvas, as may `top`
     top: int
     pixels: ByteArray  # [h, w, 4] straight RGBA, display-encoded
-    opacity: int  # 0 to 255; together with the pixels' alpha it is the primitive's
+    opacity: int  # 0 to 255; the pixels' alpha has the rest of the primitive's
 
 
 class FrameSheets:
@@ -60,7 +61,7 @@ class FrameSheets:
         self.boxes = self._boxes(width, height)  # [N, 4] left, top, right, bottom, px
 
     def _boxes(self, width: int, height: int) -> IntArray:
-        """The box of each primitive within reach of the canvas; all zero where that is nothing."""
+        """Returns the box of each primitive within reach of the canvas; all zero where it has no part there."""
         x, y, scale, aspect, rotation = self.params[:, :5].double().T
         shapes = self._task.templates.shapes(self.params.device)
         size = shapes.size[self.placement.template].double()  # [N, 2] texels
@@ -80,7 +81,7 @@ class FrameSheets:
         return boxes
 
     def box(self, item: Item) -> tuple[int, int, int, int]:
-        """The box of an item: left, top, right, bottom, px."""
+        """Returns the box of an item: left, top, right, bottom, px."""
         boxes = self.boxes[list(item.primitives)]
         boxes = boxes[boxes[:, 2] > boxes[:, 0]]
         if not len(boxes):
@@ -90,12 +91,12 @@ class FrameSheets:
         return left, top, right, bottom
 
     def render(self, items: Sequence[Item]) -> Iterator[Layer]:
-        """Items of this frame as layers, in the same order."""
+        """Renders items of this frame as layers, in the same order."""
         begin, area = 0, 0
         for end, item in enumerate(items):
             left, top, right, bottom = self.box(item)
             added = (right - left) * (bottom - top)
-            # What is cut off must not come to lie on a neighbour.
+            # What is cut off must not come to lie on a neighbor.
             alone = bool(self.cut[list(item.primitives)].any())
             if end > begin and (alone or area + added > SHEET_PIXELS):
                 yield from self._sheet(items[begin:end])
@@ -125,14 +126,13 @@ class FrameSheets:
             yield _trimmed(item, int(left), int(top), sheet[y : y + h, x : x + w], alpha)
 
     def _opacity(self, item: Item) -> int:
-        """The opacity of the layer; what is merged, or carries an effect, has it in its pixels, or Krita would apply it
-        twice."""
+        """Returns the opacity of the layer; 255 where the pixels have it: Krita would apply it twice to an effect."""
         if len(item.primitives) > 1 or has_overlay(self._task, item):
             return 255
         return int(np.ceil(float(self.params[item.primitives[0], 5]) * 255.0 - 1e-4))
 
     def _rendered(self, params: Tensor, rows: Tensor, width: int, height: int) -> ByteArray:
-        """Primitives without a background: [height, width, 4] straight RGBA."""
+        """Renders primitives without a background: [height, width, 4] straight RGBA."""
         sheet: ByteArray = np.zeros((height, width, 4), np.uint8)
         settings = self._task.settings
         most = max(1, STRIP_SAMPLES // max(width, 1) // 4)
@@ -153,13 +153,13 @@ class FrameSheets:
 
 
 def has_overlay(task: Export, item: Item) -> bool:
-    """Whether a layer carries its colour as an effect, too: one tinted primitive, where that is asked for."""
+    """Whether a layer also has its color as an effect: one tinted primitive, where the settings ask for it."""
     spec = task.layout.templates[task.layout.template[item.primitives[0]]]
     return task.settings.overlay and len(item.primitives) == 1 and (spec.mode == "tint" or spec.blend == 0)
 
 
 def packed(sizes: IntArray) -> tuple[IntArray, int, int]:
-    """Places for rectangles on a sheet, side by side on shelves, the highest first.
+    """Places rectangles on a sheet, side by side on shelves, the highest first.
 
     sizes: [N, 2] width, height. Returns left and top of each [N, 2], and the width and the height of the sheet.
     """

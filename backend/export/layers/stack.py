@@ -1,4 +1,4 @@
-"""Which layers an export has: their names, their groups, and which of them are merged."""
+"""The layers of an export: their names, their groups, and which of them are merged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .sheets import FrameSheets, Item, Layer
 from .visibility import visible_areas
 
 MAX_NAME = 255
-"""Characters of a layer's name, in UTF-16: more are cut off by Photoshop."""
+"""Longest name of a layer, in UTF-16 characters: Photoshop cuts off more."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ Node = Group | Item
 
 
 class Stack:
-    """The layers of an export, in groups. They are rendered when they are asked for."""
+    """The layers of an export, in groups, rendered on demand."""
 
     def __init__(self, task: Export) -> None:
         self._task = task
@@ -39,7 +39,7 @@ class Stack:
         if task.settings.flatten and self.size > task.settings.most_layers:
             self.nodes = self._flattened(task.settings.most_layers)
             if self.size > task.settings.most_layers:
-                task.remarks.append(f"There are {self.size:,} layers and groups: fewer there cannot be")
+                task.remarks.append(f"There are {self.size:,} layers and groups: no fewer are possible")
 
     @property
     def size(self) -> int:
@@ -52,7 +52,7 @@ class Stack:
         return [node for node in walked(self.nodes) if isinstance(node, Item)]
 
     def render(self, items: list[Item]) -> Iterator[Layer]:
-        """Layers in the order of the items; tells how many are done."""
+        """Renders layers in the order of the items; tells how many are done."""
         begin = done = 0
         while begin < len(items):
             frame = items[begin].frame
@@ -64,7 +64,7 @@ class Stack:
             begin = end
 
     def _all(self, grouping: str) -> list[Node]:
-        """The layers of all frames, front first."""
+        """Returns the layers of all frames, front first."""
         frames = self._task.layout.frames
         if len(frames) == 1:
             return self._frame(0, grouping)
@@ -80,7 +80,7 @@ class Stack:
         return self._sheets[1]
 
     def _frame(self, frame: int, grouping: str) -> list[Node]:
-        """The layers of a frame in the groups that are asked for, front first."""
+        """Returns the layers of a frame in their groups, front first."""
         layout, settings = self._task.layout, self._task.settings
         order = layout.order(frame)
         digits = max(3, len(str(layout.count)))
@@ -108,9 +108,9 @@ class Stack:
         return f"Region {kind + 1}"
 
     def _flattened(self, most: int) -> list[Node]:
-        """The least visible layers merged with their neighbours in the group, as few as make `most` of all.
+        """Merges the least visible layers with neighbors in their group, as few as leave at most `most` nodes.
 
-        Groups that are too many by themselves go.
+        Without groups where these alone are too many.
         """
         groups = sum(1 for node in walked(self.nodes) if isinstance(node, Group))
         if 2 * groups > most:
@@ -127,7 +127,7 @@ class Stack:
 
 
 def walked(nodes: list[Node]) -> Iterator[Node]:
-    """All groups and items, each group before what is in it."""
+    """Yields all groups and items, each group before its children."""
     for node in nodes:
         yield node
         if isinstance(node, Group):
@@ -135,7 +135,7 @@ def walked(nodes: list[Node]) -> Iterator[Node]:
 
 
 def shortened(name: str, suffix: str) -> str:
-    """A layer's name: on one line, and cut in front of the suffix where it is too long."""
+    """Returns a layer's name on one line, cut in front of the suffix where it is too long."""
     clean = " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "stamp"
     room = MAX_NAME - len(suffix)
     while len(clean.encode("utf-16-le")) // 2 > room:
@@ -160,7 +160,7 @@ def _first(ranked: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
 
 
 def _merged(nodes: list[Node], kept: NDArray[np.bool_]) -> list[Node]:
-    """Merges runs of layers that are not kept. kept: of all items, in the order of walked()."""
+    """Merges runs of layers that are not kept. kept: a flag per item, in the order of walked()."""
     position = 0
 
     def merge(children: list[Node]) -> list[Node]:
@@ -185,7 +185,7 @@ def _merged(nodes: list[Node], kept: NDArray[np.bool_]) -> list[Node]:
 
 
 def _close(run: list[Item], result: list[Node]) -> None:
-    """Ends a run of layers: as one layer."""
+    """Adds a run of layers to the result as one layer."""
     if len(run) == 1:
         result.append(run[0])
     elif run:

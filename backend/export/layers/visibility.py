@@ -1,4 +1,4 @@
-"""How much of each primitive is seen."""
+"""How much of each primitive is visible."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from ..base import Export
 
 
 def visible_areas(task: Export, frame: int) -> Tensor:
-    """The alpha with which each primitive shows through those in front of it, summed over the canvas: [N] px.
+    """Sums over the canvas the alpha with which each primitive shows through those in front of it: [N] px.
 
-    A tinted picture is linear in a primitive's colour, and by as much as it is seen.
+    It is the derivative of a tinted picture by the primitive's color.
     """
     layout = task.layout
     tinted = Templates([replace(item, mode="tint") for item in task.templates.items])
     params, placement = layout_tensors(layout, frame)
-    rasterizer = make_rasterizer(
-        task.settings.engine, tinted, layout.height, layout.width, threads=task.settings.threads
-    )
+    engine, threads = task.settings.engine, task.settings.threads
+    rasterizer = make_rasterizer(engine, tinted, layout.height, layout.width, threads=threads)
     there = rasterizer.torch_device
     plane = torch.zeros(3, layout.height, layout.width, device=there)
     params, placement = params.to(there), placement.to(there)

@@ -1,4 +1,4 @@
-"""GIF written frame by frame: Pillow holds all frames of one. One palette for all of them, so that nothing flickers.
+"""GIF written frame by frame, which Pillow cannot do, with one palette for all frames, so that nothing flickers.
 
 Format: CompuServe, GIF89a; how often it plays: Netscape's application extension.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
 COLORS = 255
-"""Colors of the palette; the last index of the 256 is for transparent pixels, and those that do not change."""
+"""Colors of the palette; the last of the 256 indices is for transparent pixels, and those that do not change."""
 
 CLEAR = 255
 
@@ -25,40 +25,40 @@ _MOST_HUNDREDTHS = 65535
 _CLUSTERING = 1  # k-means after the median cut, until fewer pixels than this change
 _BAYER = 8
 _SPREAD = 0.5
-"""Spread of the pattern, in steps of the palette: more is visible, less leaves edges in soft gradients."""
+"""Strength of the dither pattern, in steps of the palette: more is visible, less leaves edges in soft gradients."""
 _MOST_SPREAD = 8.0
-"""Spread at most, in levels: flat colours that lie far apart need no pattern."""
-_BITS = 7  # of a channel, by which the nearest colour is looked up
+"""Greatest strength of the pattern, in levels: flat colors that lie far apart need none."""
+_BITS = 7  # of a channel, by which the nearest color is looked up
 _AT_ONCE = 2**16  # cells
-_BAND = 32 * _BAYER  # rows of a picture that are worked on at once, so that memory is bounded
+_BAND = 32 * _BAYER  # rows of a picture that are processed at once, so that memory is bounded
 
 ByteArray = NDArray[np.uint8]
 IntArray = NDArray[np.int32]
 
 
 class Palette:
-    """A palette of up to 255 colours, which finds the nearest ones for a picture."""
+    """A palette of up to 255 colors, which maps pictures to their nearest colors."""
 
     def __init__(self, samples: ByteArray) -> None:
-        """Chooses the colours. samples: [N, 3], pixels of the pictures that it is for, one at least."""
+        """Chooses the colors. samples: [N, 3], pixels of the pictures to map, at least one."""
         image = Image.fromarray(samples[None]).quantize(COLORS, Image.Quantize.MEDIANCUT, kmeans=_CLUSTERING)
         chosen = np.array(image.getpalette(), np.uint8).reshape(-1, 3)[: int(np.asarray(image).max()) + 1]
         self.colors: ByteArray = np.zeros((COLORS + 1, 3), np.uint8)
         self.colors[: len(chosen)] = chosen
         self._chosen = chosen.astype(np.float32)
         self._spread = min(_SPREAD * _typical_distance(self._chosen), _MOST_SPREAD)
-        # Pillow's own search is fast, but misses the nearest colour in most pixels.
+        # Pillow's own search is fast, but misses the nearest color in most pixels.
         self._nearest: ByteArray = np.full(1 << 3 * _BITS, CLEAR, np.uint8)
 
     def indices(self, picture: ByteArray) -> ByteArray:
-        """The nearest colours of a picture [h, w, 3], by a pattern that hides their steps: [h, w], below COLORS."""
+        """Returns the nearest colors of a picture [h, w, 3], dithered: indices [h, w] below COLORS."""
         result: ByteArray = np.empty(picture.shape[:2], np.uint8)
         for top in range(0, len(picture), _BAND):
             result[top : top + _BAND] = self._band(picture[top : top + _BAND])
         return result
 
     def _band(self, picture: ByteArray) -> ByteArray:
-        """The indices of some rows; the pattern begins at the first one."""
+        """Returns the indices of some rows; the pattern begins at the first one."""
         height, width = picture.shape[:2]
         pattern = np.tile(_pattern(), (-(-height // _BAYER), -(-width // _BAYER)))[:height, :width, None]
         shifted = np.rint(picture + pattern * np.float32(self._spread)).clip(0, 255).astype(np.int32)
@@ -71,7 +71,7 @@ class Palette:
         return self._nearest[cells] if len(new) else result
 
     def _look_up(self, cells: IntArray) -> None:
-        """Finds the nearest colours of cells [K]."""
+        """Finds the nearest colors of cells [K]."""
         most = (1 << _BITS) - 1
         channels = np.stack([cells >> 2 * _BITS, cells >> _BITS & most, cells & most], 1)
         size = 1 << (8 - _BITS)
@@ -84,20 +84,20 @@ class GifWriter:
     """An animated picture, written from its first frame to its last; finish() ends it."""
 
     def __init__(self, file: IO[bytes], width: int, height: int, palette: ByteArray, *, loops: int = 0) -> None:
-        """Writes the head of the file. palette: [256, 3]. loops: how often it plays; 0 = for ever."""
+        """Writes the head of the file. palette: [256, 3]. loops: how often it plays; 0 = forever."""
         self._file = file
         self._before: ByteArray | None = None
-        global_table = 0b1111_0111  # of 256 colours, 8 bits each
+        global_table = 0b1111_0111  # of 256 colors, 8 bits each
         file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, global_table, CLEAR, 0) + palette.tobytes())
         if loops != 1:
             repeats = loops - 1 if loops else 0
             file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", repeats, 0))
 
     def add(self, indices: ByteArray, hundredths: int, *, transparent: bool = False) -> None:
-        """Adds a frame: [h, w] of the palette or CLEAR, seen for so many hundredths of a second.
+        """Adds a frame: indices [h, w] or CLEAR, shown for this many hundredths of a second.
 
-        transparent: the frame has pixels without colour, and so has to stand for itself. Others are written as what
-        has changed since the one before; then all frames have to be so.
+        transparent: the frame may have transparent pixels, and is written whole. Other frames are written as what has
+        changed since the one before. All frames of a file must be of one kind.
         """
         shown = indices
         if not transparent:
@@ -122,7 +122,7 @@ class GifWriter:
 
 
 def _pattern() -> NDArray[np.float32]:
-    """Bayer's matrix, [8, 8] in [-0.5, 0.5): the same in every frame, so that what stands still does not flicker."""
+    """Returns Bayer's matrix, [8, 8] in [-0.5, 0.5): the same in every frame, so that still parts do not flicker."""
     matrix = np.zeros((1, 1))
     while len(matrix) < _BAYER:
         matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
@@ -130,7 +130,7 @@ def _pattern() -> NDArray[np.float32]:
 
 
 def _typical_distance(colors: NDArray[np.float32]) -> float:
-    """The median distance from a palette's colour [N, 3] to the nearest other, in levels of one channel."""
+    """Returns the median distance from a palette's color [N, 3] to the nearest other, in levels of one channel."""
     if len(colors) < 2:
         return 0.0
     squares = np.square(colors[:, None] - colors[None]).mean(2)

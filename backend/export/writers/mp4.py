@@ -13,18 +13,16 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
-from numpy.typing import NDArray
 
 from ...job import UserError
+from ..base import ByteArray
 
-ByteArray = NDArray[np.uint8]
-
-_MOST_DENOMINATOR = 1001  # 24000/1001 frames a second are the oddest in use
+_MOST_DENOMINATOR = 1001  # as in 24000/1001 frames per second, the oddest rate in use
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder of FFmpeg: its name, and the options by which its quality is chosen, at 100 and at 0."""
+    """An encoder of FFmpeg: its names, and the options that set its quality, at 100 and at 0."""
 
     name: str
     title: str
@@ -33,17 +31,17 @@ class Encoder:
     worst: int
 
     def options(self, quality: int) -> dict[str, object]:
-        """The options for a quality of 1 to 100."""
+        """Returns the options for a quality of 1 to 100."""
         value = self.best + (100 - quality) * (self.worst - self.best) // 100
         return dict.fromkeys(self.names, str(value))
 
 
 ENCODERS = (Encoder("libx264", "H.264", ("crf",), 6, 51), Encoder("mpeg4", "MPEG-4 Part 2", ("qmin", "qmax"), 1, 31))
-"""The encoders that are tried, the better first. The second one is part of every FFmpeg."""
+"""The encoders to try, the better first. The second one is part of every FFmpeg."""
 
 
 def best_encoder() -> Encoder:
-    """The best encoder that this FFmpeg has. Raises UserError where it has none."""
+    """Returns the best encoder of this FFmpeg. Raises UserError where it has none."""
     for encoder in ENCODERS:
         if encoder.name in av.codecs_available:
             return encoder
@@ -68,7 +66,7 @@ class MovieWriter:
         context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
 
     def add(self, picture: ByteArray) -> None:
-        """Adds a frame: [h, w, 3], display-encoded; odd sides get one more row or column like the last."""
+        """Adds a frame: [h, w, 3], display-encoded; odd sides repeat their last row or column."""
         height, width = picture.shape[:2]
         even = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24").reformat(
@@ -84,7 +82,7 @@ class MovieWriter:
 def movie_writer(
     path: Path, encoder: Encoder, size: tuple[int, int], fps: float, quality: int
 ) -> Iterator[MovieWriter]:
-    """A writer to an MP4 that can be played while it is loaded. See MovieWriter.
+    """Opens an MP4 that can be played while it loads. See MovieWriter.
 
     Raises UserError where the encoder takes no such size, OSError where the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""PNG written row by row: Pillow holds the whole picture, and knows no 16 bits with colour.
+"""PNG written row by row: Pillow holds the whole picture, and has no 16-bit color.
 
 Format: W3C, Portable Network Graphics, third edition.
 """
@@ -20,7 +20,7 @@ _INCH = 0.0254  # m
 
 
 class PngWriter:
-    """A picture of rows that come from top to bottom; finish() ends it."""
+    """A picture that is written from its top row to its bottom row; finish() ends it."""
 
     def __init__(
         self, file: IO[bytes], width: int, height: int, channels: int, bits: int = 8, resolution: float = 72.0
@@ -48,7 +48,7 @@ class PngWriter:
         self._chunk(b"IEND", b"")
 
     def _filtered(self, rows: NDArray[np.uint8]) -> bytes:
-        """Filters each row: less the pixel to the left or above, or as it is, whichever is least in sum."""
+        """Filters each row: minus the pixel to the left or above, or unchanged, whichever has the least sum."""
         pixel = self._channels * self._bits // 8
         left = np.pad(rows, ((0, 0), (pixel, 0)))[:, : rows.shape[1]]
         above = np.concatenate([self._above[None], rows[:-1]])

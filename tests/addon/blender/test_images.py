@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 def noise(height: int = 6, width: int = 5, seed: int = 1) -> Array:
-    """Straight, display-encoded bytes, none of them so transparent that its colour is lost in 8 bits."""
+    """Straight, display-encoded bytes, none of them so transparent that its color is lost in 8 bits."""
     rgba = np.random.default_rng(seed).integers(0, 256, (height, width, 4))
     rgba[..., 3] = np.maximum(rgba[..., 3], 32)
     return rgba.astype(np.uint8)
@@ -31,7 +31,7 @@ def difference(first: Array, second: Array) -> int:
 
 
 def write_exr(path: Path, pixels: Array, kind: str = "f4") -> None:
-    """Scene-linear, premultiplied [h, w, 4], or [h, w] of grey: an uncompressed OpenEXR file of floats or halves."""
+    """Scene-linear, premultiplied [h, w, 4], or [h, w] of gray: an uncompressed OpenEXR file of floats or halves."""
     height, width = pixels.shape[:2]
     planes = {"Y": pixels} if pixels.ndim == 2 else dict(zip("RGBA", np.moveaxis(pixels, 2, 0), strict=True))
     code = 2 if kind == "f4" else 1
@@ -82,7 +82,7 @@ def test_a_file_said_to_be_premultiplied_is_straightened(tmp_path: Path) -> None
     write_png(tmp_path / "a.png", premultiplied)
     image = bpy.data.images.load(str(tmp_path / "a.png"))
     image.alpha_mode = "PREMUL"
-    assert difference(read_image(image), straight) <= 255 / 32  # the least alpha leaves so few levels of a colour
+    assert difference(read_image(image), straight) <= 255 / 32  # the least alpha leaves so few levels of a color
 
 
 def test_generated_patterns_are_read() -> None:
@@ -95,7 +95,7 @@ def test_generated_patterns_are_read() -> None:
     np.testing.assert_array_equal(read_image(image), rgba)
 
 
-def test_strokes_that_were_not_saved_count(tmp_path: Path) -> None:
+def test_unsaved_strokes_are_read(tmp_path: Path) -> None:
     rgba = noise()
     write_png(tmp_path / "a.png", rgba)
     image = bpy.data.images.load(str(tmp_path / "a.png"))
@@ -143,16 +143,16 @@ def test_data_in_a_float_file_are_numbers(tmp_path: Path) -> None:
 
 
 def test_light_of_a_wide_color_space_arrives_in_srgb(tmp_path: Path) -> None:
-    """Grey is grey in all of them; Blender has converted the rest to its own when the file is loaded."""
-    grey = np.full((4, 4, 4), 1.0)
-    grey[..., :3] = decode(0.5)
-    write_exr(tmp_path / "a.exr", grey)
+    """Gray is gray in all of them; Blender has converted the rest to its own when the file is loaded."""
+    gray = np.full((4, 4, 4), 1.0)
+    gray[..., :3] = decode(0.5)
+    write_exr(tmp_path / "a.exr", gray)
     image = bpy.data.images.load(str(tmp_path / "a.exr"))
     image.colorspace_settings.name = "Linear Rec.2020"
     assert difference(read_image(image), np.array([128, 128, 128, 255])) <= 1
 
 
-def test_grey_float_files_are_grey(tmp_path: Path) -> None:
+def test_gray_float_files_are_gray(tmp_path: Path) -> None:
     write_exr(tmp_path / "a.exr", decode(np.full((3, 4), 0.5)))
     rgba = read_image(bpy.data.images.load(str(tmp_path / "a.exr")))
     assert rgba.shape == (3, 4, 4)

@@ -1,4 +1,4 @@
-"""Objects rendered as stamps, masks and maps: right way up, in their colours, and nothing left behind."""
+"""Objects rendered as stamps, masks and maps: right way up, in their colors, and nothing left behind."""
 
 from __future__ import annotations
 

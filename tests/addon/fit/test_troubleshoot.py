@@ -111,7 +111,7 @@ def test_the_command_line_builds(tmp_path: Path, capfd: pytest.CaptureFixture[st
     write_layout(tmp_path / "layout", *random_layout(5))
     folder = str(tmp_path / "layout")
     assert command.execute(["build", folder]) == 2
-    assert "Nothing would be left of it" in capfd.readouterr().err
+    assert "The build would leave nothing" in capfd.readouterr().err
     assert command.execute(["build", folder, "--form", "cubes"]) == 2
     out = [str(tmp_path / "out.blend"), "--render", str(tmp_path / "out.png")]
     assert command.execute(["build", folder, "--save", *out, "--samples", "1", "--depth", "0.5"]) == 0

@@ -31,7 +31,7 @@ def coverage(width: int, height: int, low: float, high: float) -> NDArray[np.flo
 
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 48), (48, 96), (50, 33), (3, 7), (700, 500)])
-def test_a_square_covers_what_it_should(size: tuple[int, int]) -> None:
+def test_a_square_covers_its_exact_area(size: tuple[int, int]) -> None:
     mask = make_mask("square")
     add_square(mask.layers[0], 0.2, 0.8)
     before = census()
@@ -126,7 +126,7 @@ def test_an_empty_mask_is_named_and_leaves_nothing_behind() -> None:
     assert census() == before
 
 
-def test_a_render_that_was_there_is_kept() -> None:
+def test_an_existing_render_is_kept() -> None:
     scene = bpy.context.scene
     scene.render.resolution_x = scene.render.resolution_y = 8
     scene.render.engine, scene.cycles.samples = "CYCLES", 1

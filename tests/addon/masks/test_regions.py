@@ -1,4 +1,4 @@
-"""Regions: their list, their masks in a job's folder, and what is told of each."""
+"""Regions: their list, their masks in a job's folder, and their messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WIDTH, HEIGHT = 48, 32
 
 
 def target() -> ByteArray:
-    """Opaque but for its left half."""
+    """An image that is opaque except for its left half."""
     pixels = np.rint(picture(WIDTH, HEIGHT) * 255).astype(np.uint8)
     pixels[:, : WIDTH // 2, 3] = 51
     return pixels
@@ -46,7 +46,7 @@ def make_square() -> bpy.types.Mask:
 
 
 def written(folder: Path, file: str) -> ByteArray:
-    """The grey of a written mask."""
+    """The gray of a written mask."""
     image = bpy.data.images.load(str(folder / file))
     rgba = read_image(image)
     bpy.data.images.remove(image)
@@ -66,7 +66,7 @@ def refusal(folder: Path) -> str:
     return caught.value.message
 
 
-def test_nothing_is_written_where_nothing_is_asked_for(tmp_path: Path) -> None:
+def test_nothing_is_written_without_masks(tmp_path: Path) -> None:
     add_region("mask").use = False
     assert write(tmp_path) == ("", [])
     assert not list(tmp_path.iterdir())
@@ -126,7 +126,7 @@ def test_silhouettes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for item in (*cameras, *things):
         group.objects.link(item) if item in things else scene.collection.objects.link(item)
     add_region("object", object=things[0])
-    assert refusal(tmp_path).startswith("The region Region 1: there is no camera that sees its silhouette: choose one")
+    assert refusal(tmp_path).startswith("The region Region 1: there is no camera for its silhouette: choose one")
     scene.camera = cameras[0]
     add_region("collection", collection=group, camera=cameras[1])
     _, found = write(tmp_path)
@@ -145,7 +145,7 @@ def test_what_is_missing_is_named(tmp_path: Path, source: str) -> None:
     assert refusal(tmp_path) == f"The mask of the canvas: it has no {source}: choose one"
 
 
-def test_what_is_empty_is_named(tmp_path: Path) -> None:
+def test_empty_masks_are_named(tmp_path: Path) -> None:
     region = add_region("image", image=make_image("black", np.zeros((4, 4, 4))))
     assert refusal(tmp_path).startswith("The region Region 1: nothing lies inside it: choose something else")
     region.area.source, region.area.mask = "mask", make_mask("void")
@@ -154,7 +154,7 @@ def test_what_is_empty_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path) == "The region Region 1: the collection none holds no object: choose another"
 
 
-def test_the_list_is_edited() -> None:
+def test_regions_are_added_removed_and_moved() -> None:
     regions = bpy.context.scene.diffbmp.regions
     assert not bpy.ops.diffbmp.remove_region.poll()
     assert not bpy.ops.diffbmp.move_region.poll()
@@ -238,7 +238,7 @@ def test_regions_are_saved_with_the_file(tmp_path: Path) -> None:
 
 
 def test_a_scene_from_another_file_keeps_its_regions(tmp_path: Path) -> None:
-    path = save(tmp_path)  # which leaves no bpy.data of before to load into
+    path = save(tmp_path)  # after which no earlier bpy.data is left to load into
     with bpy.data.libraries.load(path, link=False) as (_, wanted):
         wanted.scenes = ["picture"]
     check(bpy.data.scenes["picture"], tmp_path)

@@ -24,7 +24,7 @@ FAILS = "import sys; sys.exit('diffbmp: The layouts have canvases of two sizes: 
 
 
 def pretend(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has a program take the backend's place."""
+    """Replaces the backend by a program."""
     monkeypatch.setattr(animate, "backend_call", lambda *arguments: [sys.executable, "-c", program, *arguments])
 
 
@@ -36,7 +36,7 @@ def make_layouts(folder: Path) -> bpy.types.Scene:
     return scene
 
 
-def test_what_the_backend_is_told(tmp_path: Path) -> None:
+def test_arguments_of_the_backend(tmp_path: Path) -> None:
     scene = make_layouts(tmp_path)
     settings = scene.diffbmp.animate
     out, first, second = tmp_path / "out", str(tmp_path / "first"), str(tmp_path / "second")
@@ -61,11 +61,11 @@ def test_the_animation_is_what_is_built_next(tmp_path: Path, monkeypatch: pytest
     layout = Path(scene.diffbmp.build.layout)
     assert (layout / "layout.json").read_text().startswith(f"animate growth {tmp_path / 'first'} --out {layout}")
     assert NOTICE.text == "The animation is ready: build it"
-    # Another one is made of the same picture, not of the animation.
+    # The next animation starts from the same picture, not from the animation.
     assert animate_arguments(scene, tmp_path)[2] == str(tmp_path / "first")
 
 
-def test_what_the_backend_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_the_backend_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(FAILS, monkeypatch)
     scene = make_layouts(tmp_path)
     with pytest.raises(RuntimeError, match="could not be made: diffbmp: The layouts have canvases of two sizes"):

@@ -1,4 +1,4 @@
-"""What is exported from Blender: in each format, with hand edits, from scripts, cancelled."""
+"""Exports from Blender: in each format, with edits by hand, from scripts, canceled."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from diffbmp.operators.blender.folders import user_folder
 from diffbmp.operators.blender.images import read_file
 from diffbmp.operators.output import export, export_options
 from diffbmp.operators.process.warm_worker import WARM
+from diffbmp.operators.result.build import layout_folder
 from diffbmp.operators.result.ownership import planes_of
 from diffbmp.operators.scene.build import Form, build_scene
 from diffbmp.operators.session.notice import NOTICE
@@ -93,7 +94,7 @@ def test_a_clip_that_was_built_is_exported_with_its_frames(tmp_path: Path) -> No
     assert (len(data["primitives"]), data["frames"]) == (9, [1, 2, 3])
 
 
-def test_a_cancelled_export_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_canceled_export_leaves_what_was_there(tmp_path: Path) -> None:
     scene = built(tmp_path, 200)
     path = tmp_path / "x.psd"
     path.write_text("mine")
@@ -134,18 +135,18 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
     assert (tmp_path / "full" / "mine.txt").is_file()
 
 
-def test_a_layout_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_a_missing_layout_is_named(tmp_path: Path) -> None:
     bpy.context.scene.diffbmp.build.layout = str(tmp_path / "gone")
     with pytest.raises(UserError, match="holds no layout"):
-        export.chosen_layout(bpy.context.scene)
+        layout_folder(bpy.context.scene.diffbmp.build.layout)
     with pytest.raises(RuntimeError, match="holds no layout"):
         bpy.ops.diffbmp.export_psd(filepath=str(tmp_path / "x.psd"))
 
 
-def test_each_format_shows_options_that_there_are() -> None:
+def test_each_format_shows_existing_options() -> None:
     known = set(export_options.ExportOptions.__annotations__)
     for kind in export.EXPORTS:
         assert set(kind.shown) <= known
         assert set(kind.shown)
-    assert not hasattr(bpy.types.Operator, "shown")  # nor is anything else of Blender's own hidden
+    assert not hasattr(bpy.types.Operator, "shown")  # so nothing of Blender's own is hidden
     assert not hasattr(bpy.types.Operator, "endings")

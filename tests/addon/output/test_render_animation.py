@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 FRAMES = (9, 10, 11)
 LOSSY = {"MP4": 2.5, "PRORES": 2.0}
-"""Greatest mean error in 8-bit levels, of colours that their chroma blurs."""
+"""Greatest mean error in 8-bit levels, of colors that their chroma blurs."""
 
 
 def make_animation(*, transparent: bool = False, size: tuple[int, int] = (48, 24)) -> bpy.types.Scene:
@@ -106,7 +106,7 @@ def test_settings_are_kept_on_demand(tmp_path: Path) -> None:
     assert (scene.render.ffmpeg.codec, scene.render.filepath) == ("FFV1", str(tmp_path / "film.mkv"))
 
 
-def test_paths(tmp_path: Path) -> None:
+def test_output_paths(tmp_path: Path) -> None:
     scene = make_animation()
     for path, name in (("a", "a.mp4"), ("a.mp4", "a.mp4"), ("a.MP4", "a.mp4"), ("a.b", "a.b.mp4"), ("{x}", "{x}.mp4")):
         assert output_path(scene, f"{tmp_path}/{path}", "MP4") == tmp_path / name
@@ -122,7 +122,7 @@ def test_paths(tmp_path: Path) -> None:
     assert output_path(scene, "//render/", "LOSSLESS") == tmp_path / "render" / "Stage.mkv"
 
 
-def test_odd_sizes(tmp_path: Path) -> None:
+def test_only_lossless_movies_have_odd_sizes(tmp_path: Path) -> None:
     scene = make_animation(size=(47, 25))
     for kind, name in (("MP4", "MP4"), ("PRORES", "ProRes 4444")):
         with pytest.raises(UserError, match=f"{name} needs an even width and height, but .* has 47 x 25 pixels"):
@@ -131,7 +131,7 @@ def test_odd_sizes(tmp_path: Path) -> None:
     assert found.shape == (25, 47, 4)
 
 
-def test_what_cannot_be_is_named(tmp_path: Path) -> None:
+def test_impossible_output_is_named(tmp_path: Path) -> None:
     scene = make_animation(transparent=True)
     before = output_settings(scene)
     with pytest.raises(UserError, match="MP4 holds no transparency, but the scene Stage is transparent"):

@@ -138,7 +138,7 @@ def test_result(kind: str, tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(RUN, "task", run_of("running", PROGRESS))
     monkeypatch.setattr(RUN, "scene", result.session_uid)
     screen = shown(result)
-    assert screen.buttons("diffbmp.rebuild")[0].reason.startswith("An optimization goes on from this scene")
+    assert screen.buttons("diffbmp.rebuild")[0].reason.startswith("An optimization continues from this scene")
     assert screen.buttons("diffbmp.cancel")
     monkeypatch.undo()
 

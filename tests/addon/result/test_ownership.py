@@ -1,4 +1,4 @@
-"""What the artist has put among a result's planes, and what became of them, outlives Rebuild, Continue and Remove."""
+"""The artist's objects among a result's planes, and changes to these, survive Rebuild, Continue and Remove."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_own_objects_and_collections_among_the_planes_stay(tmp_path: Path, form:
         remove_result(scene)
 
 
-def test_what_an_artists_nodes_read_stays(tmp_path: Path) -> None:
+def test_datablocks_of_the_artists_nodes_stay(tmp_path: Path) -> None:
     source, scene = bpy.context.scene, built(tmp_path)
     cube = own_object("cube", source.collection)
     tree = bpy.data.node_groups.new("own", "GeometryNodeTree")
@@ -110,7 +110,7 @@ def test_an_own_camera_is_left_alone(tmp_path: Path) -> None:
     assert bpy.data.objects["mine"] == camera
 
 
-def test_a_camera_that_is_gone_is_made_anew(tmp_path: Path) -> None:
+def test_a_removed_camera_is_recreated(tmp_path: Path) -> None:
     scene = built(tmp_path)
     bpy.data.objects.remove(scene.camera)
     rebuild(scene, PLANES)
@@ -220,18 +220,18 @@ def test_a_stamp_of_another_size_is_as_sharp(tmp_path: Path, side: int) -> None:
     for plane in planes_of(scene):
         if plane.data["diffbmp_level"][0] == 0:
             old, new = before[plane["diffbmp_row"]], texels(plane, axis)
-            # Levels come two to an octave, and there is none finer than the stamp itself.
+            # Levels come two to an octave, and none is finer than the stamp itself.
             assert min(side, old / 1.5) <= new <= max(old * 1.5, 4)
     assert same(read_layout(scene), layout_of(scene))
 
 
 def texels(plane: bpy.types.Object, axis: int) -> int:
-    """Of the width or the height of what a plane shows."""
+    """Returns the width or the height of what a plane shows."""
     node = next(node for node in plane.data.materials[0].node_tree.nodes if node.type == "TEX_IMAGE")
     return int(node.image.size[axis]) - 2
 
 
-def test_what_is_changed_while_the_fit_goes_on_is_noticed(tmp_path: Path) -> None:
+def test_changes_during_a_fit_are_noticed(tmp_path: Path) -> None:
     scene = built(tmp_path)
     plane = next(item for item in planes_of(scene) if item.data.users > 2)
     plane.data = plane.data.copy()

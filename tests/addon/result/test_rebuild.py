@@ -1,4 +1,4 @@
-"""What is done with a result by hand and by the operators of its scene."""
+"""Changes to a result by hand and by the operators of its scene."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def same(a: Layout, b: Layout) -> bool:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("space", ["display", "linear"])
-def test_what_nobody_touched_is_read_back_to_the_last_bit(tmp_path: Path, form: Form, space: str) -> None:
+def test_an_unchanged_scene_is_read_back_to_the_last_bit(tmp_path: Path, form: Form, space: str) -> None:
     scene = built(tmp_path, form=form, space=space)
     assert same(read_layout(scene), layout_of(scene))
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.7])
-def test_what_was_changed_by_hand_is_read_back(tmp_path: Path, spread: float) -> None:
+def test_changes_by_hand_are_read_back(tmp_path: Path, spread: float) -> None:
     scene = built(tmp_path, form=Form("PLANES", spread=spread))
     stored = layout_of(scene)
     planes = planes_of(scene)
@@ -106,11 +106,11 @@ def test_a_changed_scene_is_rebuilt_as_it_looks(tmp_path: Path) -> None:
     assert psnr(render(scene, tmp_path / "flat.png"), before) > 50
 
 
-def test_a_plane_that_lies_askew_is_named(tmp_path: Path) -> None:
+def test_a_tilted_plane_is_named(tmp_path: Path) -> None:
     scene = built(tmp_path)
     plane = planes_of(scene)[3]
     plane.rotation_euler.x = 0.3
-    with pytest.raises(UserError, match=f"The plane {plane.name} lies askew: turn it about Z alone"):
+    with pytest.raises(UserError, match=f"The plane {plane.name} is tilted or sheared: rotate it about Z only"):
         read_layout(scene)
     with pytest.raises(UserError, match="This scene has no layout"):
         read_layout(bpy.data.scenes.new("another"))
@@ -165,7 +165,7 @@ def test_the_operators_work_from_a_script(tmp_path: Path) -> None:
         assert not operator.poll()
 
 
-def test_it_survives_save_load_and_append(tmp_path: Path) -> None:
+def test_a_result_survives_save_load_and_append(tmp_path: Path) -> None:
     scene = built(tmp_path)
     planes_of(scene)[2].location.x += 0.2
     before = read_layout(scene)
@@ -180,7 +180,7 @@ def test_it_survives_save_load_and_append(tmp_path: Path) -> None:
 
 
 def work_on(folder: Path, count: int, form: Form) -> dict[str, Work]:
-    """What it takes to read a result of so many stamps, to lock, rebuild and remove it."""
+    """Counts the calls that read, lock, rebuild and remove a result of this many stamps."""
     scene = built(folder, count, form)
     for plane in planes_of(scene):
         plane.select_set(True)
@@ -195,12 +195,12 @@ def work_on(folder: Path, count: int, form: Form) -> dict[str, Work]:
 @pytest.mark.parametrize(
     ("form", "calls"),
     [
-        # Calls a stamp more; observed half of it, of Blender 5.0.
+        # Calls per stamp; half of it observed in Blender 5.0.
         (Form("PLANES"), {"read": 22, "lock": 6, "rebuild": 60, "remove": 24}),
         (Form("DENSE"), {"read": 0, "lock": 0, "rebuild": 4, "remove": 24}),
     ],
 )
-def test_a_stamp_more_is_little_work(tmp_path: Path, form: Form, calls: dict[str, int]) -> None:
+def test_each_stamp_is_little_work(tmp_path: Path, form: Form, calls: dict[str, int]) -> None:
     _, few, many = (work_on(tmp_path / str(count), count, form) for count in (20, 200, 1000))  # the first fills caches
     for name, bound in calls.items():
         assert many[name].calls - few[name].calls <= 800 * bound, name
@@ -217,7 +217,7 @@ def test_a_baked_mesh_looks_the_same(tmp_path: Path, spread: float, space: str) 
     (mesh,) = (item for item in baked.collection.all_objects if item.type == "MESH")
     assert len(mesh.data.polygons) == 30
     assert psnr(render(baked, tmp_path / "baked.png"), before) > 50
-    # The scene itself is as it was.
+    # The scene itself is unchanged.
     assert len(planes_of(scene)) == 30
 
 
@@ -228,7 +228,7 @@ def test_a_stamp_is_replaced_on_all_of_its_planes(tmp_path: Path) -> None:
     bpy.context.window.scene = scene
     with pytest.raises(RuntimeError, match="Choose an image"):
         bpy.ops.diffbmp.replace_stamp(stamp="0")
-    # Its own picture in its place changes little: levels are made anew, of another filter.
+    # Replaced by its own picture it changes little: another filter makes its levels.
     copied = first.copy()
     copied.name = "again.png"
     assert bpy.ops.diffbmp.replace_stamp(stamp="0", image=copied.name) == {"FINISHED"}

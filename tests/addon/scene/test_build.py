@@ -1,4 +1,4 @@
-"""Layout to scene: what stands there, how much work it is, and that nothing stays behind where it cannot be made."""
+"""Layout to scene: what is in it, how much work it is, and that nothing is left behind on errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def census() -> dict[str, int]:
 
 
 def planes_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """From front to back."""
+    """Returns the planes from front to back."""
     planes = [item for item in scene.collection.all_objects if item.type == "MESH"]
     return sorted(planes, key=lambda plane: -plane.location.z)
 
@@ -149,7 +149,7 @@ def test_a_scene_that_was_not_built_holds_no_layout() -> None:
 
 
 @pytest.mark.parametrize("what", ["missing", "broken", "no json", "no npz", "no stamp", "broken stamp"])
-def test_what_is_not_whole_leaves_nothing_behind(layout_folder: Path, what: str) -> None:
+def test_an_incomplete_layout_leaves_nothing_behind(layout_folder: Path, what: str) -> None:
     layout = Layout.load(layout_folder)
     level = layout_folder / level_file(int(layout.template[0]), int(layout.level[0, 0]), int(layout.level[0, 1]))
     files = {
@@ -186,7 +186,7 @@ def test_undo_takes_the_result_away_and_redo_brings_it_back(layout_folder: Path)
     assert stored_layout(result) is not None
 
 
-def test_a_plane_more_is_little_work(tmp_path: Path) -> None:
+def test_each_plane_is_little_work(tmp_path: Path) -> None:
     for count in (50, 400, 2000):  # the first fills caches
         write_layout(tmp_path / str(count), *random_layout(count, width=512, height=512))
     _, few, many = (
@@ -204,7 +204,7 @@ def test_a_canvas_too_narrow_for_blender_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_two_images_have_one_path(layout_folder: Path) -> None:
-    """Else unpacking them to files would give one the other's picture."""
+    """Otherwise unpacking them to files would mix up their pictures."""
     for _ in range(2):
         build_scene(layout_folder, "sunset", samples=1)
     paths = [image.filepath for image in bpy.data.images if image.packed_file]

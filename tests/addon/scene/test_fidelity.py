@@ -30,7 +30,7 @@ def render_rgba(scene: bpy.types.Scene, path: Path) -> NDArray[Any]:
 
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("mode", ["tint", "mix", "multiply"])
-def test_one_sample_equals_the_pixels_centres(tmp_path: Path, space: str, mode: str) -> None:
+def test_one_sample_equals_the_pixels_centers(tmp_path: Path, space: str, mode: str) -> None:
     layout, bitmaps = random_layout(60, space=space, mode=mode)
     write_layout(tmp_path / "layout", layout, bitmaps)
     scene = build_scene(tmp_path / "layout", "test", samples=1)
@@ -56,7 +56,7 @@ def test_a_tall_canvas_is_seen_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
-def test_a_transparent_canvas_is_so_in_the_picture(tmp_path: Path, space: str) -> None:
+def test_a_transparent_canvas_is_transparent_in_the_picture(tmp_path: Path, space: str) -> None:
     layout, bitmaps = random_layout(25, space=space, transparent=True)
     write_layout(tmp_path / "layout", layout, bitmaps)
     scene = build_scene(tmp_path / "layout", "test", samples=1)

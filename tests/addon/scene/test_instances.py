@@ -1,4 +1,4 @@
-"""The dense form plays as the planes do, at any time, and can be made planes."""
+"""The dense form plays like the planes at any time, and can be turned into planes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def film(tmp_path: Path) -> tuple[Layout, Path, Any]:
 
 
 def instances_of(scene: bpy.types.Scene, at: float) -> dict[int, tuple[Array, Array]]:
-    """What the dense object shows at a time: by the primitive's number, its matrix [4, 4] and colour [4]."""
+    """Returns what the dense object shows: by the primitive's number, its matrix [4, 4] and color [4]."""
     bpy.context.window.scene = scene
     scene.frame_set(int(at), subframe=at % 1.0)
     graph = bpy.context.evaluated_depsgraph_get()
@@ -77,7 +77,7 @@ def assert_same(found: dict[int, tuple[Array, Array]], wanted: dict[int, tuple[A
             np.testing.assert_allclose(one, other, atol=2e-5)
 
 
-def test_each_frame_is_the_layouts(film: tuple[Layout, Path, Any]) -> None:
+def test_each_frame_shows_the_layout(film: tuple[Layout, Path, Any]) -> None:
     layout, folder, _ = film
     scene = build_scene(folder, "film", 1, Form("DENSE"))
     for frame, number in enumerate(layout.frames):
@@ -86,7 +86,7 @@ def test_each_frame_is_the_layouts(film: tuple[Layout, Path, Any]) -> None:
     assert_same(instances_of(scene, 99), expected(layout, 11))
 
 
-def test_planes_play_alike(film: tuple[Layout, Path, Any]) -> None:
+def test_planes_and_instances_play_alike(film: tuple[Layout, Path, Any]) -> None:
     layout, folder, _ = film
     scene = build_scene(folder, "film", 1, Form("PLANES", 0.0))
     bpy.context.window.scene = scene
@@ -107,7 +107,7 @@ def test_between_frames_paths_run_on_but_not_across_cuts_and_jumps(film: tuple[L
     scene = build_scene(folder, "film", 1, Form("DENSE"))
     moves = transforms(layout)
     for frame in range(11):
-        found = instances_of(scene, layout.frames[frame] + 1.0)  # halfway: of two frames of the scene one is fitted
+        found = instances_of(scene, layout.frames[frame] + 1.0)  # halfway: every second frame of the scene is fitted
         pair = layout.opacity[frame : frame + 2] > 0
         seen = pair[0] if frame + 1 == CUT else pair.any(0)
         assert sorted(found) == np.flatnonzero(seen).tolist()
@@ -125,7 +125,7 @@ def test_between_frames_paths_run_on_but_not_across_cuts_and_jumps(film: tuple[L
             assert color[3] == pytest.approx(opacity, abs=2e-6)
 
 
-def test_frames_need_not_be_at_one_distance(tmp_path: Path) -> None:
+def test_frames_may_be_unevenly_spaced(tmp_path: Path) -> None:
     layout, bitmaps = clip_layout(5, 5)
     layout.frames = [1, 2, 5, 9, 10]
     write_layout(tmp_path / "layout", layout, bitmaps)
@@ -134,7 +134,7 @@ def test_frames_need_not_be_at_one_distance(tmp_path: Path) -> None:
         assert_same(instances_of(scene, number), expected(layout, frame))
 
 
-def test_large_layouts_are_instances_unless_told_otherwise(tmp_path: Path) -> None:
+def test_large_layouts_are_instances_by_default(tmp_path: Path) -> None:
     for name, count, frames, dense in (
         ("small", STILL_PLANES, 1, False),
         ("large", STILL_PLANES + 1, 1, True),
@@ -145,8 +145,8 @@ def test_large_layouts_are_instances_unless_told_otherwise(tmp_path: Path) -> No
         assert (dense_object(build_scene(tmp_path / name, name, 1)) is not None) == dense
 
 
-def test_an_instance_more_is_no_more_work(tmp_path: Path) -> None:
-    """All are written at once; a frame more takes some 20 calls."""
+def test_work_does_not_grow_with_instances(tmp_path: Path) -> None:
+    """All are written at once; each frame takes some 20 calls."""
     works = []
     for count, frames in ((50, 20), (200, 20), (2000, 60)):  # the first fills caches
         folder = tmp_path / str(count)
@@ -167,7 +167,7 @@ def test_what_cannot_be_built_leaves_nothing_behind(film: tuple[Layout, Path, An
     assert census() == before
 
 
-def test_some_are_made_planes_and_nothing_is_seen_of_it(film: tuple[Layout, Path, Any], tmp_path: Path) -> None:
+def test_making_some_instances_planes_changes_no_picture(film: tuple[Layout, Path, Any], tmp_path: Path) -> None:
     layout, folder, bitmaps = film
     build_scene(folder, "film", 1, Form("DENSE"))
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "film.blend"))
@@ -192,12 +192,12 @@ def test_some_are_made_planes_and_nothing_is_seen_of_it(film: tuple[Layout, Path
         assert psnr(picture, composite(layout, bitmaps, frame=index)) > 50.0
 
     assert len(make_editable(scene)) == 36
-    assert len(planes_of(scene)) == 41  # and the object that shows none any more
+    assert len(planes_of(scene)) == 41  # and the object, which now shows none
     with pytest.raises(UserError, match="None of these stamps is an instance"):
         make_editable(scene)
 
 
-def test_the_stamps_to_make_planes_of_are_named_or_selected(film: tuple[Layout, Path, Any]) -> None:
+def test_stamps_are_made_planes_by_number_or_selection(film: tuple[Layout, Path, Any]) -> None:
     scene = build_scene(film[1], "film", 1, Form("DENSE"))
     bpy.context.window.scene = scene
     assert bpy.ops.diffbmp.make_editable(stamps="1-3, 9") == {"FINISHED"}

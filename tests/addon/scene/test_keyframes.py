@@ -1,4 +1,4 @@
-"""Clips as planes with F-curves: true to the layout within the tolerance, few, and nothing seen that should not be."""
+"""Clips as planes with F-curves: few keys, true to the layout within the tolerance, and nothing seen by mistake."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def film(tmp_path: Path) -> tuple[Layout, Path]:
 
 
 def planes_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """In the layout's order."""
+    """Returns the planes in the layout's order."""
     planes = [item for item in scene.collection.all_objects if item.type == "MESH"]
     return sorted(planes, key=lambda plane: plane.name[-3:].lstrip("_").zfill(3))
 
@@ -55,7 +55,7 @@ def hidden(plane: bpy.types.Object, at: float) -> bool:
 
 
 def errors(layout: Layout, planes: list[bpy.types.Object]) -> dict[str, Array]:
-    """How far off the curves are in the frames in which something is seen: places and edges in px, others in levels."""
+    """Returns the curves' errors in frames where something is seen: places and edges in px, others in levels."""
     exact: Transforms = transforms(layout)
     reach = np.linalg.norm(exact.scale, axis=2) / UNIT
     seen = layout.opacity > 0
@@ -76,7 +76,7 @@ def errors(layout: Layout, planes: list[bpy.types.Object]) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 0.25, 1.0])
-def test_planes_are_where_they_should_be_within_the_tolerance(film: tuple[Layout, Path], tolerance: float) -> None:
+def test_planes_are_within_the_tolerance(film: tuple[Layout, Path], tolerance: float) -> None:
     layout, folder = film
     off = errors(layout, planes_of(build_scene(folder, "film", 1, Form("PLANES", tolerance))))
     for path in ("location", "scale", "rotation_euler"):
@@ -129,7 +129,7 @@ def test_scene_runs_as_the_clip_does(film: tuple[Layout, Path]) -> None:
     assert scene.render.fps / scene.render.fps_base == pytest.approx(23.976)
 
 
-def test_a_quarter_of_the_keys_will_do() -> None:
+def test_a_quarter_of_the_keys_suffices() -> None:
     layout, _ = clip_layout(300, 60, width=512, height=512)
     exact = transforms(layout)
     times = np.array(layout.frames, float)
@@ -144,7 +144,7 @@ def keys_of(scene: bpy.types.Scene) -> int:
     return sum(len(curve.keyframe_points) for curve in curves)
 
 
-def test_a_keyed_plane_more_is_little_work(tmp_path: Path) -> None:
+def test_each_keyed_plane_is_little_work(tmp_path: Path) -> None:
     """A curve gets all its keys at once."""
     works, keys = [], []
     for count, frames in ((50, 60), (200, 60), (400, 60), (400, 120)):  # the first fills caches

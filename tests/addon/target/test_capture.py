@@ -39,10 +39,10 @@ def test_the_last_render_becomes_the_target() -> None:
     ("source", "message"),
     [
         ("VIEWER", "The compositor shows nothing: add a Viewer node to it"),
-        ("VIEWPORT", "The viewport can be captured from its own sidebar only"),
+        ("VIEWPORT", "The viewport can only be captured from its own sidebar"),
     ],
 )
-def test_what_is_not_there_is_named(source: str, message: str) -> None:
+def test_a_missing_picture_is_named(source: str, message: str) -> None:
     scene = make_scene()
     count, image = len(bpy.data.images), scene.diffbmp.target.image
     with pytest.raises(RuntimeError, match=message):

@@ -1,4 +1,4 @@
-"""What belongs to the artist stays as it is: files, copies, cameras; and what is gone is said to be."""
+"""The artist's files, copies and cameras stay unchanged, and messages name what is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.addon.support.stages import add_camera, make_stage, rectangle
 
 
 def scene_of(stage: bpy.types.Scene) -> bpy.types.Scene:
-    """A scene whose target is another."""
+    """A scene whose target is another scene."""
     scene = make_scene()
     scene.diffbmp.target.source, scene.diffbmp.target.scene = "SCENE", stage
     return scene
@@ -53,7 +53,7 @@ def test_nodes_that_write_files_do_not_write_them(tmp_path: Path) -> None:
     assert compositor_of(stage) == tree
 
 
-def test_what_is_painted_and_what_is_seen_lie_where_the_cropped_target_shows_them() -> None:
+def test_painted_and_seen_masks_match_the_cropped_target() -> None:
     stage = make_stage()
     scene = scene_of(stage)
     target = scene.diffbmp.target
@@ -93,7 +93,7 @@ def test_a_collection_with_the_camera_has_a_silhouette(tmp_path: Path) -> None:
     assert not write_job(scene, tmp_path)
 
 
-def test_what_was_deleted_is_named(tmp_path: Path) -> None:
+def test_deleted_objects_are_named(tmp_path: Path) -> None:
     stage = make_stage()
     scene = scene_of(stage)
     target = scene.diffbmp.target

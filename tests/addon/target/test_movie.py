@@ -1,4 +1,4 @@
-"""Moving targets and masks: which frames reach the job, under which numbers, and what is said where that cannot be."""
+"""Moving targets and masks: which frames reach the job, under which numbers, and which errors there are."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIZE = (32, 24)
 
 
 def frame(number: int, width: int = SIZE[0], height: int = SIZE[1]) -> Array:
-    """A grey that tells its number; the left half is red."""
+    """A gray that tells its number; the left half is red."""
     rgba = np.full((height, width, 4), 255, np.uint8)
     rgba[..., :3] = 40 * number
     rgba[:, : width // 2, 1:3] = 0
@@ -253,7 +253,7 @@ def test_silhouettes_follow_their_objects(tmp_path: Path) -> None:
     assert [int(found["0002"][12, column, 0]) for column in (6, 18)] == [255, 0]
 
 
-def test_what_can_move(tmp_path: Path) -> None:
+def test_which_targets_can_move(tmp_path: Path) -> None:
     scene = make_scene()
     target = scene.diffbmp.target
     assert not can_move(scene)
@@ -316,7 +316,7 @@ def test_settings_of_a_clip_are_saved_with_the_file(tmp_path: Path) -> None:
 
 
 def test_output_settings_are_untouched(tmp_path: Path) -> None:
-    """Also those that only a movie has."""
+    """Also the settings that only a movie has."""
     scene, stage = make_scene(), make_moving_stage()
     set_still_image(stage.render.image_settings)
     target = scene.diffbmp.target
@@ -326,21 +326,21 @@ def test_output_settings_are_untouched(tmp_path: Path) -> None:
     assert stage.render.image_settings.color_mode == "RGB"
 
 
-def numbered(folder: Path, greys: list[int], name: str = "m_{:04d}.png") -> Path:
-    """The first of a sequence of pictures that are grey all over."""
+def numbered(folder: Path, grays: list[int], name: str = "m_{:04d}.png") -> Path:
+    """The first of a sequence of pictures that are gray all over."""
     folder.mkdir()
-    for number, grey in enumerate(greys, 1):
-        write_png(folder / name.format(number), np.full((6, 8, 4), (grey, grey, grey, 255), np.uint8))
+    for number, gray in enumerate(grays, 1):
+        write_png(folder / name.format(number), np.full((6, 8, 4), (gray, gray, gray, 255), np.uint8))
     return folder / name.format(1)
 
 
 @pytest.mark.parametrize("aspect", ["TARGET", "CUSTOM"])
 def test_masks_that_are_sequences_keep_step_with_the_target(tmp_path: Path, aspect: str) -> None:
-    greys = [40, 80, 120, 160, 200, 240]
-    scene = moving_scene(numbered(tmp_path / "target", greys), "SEQUENCE")
+    grays = [40, 80, 120, 160, 200, 240]
+    scene = moving_scene(numbered(tmp_path / "target", grays), "SEQUENCE")
     scene.diffbmp.clip.start, scene.diffbmp.target.aspect = 3, aspect
     overall = scene.diffbmp.regions.overall
-    overall.source, overall.image = "image", bpy.data.images.load(str(numbered(tmp_path / "mask", greys)))
+    overall.source, overall.image = "image", bpy.data.images.load(str(numbered(tmp_path / "mask", grays)))
     overall.image.source = "SEQUENCE"
     job = job_of(scene, tmp_path / "job")
     found = [int(picture[0, 0, 0]) for picture in pictures(job.mask).values()]
@@ -355,7 +355,7 @@ def test_sequences_that_the_backend_cannot_number_are_written_for_it(tmp_path: P
     assert len(pictures(job.target)) == 3
 
 
-def test_a_sequence_with_a_gap_ends_before_it_if_asked_to(tmp_path: Path) -> None:
+def test_a_sequence_may_end_before_its_gap(tmp_path: Path) -> None:
     first = numbered(tmp_path / "target", [40, 80, 120])
     (tmp_path / "target" / "m_0009.png").write_bytes(first.read_bytes())
     scene = moving_scene(first, "SEQUENCE")

@@ -1,4 +1,4 @@
-"""Targets other than images, how they are cropped, and what is said of those that are not there."""
+"""Targets other than images, how they are cropped, and messages about missing ones."""
 
 from __future__ import annotations
 

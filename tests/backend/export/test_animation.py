@@ -34,7 +34,7 @@ Pictures = list[NDArray[np.int64]]
 
 
 def moving_layout(**changed: Any) -> tuple[Layout, Templates]:
-    """Few large, smooth stamps over a background of which much is seen; the front one moves, the others stay."""
+    """Few large, smooth stamps over a visible background; the front one moves, the others stay."""
     settings = {"width": 64, "height": 48, "fps": 12.0, "background": (0.8, 0.78, 0.7), **changed}
     layout, noise = make_layout(count=9, frames=FRAMES, **settings)
     items = []
@@ -46,7 +46,7 @@ def moving_layout(**changed: Any) -> tuple[Layout, Templates]:
     for name in ("x", "y", "scale", "aspect", "rotation", "opacity", "color"):
         values = getattr(layout, name)
         values[1:] = values[:1]
-    # A movie has one colour for four pixels, which is far off where colours are loud and edges are many.
+    # A movie has one color for four pixels, which is far off where colors are loud and edges are many.
     layout.color = 0.3 + 0.4 * layout.color
     layout.scale[:] = 12.0
     layout.level[:] = 0
@@ -127,7 +127,7 @@ def test_transparent_pictures(tmp_path: Path) -> None:
         assert np.abs(np.asarray(read.convert("RGB")) - frame[..., :3]).mean() <= 2.0
 
 
-def test_what_stands_still_in_a_gif_stays_the_same(tmp_path: Path) -> None:
+def test_still_parts_of_a_gif_do_not_change(tmp_path: Path) -> None:
     layout, templates = moving_layout()
     written(tmp_path / "a.gif", layout, templates)
     whole, found = expected(layout, templates), shown(tmp_path / "a.gif")
@@ -141,7 +141,7 @@ def test_what_stands_still_in_a_gif_stays_the_same(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_frames_that_are_alike(tmp_path: Path) -> None:
+def test_equal_frames_keep_their_time(tmp_path: Path) -> None:
     layout, templates = moving_layout()
     layout.x[:, 0] = [20, 20, 20, 40, 40]
     for ending, unit in ((".gif", 100), (".webp", 1000)):
@@ -160,7 +160,7 @@ def test_frames_that_are_alike(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("loops", "gif", "webp"), [(0, 0, 0), (1, None, 1), (3, 2, 3)])
-def test_how_often_they_play(tmp_path: Path, loops: int, gif: int | None, webp: int) -> None:
+def test_loops_are_written(tmp_path: Path, loops: int, gif: int | None, webp: int) -> None:
     layout, templates = moving_layout()
     for ending, count in ((".gif", gif), (".webp", webp)):
         path = tmp_path / f"a{ending}"
@@ -181,7 +181,7 @@ def test_times_add_up(fps: float, ticks: int, shortest: int) -> None:
         assert frames[-1] == count - 1
         assert len(times) == count or ticks / fps < shortest
         starts = np.cumsum([0, *durations[:-1]])
-        # The last frame may come early, so that it is seen at all.
+        # The last frame may come early, to be seen at all.
         assert np.abs(starts - np.array(frames) * ticks / fps)[:-1].max(initial=0) <= 0.5
 
 
@@ -192,7 +192,7 @@ def test_frames_that_browsers_would_slow_down_are_left_out(tmp_path: Path) -> No
     assert len(shown(tmp_path / "a.gif")) == 2
 
 
-def test_a_palette_finds_the_nearest_colour() -> None:
+def test_a_palette_finds_the_nearest_color() -> None:
     random = np.random.default_rng(1)
     samples = np.clip(random.normal(128, 40, (40, 50, 3)), 0, 255).astype(np.uint8)
     palette = Palette(samples.reshape(-1, 3))
@@ -205,7 +205,7 @@ def test_a_palette_finds_the_nearest_colour() -> None:
 
 
 @pytest.mark.parametrize("colors", [1, 2, 7, 200])
-def test_flat_colours_stay_exact(colors: int) -> None:
+def test_flat_colors_stay_exact(colors: int) -> None:
     steps = np.linspace(0, 255, colors).round().astype(np.uint8)
     picture = np.stack([steps, steps[::-1], np.full_like(steps, 90)], 1)[None].repeat(16, 0).repeat(9, 1)
     palette = Palette(picture.reshape(-1, 3))
@@ -230,7 +230,7 @@ def test_a_gif_writes_only_what_changes(tmp_path: Path) -> None:
     assert CLEAR not in frames
 
 
-def test_a_movie_says_what_its_colours_are(tmp_path: Path) -> None:
+def test_a_movie_says_what_its_colors_are(tmp_path: Path) -> None:
     layout, templates = moving_layout()
     path = tmp_path / "a.mp4"
     written(path, layout, templates)
@@ -260,7 +260,7 @@ def test_a_movie_without_h264(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_cancelled_one_leaves_no_file(tmp_path: Path, ending: str) -> None:
+def test_a_canceled_animation_leaves_no_file(tmp_path: Path, ending: str) -> None:
     layout, templates = moving_layout()
 
     def told(most: int) -> list[tuple[int, int]]:
@@ -284,11 +284,13 @@ def test_a_cancelled_one_leaves_no_file(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", [".gif", ".webp"])
-def test_pictures_that_a_format_cannot_hold(tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_too_large_for_a_format_are_refused(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layout, templates = moving_layout()
     monkeypatch.setattr(animation, "MAX_GIF", 63)
     monkeypatch.setattr(animation, "MAX_WEBP", 63)
-    with pytest.raises(UserError, match=r"64 x 48 px, but .* has 63 a side"):
+    with pytest.raises(UserError, match=r"64 x 48 px, but .* has 63 a side at most"):
         written(tmp_path / f"a{ending}", layout, templates)
 
 
@@ -300,7 +302,7 @@ def test_a_still_layout_is_one_frame(tmp_path: Path, ending: str) -> None:
     assert len(list(read_frames(path, Clip()) if ending == ".mp4" else shown(path))) == 1
 
 
-def test_the_course_of_a_fit(tmp_path: Path, stamp: Path, target: Path) -> None:
+def test_a_recorded_fit_becomes_an_animation(tmp_path: Path, stamp: Path, target: Path) -> None:
     folder, out = tmp_path / "fit", tmp_path / "x.gif"
     fit = ["fit", str(target), "--templates", str(stamp), "--out", str(folder), "--count", "20", "--size", "48"]
     assert main([*fit, "--iterations", "8", "--record", "4", "--threads", "1"]) == 0

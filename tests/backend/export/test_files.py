@@ -33,7 +33,7 @@ from .test_layers import shown
 from backend.export.layers.stack import Stack  # isort: skip
 
 MAGICK = next((found for name in ("convert-im6", "magick") if (found := shutil.which(name))), None)
-"""ImageMagick under a name that no stand-in has."""
+"""ImageMagick under a name that no substitute has."""
 
 NAMES = ("le\N{HERB}af/1\\", "x" * 300, "")
 
@@ -50,7 +50,7 @@ def rendered(layout: Layout, templates: Templates, *, back_first: bool = False, 
 
 
 def leaves(path: Path) -> list[PsdLayer]:
-    """Of a PSD, front first, without the background."""
+    """Returns the layers of a PSD, front first, without the background."""
     found = [layer for layer in PSDImage.open(path).descendants() if not layer.is_group()]
     return [layer for layer in reversed(found) if layer.name != "Background"]
 
@@ -115,7 +115,7 @@ def test_a_transparent_psd_has_no_background(tmp_path: Path) -> None:
     assert np.abs(alpha - shown(layout, templates)[..., 3] * 255).max() <= 0.501
 
 
-def test_tints_are_effects_too_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_tints_can_be_effects_too(tmp_path: Path) -> None:
     layout, templates = make_layout()
     write(layout, templates, tmp_path / "x.psd", overlay=True, grouping="none")
     for row, layer in enumerate(leaves(tmp_path / "x.psd")):
@@ -231,7 +231,7 @@ def test_a_png_may_have_16_bits_and_comes_in_strips(tmp_path: Path, monkeypatch:
     assert np.array(Image.open(tmp_path / "y.png")).shape == (64, 96, 3)
 
 
-def test_a_clip_is_a_file_for_each_frame_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_a_clip_can_be_a_file_per_frame(tmp_path: Path) -> None:
     layout, templates = make_layout(frames=3)
     write(layout, templates, tmp_path / "x.psd", clip="files", frames=(2, 9))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x_0002.psd", "x_0003.psd"]
@@ -239,7 +239,7 @@ def test_a_clip_is_a_file_for_each_frame_where_that_is_asked_for(tmp_path: Path)
         write(layout, templates, tmp_path / "y.psd", frames=(5, 9))
 
 
-def test_what_does_not_fit_into_a_psd_becomes_a_psb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_a_psd_becomes_a_psb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout, templates = make_layout()
     monkeypatch.setattr("backend.export.formats.psd.MAX_BYTES", 1000)
     remarks = write(layout, templates, tmp_path / "x.psd")
@@ -269,7 +269,7 @@ def test_a_linear_layout_gets_a_remark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.psd", "x.ora", "x", "x.png", "x.json"])
-def test_a_cancelled_export_leaves_what_was_there(tmp_path: Path, name: str) -> None:
+def test_a_canceled_export_leaves_what_was_there(tmp_path: Path, name: str) -> None:
     layout, templates = make_layout()
     write(layout, templates, tmp_path / name)
     before = [(path, path.read_bytes()) for path in sorted(tmp_path.rglob("*")) if path.is_file()]
@@ -318,7 +318,7 @@ def test_a_folder_of_the_users_own_is_never_replaced(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_cancelled_series_leaves_nothing(tmp_path: Path) -> None:
+def test_a_canceled_series_leaves_nothing(tmp_path: Path) -> None:
     layout, templates = make_layout(frames=4)
 
     def stop(done: int, total: int) -> None:
@@ -343,11 +343,11 @@ def test_json_says_what_lies_in_front(tmp_path: Path) -> None:
 
 def test_too_large_a_picture_is_refused(tmp_path: Path) -> None:
     layout, templates = make_layout(width=10, height=2000)
-    with pytest.raises(UserError, match="85 x 17,000 px, but it can have 16,384 a side"):
+    with pytest.raises(UserError, match="85 x 17,000 px, but an export has 16,384 a side at most"):
         write(layout, templates, tmp_path / "x.psd", width=85)
 
 
-def test_flattening_lets_groups_go_where_they_are_too_many(tmp_path: Path) -> None:
+def test_flattening_drops_groups_if_they_are_too_many(tmp_path: Path) -> None:
     layout, templates = make_layout(count=120)
     stack = Stack(task(layout, templates, Path("x.psd"), band=4, flatten=True, most_layers=8))
     assert stack.size <= 8

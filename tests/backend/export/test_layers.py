@@ -1,4 +1,4 @@
-"""What all layered formats are made of: layers, groups, merged layers, names."""
+"""The parts of all layered formats: layers, groups, merged layers, names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATH = Path("unused.psd")
 
 
 def composited(layers: list[Layer], width: int, height: int) -> NDArray[np.float64]:
-    """Front first; premultiplied RGBA."""
+    """Composites layers, front first: premultiplied RGBA."""
     canvas = np.zeros((height, width, 4))
     for layer in reversed(layers):
         over(canvas, layer.pixels, layer.left, layer.top, layer.opacity / 255)
@@ -62,7 +62,7 @@ def test_layers_together_are_the_picture(settings: dict[str, Any]) -> None:
     assert difference.mean() < 0.25
 
 
-def test_what_has_been_flattened_is_what_is_least_seen() -> None:
+def test_the_least_visible_layers_are_flattened() -> None:
     layout, templates = make_layout()
     export = task(layout, templates, PATH, grouping="none", flatten=True, most_layers=20)
     stack = Stack(export)
@@ -73,7 +73,7 @@ def test_what_has_been_flattened_is_what_is_least_seen() -> None:
     assert set(most_seen.tolist()) <= alone
 
 
-def test_visible_areas_are_what_goes_missing() -> None:
+def test_visible_areas_equal_the_loss_without_the_primitive() -> None:
     layout, templates = make_layout(count=6)
     areas = visible_areas(task(layout, templates, PATH), 0).numpy()
     # With all in white on black and one of them in black, the sum falls by what is seen of that one.
@@ -195,7 +195,7 @@ def test_names(name: str, expected: str) -> None:
     assert len(result.encode("utf-16-le")) // 2 <= 255
 
 
-def test_no_primitives() -> None:
+def test_an_empty_layout_has_no_layers() -> None:
     layout, templates = make_layout(count=0)
     for grouping in ("none", "depth", "stamp"):
         stack = Stack(task(layout, templates, PATH, grouping=grouping))

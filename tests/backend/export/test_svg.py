@@ -86,7 +86,7 @@ def drawn(root: Xml.Element, width: int, height: int) -> Floats:
 
 
 @pytest.mark.parametrize("settings", [{}, {"grouping": "depth", "band": 7}], ids=str)
-def test_it_looks_like_the_layout(tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_an_svg_looks_like_the_layout(tmp_path: Path, settings: dict[str, Any]) -> None:
     layout, templates = make_layout(count=30, width=72, height=54)
     root = written(tmp_path / "a.svg", layout, templates, **settings)
     shown = render_layout(layout, templates)[:3].permute(1, 2, 0).double().numpy()
@@ -142,9 +142,9 @@ def test_stamps_are_embedded_on_the_levels_that_are_needed(tmp_path: Path, width
     assert numbers(root.attrib["viewBox"]) == pytest.approx([0, 0, 96, 64.08 if width == 400 else 64])
 
 
-def test_colours_take_one_filter_each(tmp_path: Path) -> None:
+def test_colors_take_one_filter_each(tmp_path: Path) -> None:
     layout, templates = make_layout(count=12)
-    templates.items[1] = replace(templates.items[1], blend=1.0)  # mix: only its own colours
+    templates.items[1] = replace(templates.items[1], blend=1.0)  # mix: only its own colors
     layout.color[:] = np.array([0.25, 0.5, 1.0])
     root = written(tmp_path / "a.svg", layout, templates)
     values = [item[0].attrib["values"] for item in root.iter(f"{SVG}filter")]
@@ -155,7 +155,7 @@ def test_colours_take_one_filter_each(tmp_path: Path) -> None:
         assert ("filter" in use.attrib) == (not use.attrib[HREF].startswith("#stamp-1-"))
 
 
-def test_order_names_groups_and_what_is_invisible(tmp_path: Path) -> None:
+def test_order_names_groups_and_invisible_primitives(tmp_path: Path) -> None:
     layout, templates = make_layout(count=6)
     layout.depth = np.array([[5, 0, 1, 2, 3, 4]])
     layout.opacity[0, 2] = 0.0
@@ -197,7 +197,7 @@ def test_strange_stamps_and_names_are_valid(tmp_path: Path) -> None:
     assert all(len(label) <= 255 and label.isprintable() for label in labels)
 
 
-def test_a_cancelled_one_leaves_the_older_file(tmp_path: Path) -> None:
+def test_a_canceled_svg_leaves_the_older_file(tmp_path: Path) -> None:
     layout, templates = make_layout(count=4)
     path = tmp_path / "a.svg"
     path.write_text("older")
