@@ -191,7 +191,7 @@ def _scene(templates: Templates) -> tuple[Tensor, Placement, Tensor, Tensor, Ten
 
 
 def _templates() -> Templates:
-    """A soft disc and a coloured bar, in all three modes."""
+    """A soft disc and a colored bar, in all three modes."""
     y, x = np.mgrid[-1:1:64j, -1:1:64j]
     disc = np.clip(2.0 - 2.0 * np.hypot(x, y), 0, 1)
     bar = np.clip(2.0 - 2.0 * np.maximum(np.abs(x), 2.0 * np.abs(y)), 0, 1)

@@ -29,7 +29,7 @@ ByteArray = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Template:
-    """One stamp. mode and blend say how its own colours enter (see backend.job), limits what it may do in a fit."""
+    """One stamp. mode and blend say how its own colors enter (see backend.job), limits what it may do in a fit."""
 
     name: str
     rgba: ByteArray  # [h, w, 4] straight, display-encoded
@@ -39,7 +39,7 @@ class Template:
 
     @property
     def textured(self) -> bool:
-        """Whether the stamp's own colours are seen at all."""
+        """Whether the stamp's own colors are seen at all."""
         return self.mode != "tint" and self.blend > 0.0
 
 
@@ -113,7 +113,7 @@ class Templates:
         return torch.minimum(level, shapes.level_count[template] - 1)
 
     def bitmap(self, template: int, level_u: int, level_v: int) -> ByteArray:
-        """One level: uint8 [h, w, 4], straight RGBA, colours bled into transparent texels."""
+        """One level: uint8 [h, w, 4], straight RGBA, colors bled into transparent texels."""
         if level_u == 0 and level_v == 0:
             return self._source(template)
         planes = self._level(template, level_u, level_v)
@@ -127,7 +127,7 @@ class Templates:
         return self._bled[template]
 
     def _level(self, template: int, level_u: int, level_v: int) -> FloatArray:
-        """A level [h, w, 4]: colour times (alpha + a trace), alpha; an octave at a time, in any order."""
+        """A level [h, w, 4]: color times (alpha + a trace), alpha; an octave at a time, in any order."""
         key = (template, level_u, level_v)
         if key not in self._planes:
             parent_u, parent_v = max(level_u - LEVELS_PER_OCTAVE, 0), max(level_v - LEVELS_PER_OCTAVE, 0)
@@ -142,7 +142,7 @@ class Templates:
 
 
 _BLEED_WEIGHT = np.float32(1e-4)
-"""Weight of a transparent texel's colour: it shows nowhere but where all texels are transparent."""
+"""Weight of a transparent texel's color: it shows nowhere but where all texels are transparent."""
 
 
 def load_templates(specs: list[TemplateSpec]) -> Templates:
@@ -164,7 +164,7 @@ def load_templates(specs: list[TemplateSpec]) -> Templates:
 
 
 def padded(bitmap: ByteArray, texels: int) -> ByteArray:
-    """The bitmap with a border of `texels`: transparent, in the colour of the edge."""
+    """The bitmap with a border of `texels`: transparent, in the color of the edge."""
     border = ((texels, texels), (texels, texels), (0, 0))
     result = np.pad(bitmap, border, mode="edge")
     result[..., 3] = np.pad(bitmap[..., 3], border[:2])
@@ -172,7 +172,7 @@ def padded(bitmap: ByteArray, texels: int) -> ByteArray:
 
 
 def bleed_colors(rgba: ByteArray) -> ByteArray:
-    """Gives transparent texels the colour of visible ones near them: uint8 [h, w, 4]; alpha and visible texels stay.
+    """Gives transparent texels the color of visible ones near them: uint8 [h, w, 4]; alpha and visible texels stay.
 
     Averages over growing areas (an image pyramid), then fills from the finest one that saw something.
     """

@@ -144,9 +144,9 @@ def _metered(footage: Footage, images: list[Tensor]) -> ClipMeter:
 
 
 def _disc() -> Template:
-    centre = (STAMP - 1) / 2
+    center = (STAMP - 1) / 2
     rows, columns = np.mgrid[:STAMP, :STAMP]
-    alpha = np.clip(STAMP / 2 - np.hypot(rows - centre, columns - centre), 0.0, 1.0) * 255
+    alpha = np.clip(STAMP / 2 - np.hypot(rows - center, columns - center), 0.0, 1.0) * 255
     return Template("disc", np.dstack([np.full((STAMP, STAMP, 3), 255), alpha]).astype(np.uint8))
 
 

@@ -9,7 +9,7 @@ __device__ __forceinline__ float decoded(float encoded, float& slope) {
     return encoded <= 0.04045f ? encoded / 12.92f : power * base;
 }
 
-// The palette's colour that is nearest to one; the first of several.
+// The palette's color that is nearest to one; the first of several.
 __device__ void nearest_color(const Descent& descent, const float* color, float* out) {
     float least_distance = INFINITY;
     for (int k = 0; k < descent.palette_count; ++k) {
@@ -30,7 +30,7 @@ __device__ __forceinline__ int finest_level(int32_t longer_side, int32_t count, 
     return min(max(level, 0), count - 1);
 }
 
-// What is drawn of a primitive's variables: its params, as the palette and the compositing space have its colour.
+// What is drawn of a primitive's variables: its params, as the palette and the compositing space have its color.
 __device__ void show(const Scene& scene, int i) {
     const Descent& descent = scene.descent;
     const float* free = descent.free + (int64_t)i * kParams;
@@ -42,7 +42,7 @@ __device__ void show(const Scene& scene, int i) {
         float color[3] = {};
         nearest_color(descent, free + 6, color);
         for (int c = 0; c < 3; ++c) {
-            // A colour that is frozen stays, palette or not.
+            // A color that is frozen stays, palette or not.
             if (!descent.frozen[(int64_t)i * kParams + 6 + c]) encoded[6 + c] = color[c];
             if (descent.limited) params[6 + c] = encoded[6 + c];
         }

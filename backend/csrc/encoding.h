@@ -51,7 +51,7 @@ DEVICE_INLINE V loss_slope(int32_t loss, V error) {
     return loss == kMse ? 2.0f * error : sign_of(error);
 }
 
-// What the loss of a pixel would gain without a primitive of this colour and alpha there; `back`, the colour behind it,
+// What the loss of a pixel would gain without a primitive of this color and alpha there; `back`, the color behind it,
 // moves in front of it. Exact: with D = dC/dalpha the picture without it is C - alpha D. weighted: weight * loss of the
 // picture as it is shown.
 template <class V>

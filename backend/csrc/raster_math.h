@@ -3,8 +3,8 @@
 // V is the type of one value per pixel: a float, or a vector of floats. Loops, caching and reductions belong to the
 // engines.
 //
-// Canvas coordinates are pixels, y down; the centre of pixel (i, j) is (i + 0.5, j + 0.5). Texel coordinates (u, v) are
-// relative to the template's centre. Alphas and textures are fetched as texel values 0..255; the factors 1/255 are
+// Canvas coordinates are pixels, y down; the center of pixel (i, j) is (i + 0.5, j + 0.5). Texel coordinates (u, v) are
+// relative to the template's center. Alphas and textures are fetched as texel values 0..255; the factors 1/255 are
 // folded into the primitive.
 #pragma once
 #if defined(__CUDACC_RTC__)  // NVRTC has mathematics built in, and no headers
@@ -40,9 +40,9 @@ struct Level {
     const uint32_t* texture;     // [height + 3, width + 3, 3] the same for red, green, blue; null if only tinted
     int32_t width, height;       // texels, without the border
     float density_u, density_v;  // texels per unit of the template's local square
-    float box_u, box_v;          // centre of the visible texels' bounding box, texels from the template's centre
-    float half_u, half_v;  // half extents of that box from texel centre to texel centre, negative if nothing is visible
-    float radius;          // distance of the farthest visible texel's centre from the box' centre, local units
+    float box_u, box_v;          // center of the visible texels' bounding box, texels from the template's center
+    float half_u, half_v;  // half extents of that box from texel center to texel center, negative if nothing is visible
+    float radius;          // distance of the farthest visible texel's center from the box' center, local units
     int32_t mode;          // ColorMode
     float blend;           // b
 };
@@ -54,11 +54,11 @@ struct Primitive {
     double exact[4];           // the same: it places a tile's corner, so that rounding does not grow with the distance
     float density_u, density_v;  // texels per px along the template's own axes; u's is negative if mirrored
     float opacity;               // per texel value
-    float p[3], q[3];            // colour = p + q * texture; q per texel value, or per decoded value
-    float box_x, box_y;          // centre of the visible box, px
+    float p[3], q[3];            // color = p + q * texture; q per texel value, or per decoded value
+    float box_x, box_y;          // center of the visible box, px
     float reach_x, reach_y;      // half extents of its bounding box on the canvas, px
     float radius;                // radius of its bounding circle, px
-    float box_u, box_v;          // centre and half extents of the visible box with its bilinear skirt, texels
+    float box_u, box_v;          // center and half extents of the visible box with its bilinear skirt, texels
     float half_u, half_v;
     const Level* level;
 };
@@ -176,7 +176,7 @@ DEVICE_INLINE void bilinear(V v00, V v10, V v01, V v11, V fu, V fv, V& value, V&
     slope_u = top_slope + fv * (bottom_slope - top_slope);
 }
 
-// Front-to-back 'over': adds a sample's colour and darkens what lies behind it.
+// Front-to-back 'over': adds a sample's color and darkens what lies behind it.
 template <class V>
 DEVICE_INLINE void over(V alpha, const V* color, V& transmittance, V* image) {
     const V weight = transmittance * alpha;
@@ -198,9 +198,9 @@ struct Moments {
 constexpr int kRecord = 16;   // values in it
 constexpr int kSolution = 8;  // numbers of a candidate's solution, see solve in candidates_*
 
-// One sample, back to front. behind = <dL/dimage, colour behind the sample>, the projected suffix:
+// One sample, back to front. behind = <dL/dimage, color behind the sample>, the projected suffix:
 // dL/dalpha = T (<g, c> - behind), and before the sample the suffix is behind + alpha (<g, c> - behind).
-// color_grad = dL/dcolour = T alpha g. Returns dL/d(texel value of alpha) through `grad_mask`.
+// color_grad = dL/dcolor = T alpha g. Returns dL/d(texel value of alpha) through `grad_mask`.
 template <class V>
 DEVICE_INLINE void over_backward(V mask, V opacity, const V* color, V transmittance, const V* grad, V& behind,
                                  V& grad_opacity, V& grad_mask, V* color_grad) {

@@ -1,4 +1,4 @@
-// Samples of a tile's rows: where they fall on a mip level, its alpha there, and the primitive's colour.
+// Samples of a tile's rows: where they fall on a mip level, its alpha there, and the primitive's color.
 #pragma once
 #include "raster_math.h"
 #include "simd.h"
@@ -50,7 +50,7 @@ static inline void sample(const uint32_t* table, Int16 index, Float16 fu, Float1
              slope_v);
 }
 
-// A primitive's colours: flat, or p + q * texture, the texture decoded to light where a table is given (straight lines
+// A primitive's colors: flat, or p + q * texture, the texture decoded to light where a table is given (straight lines
 // between its entries).
 template <bool kTextured>
 struct Shader {

@@ -1,11 +1,11 @@
-// Samples of a tile's pixels: where they fall on a mip level, its alpha there, and the primitive's colour.
+// Samples of a tile's pixels: where they fall on a mip level, its alpha there, and the primitive's color.
 #pragma once
 #include "scene_cuda.h"
 
 #ifndef LINEAR  // whether light is composited
 #define LINEAR 0
 #endif
-#ifndef TEXTURED  // whether there are stamps that show their own colours
+#ifndef TEXTURED  // whether there are stamps that show their own colors
 #define TEXTURED 0
 #endif
 
@@ -107,7 +107,7 @@ __device__ __forceinline__ void interpolate(uint32_t packed, float fu, float fv,
 }
 
 #if TEXTURED
-// A channel of a stamp's own colours, decoded to light where that is composited (straight lines between the table's
+// A channel of a stamp's own colors, decoded to light where that is composited (straight lines between the table's
 // entries).
 __device__ __forceinline__ void texture_at(const Sampler& s, const float* decode, const Footprint& at, int c,
                                            float& value, float& slope_u, float& slope_v) {
@@ -128,7 +128,7 @@ struct Sample {
     float mask, slope_u, slope_v;  // alpha as a texel value
     float color[3];
 #if TEXTURED
-    float value[3], value_u[3], value_v[3];  // the stamp's own colours, and their slopes
+    float value[3], value_u[3], value_v[3];  // the stamp's own colors, and their slopes
 #endif
 };
 

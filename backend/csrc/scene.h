@@ -58,7 +58,7 @@ struct Scene {
 // Primitives that are not there yet, each as if it alone were laid on top of an image.
 struct Candidates {
     int32_t width, height, count, linear;
-    const float* params;    // [count, kParams]; the colours are read by diffbmp_gains alone
+    const float* params;    // [count, kParams]; the colors are read by diffbmp_gains alone
     const int32_t* level;   // [count]
     const uint8_t* mirror;  // [count]
     const Level* levels;

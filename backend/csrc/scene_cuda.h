@@ -39,7 +39,7 @@ struct TemplateLevels {
 
 // What a whole step of a fit has beside its picture: see engines.Variables and engines.AdamRule.
 struct Descent {
-    float* free;                      // [count, kParams] px of the canvas, colours encoded
+    float* free;                      // [count, kParams] px of the canvas, colors encoded
     float* first;                     // [count, kParams] moments
     float* second;                    // [count, kParams]
     float* age;                       // [count]
@@ -47,14 +47,14 @@ struct Descent {
     float* high;                      // [count, kParams]
     uint8_t* frozen;                  // [count, kParams]
     float* params;                    // [count, kParams] out: as drawn, Scene::params
-    float* encoded;                   // [count, kParams] out: the same in px of the canvas and with encoded colours
+    float* encoded;                   // [count, kParams] out: the same in px of the canvas and with encoded colors
     int32_t* level;                   // [count] out: Scene::level
     const float* grad;                // [count, kParams] Scene::grad
     const int32_t* template_of;       // [count]
     const TemplateLevels* templates;  // [templates]
     const int32_t* level_numbers;     // [templates, levels_u, levels_v] indices into Scene::levels
-    const float* palette;             // [palette_count, 3] encoded; null if any colour will do
-    int32_t palette_count, limited;   // limited: the palette's colours are drawn
+    const float* palette;             // [palette_count, 3] encoded; null if any color will do
+    int32_t palette_count, limited;   // limited: the palette's colors are drawn
     int32_t levels_u, levels_v;
     float shrink;  // pixels of the canvas to a pixel of the picture
     float bias;    // texels a pixel of the canvas
@@ -70,7 +70,7 @@ struct Scene {
     int32_t chunk, chunks;                    // primitives that a warp bins, and how many such warps
     int32_t unused;
     int64_t pair_capacity;
-    const float* params;    // [count, kParams] px of the picture, colours as composited
+    const float* params;    // [count, kParams] px of the picture, colors as composited
     const int32_t* level;   // [count] index into levels
     const uint8_t* mirror;  // [count]
     const Level* levels;
@@ -103,7 +103,7 @@ static_assert(sizeof(Level) == 64 && sizeof(Primitive) == 136 && sizeof(Entry) =
 // Primitives that are not there yet, each as if it alone were laid on top of an image.
 struct Candidates {
     int32_t width, height, count, unused;
-    const float* params;    // [count, kParams]; the colours are read by candidates_gains alone
+    const float* params;    // [count, kParams]; the colors are read by candidates_gains alone
     const int32_t* level;   // [count]
     const uint8_t* mirror;  // [count]
     const Level* levels;

@@ -63,7 +63,7 @@ static inline Float16 lane_numbers() {
     return Float16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 }
 
-// The sums of a's and b's neighbouring lanes, two by two: a's in the even lanes, b's in the odd ones.
+// The sums of a's and b's neighboring lanes, two by two: a's in the even lanes, b's in the odd ones.
 static inline Float16 pair_sums(Float16 a, Float16 b) {
     return __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
            __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);

@@ -6,7 +6,7 @@
 struct Tile {
     int left, top, columns, rows;  // px
     Float16 image[kTile][3], transmittance[kTile], grad[kTile][3], behind[kTile];
-    // For removals: the picture, its target, weight and weighted loss, and the colour behind the primitive in hand.
+    // For removals: the picture, its target, weight and weighted loss, and the color behind the primitive in hand.
     Float16 shown[kTile][3], target[kTile][3], weight[kTile], loss[kTile], back[kTile][3];
 };
 
@@ -98,7 +98,7 @@ static double finish(const Scene& scene, Tile& tile) {
             }
         }
         if (scene.mode == kForward) store(scene.alpha + at, 1.0f - tile.transmittance[r], tile.columns);
-        // Alpha is one minus the last transmittance: a channel whose colour is 0 and whose background is -1.
+        // Alpha is one minus the last transmittance: a channel whose color is 0 and whose background is -1.
         if (scene.mode == kBackward && scene.grad_alpha) tile.behind[r] -= load(scene.grad_alpha + at, tile.columns);
         if (r % 4 == 3 || r == tile.rows - 1) {
             total += sum(loss);

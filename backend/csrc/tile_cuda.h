@@ -8,7 +8,7 @@ constexpr int kBatch = 32;  // entries whose samplers lie in shared memory at a 
 
 struct Batch {
     Sampler sampler[kBatch];
-    float dx[kBatch], dy[kBatch];  // from the primitive's position to the centre of the tile's corner pixel
+    float dx[kBatch], dy[kBatch];  // from the primitive's position to the center of the tile's corner pixel
     int32_t rows[kBatch];          // bit j: whether a thread's j-th pixel may see it; the same for all threads
     int64_t record[kBatch];        // where a block's sums go
 };
@@ -18,7 +18,7 @@ struct Pixels {
     float image[kPixels][3], transmittance[kPixels], grad[kPixels][3], behind[kPixels];
 };
 
-// The same for removals: the picture, its target, weight and weighted loss, and the colour behind the primitive in
+// The same for removals: the picture, its target, weight and weighted loss, and the color behind the primitive in
 // hand.
 struct Shown {
     float image[kPixels][3], target[kPixels][3], weight[kPixels], loss[kPixels], back[kPixels][3];
@@ -151,7 +151,7 @@ __device__ __forceinline__ void finish(const Scene& scene, const Place& here, Pi
         }
         if (!here.inside[j]) continue;
         if (kMode == kForward) scene.alpha[at] = 1.0f - pixels.transmittance[j];
-        // Alpha is one minus the last transmittance: a channel whose colour is 0 and whose background is -1.
+        // Alpha is one minus the last transmittance: a channel whose color is 0 and whose background is -1.
         if (kMode == kBackward && scene.grad_alpha) pixels.behind[j] -= scene.grad_alpha[at];
     }
 }

@@ -120,7 +120,7 @@ def _within(layout: Layout, frame: int, plane: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _pixels(center: NDArray[np.float32], reach: NDArray[np.float32], size: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """First and end of the pixels within reach of centres, at least one of them."""
+    """First and end of the pixels within reach of centers, at least one of them."""
     first = np.floor(center - reach).astype(np.int64).clip(0, size - 1)
     return first, np.maximum(np.ceil(center + reach).astype(np.int64).clip(0, size), first + 1)
 

@@ -16,7 +16,7 @@ _CURVES = (
     (("difference_error", "error of differences", "tab:red"), ("flicker", "flicker of static pixels", "tab:orange")),
     (("warping_error", "warping error", "tab:purple"),),
 )
-"""The values of each plot: their name in the metrics, how it is written, and its colour."""
+"""The values of each plot: their name in the metrics, how it is written, and its color."""
 
 
 def plot_metrics(metrics: dict[str, Any], frames: list[int], cuts: list[int], path: Path) -> None:

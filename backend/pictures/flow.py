@@ -22,7 +22,7 @@ def flow(before: Tensor, after: Tensor) -> Tensor:
     if min(height, width) < SMALLEST:
         return torch.zeros(2, height, width)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    field = search.calc(_grey(before), _grey(after), np.zeros((height, width, 2), np.float32))
+    field = search.calc(_gray(before), _gray(after), np.zeros((height, width, 2), np.float32))
     return torch.from_numpy(np.asarray(field, np.float32)).permute(2, 0, 1).contiguous()
 
 
@@ -54,6 +54,6 @@ def occluded(forward: Tensor, backward: Tensor) -> Tensor:
     return outside | (apart > CONSISTENCY * length + CONSISTENCY_OFFSET)
 
 
-def _grey(frame: Tensor) -> NDArray[np.uint8]:
+def _gray(frame: Tensor) -> NDArray[np.uint8]:
     pixels = (frame.clamp(0.0, 1.0) * 255.0).round().byte().permute(1, 2, 0).contiguous().numpy()
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)

@@ -42,7 +42,7 @@ def load_rgba(path: Path) -> ByteArray:
 
 
 def load_target(path: Path, size: int) -> tuple[Tensor, Tensor]:
-    """The picture scaled so that its longer side has `size` px: colour [3, H, W] and alpha [H, W].
+    """The picture scaled so that its longer side has `size` px: color [3, H, W] and alpha [H, W].
 
     float32 in [0, 1], display-encoded, straight; a side has one pixel at least. Raises UserError as load_rgba does.
     """
@@ -66,18 +66,18 @@ def load_grey(path: Path, height: int, width: int) -> Tensor:
     Raises UserError as load_rgba does.
     """
     with opened(path) as image:
-        return grey_of(to_rgba(image), height, width)
+        return gray_of(to_rgba(image), height, width)
 
 
-def grey_of(rgba: Image.Image, height: int, width: int) -> Tensor:
+def gray_of(rgba: Image.Image, height: int, width: int) -> Tensor:
     """The brightness of an RGBA picture, as load_grey gives it."""
     over_black = Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba)
-    grey = over_black.convert("L").resize((width, height), Image.Resampling.BOX)
-    return torch.from_numpy(np.array(grey)).float() / 255.0
+    gray = over_black.convert("L").resize((width, height), Image.Resampling.BOX)
+    return torch.from_numpy(np.array(gray)).float() / 255.0
 
 
 def load_mask(path: Path, height: int, width: int) -> Tensor:
-    """A grey picture as weights (load_grey). Raises UserError as load_rgba does, and where it is black all over."""
+    """A gray picture as weights (load_grey). Raises UserError as load_rgba does, and where it is black all over."""
     weight = load_grey(path, height, width)
     if not weight.any():
         raise UserError(f"The mask {path} is black all over: paint white where stamps may lie")
@@ -137,7 +137,7 @@ def to_rgba(image: Image.Image) -> Image.Image:
     ImageOps.exif_transpose(image, in_place=True)
     profile = image.info.get("icc_profile")
     if image.mode == "F" or image.mode.startswith("I"):
-        image = _to_grey(image)
+        image = _to_gray(image)
     if image.mode == "LAB":  # the one mode that Pillow's own conversion does not know
         converted = ImageCms.profileToProfile(
             image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
@@ -152,7 +152,7 @@ def to_rgba(image: Image.Image) -> Image.Image:
     return rgba
 
 
-def _to_grey(image: Image.Image) -> Image.Image:
+def _to_gray(image: Image.Image) -> Image.Image:
     """Integers of 16 bits and floats in [0, 1] as 8 bits."""
     values = np.asarray(image).astype(np.float64)
     levels = values * 255.0 if image.mode == "F" else values / 257.0
@@ -179,7 +179,7 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
 def _resized(rgba: Image.Image, width: int, height: int) -> Image.Image:
     if rgba.size == (width, height):
         return rgba
-    # Pillow weighs colours by their alpha, in 8 bits: opaque pictures are spared the rounding.
+    # Pillow weighs colors by their alpha, in 8 bits: opaque pictures are spared the rounding.
     opaque = rgba.getchannel("A").getextrema() == (255, 255)
     picture = rgba.convert("RGB") if opaque else rgba
     return picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0).convert("RGBA")

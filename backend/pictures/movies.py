@@ -24,7 +24,7 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 
 from ..job import Clip, UserError
-from .images import check_size, grey_of, opened, scaled, to_rgba
+from .images import check_size, gray_of, opened, scaled, to_rgba
 
 MOVIES = (
     ".mp4",
@@ -51,10 +51,10 @@ EVEN = 2
 """Both sides of a clip's canvas are multiples of it, as common codecs need them."""
 
 HIGH_DEFINITION = 720
-"""Lines from which on a movie that does not say so has the colours of BT.709 and not of BT.601."""
+"""Lines from which on a movie that does not say so has the colors of BT.709 and not of BT.601."""
 
 _EXACT = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
-"""How FFmpeg's scaler converts colours: without the last two, movies come out a level too dark."""
+"""How FFmpeg's scaler converts colors: without the last two, movies come out a level too dark."""
 
 TimedFrame = tuple[float, Image.Image | None]  # seconds from the first one; the last, without a picture, is the end
 
@@ -134,7 +134,7 @@ class Footage:
         return len(self.numbers)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Colour [3, H, W] and alpha [H, W] of a frame, by its number from 0: float32, display-encoded, straight."""
+        """Color [3, H, W] and alpha [H, W] of a frame, by its number from 0: float32, display-encoded, straight."""
         size = self.width * self.height * 4
         self._file.seek(index * size)
         pixels = np.frombuffer(self._file.read(size), np.uint8).reshape(self.height, self.width, 4)
@@ -160,9 +160,9 @@ def load_masks(path: Path, clip: Clip, frames: int, height: int, width: int) -> 
     """
     if not is_moving(path):
         with opened(path) as image:
-            masks = [_bytes(grey_of(to_rgba(image), height, width))] * frames
+            masks = [_bytes(gray_of(to_rgba(image), height, width))] * frames
     else:
-        masks = [_bytes(grey_of(picture, height, width)) for _, picture in read_frames(path, clip)]
+        masks = [_bytes(gray_of(picture, height, width)) for _, picture in read_frames(path, clip)]
     if len(masks) < frames:
         raise UserError(f"The mask {path} has {len(masks)} frames, but the target has {frames}: make them equal")
     if not any(bool(mask.any()) for mask in masks):
@@ -170,8 +170,8 @@ def load_masks(path: Path, clip: Clip, frames: int, height: int, width: int) -> 
     return masks[:frames]
 
 
-def _bytes(grey: Tensor) -> Tensor:
-    return (grey * 255.0).round().byte()
+def _bytes(gray: Tensor) -> Tensor:
+    return (gray * 255.0).round().byte()
 
 
 def _numbered(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:

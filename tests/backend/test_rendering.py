@@ -66,7 +66,7 @@ def test_reference_passes_gradcheck(space: str) -> None:
     def draw(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=random, dtype=torch.float64)
 
-    # Opacity, colour and background away from 0 and 1, where nothing is clamped.
+    # Opacity, color and background away from 0 and 1, where nothing is clamped.
     x, y, scale, rotation = draw(count) * 6, draw(count) * 5, 2 + draw(count), draw(count) * 6
     opacity, color, aspect = 0.1 + 0.8 * draw(count), 0.1 + 0.8 * draw(count, 3), 0.7 + draw(count)
     inputs = [x, y, scale, rotation, opacity, color, aspect, 0.1 + 0.8 * draw(3, *size)]
@@ -263,7 +263,7 @@ def test_transparent_pictures_composite_to_the_opaque_one(space: str) -> None:
     alpha = clear[3]
     assert 0 <= alpha.min() < 0.1 < 0.8 < alpha.max() <= 1
     if space == "display":
-        # Over black; straight colours times alpha, each rounded once.
+        # Over black; straight colors times alpha, each rounded once.
         assert torch.allclose(clear[:3] * alpha, opaque[:3], atol=1e-5)
     assert (opaque[3] == 1).all()
 

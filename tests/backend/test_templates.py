@@ -37,7 +37,7 @@ def test_two_levels_to_an_octave_per_axis_down_to_one_texel() -> None:
 
 
 @pytest.mark.parametrize("level", [(1, 1), (4, 4), (5, 5), (2, 7)])
-def test_levels_keep_area_and_colour(level: tuple[int, int]) -> None:
+def test_levels_keep_area_and_color(level: tuple[int, int]) -> None:
     templates = Templates([stamp()])
     source, bitmap = templates.bitmap(0, 0, 0).astype(float), templates.bitmap(0, *level).astype(float)
 
@@ -67,7 +67,7 @@ def test_no_dark_fringe() -> None:
         assert templates.bitmap(0, level, level)[..., :3].min() == 255
 
 
-def test_bled_colours_come_from_near() -> None:
+def test_bled_colors_come_from_near() -> None:
     rgba = np.zeros((16, 16, 4), np.uint8)
     rgba[4, 4], rgba[11, 11] = (255, 0, 0, 255), (0, 0, 255, 255)
     result = bleed_colors(rgba)
@@ -77,7 +77,7 @@ def test_bled_colours_come_from_near() -> None:
     assert bleed_colors(np.zeros((3, 3, 4), np.uint8)).any() == np.False_
 
 
-def test_padding_is_transparent_in_the_edges_colour() -> None:
+def test_padding_is_transparent_in_the_edges_color() -> None:
     result = padded(np.full((2, 3, 4), 9, np.uint8), 2)
     assert result.shape == (6, 7, 4)
     assert (result[..., :3] == 9).all()

@@ -58,7 +58,7 @@ ptxas info    : Function properties for helper
 ptxas         .     0 bytes stack frame, 9 bytes spill stores, 9 bytes spill loads
 """
     assert report.parse(log) == [report.Usage("blur", 80, 12, 64, 352)]
-    with pytest.raises(ValueError, match="no log of ptxas"):
+    with pytest.raises(ValueError, match="Not a log of ptxas"):
         report.parse("Compiling entry function 'blur'")
 
 

@@ -149,7 +149,7 @@ def test_more_pairs_than_there_is_memory_for_change_nothing_and_then_there_is_mo
 
 @pytest.mark.parametrize("space", ["display", "linear"])
 def test_levels_are_those_that_templates_choose(emulated_gpu: EmulatedGpu, space: str) -> None:
-    """Decoded colours and chosen levels show themselves in the picture, which must be the engine's own."""
+    """Decoded colors and chosen levels show themselves in the picture, which must be the engine's own."""
     scene = Scene(3)
     scene.free[:, 3] = 1.0
     scene.free[:, 2] = torch.linspace(4.0, 15.0, COUNT)

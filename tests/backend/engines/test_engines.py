@@ -44,7 +44,7 @@ def test_the_variant_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def soft_stamps() -> Templates:
-    """A disc, flat and in both coloured modes, not square, with a hard and a soft edge."""
+    """A disc, flat and in both colored modes, not square, with a hard and a soft edge."""
     rgba = soft_disc(96, 128, edge=8, slope=2)
     return Templates(
         [
@@ -220,7 +220,7 @@ class TestEdges:
         params = torch.tensor([[16.0, 16, 16, 1, 0, 1, 1, 1, 1]])
         rasterizer = make_rasterizer(engine, templates, 32, 32)
 
-        def centre(rotation: float, mirror: bool) -> tuple[float, float]:
+        def center(rotation: float, mirror: bool) -> tuple[float, float]:
             params[0, 4] = rotation
             placement = Placement(torch.tensor([0]), torch.tensor([[0, 0]]), torch.tensor([mirror]))
             alpha = rasterizer.forward(params, placement, torch.zeros(3, 32, 32))[1].double()
@@ -228,9 +228,9 @@ class TestEdges:
             total = alpha.sum()
             return ((alpha.sum(0) * pixels).sum() / total).item(), ((alpha.sum(1) * pixels).sum() / total).item()
 
-        assert centre(0, False) == pytest.approx((26, 16), abs=1e-4)
-        assert centre(torch.pi / 2, False) == pytest.approx((16, 26), abs=1e-4)
-        assert centre(0, True) == pytest.approx((6, 16), abs=1e-4)
+        assert center(0, False) == pytest.approx((26, 16), abs=1e-4)
+        assert center(torch.pi / 2, False) == pytest.approx((16, 26), abs=1e-4)
+        assert center(0, True) == pytest.approx((6, 16), abs=1e-4)
 
     @pytest.mark.parametrize("offset", [-0.01, 0.0, 0.01])
     def test_primitives_at_a_tile_border(self, engine: str, offset: float) -> None:

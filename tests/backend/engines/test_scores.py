@@ -25,7 +25,7 @@ REMOVAL_TOLERANCE = 4e-6
 
 
 def stamps() -> Templates:
-    """A disc with a soft edge, not square, in each colour mode."""
+    """A disc with a soft edge, not square, in each color mode."""
     rgba = soft_disc(48, 64, edge=4, slope=4)
     return Templates(
         [Template("flat", rgba), Template("multiply", rgba, "multiply", 0.7), Template("mix", rgba, "mix", 0.4)]
@@ -129,7 +129,7 @@ def test_a_gain_is_what_the_loss_falls_by(space: str) -> None:
         assert before - after == pytest.approx(float(gains[number]), abs=1e-9 * before)
 
 
-def test_the_colour_of_least_squares_is_the_best() -> None:
+def test_the_color_of_least_squares_is_the_best() -> None:
     case = Case("display")
     scores = case.scores(case.reference)
     solved = case.reference.solve_on_top(

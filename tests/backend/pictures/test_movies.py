@@ -18,12 +18,12 @@ COUNT, WIDTH, HEIGHT = 12, 48, 32
 
 
 def level(number: int) -> int:
-    """What frame `number` (from 1) is grey by."""
+    """What frame `number` (from 1) is gray by."""
     return 20 * number
 
 
 def frame(number: int, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
-    """Grey by its number, and red on top."""
+    """Gray by its number, and red on top."""
     picture = Image.new("RGB", (width, height), (level(number),) * 3)
     picture.paste((200, 30, 30), (0, 0, width, height // 4))
     return picture
@@ -45,14 +45,14 @@ def write_movie(path: Path, codec: str = "libx264", pixels: str = "yuv420p", tim
         container.mux(stream.encode())
 
 
-def grey(picture: Image.Image) -> int:
+def gray(picture: Image.Image) -> int:
     """Of the middle of the lower half."""
     return np.asarray(picture.convert("RGB"))[-6, picture.width // 2].astype(int).mean().round()
 
 
 def numbers(path: Path, clip: Clip) -> list[tuple[int, int]]:
-    """Which numbers come, and by the greys what frames they are."""
-    return [(number, round(grey(picture) / 20)) for number, picture in read_frames(path, clip)]
+    """Which numbers come, and by the grays what frames they are."""
+    return [(number, round(gray(picture) / 20)) for number, picture in read_frames(path, clip)]
 
 
 @pytest.mark.parametrize(("name", "codec", "pixels"), [("a.mp4", "libx264", "yuv420p"), ("a.mkv", "ffv1", "bgr0")])
@@ -65,7 +65,7 @@ def test_frames_come_by_their_numbers(tmp_path: Path, name: str, codec: str, pix
     assert numbers(path, Clip(start=4, end=10, step=3)) == [(4, 4), (7, 7), (10, 10)]
 
 
-def test_colours_are_right(tmp_path: Path) -> None:
+def test_colors_are_right(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     write_movie(path)
     _, picture = next(read_frames(path, Clip()))

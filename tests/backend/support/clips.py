@@ -63,7 +63,7 @@ def context(image: Tensor, count: int, settings: dict[str, Any] | None = None, *
 
 
 def placed(rows: Sequence[tuple[float, float, float]], color: Sequence[float] = BALL) -> Pose:
-    """Opaque discs of one colour at x, y, of these scales, the first in front."""
+    """Opaque discs of one color at x, y, of these scales, the first in front."""
     params = torch.tensor([[x, y, scale, 1.0, 0.0, 0.95, *color] for x, y, scale in rows])
     some = torch.zeros(len(rows), dtype=torch.bool)
     return Pose(params, torch.arange(len(rows)), torch.ones(len(rows)), some)

@@ -45,7 +45,7 @@ CASES = {
     "at most": f"picture.png {STAMPS} --at-most 50",
     "stretch, mirror": f"picture.png {STAMPS} --stretch 3 --mirror --mode mix",
     "limits": f"picture.png {STAMPS} --size-range 0.1 0.3 --rotation -20 40 --opacity 0.4 0.9",
-    "original colours": f"picture.png {STAMPS} --mode original --opaque",
+    "original colors": f"picture.png {STAMPS} --mode original --opaque",
     "absolute error": f"picture.png {STAMPS} --loss l1 --mode multiply",
     "image losses": f"picture.png {STAMPS} --loss {IMAGE_LOSSES}",
     "regularizers": f"picture.png {STAMPS} --loss mse {REGULARIZERS} --stretch 2",

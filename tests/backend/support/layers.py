@@ -18,7 +18,7 @@ KINDS = (("tint", 0.0), ("mix", 0.6), ("multiply", 0.8))
 
 
 def make_templates(side: int = 24, names: tuple[str, ...] = ("leaf", "star", "moon")) -> tuple[Templates, list[Any]]:
-    """A soft stamp of each colour mode, wider than high, and its specs."""
+    """A soft stamp of each color mode, wider than high, and its specs."""
     generator = np.random.default_rng(5)
     y, x = np.mgrid[-1 : 1 : (side * 3 // 4) * 1j, -1 : 1 : side * 1j]
     alpha = np.clip(2.5 * (1.0 - np.hypot(x, y)), 0, 1)[..., None]

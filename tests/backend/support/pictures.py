@@ -14,7 +14,7 @@ from backend.templates import Template, Templates
 
 
 def soft_disc(height: int, width: int, edge: float, slope: int = 3) -> NDArray[np.uint8]:
-    """A disc that is cut by no side, soft over so many texels, on two slopes of colour: [height, width, 4]."""
+    """A disc that is cut by no side, soft over so many texels, on two slopes of color: [height, width, 4]."""
     y, x = np.mgrid[:height, :width]
     distance = np.hypot(x - (width - 1) / 2, y - (height - 1) / 2)
     alpha = np.clip((min(height, width) / 2 - 1 - distance) / edge, 0, 1) * 255
@@ -22,7 +22,7 @@ def soft_disc(height: int, width: int, edge: float, slope: int = 3) -> NDArray[n
 
 
 def disc(size: int = 32, color: tuple[int, int, int] = (0, 0, 0), **options: Any) -> Template:
-    """A round stamp with a smooth edge, of one colour."""
+    """A round stamp with a smooth edge, of one color."""
     y, x = (np.mgrid[:size, :size] + 0.5) / size * 2 - 1
     alpha = np.rint(np.clip((0.95 - np.hypot(x, y)) * size / 2, 0, 1) * 255)
     return Template("disc", np.dstack([np.full((size, size, 3), color), alpha]).astype(np.uint8), **options)
