@@ -27,7 +27,7 @@ typedef long long int64_t;
 
 constexpr int kTile = 16;   // side of a tile, px
 constexpr int kParams = 9;  // x, y, scale, aspect, rotation, opacity, red, green, blue
-// Texels per px: beyond, a tile's texels (up to 32 px away) cannot be counted in a float's mantissa less a bit.
+// Texels per px: above, the texels of a tile (up to 32 px away) exceed a float's mantissa less a bit.
 constexpr float kDensest = 1.3e5f;
 // Texels around a level: one for the bilinear skirt, one where value and slope are both zero.
 constexpr int kBorder = 2;
@@ -49,9 +49,9 @@ struct Level {
 
 // A primitive prepared for sampling: (u, v) = matrix (pixel - position).
 struct Primitive {
-    float x, y;                // position, px
-    float m00, m01, m10, m11;  // texels per px
-    double exact[4];           // the same: it places a tile's corner, so that rounding does not grow with the distance
+    float x, y;                  // position, px
+    float m00, m01, m10, m11;    // texels per px
+    double exact[4];             // the same for a tile's corner, so that rounding does not grow with distance
     float density_u, density_v;  // texels per px along the template's own axes; u's is negative if mirrored
     float opacity;               // per texel value
     float p[3], q[3];            // color = p + q * texture; q per texel value, or per decoded value
@@ -104,7 +104,7 @@ DEVICE_INLINE void prepare(const float* params, const Level* level, bool mirror,
     out.radius = (float)(level->radius * fmax(axis_u, axis_v) + sqrt(1.0 / (du * du) + 1.0 / (dv * dv)));
     out.reach_x = least((float)(fabs(cosine) * extent_u + fabs(sine) * extent_v), out.radius);
     out.reach_y = least((float)(fabs(sine) * extent_u + fabs(cosine) * extent_v), out.radius);
-    // No reach, nothing is seen: of axes without length or end, of not-a-number, of what has no visible texel.
+    // No reach, so invisible: axes of zero or infinite length, NaN, no visible texel.
     const bool seen = fabs(du) > 0.0 && fabs(du) < kDensest && dv > 0.0 && dv < kDensest && level->half_u >= 0.0f;
     if (!(seen && out.reach_x >= 0.0f && out.reach_y >= 0.0f)) out.reach_x = out.reach_y = -1.0f;
 }
@@ -121,8 +121,8 @@ DEVICE_INLINE void clip_rows(float column, float row, float from, float to, floa
     high = least(high, most(s, t));
 }
 
-// The rows of a 16-px tile on which a primitive may be seen: first..last relative to the tile's top; empty if last <
-// first. Exact against the bounding box and circle, nearly so against the turned box.
+// The rows of a 16-px tile on which a primitive may be visible: first..last relative to the tile's top; empty if last <
+// first. Exact for the bounding box and circle, nearly exact for the rotated box.
 DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int& first, int& last) {
     const float from = left + 0.5f - q.box_x, to = from + (kTile - 1);
     const float aside = most(0.0f, most(from, -to));
@@ -140,14 +140,14 @@ DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int& first, i
     return first <= last;
 }
 
-// Tiles, the last ones included.
+// Tiles, including the last ones.
 struct TileBox {
     int x0, y0, x1, y1;
 };
 
 // The tiles that a primitive's bounding box touches; false if it lies off the canvas or nothing of it is visible.
 DEVICE_INLINE bool touched_tiles(const Primitive& q, int width, int height, TileBox& box) {
-    // Not-a-number fails every comparison: such a position is not drawn.
+    // NaN fails each comparison: such a position is not drawn.
     const float right = q.box_x + q.reach_x, bottom = q.box_y + q.reach_y;
     const float left = q.box_x - q.reach_x, top = q.box_y - q.reach_y;
     if (q.reach_x < 0.0f || !(right >= 0.0f && bottom >= 0.0f && left <= width && top <= height)) return false;
@@ -176,7 +176,7 @@ DEVICE_INLINE void bilinear(V v00, V v10, V v01, V v11, V fu, V fv, V& value, V&
     slope_u = top_slope + fv * (bottom_slope - top_slope);
 }
 
-// Front-to-back 'over': adds a sample's color and darkens what lies behind it.
+// Front-to-back 'over': adds a sample's color and lowers the transmittance behind it.
 template <class V>
 DEVICE_INLINE void over(V alpha, const V* color, V& transmittance, V* image) {
     const V weight = transmittance * alpha;
@@ -184,14 +184,14 @@ DEVICE_INLINE void over(V alpha, const V* color, V& transmittance, V* image) {
     transmittance -= weight;
 }
 
-// What a primitive gathers over its samples; one value per lane until it is summed.
+// The sums over a primitive's samples; one value per lane until the end.
 template <class V>
 struct Moments {
     V u, v;            // sum of dL/du, dL/dv
     V ux, uy, vx, vy;  // the same times the pixel's x and y from the primitive's position
     V opacity;         // sum of dL/dalpha * texel value
     V p[3];            // sum of dL/dp
-    V removal;         // the loss without the primitive less the loss
+    V removal;         // increase of the loss without the primitive
     V q[3];            // sum of dL/dq, of textured stamps
     V unused[2];       // a record fills a cache line
 };

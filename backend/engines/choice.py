@@ -57,7 +57,7 @@ def _check_memory(gpu: CudaGpu, templates: Templates, count: int, height: int, w
     fitting = memory.largest(count, height, width, stamps, free)
     mend = f"use {fitting[1]} x {fitting[0]} px or less" if fitting[0] else "use the CPU"
     raise UserError(
-        f"{gpu.name} has {free / 1e9:.1f} GB of memory free, but {count} primitives on {width} x {height} px need about "
-        f"{needed / 1e9:.1f} GB: {mend}",
+        f"{gpu.name} has {free / 1e9:.1f} GB of memory free, but {count} primitives on {width} x {height} px need "
+        f"about {needed / 1e9:.1f} GB: {mend}",
         Action.HALVE_SIZE if fitting[0] else Action.USE_CPU,
     )

@@ -143,9 +143,9 @@ def test_defaults_are_white_and_the_first_stamp() -> None:
     [
         ({"y": torch.zeros(3)}, r"y has the shape \(3,\), but \(2,\)"),
         ({"color": torch.zeros(2)}, r"color has the shape"),
-        ({"template": torch.tensor([0, 9])}, "template names a stamp that is not there"),
-        ({"level": torch.full((2, 2), -1)}, "level names a mip level"),
-        ({"level": torch.full((2, 2), 99)}, "level names a mip level"),
+        ({"template": torch.tensor([0, 9])}, "template has an index without a stamp"),
+        ({"level": torch.full((2, 2), -1)}, "level has a mip level that its stamp lacks"),
+        ({"level": torch.full((2, 2), 99)}, "level has a mip level that its stamp lacks"),
         ({"level": torch.zeros(2)}, "level has the shape"),
         ({"background": torch.zeros(5)}, r"background has the shape \(5,\), but \(3, 4, 4\)"),
         ({"rotation": torch.ones(2, device="meta")}, r"rotation is on meta.*\.cpu\(\)"),

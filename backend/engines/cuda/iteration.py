@@ -133,7 +133,7 @@ class CudaIteration:
         return self._buffers.loss, self._encoded.clone(), scores
 
     def _replay(self, mode: str) -> None:
-        """Makes a step: launches it the first time, to load the kernels, then records it, and replays it from then on."""
+        """Makes a step: launches it first, to load the kernels, then records it, and replays it from then on."""
         if mode not in self._launched:
             self._launched.add(mode)
             self._launch(mode)

@@ -52,7 +52,7 @@ def test_every_target_with_every_template_in_every_way(pictures: Path) -> None:
     json.dumps(results)
     table = explain(results)
     assert "default over paper" in table
-    assert "of the mean" in table
+    assert "\nmean  " in table
 
 
 def test_what_is_compared_takes_turns(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

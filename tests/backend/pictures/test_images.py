@@ -153,7 +153,7 @@ def test_masks_are_weights(tmp_path: Path) -> None:
     weight = load_mask(tmp_path / "mask.png", 2, 4)
     assert weight.tolist() == [[1, 1, 0, 0]] * 2
     Image.new("L", (3, 3)).save(tmp_path / "black.png")
-    with pytest.raises(UserError, match="black all over"):
+    with pytest.raises(UserError, match="completely black"):
         load_mask(tmp_path / "black.png", 2, 4)
 
 

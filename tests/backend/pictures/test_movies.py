@@ -155,11 +155,11 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         list(read_frames(tmp_path / "bad.mp4", Clip()))
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UserError, match="holds no pictures"):
+    with pytest.raises(UserError, match="has no pictures: choose a folder"):
         list(read_frames(empty, Clip()))
     path = tmp_path / "a.mkv"
     write_movie(path, "ffv1", "bgr0")
-    with pytest.raises(UserError, match="has 12 frames, but frame 20 is asked for"):
+    with pytest.raises(UserError, match="has 12 frames, but the clip needs frame 20"):
         list(read_frames(path, Clip(end=20)))
     with av.open(str(tmp_path / "sound.mkv"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
@@ -170,5 +170,5 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         list(read_frames(tmp_path / "sound.mkv", Clip()))
     for number, size in ((1, 20), (2, 30)):
         frame(number, size).save(empty / f"{number}.png")
-    with pytest.raises(UserError, match=r"Frame 2 of .* has another shape than the first"):
+    with pytest.raises(UserError, match=r"Frame 2 of .* has another size than the first"):
         Footage(empty, Clip(), 20)
