@@ -57,7 +57,7 @@ def render(
 
     Raises UserError for tensors on different devices, and for a wrong shape or range.
     """
-    count, (height, width), device = len(x), size, x.device
+    count, device = len(x), x.device
     check_choice("space", space, SPACES)
     aspect = torch.ones_like(x) if aspect is None else aspect
     background = torch.ones(3, 1, 1, device=device) if background is None else background
@@ -67,7 +67,7 @@ def render(
     placement = _placement(templates, scale.detach(), aspect.detach(), bias, template, mirror, level)
     geometry = torch.stack([x, y, scale, aspect, rotation, opacity], 1)
     dtype = geometry.dtype if engine == "reference" else torch.float32
-    engines = _Engines(templates, _engine_on(device, engine), height, width, space, threads, dtype)
+    engines = _Engines(templates, _engine_on(device, engine), size, space, threads, dtype)
     return _composite(geometry, color, background, placement, engines)
 
 
@@ -87,7 +87,7 @@ def _composite(
     linear = engines.space == "linear"
     params = torch.cat([geometry, decode(color) if linear else color], 1).to(engines.dtype)
     shown = decode(background) if linear else background
-    behind = _expanded(shown, engines.height, engines.width, params.device).to(engines.dtype)
+    behind = _expanded(shown, *engines.size, params.device).to(engines.dtype)
     image, alpha = _Rasterize.apply(params, behind, placement, engines)  # type: ignore[no-untyped-call]
     return (encode(image) if linear else image), alpha
 
@@ -146,8 +146,7 @@ class _Engines:
 
     templates: Templates
     engine: str
-    height: int
-    width: int
+    size: tuple[int, int]  # height, width, px
     space: str
     threads: int
     dtype: torch.dtype
@@ -156,17 +155,11 @@ class _Engines:
     def one(self) -> Iterator[Rasterizer]:
         """Lends the last rasterizer of these templates if it fits, or a new one, to one caller at a time."""
         # Threads do not survive a fork of the process.
-        key = (self.engine, self.height, self.width, self.space, self.threads, self.dtype, os.getpid())
+        key = (self.engine, self.size, self.space, self.threads, self.dtype, os.getpid())
         latest, rasterizer = self.templates.derived.pop(_LATEST, (None, None))
         if latest != key:
             rasterizer = make_rasterizer(
-                self.engine,
-                self.templates,
-                self.height,
-                self.width,
-                space=self.space,
-                threads=self.threads,
-                dtype=self.dtype,
+                self.engine, self.templates, *self.size, space=self.space, threads=self.threads, dtype=self.dtype
             )
         yield rasterizer
         self.templates.derived[_LATEST] = key, rasterizer

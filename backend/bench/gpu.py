@@ -145,14 +145,11 @@ def _step(gpu: Gpu, size: int, count: int, runs: int, deterministic: bool) -> di
 
 
 def _load(iteration: Iteration, scene: Scene, device: torch.device) -> None:
-    def on_device(tensor: Tensor) -> Tensor:
-        return tensor.to(device)
-
     zero, free = torch.zeros_like(scene.params), scene.params
     low, high = torch.full_like(zero, -torch.inf), torch.full_like(zero, torch.inf)
     variables = (free, zero, zero, zero[:, :1], low, high, zero.bool())
     template, mirror = scene.placement.template, scene.placement.mirror
-    iteration.load(Variables(*map(on_device, variables)), on_device(template), on_device(mirror))
+    iteration.load(Variables(*(v.to(device) for v in variables)), template.to(device), mirror.to(device))
 
 
 def _timed(work: Callable[[], None], runs: int, device: torch.device) -> float:

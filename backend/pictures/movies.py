@@ -26,7 +26,7 @@ from torch import Tensor
 from ..job import Clip, UserError
 from .images import check_size, gray_of, opened, scaled, to_rgba
 
-MOVIES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+MOVIES: tuple[str, ...] = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 MOVIES += (".mts", ".m2ts", ".ts", ".ogv", ".flv", ".wmv")
 ANIMATED = (".gif", ".webp", ".png", ".apng", ".avif")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
