@@ -225,11 +225,9 @@ def _disc() -> Templates:
 
 def _first_preview(engine: str) -> float | None:
     """The seconds from the start of a fitting process to its first preview; None if it fails."""
-    code = f"from {__name__} import report_first_preview; report_first_preview({engine!r})"
+    command = [sys.executable, "-c", f"from {__name__} import report_first_preview; report_first_preview({engine!r})"]
     start = time.time()
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     return float(done.stdout) - start if done.returncode == 0 else None
 
 

@@ -124,12 +124,9 @@ def _memory(size: int, count: int) -> dict[str, int]:
     """The peak bytes of a new process that makes two steps, and the engine's share; empty on Windows."""
     if sys.platform == "win32":
         return {}
-    code = f"from {__name__} import report_memory; report_memory({size}, {count})"
+    command = [sys.executable, "-c", f"from {__name__} import report_memory; report_memory({size}, {count})"]
     root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=600, check=True
-    )
-    return json.loads(done.stdout)
+    return json.loads(subprocess.run(command, cwd=root, capture_output=True, timeout=600, check=True).stdout)
 
 
 def report_memory(size: int, count: int) -> None:

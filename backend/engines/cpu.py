@@ -21,6 +21,8 @@ from .threads import core_count
 
 
 class CpuRasterizer(CompiledRasterizer):
+    """The CPU engine: see engines.interface.Rasterizer."""
+
     name = "cpu"
     torch_device = torch.device("cpu")
 

@@ -48,6 +48,8 @@ class _Geometry:
 
 
 class ReferenceRasterizer:
+    """The reference engine: see engines.interface.Rasterizer, also for shapes."""
+
     name = "reference"
     torch_device = torch.device("cpu")
 
@@ -270,7 +272,7 @@ class ReferenceRasterizer:
             ],
             1,
         )
-        # Half extents with a texel of bilinear skirt, turned into the canvas' axes.
+        # Half extents with a texel of bilinear skirt, rotated to the axes of the canvas.
         half = ((size / 2 + 1) / per_px).detach()
         turned = torch.stack([torch.stack([cos, sin], 1), torch.stack([sin, cos], 1)], 1).detach().abs()
         reach = (turned @ half[..., None])[..., 0]

@@ -137,7 +137,7 @@ def find_gpu(index: int | None = None) -> CudaGpu:
     """Finds the card with this index in PyTorch, or the first usable one. Raises UserError where there is none."""
     count = gpu_count()
     if index is not None and index >= count:
-        raise UserError(f"There is no card cuda:{index}: there are {count}, counted from 0", Action.USE_CPU)
+        raise UserError(f"There is no card cuda:{index}: use a number below {count}, or the CPU", Action.USE_CPU)
     compiler.check_packages()
     usable = [i for i in range(count) if torch.cuda.get_device_capability(i) >= compiler.OLDEST]
     chosen = index if index is not None else (usable[0] if usable else 0)

@@ -139,7 +139,7 @@ def test_the_first_card_that_is_new_enough_is_found(monkeypatch: pytest.MonkeyPa
     with pytest.raises(UserError, match="Card 0 is too old") as caught:
         gpu.find_gpu(0)
     assert caught.value.action == "use_cpu"
-    with pytest.raises(UserError, match="no card cuda:3: there are 3"):
+    with pytest.raises(UserError, match="no card cuda:3: use a number below 3"):
         gpu.find_gpu(3)
 
 
