@@ -196,8 +196,13 @@ def test_a_full_card_is_named(error: RuntimeError) -> None:
     assert caught.value.action == "halve_size"
 
 
+def let_torch_find(monkeypatch: pytest.MonkeyPatch, cards: int) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+
+
 def test_doctor_lists_cards_and_their_errors(monkeypatch: pytest.MonkeyPatch, emulated_gpu: EmulatedGpu) -> None:
-    monkeypatch.setattr(doctor, "_cards", lambda: ["cuda:0"])
+    let_torch_find(monkeypatch, 1)
     monkeypatch.setattr(gpu, "find_gpu", lambda index: emulated_gpu)
     findings = doctor.examine()
     card = findings["engines"][0]
@@ -226,7 +231,7 @@ def test_doctor_finds_wrong_gradients(monkeypatch: pytest.MonkeyPatch, factor: f
         rasterizer = make_rasterizer("reference" if engine.startswith("cuda") else engine, *args, **options)  # type: ignore[arg-type]
         return Wrong(rasterizer, factor) if engine.startswith("cuda") else rasterizer
 
-    monkeypatch.setattr(doctor, "_cards", lambda: ["cuda:0", "cuda:1"])
+    let_torch_find(monkeypatch, 2)
     monkeypatch.setattr(doctor, "make_rasterizer", make)
     findings = doctor.examine()
     assert [(engine["name"], engine["works"]) for engine in findings["engines"]] == [

@@ -181,7 +181,7 @@ def png_header(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("size", [(20_000, 20_000), (100_000, 1), (2_000_000_000, 2_000_000_000)])
 def test_a_too_large_picture_is_refused_by_its_header(tmp_path: Path, size: tuple[int, int]) -> None:
     (tmp_path / "a.png").write_bytes(png_header(*size))
-    with pytest.raises(UserError, match=r"at most 16,384 a side.*scale it to") as caught:
+    with pytest.raises(UserError, match=r"limit is 16,384 per side.*scale it to") as caught:
         load_target(tmp_path / "a.png", 512)
     assert f"{size[0]:,} x {size[1]:,} px" in caught.value.message
 
