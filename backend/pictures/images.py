@@ -60,7 +60,7 @@ def scaled(rgba: Image.Image, size: int, multiple: int = 1) -> Image.Image:
     return _resized(rgba, *(multiple * max(1, round(side * factor)) for side in rgba.size))
 
 
-def load_grey(path: Path, height: int, width: int) -> Tensor:
+def load_gray(path: Path, height: int, width: int) -> Tensor:
     """Reads the brightness of a picture: [height, width] in [0, 1], white = 1, black and transparent = 0.
 
     Raises UserError as load_rgba does.
@@ -70,15 +70,15 @@ def load_grey(path: Path, height: int, width: int) -> Tensor:
 
 
 def gray_of(rgba: Image.Image, height: int, width: int) -> Tensor:
-    """Returns the brightness of an RGBA picture: see load_grey."""
+    """Returns the brightness of an RGBA picture: see load_gray."""
     over_black = Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba)
     gray = over_black.convert("L").resize((width, height), Image.Resampling.BOX)
     return torch.from_numpy(np.array(gray)).float() / 255.0
 
 
 def load_mask(path: Path, height: int, width: int) -> Tensor:
-    """Reads a gray picture as weights: see load_grey. Raises UserError as load_rgba does, and where all is black."""
-    weight = load_grey(path, height, width)
+    """Reads a gray picture as weights: see load_gray. Raises UserError as load_rgba does, and where all is black."""
+    weight = load_gray(path, height, width)
     if not weight.any():
         raise UserError(f"The mask {path} is completely black: paint white where stamps may lie")
     return weight
