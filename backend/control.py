@@ -1,4 +1,4 @@
-"""Stopping and pausing a fit from outside. Standard library only: a worker takes commands before torch is loaded."""
+"""Control of a fit from outside. Only the standard library: a worker takes commands before it loads PyTorch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Control:
         self._running.set()
 
     def cancel(self) -> None:
-        """Ends the fit after the step in hand, with the best layout so far."""
+        """Ends the fit after the current step, with the best layout so far."""
         self._cancelled.set()
         self._running.set()
 
@@ -35,7 +35,7 @@ class Control:
         return self._cancelled.is_set()
 
     def wait(self) -> float:
-        """Returns when the fit may go on or is cancelled: the seconds that it was paused."""
+        """Waits until the fit may continue or is cancelled. Returns the seconds of the pause."""
         if self._running.is_set():
             return 0.0
         begin = time.perf_counter()
@@ -45,9 +45,9 @@ class Control:
 
 @contextmanager
 def termination_calls(stop: Callable[[], None]) -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM call `stop`: at once, in a thread of its own, whatever the main thread computes.
+    """Calls `stop` on SIGINT and SIGTERM within the block, at once and in another thread.
 
-    Only the main thread may enter it.
+    Only the main thread may enter the block.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -72,4 +72,4 @@ def termination_calls(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _ignore(number: int, frame: object) -> None:
-    """Python reports to the wake-up socket only the signals that have a handler."""
+    """Does nothing: Python reports only signals with a handler to the wake-up socket."""

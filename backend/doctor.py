@@ -1,4 +1,4 @@
-"""Which engines run here, on what, and how far each is from the reference."""
+"""The self-test: which engines run here, on which device, and how close each is to the reference."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .job import ENGINES, SPACES, Settings, UserError
 from .templates import Template, Templates
 
 IMAGE_TOLERANCE = 1e-5
-"""The greatest error of the image that is allowed; its numbers go to 1."""
+"""The greatest allowed error of the image, whose values go to 1."""
 GRADIENT_TOLERANCE = 1e-4
-"""The greatest error of a parameter's gradient over its greatest gradient that is allowed; of whole steps, too."""
+"""The greatest allowed error of gradients and steps, relative to the greatest value of the parameter."""
 
 _WIDTH, _HEIGHT, _COUNT = 96, 64, 60
 
 
 def examine() -> dict[str, Any]:
-    """The versions, and for each engine whether it works, its device and its greatest errors against the reference.
+    """Returns the versions and, for each engine, whether it works, its device, and its greatest errors.
 
-    The cause is given where an engine does not run. Of CUDA there is an entry for every card.
+    An engine that does not run has a cause instead. CUDA has an entry per card.
     """
     truth = {space: _results("reference", space, torch.float64) for space in SPACES}
     names = [*_cards(), *(name for name in ENGINES if name not in ("auto", "cuda"))]
@@ -43,14 +43,14 @@ def examine() -> dict[str, Any]:
 
 
 def is_sound(findings: dict[str, Any]) -> bool:
-    """Whether there is an engine to work with, and none that gives something else than the reference."""
+    """Whether an engine besides the reference works, and none is wrong."""
     engines = findings["engines"]
     right = all(engine["works"] or engine["cause"] for engine in engines)
     return right and any(engine["works"] and engine["name"] != "reference" for engine in engines)
 
 
 def explain(findings: dict[str, Any]) -> str:
-    """The findings as lines for people."""
+    """Formats the findings as a table."""
     columns = ("image", *PARAMETERS, "steps")
     lines = [
         f"Python {findings['python']} ({findings['executable']}), torch {findings['torch']}",
@@ -67,10 +67,9 @@ def explain(findings: dict[str, Any]) -> str:
             lines.append(f"{engine['name']:<10}" + "".join(numbers))
     lines += [
         "",
-        "The greatest errors against the reference in float64: of the image, of the gradient of each parameter over "
-        "its greatest,",
-        "and of whole steps of a fit, where the engine makes those itself. "
-        f"{IMAGE_TOLERANCE:g} of the image and {GRADIENT_TOLERANCE:g} else are allowed.",
+        "Greatest errors against the reference in float64. Errors of gradients, and of whole steps if the engine makes",
+        "them, are relative to the greatest value of the parameter. "
+        f"Limits: {IMAGE_TOLERANCE:g} for the image, {GRADIENT_TOLERANCE:g} for the others.",
     ]
     return "\n".join(lines)
 
@@ -80,17 +79,17 @@ def _sentence(engine: dict[str, Any]) -> str:
         return f"{engine['name']:<10} works: {engine['device']}"
     if engine["cause"]:
         return f"{engine['name']:<10} does not run: {engine['cause']}"
-    return f"{engine['name']:<10} differs too much from the reference, do not use it: {engine['device']}"
+    return f"{engine['name']:<10} differs too much from the reference; do not use it: {engine['device']}"
 
 
 def _cards() -> list[str]:
-    """Names the CUDA engine on every card that there is; at least once, so that there is a cause without any."""
+    """The names of the CUDA engine, once per card; without a card, once to show the cause."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return [f"cuda:{index}" for index in range(count)] or ["cuda"]
 
 
 _Results = tuple[Tensor, Tensor]
-"""The image of the scene [3, H, W], and two gradients [2, N, 9], as float64 on the CPU."""
+"""The image [3, H, W] and the gradients of backward and step [2, N, 9], float64 on the CPU."""
 
 
 def _examine_engine(name: str, truth: dict[str, _Results]) -> dict[str, Any]:
@@ -103,7 +102,7 @@ def _examine_engine(name: str, truth: dict[str, _Results]) -> dict[str, Any]:
     except UserError as error:
         return {**result, "cause": error.message}
     except (torch.AcceleratorError, torch.OutOfMemoryError) as error:
-        # A card that fails in the midst; the other engines are examined all the same.
+        # The card failed during its examination; go on with the other engines.
         return {**result, "cause": str(error).partition("\n")[0]}
     image = max(image for image, _ in found)
     gradients = {name: max(errors[i] for _, errors in found) for i, name in enumerate(PARAMETERS)}
@@ -115,7 +114,7 @@ def _examine_engine(name: str, truth: dict[str, _Results]) -> dict[str, Any]:
 
 
 def _errors(found: _Results, truth: _Results) -> tuple[float, list[float]]:
-    """The greatest errors of the image, and of each parameter's gradients; infinite where something is no number."""
+    """The greatest errors of the image, and of the gradients of each parameter; infinite for NaN."""
     (image, gradients), (true_image, true_gradients) = found, truth
     greatest = true_gradients.abs().amax(1, keepdim=True)
     error = ((gradients - true_gradients).abs() / greatest).nan_to_num(torch.inf).amax((0, 1))
@@ -123,9 +122,9 @@ def _errors(found: _Results, truth: _Results) -> tuple[float, list[float]]:
 
 
 def _results(name: str, space: str, dtype: torch.dtype) -> _Results:
-    """The results of an engine for the scene: forward, backward and a fused step."""
+    """Runs forward, backward and a fused step on the scene."""
     templates = _templates()
-    # On one thread: for so small a scene PyTorch's would only wait for each other.
+    # One thread: in such a small scene PyTorch's threads only wait for each other.
     rasterizer = make_rasterizer(name, templates, _HEIGHT, _WIDTH, space=space, dtype=dtype, threads=1)
     device = rasterizer.torch_device
     params, placement, background, cotangent, target = _scene(templates)
@@ -139,10 +138,9 @@ def _results(name: str, space: str, dtype: torch.dtype) -> _Results:
 
 
 def _step_error(name: str, space: str) -> float | None:
-    """How far whole steps of a fit are from the reference's gradient and the optimizer; None if it makes none itself.
+    """The greatest relative error of whole steps against the reference and the optimizer; None if PyTorch makes them.
 
-    The greatest error of the loss over the loss, and of a parameter's step over its greatest. Each kind of step is made
-    three times from the same start: launched, recorded and replayed.
+    Each kind of step runs three times from the same start: launched, recorded and replayed.
     """
     templates = _templates()
     rasterizer = make_rasterizer(name, templates, _HEIGHT, _WIDTH, space=space, threads=1)
@@ -177,7 +175,7 @@ def _step_error(name: str, space: str) -> float | None:
 
 
 def _scene(templates: Templates) -> tuple[Tensor, Placement, Tensor, Tensor, Tensor]:
-    """Random primitives, their placement, a background, a cotangent of the image and a target: the same each time."""
+    """The fixed scene: random primitives, placement, background, cotangent of the image, and target."""
     generator = torch.Generator().manual_seed(1)
     random = torch.rand(_COUNT, len(PARAMETERS), generator=generator)
     low = torch.tensor([0.0, 0.0, 2.0, 0.6, -3.0, 0.1, 0.0, 0.0, 0.0])
@@ -191,7 +189,7 @@ def _scene(templates: Templates) -> tuple[Tensor, Placement, Tensor, Tensor, Ten
 
 
 def _templates() -> Templates:
-    """A soft disc and a coloured bar, in all three modes."""
+    """A soft disc and a colored bar in all three color modes."""
     y, x = np.mgrid[-1:1:64j, -1:1:64j]
     disc = np.clip(2.0 - 2.0 * np.hypot(x, y), 0, 1)
     bar = np.clip(2.0 - 2.0 * np.maximum(np.abs(x), 2.0 * np.abs(y)), 0, 1)

@@ -1,4 +1,4 @@
-"""The public renderer: differentiable in PyTorch over any engine, and layouts to pictures."""
+"""The public renderer: differentiable in PyTorch with any engine, and pictures of layouts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .pictures.color import decode, encode
 from .templates import LEVELS_PER_OCTAVE, Templates
 
 DEVICES = ("cpu", "cuda")
-"""The types of devices that tensors may be on, as torch calls them."""
+"""The types of devices, in PyTorch's names, that tensors may be on."""
 
 
 def render(
@@ -36,8 +36,8 @@ def render(
     template: Tensor | None = None,  # [N] index into templates; None = the first
     aspect: Tensor | None = None,  # [N]; None = 1
     mirror: Tensor | None = None,  # [N] bool; None = not
-    level: Tensor | None = None,  # [N, 2] mip level per axis; None = at most `bias` texels to a pixel
-    background: Tensor | None = None,  # [3, H, W], or anything that broadcasts to it, display-encoded; None = white
+    level: Tensor | None = None,  # [N, 2] mip level per axis; None = at most `bias` texels per pixel
+    background: Tensor | None = None,  # broadcasts to [3, H, W], display-encoded; None = white
     bias: float = 1.0,
     engine: str = "auto",
     space: str = "display",
@@ -45,20 +45,19 @@ def render(
 ) -> tuple[Tensor, Tensor]:
     """Composites primitives over a background, index 0 in front. See backend.job for the conventions.
 
-    Returns the image [3, H, W], display-encoded whatever the compositing space, and its alpha [H, W]. Both are
-    differentiable, once, in x, y, scale, rotation, opacity, color, aspect and background; template, mirror and level
-    are not differentiated. The engine "reference" computes in the float type of x, the others in float32. A primitive
-    without size, or at a place that is not a number, is not drawn.
+    Returns the image [3, H, W], display-encoded in both compositing spaces, and its alpha [H, W]. Both are
+    differentiable, once, in x, y, scale, rotation, opacity, color, aspect and background. The engine "reference"
+    computes in the float type of x, the others in float32. A primitive of size zero or at a NaN is not drawn.
 
-    The results are on the device of x, as all tensors must be. Where that is a GPU, the engines "auto" and "cuda" are
-    the one on it; any other pair of engine and device works too, and copies to and fro.
+    All tensors must be on the device of x, and so are the results. On a GPU, the engines "auto" and "cuda" use it;
+    other pairs of engine and device work too, with copies.
 
-    Torch's threads keep the engine's from the cores for a while after each operation: where the loss is cheap, a loop
-    is several times faster after torch.set_num_threads(1).
+    PyTorch's threads occupy the cores for a while after each operation. If the loss is cheap, a loop is several times
+    faster after torch.set_num_threads(1).
 
-    Raises UserError for tensors on different devices, or of a shape or range that does not fit.
+    Raises UserError for tensors on different devices, and for a wrong shape or range.
     """
-    count, (height, width), device = len(x), size, x.device
+    count, device = len(x), x.device
     check_choice("space", space, SPACES)
     aspect = torch.ones_like(x) if aspect is None else aspect
     background = torch.ones(3, 1, 1, device=device) if background is None else background
@@ -68,7 +67,7 @@ def render(
     placement = _placement(templates, scale.detach(), aspect.detach(), bias, template, mirror, level)
     geometry = torch.stack([x, y, scale, aspect, rotation, opacity], 1)
     dtype = geometry.dtype if engine == "reference" else torch.float32
-    engines = _Engines(templates, _engine_on(device, engine), height, width, space, threads, dtype)
+    engines = _Engines(templates, _engine_on(device, engine), size, space, threads, dtype)
     return _composite(geometry, color, background, placement, engines)
 
 
@@ -79,8 +78,8 @@ def _engine_on(device: torch.device, engine: str) -> str:
 
 def _composite(
     geometry: Tensor,  # [N, 6] the first columns of engines.PARAMETERS
-    color: Tensor,  # [N, 3] display-encoded, as is the background
-    background: Tensor,  # what broadcasts to [3, H, W]
+    color: Tensor,  # [N, 3] display-encoded
+    background: Tensor,  # broadcasts to [3, H, W], display-encoded
     placement: Placement,
     engines: _Engines,
 ) -> tuple[Tensor, Tensor]:
@@ -88,7 +87,7 @@ def _composite(
     linear = engines.space == "linear"
     params = torch.cat([geometry, decode(color) if linear else color], 1).to(engines.dtype)
     shown = decode(background) if linear else background
-    behind = _expanded(shown, engines.height, engines.width, params.device).to(engines.dtype)
+    behind = _expanded(shown, *engines.size, params.device).to(engines.dtype)
     image, alpha = _Rasterize.apply(params, behind, placement, engines)  # type: ignore[no-untyped-call]
     return (encode(image) if linear else image), alpha
 
@@ -112,26 +111,26 @@ def _placement(
     mirror: Tensor | None,
     level: Tensor | None,
 ) -> Placement:
-    """The placement that render was given, and its defaults."""
+    """The placement for the arguments of render, with its defaults."""
     count, device = len(scale), scale.device
     given = template
     template = torch.zeros(count, dtype=torch.int64, device=device) if template is None else template.long()
     mirror = torch.zeros(count, dtype=torch.bool, device=device) if mirror is None else mirror.bool()
     _check_tensors({"template": template, "mirror": mirror}, (count,), device)
-    # What was given is looked at, for which a GPU is waited for; defaults fit.
+    # Only given values are checked: the check waits for a GPU.
     if given is not None and not bool(((template >= 0) & (template < len(templates))).all()):
-        raise UserError(f"template names a stamp that is not there: there are {len(templates)}")
+        raise UserError(f"template has an index without a stamp: use 0 to {len(templates) - 1}")
     if level is None:
         return Placement(template, templates.choose_levels(template, scale, aspect, bias), mirror)
     level = level.long()
     _check_tensors({"level": level}, (count, 2), device)
     if not bool(((level >= 0) & (level < templates.shapes(device).level_count[template])).all()):
-        raise UserError("level names a mip level that its stamp does not have: see Templates.level_count")
+        raise UserError("level has a mip level that its stamp lacks: see Templates.level_count")
     return Placement(template, level, mirror)
 
 
 def _expanded(background: Tensor, height: int, width: int, device: torch.device) -> Tensor:
-    """Expands anything that broadcasts to it to [3, H, W]."""
+    """Expands the background to [3, H, W]. Raises UserError where it does not broadcast."""
     try:
         behind = background.expand(3, height, width)
     except RuntimeError as error:
@@ -143,31 +142,24 @@ def _expanded(background: Tensor, height: int, width: int, device: torch.device)
 
 @dataclass(frozen=True)
 class _Engines:
-    """Rasterizers for one kind of call of render, which keep their threads and memory from call to call."""
+    """The rasterizers for one kind of call of render, which keep threads and memory between calls."""
 
     templates: Templates
     engine: str
-    height: int
-    width: int
+    size: tuple[int, int]  # height, width, px
     space: str
     threads: int
     dtype: torch.dtype
 
     @contextmanager
     def one(self) -> Iterator[Rasterizer]:
-        """The rasterizer that was used last with these templates if it fits, or a new one; for one user at a time."""
+        """Lends the last rasterizer of these templates if it fits, or a new one, to one caller at a time."""
         # Threads do not survive a fork of the process.
-        key = (self.engine, self.height, self.width, self.space, self.threads, self.dtype, os.getpid())
+        key = (self.engine, self.size, self.space, self.threads, self.dtype, os.getpid())
         latest, rasterizer = self.templates.derived.pop(_LATEST, (None, None))
         if latest != key:
             rasterizer = make_rasterizer(
-                self.engine,
-                self.templates,
-                self.height,
-                self.width,
-                space=self.space,
-                threads=self.threads,
-                dtype=self.dtype,
+                self.engine, self.templates, *self.size, space=self.space, threads=self.threads, dtype=self.dtype
             )
         yield rasterizer
         self.templates.derived[_LATEST] = key, rasterizer
@@ -177,7 +169,7 @@ _LATEST: Hashable = "latest rasterizer"
 
 
 class _Rasterize(torch.autograd.Function):
-    """The engine's forward and backward, in the numbers that are composited."""
+    """The engine's forward and backward, with colors in the compositing space."""
 
     @staticmethod
     def forward(
@@ -212,7 +204,7 @@ class _Rasterize(torch.autograd.Function):
 
 
 def layout_tensors(layout: Layout, frame: int = 0) -> tuple[Tensor, Placement]:
-    """A layout's frame as an engine takes it, front first: params [N, 9], display-encoded, and the placement."""
+    """Converts a frame of a layout to params [N, 9], display-encoded and front first, and its placement."""
     order = torch.from_numpy(layout.order(frame))
     columns = (layout.x, layout.y, layout.scale, layout.aspect, layout.rotation, layout.opacity)
     params = torch.stack([torch.from_numpy(c[frame]) for c in columns], 1)
@@ -236,11 +228,11 @@ def render_layout(
     engine: str = "auto",
     threads: int = 0,
 ) -> Tensor:
-    """A layout's frame as a picture: [4, H, W] straight RGBA, display-encoded, on the CPU.
+    """Draws a frame of a layout: [4, H, W] straight RGBA, display-encoded, on the CPU.
 
-    Over the layout's background the alpha is 1; `transparent` leaves the background out. A wider picture takes finer
-    mip levels by as much. supersample = n renders n x n samples a pixel on the same levels and averages them in the
-    compositing space (3 gives the picture that is called `aa`).
+    The alpha is 1 unless `transparent` leaves out the layout's background. A wider picture uses finer mip levels.
+    supersample = n averages n x n samples per pixel in the compositing space, on the same levels (3 makes the picture
+    `aa`).
     """
     return next(
         render_strips(
@@ -267,9 +259,9 @@ def render_strips(
     frame: int = 0,
     engine: str = "auto",
     threads: int = 0,
-    samples: int | None = STRIP_SAMPLES,  # of a strip, at most; None = one strip
+    samples: int | None = STRIP_SAMPLES,  # most samples per strip; None = one strip
 ) -> Iterator[Tensor]:
-    """The picture of render_layout in strips from top to bottom, [4, rows, W] each, so that memory is bounded."""
+    """Draws the picture of render_layout in strips [4, rows, W] from top to bottom, so that memory is limited."""
     width = width or layout.width
     height = picture_height(layout, width)
     params, placement = scaled_tensors(layout, templates, width, frame)
@@ -293,7 +285,7 @@ def render_strips(
 
 
 def _finished(
-    image: Tensor,  # [3, H, W] in the numbers that are composited, premultiplied where transparent
+    image: Tensor,  # [3, H, W] as composited, premultiplied where transparent
     alpha: Tensor,  # [H, W]
     supersample: int,
     transparent: bool,
@@ -311,19 +303,19 @@ def _finished(
 
 
 def picture_height(layout: Layout, width: int) -> int:
-    """The height of a layout's picture of this width, px."""
+    """The height of a layout's picture with this width, px."""
     return max(1, round(layout.height * width / layout.width))
 
 
 def scaled_tensors(layout: Layout, templates: Templates, width: int, frame: int = 0) -> tuple[Tensor, Placement]:
-    """The tensors of a layout for a picture of another width: on mip levels that are finer by as much."""
+    """The tensors of layout_tensors for a picture of another width, on finer or coarser mip levels."""
     factor = width / layout.width
     params, placement = layout_tensors(layout, frame)
     finer = round(LEVELS_PER_OCTAVE * math.log2(factor))
     params[:, :3] *= factor
     level = (placement.level - finer).clamp_min(0).minimum(templates.level_count[placement.template] - 1)
     if finer < 0:
-        # A stamp that is magnified on the canvas has no texels to spare.
+        # A stamp that is magnified on the canvas has no spare texels.
         needed = templates.choose_levels(placement.template, params[:, 2], params[:, 3])
         level = level.minimum(placement.level.maximum(needed))
     placement.level = level

@@ -1,9 +1,8 @@
 """Templates and their mip levels.
 
-A mip level is a smaller copy of a template, averaged over the area of each of its texels, so that a primitive drawn
-small is smooth instead of point-sampled. Levels come two to an octave and per axis (u, v): stamps that stretch need
-unequal ones. Level (0, 0) is the template itself. Every level is kept as 8-bit straight RGBA: the same numbers that
-Blender, a PSD and the engines show.
+A mip level is a smaller copy of a template, each texel an area average, so that small primitives are smooth. There are
+two levels per octave for each axis (u, v), since stretched stamps need unequal ones. Level (0, 0) is the template
+itself. All levels are 8-bit straight RGBA: Blender, a PSD and the engines show the same numbers.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ ByteArray = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Template:
-    """One stamp. mode and blend say how its own colours enter (see backend.job), limits what it may do in a fit."""
+    """A stamp: its pixels, the use of its own colors (mode and blend, see backend.job), and its limits in a fit."""
 
     name: str
     rgba: ByteArray  # [h, w, 4] straight, display-encoded
@@ -39,13 +38,13 @@ class Template:
 
     @property
     def textured(self) -> bool:
-        """Whether the stamp's own colours are seen at all."""
+        """Whether the stamp shows its own colors."""
         return self.mode != "tint" and self.blend > 0.0
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """The numbers of all templates, on one device."""
+    """The sizes of all templates as tensors on one device."""
 
     size: Tensor  # [T, 2] texels: width, height
     longer_side: Tensor  # [T] texels
@@ -54,11 +53,11 @@ class Shapes:
 
 
 class Templates:
-    """The stamps of a fit and their mip levels, which are made when they are first asked for."""
+    """The stamps of a fit and their mip levels, made at their first use."""
 
     def __init__(self, items: list[Template]) -> None:
         if not items:
-            raise UserError("There is no stamp: give at least one picture to make the target of")
+            raise UserError("There is no stamp: give at least one picture as a stamp")
         self.items = items
         sizes = np.array([[t.rgba.shape[1], t.rgba.shape[0]] for t in items])
         self.longer_side = torch.from_numpy(sizes.max(1))  # [T] texels
@@ -70,7 +69,7 @@ class Templates:
         shapes = Shapes(torch.from_numpy(sizes), self.longer_side, self.level_count, self.coverage)
         self._shapes = {torch.device("cpu"): shapes}
         self.derived: dict[Hashable, Any] = {}
-        """Things that engines have made from levels, for the next rasterizer."""
+        """What engines derive from levels, shared with later rasterizers."""
         self._bled: dict[int, ByteArray] = {}
         self._planes: dict[tuple[int, int, int], FloatArray] = {}
 
@@ -78,7 +77,7 @@ class Templates:
         return len(self.items)
 
     def shapes(self, device: torch.device) -> Shapes:
-        """The numbers of all templates on this device; they stay there."""
+        """Returns the sizes of all templates on this device, and keeps them there."""
         if device not in self._shapes:
             own = vars(self._shapes[torch.device("cpu")])
             self._shapes[device] = Shapes(**{name: tensor.to(device) for name, tensor in own.items()})
@@ -101,19 +100,19 @@ class Templates:
         template: Tensor,  # [N] index
         scale: Tensor,  # [N] px
         aspect: Tensor,  # [N]
-        bias: float = 1.0,  # texels per canvas pixel, at most
+        bias: float = 1.0,  # most texels per canvas pixel
     ) -> Tensor:
-        """The finest level per axis with at most `bias` texels to a canvas pixel: [N, 2] int64, on their device."""
+        """Chooses the finest level per axis with at most `bias` texels per canvas pixel: [N, 2] int64, same device."""
         shapes = self.shapes(template.device)
         root = aspect.sqrt()
         axes = torch.stack([scale * root, scale / root], 1).clamp_min(1e-6)
         texels = shapes.longer_side[template, None] / (2 * bias * axes)
-        # The slack keeps a stamp of exactly `bias` texels a pixel on its level whatever the rounding.
+        # The slack keeps a stamp of exactly `bias` texels per pixel on its level despite rounding.
         level = (LEVELS_PER_OCTAVE * texels.log2() - 1e-4).ceil().long().clamp_min(0)
         return torch.minimum(level, shapes.level_count[template] - 1)
 
     def bitmap(self, template: int, level_u: int, level_v: int) -> ByteArray:
-        """One level: uint8 [h, w, 4], straight RGBA, colours bled into transparent texels."""
+        """Returns a level: uint8 [h, w, 4], straight RGBA, colors bled into transparent texels."""
         if level_u == 0 and level_v == 0:
             return self._source(template)
         planes = self._level(template, level_u, level_v)
@@ -127,7 +126,7 @@ class Templates:
         return self._bled[template]
 
     def _level(self, template: int, level_u: int, level_v: int) -> FloatArray:
-        """A level [h, w, 4]: colour times (alpha + a trace), alpha; an octave at a time, in any order."""
+        """A level [h, w, 4] of color * (alpha + _BLEED_WEIGHT) and alpha, made octave by octave."""
         key = (template, level_u, level_v)
         if key not in self._planes:
             parent_u, parent_v = max(level_u - LEVELS_PER_OCTAVE, 0), max(level_v - LEVELS_PER_OCTAVE, 0)
@@ -142,11 +141,11 @@ class Templates:
 
 
 _BLEED_WEIGHT = np.float32(1e-4)
-"""Weight of a transparent texel's colour: it shows nowhere but where all texels are transparent."""
+"""The weight of a transparent texel's color, visible only where all texels are transparent."""
 
 
 def load_templates(specs: list[TemplateSpec]) -> Templates:
-    """Reads the stamps; fills in each spec's name, width and height.
+    """Reads the stamps, and fills in the name, width and height of each spec.
 
     Raises UserError for a file that is missing, unreadable, without pixels or fully transparent.
     """
@@ -156,7 +155,7 @@ def load_templates(specs: list[TemplateSpec]) -> Templates:
     for spec in specs:
         rgba = load_rgba(Path(spec.file))
         if not rgba[..., 3].any():
-            raise UserError(f"The stamp {spec.file} is fully transparent: give one with visible pixels")
+            raise UserError(f"The stamp {spec.file} is fully transparent: use one with visible pixels")
         spec.name = spec.name or Path(spec.file).stem
         spec.height, spec.width = rgba.shape[:2]
         items.append(Template(spec.name, rgba, spec.mode, spec.blend, spec.limits))
@@ -164,7 +163,7 @@ def load_templates(specs: list[TemplateSpec]) -> Templates:
 
 
 def padded(bitmap: ByteArray, texels: int) -> ByteArray:
-    """The bitmap with a border of `texels`: transparent, in the colour of the edge."""
+    """Adds a border of `texels`: transparent, with the color of the edge."""
     border = ((texels, texels), (texels, texels), (0, 0))
     result = np.pad(bitmap, border, mode="edge")
     result[..., 3] = np.pad(bitmap[..., 3], border[:2])
@@ -172,9 +171,9 @@ def padded(bitmap: ByteArray, texels: int) -> ByteArray:
 
 
 def bleed_colors(rgba: ByteArray) -> ByteArray:
-    """Gives transparent texels the colour of visible ones near them: uint8 [h, w, 4]; alpha and visible texels stay.
+    """Gives transparent texels the color of visible ones nearby: uint8 [h, w, 4]. Alpha and visible texels stay.
 
-    Averages over growing areas (an image pyramid), then fills from the finest one that saw something.
+    It averages over growing areas (an image pyramid), and fills from the smallest one with a visible texel.
     """
     alpha = rgba[..., 3:].astype(np.float32)
     if alpha.all() or not alpha.any():
@@ -197,7 +196,7 @@ def _pull(premultiplied: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def area_resample(array: FloatArray, size: int, axis: int) -> FloatArray:
-    """Shrinks an axis to `size` samples, each the exact mean over the area it covers."""
+    """Shrinks an axis to `size` samples, each the exact mean over its area."""
     old = array.shape[axis]
     if size == old:
         return array

@@ -1,4 +1,4 @@
-"""What dev.py does where a machine lacks something, which suites it runs, and what a release states."""
+"""dev.py on machines that lack something, its choice of suites, and releases."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def script(path: Path, text: str) -> Path:
 
 
 def only_on_path(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
-    """The search for interpreters sees these folders, and nothing else of the machine."""
+    """Limits the search for interpreters to these folders."""
     monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
     monkeypatch.setattr(dev, "INSTALL_PLACES", ())
     monkeypatch.setattr(sys, "executable", "")
 
 
 @posix
-def test_interpreter_that_fails_or_lies_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_broken_or_wrong_interpreters_are_skipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     working = sys.executable
     script(tmp_path / "shims" / f"python{VERSION}", "echo 'no such version' >&2; exit 127")
     script(tmp_path / "other" / f"python{VERSION}", 'echo \'["2.7", "/nowhere", true]\'')
@@ -45,7 +45,7 @@ def test_interpreter_that_fails_or_lies_is_passed_over(monkeypatch: pytest.Monke
 
 
 @posix
-def test_missing_python_is_a_skip_but_a_failure_under_ci(
+def test_missing_python_is_skipped_but_fails_in_ci(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script(tmp_path / "bin" / "python3.13", "exit 127")
@@ -61,10 +61,10 @@ def test_missing_python_is_a_skip_but_a_failure_under_ci(
 
 @posix
 @pytest.mark.parametrize(("user", "words"), [(1000, "sudo apt-get install"), (0, "still missing")])
-def test_library_that_blender_lacks_is_installed_or_named(
+def test_a_missing_system_library_is_installed_or_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: int, words: str
 ) -> None:
-    """As root the packages are installed, once, and what fails even then is shown; others read the command to run."""
+    """As root it installs the packages once and shows errors; other users get the command."""
     error = "ImportError: libX11.so.6: cannot open shared object file: still missing"
     environment = dev.Environment(tmp_path / "venv", VERSION, "dev", "5.0")
     script(environment.interpreter, f"echo '{error}' >&2; exit 1")
@@ -76,7 +76,7 @@ def test_library_that_blender_lacks_is_installed_or_named(
     assert (tmp_path / "installed").exists() == (user == 0)
 
 
-def test_environment_is_ready_until_its_packages_or_interpreter_change(
+def test_an_environment_is_ready_until_its_packages_or_interpreter_change(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     environment = dev.Environment(tmp_path, VERSION, "dev", "5.0")
@@ -94,8 +94,8 @@ def test_environment_is_ready_until_its_packages_or_interpreter_change(
     assert not environment.is_ready()
 
 
-def test_second_setup_of_an_environment_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that these tests run in was set up before."""
+def test_a_second_setup_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of these tests is set up already."""
     if not dev.MAIN.is_ready():
         pytest.skip("not run by dev.py")
     monkeypatch.setattr(dev, "run", pytest.fail)
@@ -104,7 +104,7 @@ def test_second_setup_of_an_environment_does_nothing(monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What dev.py runs, instead of running it. Every environment is there."""
+    """Records the commands of dev.py instead of running them. All environments exist."""
     made: list[list[str]] = []
 
     def run(*command: str | Path, **options: object) -> int:
@@ -117,7 +117,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def pytests(commands: list[list[str]]) -> list[tuple[str, list[str]]]:
-    """The runs of pytest: the environment's folder, and the arguments."""
+    """Returns the runs of pytest: the folder of the environment, and the arguments."""
     return [(Path(c[0]).parent.parent.name, c[3:]) for c in commands if c[1:3] == ["-m", "pytest"]]
 
 
@@ -139,14 +139,14 @@ AN_ADDON_MODULE = f"{dev.ADDON_TESTS}/conftest.py"
         (["--coverage"], [".venv", ".venv"]),
     ],
 )
-def test_paths_and_blender_choose_the_suites(
+def test_paths_and_blender_version_choose_the_suites(
     commands: list[list[str]], arguments: list[str], environments: list[str]
 ) -> None:
     dev.test(arguments)
     assert [environment for environment, _ in pytests(commands)] == environments
 
 
-def test_suite_is_run_in_processes_and_a_module_is_not(commands: list[list[str]]) -> None:
+def test_a_suite_runs_in_processes_and_a_module_does_not(commands: list[list[str]]) -> None:
     dev.test(["--blender", "5.0", "-x"])
     dev.test([f"{AN_ADDON_MODULE}::test_name", "--blender", "5.0", "-x"])
     whole, module = (arguments for _, arguments in pytests(commands))
@@ -154,7 +154,7 @@ def test_suite_is_run_in_processes_and_a_module_is_not(commands: list[list[str]]
     assert module == [f"{AN_ADDON_MODULE}::test_name", "-x"]
 
 
-def test_suites_of_the_addon_and_the_backend_are_apart(commands: list[list[str]]) -> None:
+def test_suites_of_the_addon_and_the_backend_run_separately(commands: list[list[str]]) -> None:
     dev.test([])
     backend, addon, *_ = (arguments for _, arguments in pytests(commands))
     assert backend[:2] == ["tests", f"--ignore={dev.ADDON_TESTS}"]
@@ -162,7 +162,7 @@ def test_suites_of_the_addon_and_the_backend_are_apart(commands: list[list[str]]
     assert (dev.ROOT / dev.ADDON_TESTS / "conftest.py").is_file()
 
 
-def test_unknown_blender_is_refused(commands: list[list[str]]) -> None:
+def test_an_unknown_blender_version_is_refused(commands: list[list[str]]) -> None:
     with pytest.raises(SystemExit):
         dev.test(["--blender", "2.79"])
     assert not commands
@@ -173,7 +173,7 @@ STATED = ("blender_manifest.toml", "CITATION.cff", "CHANGELOG.md")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Copies of the files that state the version."""
+    """Copies the files with the version."""
     for name in STATED:
         shutil.copy(dev.ROOT / name, tmp_path)
     (tmp_path / "CHANGELOG.md").write_text(
@@ -190,7 +190,7 @@ def stated(folder: Path) -> tuple[str, str]:
     return manifest["version"], citation[0]
 
 
-def test_release_states_its_version_everywhere(checkout: Path) -> None:
+def test_a_release_sets_its_version_everywhere(checkout: Path) -> None:
     assert dev.state_version(checkout, "7.8.9", "2031-01-02") == "### Added\n\n- A thing.\n"
     changelog = (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
     assert changelog == "# Changelog\n\n## [Unreleased]\n\n## [7.8.9] - 2031-01-02\n\n### Added\n\n- A thing.\n"
@@ -205,7 +205,7 @@ def test_release_states_its_version_everywhere(checkout: Path) -> None:
     ]
 
 
-def test_release_needs_a_new_version_and_something_new(checkout: Path) -> None:
+def test_a_release_needs_a_new_version_and_a_change(checkout: Path) -> None:
     for version in ("", "1.2", "v1.2.3", "1.2.3 4"):
         with pytest.raises(dev.Failure, match="new version of three numbers"):
             dev.state_version(checkout, version, "2031-01-02")
@@ -219,7 +219,7 @@ def test_release_needs_a_new_version_and_something_new(checkout: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="a release is made in a git checkout")
-def test_release_refuses_changes_that_are_not_committed(
+def test_a_release_refuses_uncommitted_changes(
     monkeypatch: pytest.MonkeyPatch, commands: list[list[str]], checkout: Path
 ) -> None:
     monkeypatch.setattr(dev, "ROOT", checkout)
@@ -231,19 +231,19 @@ def test_release_refuses_changes_that_are_not_committed(
     assert not commands
 
 
-def test_citation_has_the_manifests_version() -> None:
+def test_the_citation_has_the_version_of_the_manifest() -> None:
     manifest, citation = stated(dev.ROOT)
     assert manifest == citation
 
 
-def test_hooks_of_a_commit_take_the_versions_of_the_environment() -> None:
+def test_commit_hooks_have_the_versions_of_the_environment() -> None:
     text = (dev.ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     pins = re.findall(r"additional_dependencies: \[(.*)\]", text)
     assert {pin.split("==")[0] for pin in pins} == {"ruff", "clang-format"}
     assert set(pins) <= set(dev.MAIN.requirements)
 
 
-def test_workflow_names_what_is_there() -> None:
+def test_the_workflow_names_existing_files() -> None:
     text = (dev.ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
     assert all(re.fullmatch(r"actions/[\w-]+@v\d+", action) for action in re.findall(r"uses: (.*)", text))
     named = re.findall(r"tests/\w+", text)

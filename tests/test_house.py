@@ -1,4 +1,4 @@
-"""The rules of the house: what lies where, and what may not stand in the text. pyproject.toml has who imports whom."""
+"""The rules of the house: the places of files, and forbidden texts. pyproject.toml has the import contracts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOP_LEVEL = {
 
 
 def tracked_files() -> list[Path]:
-    """The project's files relative to its folder: those that git holds, or would hold if they were added."""
+    """The project's files relative to its folder: tracked by git, or new and not ignored."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("only a git checkout says which files are the project's")
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -56,12 +56,12 @@ def imported_modules(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{module}.{alias.name}".replace("./.", "./")) for alias in node.names)
 
 
-def test_top_level_holds_what_the_design_names() -> None:
+def test_the_top_level_has_only_known_files() -> None:
     assert {path.parts[0] for path in tracked_files()} == TOP_LEVEL
 
 
 def test_imports_inside_the_packages_are_relative() -> None:
-    """The add-on's package has another name in every installation."""
+    """The name of the add-on's package differs between installations."""
     own = {"backend", "operators", "panels", "diffbmp"}
     wrong = [
         f"{path}:{line} imports {name}"
@@ -73,7 +73,7 @@ def test_imports_inside_the_packages_are_relative() -> None:
     assert not wrong
 
 
-def test_seam_needs_only_the_standard_library_and_numpy() -> None:
+def test_the_seam_needs_only_the_standard_library_and_numpy() -> None:
     """Blender's own Python imports it."""
     allowed = sys.stdlib_module_names | {"numpy"}
     wrong = [
@@ -92,17 +92,17 @@ def test_rooms_have_few_arrows_between_them() -> None:
     assert len(house.arrows(graph, inside_operators=True)) <= 80
 
 
-def test_folders_hold_few_modules() -> None:
+def test_folders_have_few_modules() -> None:
     assert {folder: count for folder, count in house.modules_of_folders().items() if count > 14} == {}
 
 
-def test_root_module_imports_nothing_of_the_package_when_it_is_loaded() -> None:
-    """So that pytest, mypy and the backend can stand in the folder without Blender."""
+def test_the_root_module_imports_nothing_of_the_package_on_load() -> None:
+    """So that pytest, mypy and the backend run in the folder without Blender."""
     outside = [node for node in parse(Path("__init__.py")).body if isinstance(node, ast.Import | ast.ImportFrom)]
     assert all(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in outside)
 
 
-def test_no_search_path_and_no_global_state() -> None:
+def test_nothing_changes_the_search_path_or_global_state() -> None:
     wrong = []
     for path in python_files():
         for node in ast.walk(parse(path)):
@@ -130,12 +130,12 @@ def test_files_and_functions_are_short() -> None:
     assert not wrong
 
 
-def test_no_large_file() -> None:
+def test_no_file_is_large() -> None:
     assert not [str(path) for path in tracked_files() if (ROOT / path).stat().st_size > 2_000_000]
 
 
-def test_tests_are_no_packages() -> None:
-    """With an __init__.py, pytest would take this folder, whatever its name, for the package that they belong to."""
+def test_tests_are_not_packages() -> None:
+    """With an __init__.py, pytest would take this folder as their package, whatever its name."""
     assert not [str(path) for path in python_files() if path.parts[0] == "tests" and path.name == "__init__.py"]
 
 
@@ -151,7 +151,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_text_names_no_place_outside(what: str) -> None:
+def test_texts_name_no_external_place(what: str) -> None:
     wrong = []
     for path in tracked_files():
         data = (ROOT / path).read_bytes()
@@ -163,7 +163,7 @@ def test_text_names_no_place_outside(what: str) -> None:
     assert not wrong
 
 
-def test_requirements_of_development_meet_those_of_the_project() -> None:
+def test_development_requirements_meet_those_of_the_project() -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     pins = dict(pin.split("==") for pin in data["dependency-groups"]["dev"])
     for group in data["dependency-groups"].values():
@@ -192,7 +192,7 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archive
 
 
-def test_extension_holds_what_blender_needs_and_no_more(extension: Path) -> None:
+def test_the_extension_has_only_the_files_that_blender_needs(extension: Path) -> None:
     names = set(zipfile.ZipFile(extension).namelist())
     assert {"blender_manifest.toml", "__init__.py", "LICENSE", "backend/__main__.py", "backend/job/job.py"} <= names
     folders = {name.split("/")[0] for name in names if "/" in name}
@@ -205,7 +205,7 @@ def test_extension_holds_what_blender_needs_and_no_more(extension: Path) -> None
     assert sources == {name for name in names - libraries if "/" in name}
 
 
-def test_backend_of_the_extension_fits_and_writes_nothing_beside_the_code(extension: Path, tmp_path: Path) -> None:
+def test_the_backend_of_the_extension_fits_and_leaves_the_code_unchanged(extension: Path, tmp_path: Path) -> None:
     code, target, out = tmp_path / "code", tmp_path / "target.png", tmp_path / "out"
     zipfile.ZipFile(extension).extractall(code)
     Image.radial_gradient("L").resize((32, 24)).save(target)

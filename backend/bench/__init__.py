@@ -1,4 +1,4 @@
-"""The benchmarks of the command line: speed by default, quality where a folder of pictures is given."""
+"""The benchmarks of the command line: speed by default, quality with a folder of pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..job import UserError, check_range
 
 
 def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
-    """The numbers that the options ask for; tell is called with a line now and then. Raises UserError."""
+    """Runs the benchmarks that the options choose. Calls tell with lines of progress. Raises UserError."""
     if args.clips is not None:
         from . import clips
 
@@ -24,7 +24,7 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
     chosen = {"targets": args.targets or (), "templates": args.templates or ()}
     if args.quality is None:
         if any(chosen.values()) or args.seeds is not None or args.quick:
-            raise UserError("--targets, --templates, --seeds and --quick go with --quality DIR: name its folder too")
+            raise UserError("--targets, --templates, --seeds and --quick need --quality DIR: add it")
         return _speed(args.results, tell)
     from . import quality
 
@@ -53,7 +53,7 @@ def _speed(file: Path | None, tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def explain(results: dict[str, Any]) -> str:
-    """The numbers as a table for people."""
+    """Formats the results as a table."""
     if "speed" in results:
         from . import speed
 

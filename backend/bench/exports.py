@@ -1,4 +1,4 @@
-"""Exports: how long layered files take, how large they are, and how far another program's picture of them is off."""
+"""The export bench: the time and size of layered files, and the error of another program's picture of them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CANVAS, STAMP, KINDS = 2048, 64, 20  # px, px, stamps
 COUNTS = {2000: ("psd", "ora", ""), 10_000: ("psd", "ora")}
 
 MAGICK = ("convert-im6", "magick")
-"""ImageMagick's program, under names that nothing else has."""
+"""Names of ImageMagick's program that no other program has."""
 
 
 def run(tell: Callable[[str], None]) -> dict[str, Any]:
-    """Seconds and megabytes for each number of layers and format, and ImageMagick's differences in levels."""
+    """Measures seconds and megabytes per number of layers and format, and ImageMagick's differences in levels."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="diffbmp-") as folder:
         for count, formats in COUNTS.items():
@@ -49,7 +49,7 @@ def run(tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _layout(count: int) -> tuple[Layout, Templates]:
-    """Photograph-like stamps with soft edges, of any opacity, turned and mirrored, all over the canvas."""
+    """Photograph-like stamps with soft edges and random opacity, rotation and mirroring, all over the canvas."""
     generator = np.random.default_rng(1)
     place = (np.arange(STAMP) + 0.5) / STAMP * 2 - 1
     alpha = np.clip(3 * (1 - np.hypot(*np.meshgrid(place, place))), 0, 1)[..., None]
@@ -88,7 +88,7 @@ def _layout(count: int) -> tuple[Layout, Templates]:
 
 
 def _peak() -> float:
-    """The greatest memory of this process so far, MB; 0 on Windows, where it is unknown."""
+    """The peak memory of this process, MB; 0 on Windows, where it is unknown."""
     if sys.platform == "win32":
         return 0.0
     import resource
@@ -98,12 +98,12 @@ def _peak() -> float:
 
 
 def _differences(path: Path, layout: Layout, templates: Templates) -> dict[str, float]:
-    """ImageMagick's composition of the layers against the engine's picture, in levels of 255."""
+    """Compares ImageMagick's picture of the layers with the engine's, in levels of 255."""
     program = next((found for name in MAGICK if (found := shutil.which(name))), None)
     if program is None:
         return {}
     out = path.with_suffix(".ppm")
-    # The first image is the merged one. In 16 bits, because it cuts off instead of rounding to 8.
+    # Delete the first image, the merged one. In 8 bits, ImageMagick would truncate instead of round.
     layers = ["(", str(path), "-delete", "0", ")"]
     size = ["-size", f"{CANVAS}x{CANVAS}", "xc:none"]
     subprocess.run([program, *size, *layers, "-background", "none", "-flatten", "-depth", "16", str(out)], check=True)
@@ -117,8 +117,8 @@ def _differences(path: Path, layout: Layout, templates: Templates) -> dict[str, 
 
 
 def explain(results: dict[str, Any]) -> str:
-    """The numbers as a table for people."""
-    lines = ["layers  format    seconds       MB   peak memory MB   ImageMagick against the engine, levels"]
+    """Formats the results as a table."""
+    lines = ["layers  format    seconds       MB   peak memory MB   ImageMagick - engine, levels"]
     for name, entry in results.items():
         count, kind = name.split()
         off = f"max {entry['max']:.2f}, mean {entry['mean']:.3f}" if "max" in entry else ""

@@ -1,4 +1,4 @@
-"""The GPU bench: steps of the CUDA engine, a whole fit, the time to the first preview, memory; on one card."""
+"""The GPU bench: steps of the CUDA engine, a whole fit, the time to the first preview, and memory, on one card."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from .speed import Scene
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results.jsonl"
-"""A line of JSON for every run on a card."""
+"""The results: a line of JSON per run on a card."""
 
 INSTRUCTIONS = 130
-"""Instructions of a thread for one sample, forward and backward: counted in the code of flat stamps for sm_90."""
+"""Instructions per sample, forward and backward, counted in the machine code of flat stamps for sm_90."""
 
 _RULE = AdamRule(0.88, 0.8, 1e-10, 0.12, 40.0, 0.3, 0.07, 0.16, 0.2, 0.4, 0.05)
-# Steps of Adam that do not move anything, so that every step that is timed is of the same scene.
+# A rate at which Adam moves nothing, so that all timed steps have the same scene.
 _STILL = 0.0
 _BATCHES = 5
 _WARM_UP = 0.5  # s
@@ -45,10 +45,10 @@ _WARM_UP = 0.5  # s
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """The amount of measurements."""
 
     steps: tuple[tuple[int, int], ...] = ((512, 1000), (512, 10_000), (4096, 20_000))  # canvas, primitives
-    runs: int = 40  # of each step in a batch
+    runs: int = 40  # per step and batch
     fit_size: int = 512
     fit_count: int = 2000
     fit_iterations: int = 100
@@ -56,7 +56,7 @@ class Plan:
 
 
 def run(gpu: Gpu, tell: Callable[[str], None], plan: Plan | None = None) -> dict[str, Any]:
-    """The figures of a card. tell is called with a line now and then."""
+    """Measures a card. Calls tell with lines of progress."""
     plan = plan or Plan()
     steps = []
     for size, count in plan.steps:
@@ -72,7 +72,7 @@ def run(gpu: Gpu, tell: Callable[[str], None], plan: Plan | None = None) -> dict
 
 
 def explain(results: dict[str, Any]) -> str:
-    """The figures as a table for people."""
+    """Formats the results as a table."""
     fitted, about = results["fit"], results["machine"]
     lines = [
         f"{about['device']}, driver {about['driver']}, CUDA {about['cuda']}, torch {about['torch']}",
@@ -86,7 +86,7 @@ def explain(results: dict[str, Any]) -> str:
             f"{'in order' if step['deterministic'] else 'atomic'}"
         )
     lines += [
-        f"The limit: each lane of the card makes an instruction a clock, and a sample takes {INSTRUCTIONS} of them.",
+        f"The limit: one instruction per lane and clock, {INSTRUCTIONS} instructions per sample.",
         f"A fit of {fitted['count']:,} primitives, {fitted['size']} px, {fitted['iterations']} steps with relocation: "
         f"{fitted['seconds']:.2f} s, {fitted['psnr']:.2f} dB, {fitted['peak_bytes'] / 1e6:.0f} MB on the card",
     ]
@@ -96,7 +96,7 @@ def explain(results: dict[str, Any]) -> str:
 
 
 def keep(results: dict[str, Any], file: Path = RESULTS) -> None:
-    """Appends the figures to a file as a line of JSON, with the day and the commit. Raises UserError."""
+    """Appends the results to a file as a line of JSON, with the date and commit. Raises UserError."""
     line = {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "commit": _commit(), **results}
     try:
         with open(file, "a", encoding="utf-8") as out:
@@ -106,7 +106,7 @@ def keep(results: dict[str, Any], file: Path = RESULTS) -> None:
 
 
 def machine(gpu: Gpu) -> dict[str, Any]:
-    """The hardware and software of the machine."""
+    """Returns the hardware and software of the machine."""
     return {
         "device": gpu.name,
         "driver": _printed("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").partition("\n")[0],
@@ -145,18 +145,15 @@ def _step(gpu: Gpu, size: int, count: int, runs: int, deterministic: bool) -> di
 
 
 def _load(iteration: Iteration, scene: Scene, device: torch.device) -> None:
-    def on_device(tensor: Tensor) -> Tensor:
-        return tensor.to(device)
-
     zero, free = torch.zeros_like(scene.params), scene.params
     low, high = torch.full_like(zero, -torch.inf), torch.full_like(zero, torch.inf)
     variables = (free, zero, zero, zero[:, :1], low, high, zero.bool())
     template, mirror = scene.placement.template, scene.placement.mirror
-    iteration.load(Variables(*map(on_device, variables)), on_device(template), on_device(mirror))
+    iteration.load(Variables(*(v.to(device) for v in variables)), template.to(device), mirror.to(device))
 
 
 def _timed(work: Callable[[], None], runs: int, device: torch.device) -> float:
-    """Seconds of one run among many in a row, as in a fit: the median of _BATCHES batches of so many runs."""
+    """The seconds of one run within a long series, as in a fit: the median of _BATCHES batches of `runs`."""
 
     def batch() -> float:
         _wait(device)
@@ -166,7 +163,7 @@ def _timed(work: Callable[[], None], runs: int, device: torch.device) -> float:
         _wait(device)
         return time.perf_counter() - start
 
-    # A card that was idle raises its clock only after some tenths of a second.
+    # An idle card takes some tenths of a second to raise its clock.
     left = _WARM_UP if device.type == "cuda" else 0.0
     while (left := left - batch()) > 0:
         pass
@@ -179,23 +176,23 @@ def _wait(device: torch.device) -> None:
 
 
 def _limit(device: torch.device) -> float | None:
-    """Samples a second at an instruction a lane and clock; None where the clock of the card is unknown."""
+    """Samples per second at one instruction per lane and clock; None if the clock is unknown."""
     if device.type != "cuda":
         return None
     properties = torch.cuda.get_device_properties(device)
     clock = getattr(properties, "clock_rate", 0) * 1e3  # Hz
-    lanes = 64 if (properties.major, properties.minor) in ((7, 5), (8, 0)) else 128  # of float32, a multiprocessor
+    lanes = 64 if (properties.major, properties.minor) in ((7, 5), (8, 0)) else 128  # of float32, per multiprocessor
     return properties.multi_processor_count * lanes * clock / INSTRUCTIONS if clock else None
 
 
 def _fit(gpu: Gpu, plan: Plan) -> dict[str, Any]:
-    """Measures the second of two fits: the first compiles, loads and warms up."""
+    """Measures the second of two fits: the first one compiles, loads and warms up."""
     device = gpu.torch_device
     engine = str(device) if device.type == "cuda" else "cpu"
     settings = Settings(count=plan.fit_count, iterations=plan.fit_iterations, engine=engine)
     picture = _picture(plan.fit_size)
     for _ in range(2):
-        templates = _disc()  # whose levels are made anew
+        templates = _disc()  # with new levels
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         start = time.perf_counter()
@@ -213,7 +210,7 @@ def _fit(gpu: Gpu, plan: Plan) -> dict[str, Any]:
 
 
 def _picture(size: int) -> Tensor:
-    """A picture of soft waves and hard edges, [3, size, size]."""
+    """A picture with soft waves and hard edges: [3, size, size]."""
     y, x = torch.meshgrid(torch.linspace(0, 1, size), torch.linspace(0, 1, size), indexing="ij")
     waves = 0.5 + 0.4 * torch.sin(20 * x * y + 6 * x)
     edges = ((8 * x).floor() + (8 * y).floor()) % 2
@@ -227,17 +224,15 @@ def _disc() -> Templates:
 
 
 def _first_preview(engine: str) -> float | None:
-    """Seconds from the start of a process that fits to its first preview; None where it fails."""
-    code = f"from {__name__} import report_first_preview; report_first_preview({engine!r})"
+    """The seconds from the start of a fitting process to its first preview; None if it fails."""
+    command = [sys.executable, "-c", f"from {__name__} import report_first_preview; report_first_preview({engine!r})"]
     start = time.time()
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     return float(done.stdout) - start if done.returncode == 0 else None
 
 
 def report_first_preview(engine: str) -> None:
-    """Writes the time of the first preview to stdout; meant for a process of its own."""
+    """Writes the time of the first preview to stdout; runs in a separate process."""
     seen: list[float] = []
 
     def watch(snapshot: Snapshot) -> None:
@@ -254,7 +249,7 @@ def _commit() -> str:
 
 
 def _printed(*command: str) -> str:
-    """The output of a command; "" where it is not there or fails."""
+    """The output of a command; "" if it is missing or fails."""
     if shutil.which(command[0]) is None:
         return ""
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

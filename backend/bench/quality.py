@@ -1,7 +1,7 @@
-"""The quality bench: how good the pictures are and how long they take, by recipe and setting, measured in one run.
+"""The quality bench: the quality of pictures and the time of fits by recipe and setting.
 
-A folder holds targets/ and templates/ with pictures; every target is made of every template alone (a pair). What is
-compared is fitted in alternation, so that ratios of times are of one load of the machine.
+A folder has pictures in targets/ and templates/. Each target is made of each template alone (a pair). Fits to compare
+alternate, so that ratios of times are for the same load of the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .quality_summary import explain, summarize, summarize_seeds  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-LONGEST_FIT = 600  # seconds, of a process
+LONGEST_FIT = 600  # s, of a process
 BLACK = (0.0, 0.0, 0.0)
 
 Tell = Callable[[str], None]
@@ -37,7 +37,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Way:
-    """One of the ways to fit that are compared."""
+    """A way of fitting to compare."""
 
     recipe: str = "default"
     space: str = "display"
@@ -49,13 +49,13 @@ WAYS = {"paper": Way("paper"), "default": Way(), "stretch": Way(stretch=3.0), "l
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured with a pair."""
+    """The amount of measurements per pair."""
 
     count: int = 1000
     size: int = 512  # px
     iterations: int = 100
-    few: tuple[int, ...] = (50, 100, 150, 200, 300)  # primitives: how many does `default` need to equal `paper`?
-    doubled: int = 2  # targets, the first ones, that are also made of twice as many primitives
+    few: tuple[int, ...] = (50, 100, 150, 200, 300)  # primitives, to find how many `default` needs to equal `paper`
+    doubled: int = 2  # first targets that are also made of twice as many primitives
 
 
 QUICK = Plan(count=60, size=96, iterations=10, few=(10, 30), doubled=1)
@@ -75,9 +75,9 @@ class Case:
 
 @dataclass(frozen=True)
 class QualityRow:
-    """The result of a fit. psnr in dB; `aa` is the supersampled picture, on_black that picture on a black canvas.
+    """The result of a fit. psnr: dB. aa: of the supersampled picture. on_black: of that picture on a black canvas.
 
-    seconds are the fit's own, without the start of the process and the reading and writing of files.
+    seconds: of the fit alone, without the start of the process, and reading and writing of files.
     """
 
     target: str
@@ -96,11 +96,11 @@ class QualityRow:
 def run(
     folder: Path, *, targets: Sequence[str] = (), templates: Sequence[str] = (), plan: Plan | None = None, tell: Tell
 ) -> dict[str, Any]:
-    """All that the bench measures, in folder/targets and folder/templates or those of them that are named.
+    """Measures the pictures of folder/targets and folder/templates, or those with the given names.
 
     Returns rows (QualityRow), processes (seconds of whole processes, by pair) and their summary
-    (quality_summary.summarize). tell is called with a line after each fit. Raises UserError for a folder without
-    pictures or with none of a name, and for a fit that fails.
+    (quality_summary.summarize). Calls tell with a line after each fit. Raises UserError where pictures are missing or a
+    fit fails.
     """
     plan = plan or Plan()
     pairs = _pairs(folder, targets, templates)
@@ -120,9 +120,9 @@ def run_seeds(
     plan: Plan | None = None,
     tell: Tell,
 ) -> dict[str, Any]:
-    """The recipe `paper` alone, so many times with each pair, against the `anchor` figures of folder/baseline.json.
+    """Measures the recipe `paper` with several seeds per pair against the `anchor` in folder/baseline.json, if any.
 
-    That file is optional: {"rows": [{"target", "template", "count", "anchor": {"psnr", "ssim"}}]}. Raises as run does.
+    The file has {"rows": [{"target", "template", "count", "anchor": {"psnr", "ssim"}}]}. Raises UserError as run does.
     """
     plan = plan or Plan()
     pairs = _pairs(folder, targets, templates)
@@ -144,7 +144,7 @@ def _cases(pairs: list[tuple[Path, Path]], plan: Plan) -> Iterator[Case]:
 
 
 def _warm_up(pair: tuple[Path, Path], plan: Plan) -> None:
-    """Loads what the first fit would have to load within its time."""
+    """Loads in advance what the first fit would load within its time."""
     _measured(Case(*pair, "paper", 2), replace(plan, iterations=1), lambda line: None)
     _measured(Case(*pair, "default", 2), replace(plan, iterations=1), lambda line: None)
 
@@ -154,7 +154,7 @@ def _measured(case: Case, plan: Plan, tell: Tell) -> QualityRow:
     settings = Settings(case.count, plan.size, plan.iterations, seed=case.seed, recipe=way.recipe, space=way.space)
     job = Job(str(case.target), [TemplateSpec(str(case.template), limits=Limits(stretch=way.stretch))], settings)
     target, weight = load_pictures(job)
-    templates = load_templates(job.templates)  # anew each time: their mip levels are a part of the fit's work
+    templates = load_templates(job.templates)  # again each time: a fit's time includes mip levels
     result = fit(target, templates, settings, weight=weight)
     _, metrics = judge(result, target, weight, templates, settings, Control())
     on_black = supersampled(replace(result.layout, background=BLACK), templates, settings, Control())
@@ -174,7 +174,7 @@ def _measured(case: Case, plan: Plan, tell: Tell) -> QualityRow:
 
 
 def _process(target: Path, template: Path, plan: Plan, tell: Tell) -> dict[str, Any]:
-    """The command line's `fit`, from the start of its process to its end."""
+    """Measures the whole process of the command `fit`."""
     options = {"count": plan.count, "size": plan.size, "iterations": plan.iterations}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     with tempfile.TemporaryDirectory(prefix="diffbmp-bench-") as scratch:
@@ -204,11 +204,11 @@ def _pairs(folder: Path, targets: Sequence[str], templates: Sequence[str]) -> li
 
 
 def _pictures(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The pictures of a folder: all, by name, or those of these names without their ending, in this order."""
+    """The pictures of a folder: all, sorted, or those with these names (without suffix), in this order."""
     found = {path.stem: path.resolve() for path in sorted(folder.glob("*")) if path.suffix.lower() in PICTURES}
     if not found:
-        raise UserError(f"{folder} has no pictures: the quality bench needs a folder with targets/ and templates/")
+        raise UserError(f"{folder} has no pictures: use a folder with pictures in targets/ and templates/")
     missing = [name for name in names if name not in found]
     if missing:
-        raise UserError(f"{folder} has no picture {missing[0]}: it has {', '.join(found)}")
+        raise UserError(f"{folder} has no picture {missing[0]}: choose among {', '.join(found)}")
     return [found[name] for name in names or found]

@@ -1,4 +1,4 @@
-"""The summary of the quality bench: means, gains of one way of fitting over another, primitives needed."""
+"""The summary of the quality bench: means, gains of one way of fitting over another, and needed primitives."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LABELS = {"stretch": "default, stretch 3", "linear": "default, linear light"}
 
 
 def summarize(rows: list[Row], count: int) -> dict[str, Any]:
-    """Summarizes the rows. count: the usual number of primitives, with which the rows have all ways of fitting.
+    """Summarizes the rows. count: the usual number of primitives, at which all ways of fitting have rows.
 
     means: by way. gains: over `paper`; doubled: the same with twice the primitives. linear: over display space.
-    on_black: over white, of `default`. needed: primitives with which `default` is as good as `paper` with `count`.
+    on_black: `default` over white. needed: primitives at which `default` equals `paper` with `count`.
     psnr and ssim are differences of means, time is a ratio of sums.
     """
     usual = _by_way([row for row in rows if row["count"] == count])
@@ -35,7 +35,7 @@ def summarize(rows: list[Row], count: int) -> dict[str, Any]:
 
 
 def summarize_seeds(rows: list[Row], anchor: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and spread over the seeds by pair, and how far they are from the anchor's figures, where it has any."""
+    """Returns the mean and spread over seeds by pair, and the differences to the anchor, if any."""
     known = {(row["target"], row["template"], row["count"]): row["anchor"] for row in anchor if "anchor" in row}
     pairs = []
     for (target, template), group in _by_pair(rows).items():
@@ -50,13 +50,13 @@ def summarize_seeds(rows: list[Row], anchor: list[dict[str, Any]]) -> dict[str, 
 
 
 def explain(results: dict[str, Any]) -> str:
-    """The results of quality.run or run_seeds as tables for people."""
+    """Formats the results of quality.run or run_seeds as tables."""
     if "seeds" in results:
         return _explain_seeds(results["seeds"])
     summary, plan = results["summary"], results["plan"]
     lines = [_HEAD, *map(_line, results["rows"]), "", f"Means with {plan['count']} primitives", _HEAD]
     lines += [_line({"target": "", "template": "", "way": way, **mean}) for way, mean in summary["means"].items()]
-    lines += ["", "Gains, anti-aliased, and time against it"]
+    lines += ["", "Gains, anti-aliased, and ratio of times"]
     compared = {
         "default over paper": summary["gains"]["default"],
         "default, stretch 3, over paper": summary["gains"]["stretch"],
@@ -68,10 +68,10 @@ def explain(results: dict[str, Any]) -> str:
         for name, gain in compared.items()
     ]
     lines += [f"{'black canvas over white':<54} {summary['on_black']['psnr_aa']:+6.2f} dB", ""]
-    lines += [f"Primitives with which default is as good as paper with {plan['count']}"]
+    lines += [f"Primitives at which default equals paper with {plan['count']}"]
     needed = summary["needed"]
     lines += [f"{pair['target']:<12} {pair['template']:<12} {_number(pair)}" for pair in needed["pairs"]]
-    lines += [f"{'of the mean':<25} {_number(needed)}", "", "Seconds of a whole process, start-up included"]
+    lines += [f"{'mean':<25} {_number(needed)}", "", "Seconds of a whole process, start-up included"]
     lines += [f"{row['target']:<12} {row['template']:<12} {row['seconds']:5.1f}" for row in results["processes"]]
     return "\n".join(lines)
 
@@ -106,7 +106,7 @@ def _number(needed: dict[str, Any]) -> str:
 
 
 def _needed(rows: list[Row], paper: list[Row]) -> dict[str, Any]:
-    """How many primitives the rows of `default` need for what `paper` reaches: by pair, and of the means."""
+    """The number of primitives with which `default` equals `paper`: by pair, and of the means."""
     goals = {pair: group[0]["psnr_aa"] for pair, group in _by_pair(paper).items()}
     curves = {pair: {row["count"]: row["psnr_aa"] for row in group} for pair, group in _by_pair(rows).items()}
     pairs = [

@@ -1,4 +1,4 @@
-"""The speed bench: the CPU engine's fused step against the reference engine, in one run on one machine."""
+"""The speed bench: the CPU engine's fused step against the reference engine's."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ INSTRUCTION_SETS = {4: "AVX-512", 3: "AVX2", 2: "SSE4", 0: ""}
 
 
 def run() -> dict[str, Any]:
-    """Times of a step, samples per second and core for each instruction set, the ratio to the reference, memory."""
+    """Measures times of a step and their ratio, samples per second for each instruction set, and memory."""
     threads = core_count()
     scene = Scene(SIZE, COUNT)
     reference = ReferenceRasterizer(scene.templates, SIZE, SIZE, threads=threads)
     engine = CpuRasterizer(scene.templates, SIZE, SIZE, threads=threads)
-    # In alternation, and the least of each: other work of the machine can only add.
+    # Alternate, and take the minimum: other work on the machine only adds time.
     times: dict[str, list[float]] = {"cpu": [], "reference": []}
     scene.step(reference)
     for _ in range(3):
@@ -54,7 +54,7 @@ def run() -> dict[str, Any]:
 
 
 def explain(results: dict[str, Any]) -> str:
-    """The numbers as a table for people."""
+    """Formats the results as a table."""
     memory = [m for m in results["memory"] if m]
     lines = [
         f"One step (forward, loss, backward), {results['size']} x {results['size']} px, {results['count']} primitives, "
@@ -66,7 +66,7 @@ def explain(results: dict[str, Any]) -> str:
             f"  {s['name']:<9}  {s['gigasamples']:9.2f}      {s['step_ms']:.2f} ms a step"
             for s in results["instruction_sets"]
         ),
-        "Peak memory of a process that makes steps, and of it the engine's own, MB",
+        "Peak memory of a process that makes steps, and the engine's share, MB",
         *(
             f"  {m['size']:5} px, {m['count']:6} primitives {m['peak'] / 1e6:7.0f} {m['engine'] / 1e6:7.0f}"
             for m in memory
@@ -76,7 +76,7 @@ def explain(results: dict[str, Any]) -> str:
 
 
 class Scene:
-    """Random primitives of a striped square: a stamp that wastes nothing of its square is the hardest to rasterize."""
+    """Random primitives of a striped square: a stamp that fills its square is the hardest to rasterize."""
 
     def __init__(self, size: int, count: int) -> None:
         y, x = np.mgrid[-1:1:128j, -1:1:128j]
@@ -97,7 +97,7 @@ class Scene:
         self.weight = torch.full((size, size), 1 / (3 * size * size))
 
     def step(self, rasterizer: CpuRasterizer | ReferenceRasterizer) -> Tensor:
-        # As in a fit: the engine's threads are its own. The reference asks for torch's.
+        # As in a fit, where the CPU engine has threads of its own. The reference sets PyTorch's.
         with torch_threads(1):
             return rasterizer.step(self.params, self.placement, self.background, self.target, self.weight)[1]
 
@@ -115,25 +115,22 @@ def _single_core(scene: Scene, level: int) -> dict[str, Any]:
 
 
 def _levels() -> list[int]:
-    """The instruction sets that this processor has, by x86-64 level; 0 alone elsewhere."""
+    """The x86-64 levels of this processor, highest first; [0] on others."""
     best = native.load()[0].cpu_level()
     return list(range(best, 1, -1)) if best else [0]
 
 
 def _memory(size: int, count: int) -> dict[str, int]:
-    """Peak bytes of a fresh process that makes two steps, and of it the engine's own; empty on Windows."""
+    """The peak bytes of a new process that makes two steps, and the engine's share; empty on Windows."""
     if sys.platform == "win32":
         return {}
-    code = f"from {__name__} import report_memory; report_memory({size}, {count})"
+    command = [sys.executable, "-c", f"from {__name__} import report_memory; report_memory({size}, {count})"]
     root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=600, check=True
-    )
-    return json.loads(done.stdout)
+    return json.loads(subprocess.run(command, cwd=root, capture_output=True, timeout=600, check=True).stdout)
 
 
 def report_memory(size: int, count: int) -> None:
-    """Writes what _memory returns to stdout as JSON; meant for a process of its own."""
+    """Writes the result of _memory to stdout as JSON; runs in a separate process."""
     import resource
 
     scene = Scene(size, count)

@@ -1,21 +1,21 @@
-// Which primitives touch which tile, in order: counted, scanned and filled without a sort, the same every time.
+// Lists the primitives of each tile in order, by counts and scans instead of a sort, the same every time.
 //
-// A warp bins a chunk of primitives one after the other, its lanes their tiles. It alone writes its cells, one per
-// tile; the scan of all cells, tile by tile and within a tile chunk by chunk, says where each chunk's entries begin.
+// A warp bins a chunk of primitives in sequence, its lanes their tiles. It alone writes its cells, one per tile; the
+// scan of all cells, by tile and then by chunk, gives the first entry of each chunk.
 #pragma once
 #include "scene_cuda.h"
 
-// A value of an array that was scanned within blocks.
+// Returns a value of an array that was scanned within blocks.
 __device__ __forceinline__ int64_t scanned(const int32_t* values, const int64_t* base, int64_t index) {
     return base[index / kScanBlock] + (uint32_t)values[index];
 }
 
-// The number of a tile's first entry, once all are filled in: the end of those of the tile before.
+// Returns the index of a tile's first entry after all are filled in: the end of the tile before.
 __device__ __forceinline__ int64_t first_entry(const Scene& scene, int64_t tile) {
     return tile == 0 ? 0 : scanned(scene.cells, scene.cell_base, tile * scene.chunks - 1);
 }
 
-// Calls visit(lane's tile, whether the primitive may be seen there, the rows) for the lanes' tiles together.
+// Calls visit(lane's tile, whether the primitive may be visible there, the rows) for the tiles of all lanes at once.
 template <class Visit>
 __device__ __forceinline__ void for_tiles(const Scene& scene, const Primitive& q, int lane, Visit visit) {
     TileBox box;
@@ -29,7 +29,7 @@ __device__ __forceinline__ void for_tiles(const Scene& scene, const Primitive& q
     }
 }
 
-// Counts entries and pairs. A warp per chunk; cells are 0 before.
+// Counts entries and pairs. A warp per chunk; cells must be 0.
 __device__ void count_chunk(const Scene& scene, int chunk, int lane) {
     const int begin = chunk * scene.chunk, end = min(begin + scene.chunk, scene.count);
     for (int i = begin; i < end; ++i) {
@@ -43,7 +43,7 @@ __device__ void count_chunk(const Scene& scene, int chunk, int lane) {
     }
 }
 
-// Writes the entries; each cell moves from its first entry to behind its last.
+// Writes the entries; each cell moves from its first entry to the end.
 __device__ void fill_chunk(const Scene& scene, int chunk, int lane) {
     const int begin = chunk * scene.chunk, end = min(begin + scene.chunk, scene.count);
     for (int i = begin; i < end; ++i) {

@@ -1,7 +1,7 @@
 """Builds the CPU engine with the compiler of the PyPI package ziglang: python -m backend.csrc.build [--all]
 
-Writes backend/lib/. Without --all only the variants for this machine's system and processor are built. What is up to
-date is left alone.
+It writes backend/lib/. Without --all, it builds only the variants for this system and processor. It skips libraries
+that are up to date.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pathlib import Path
 SOURCES = Path(__file__).parent
 LIBRARIES = SOURCES.parent / "lib"
 FLAGS = ["-O3", "-std=c++17", "-shared", "-fPIC", "-fno-exceptions", "-fno-rtti", "-nostdlib++", "-fvisibility=hidden"]
-# Contraction to fused multiply-adds is wanted; everything else keeps IEEE rules, so that NaN is never drawn.
+# Allow fused multiply-adds; keep all other IEEE rules, so that NaN is never drawn.
 FLAGS += ["-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-s"]
-# Vectors are passed between functions of one file only.
+# Vectors are only passed between functions of one file.
 FLAGS += ["-Wno-psabi"]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One library: for which system and processor, and how the compiler is told."""
+    """A library for one system and processor, with the compiler's options."""
 
     system: str
     machine: str
@@ -42,7 +42,7 @@ class Variant:
 
 
 def library_file(system: str, machine: str, level: int) -> str:
-    """Name of a library. system: linux, windows or macos; machine: x86_64 or arm64."""
+    """The file name of a library. system: linux, windows or macos; machine: x86_64 or arm64."""
     suffix = {"linux": ".so", "windows": ".dll", "macos": ".dylib"}[system]
     return f"diffbmp-{system}-{machine}{f'-v{level}' if level else ''}{suffix}"
 
@@ -61,14 +61,14 @@ VARIANTS = [
 
 
 def this_platform() -> tuple[str, str]:
-    """System and machine in the words of library_file."""
+    """The system and machine for library_file."""
     system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
     machine = platform.machine().lower()
     return system, {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
 
 
 def build(variant: Variant) -> bool:
-    """Builds a library where it is missing or old; True if there was something to do."""
+    """Builds a library if it is missing or outdated. Returns whether it did."""
     library, stamp = LIBRARIES / variant.file, LIBRARIES / f"{variant.file}.stamp"
     fingerprint = _fingerprint(variant)
     if library.exists() and stamp.exists() and stamp.read_text() == fingerprint:
@@ -92,12 +92,12 @@ def _fingerprint(variant: Variant) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Builds the CPU engine.")
+    parser = argparse.ArgumentParser(description="Build the CPU engine.")
     parser.add_argument("--all", action="store_true", help="for every system and processor")
     everything = parser.parse_args().all
     variants = [v for v in VARIANTS if everything or (v.system, v.machine) == this_platform()]
     if not variants:
-        sys.exit("There is no variant of the CPU engine for this machine: use --engine reference")
+        sys.exit("The CPU engine has no variant for this machine: use --engine reference")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for variant, worked in zip(variants, pool.map(build, variants), strict=True):
             print(f"{variant.file}: {'built' if worked else 'up to date'}", flush=True)

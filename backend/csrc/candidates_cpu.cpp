@@ -1,4 +1,4 @@
-// Candidates for primitives: what each would be worth if it alone were laid on top of an image.
+// Candidates for primitives: the gain of each if it alone lay on top of an image.
 #include "sampler.h"
 #include "scene.h"
 
@@ -25,7 +25,7 @@ static void for_rows(const Candidates& all, const Primitive& q, Visit visit) {
         }
 }
 
-// The colour c that suits a candidate best is that of least squares: with colour = c s + r of a sample, the picture is
+// The best color c of a candidate is that of least squares: with color = c s + r of a sample, the picture is
 // (1 - a) C + a r + c a s, and the loss falls by constant + sum over channels of 2 c S - c^2 A, S = sum w k b,
 // A = sum w k^2, k = a s, b = t - (1 - a) C - a r. The result is S[3], A[3], constant, 0.
 template <bool kTextured>
@@ -61,7 +61,7 @@ static void solve(const Candidates& all, const Primitive& q, float* result) {
     result[7] = 0.0f;
 }
 
-// By how much the squared error of the display-encoded picture falls under a candidate of a given colour.
+// The fall of the squared error of the display-encoded picture under a candidate of a given color.
 template <bool kTextured>
 static float gain(const Candidates& all, const Primitive& q) {
     const int64_t plane = (int64_t)all.width * all.height;
@@ -101,7 +101,7 @@ static void for_candidates(Candidates* all, Work work) {
     }
 }
 
-// To be called by each thread, as diffbmp_run.
+// Each thread calls this, as diffbmp_run.
 EXPORT void diffbmp_solve(Candidates* all) {
     for_candidates(all, [&](int64_t i, const Primitive& q) {
         float* result = all->result + i * kSolution;

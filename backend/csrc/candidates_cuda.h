@@ -1,9 +1,9 @@
-// Candidates for primitives: what each would be worth if it alone were laid on top of an image. A warp each.
+// Candidates for primitives: the gain of each if it alone lay on top of an image. A warp each.
 #pragma once
 #include "sampler_cuda.h"
 
-// Calls visit(alpha, sample, at) for the pixels of a primitive, which the lanes share: two rows of a tile at a time;
-// `at` is the pixel's offset in a plane.
+// Calls visit(alpha, sample, at) for the pixels of a primitive, two rows of a tile at a time over the lanes; `at` is
+// the pixel's offset in a plane.
 template <class Visit>
 __device__ __forceinline__ void for_pixels(const Candidates& all, const Primitive& q, int lane, Visit visit) {
     TileBox box;
@@ -29,7 +29,7 @@ __device__ __forceinline__ float warp_sum(float value) {
     return value;
 }
 
-// The colour c that suits a candidate best is that of least squares: with colour = c s + r of a sample, the picture is
+// The best color c of a candidate is that of least squares: with color = c s + r of a sample, the picture is
 // (1 - a) C + a r + c a s, and the loss falls by constant + sum over channels of 2 c S - c^2 A, S = sum w k b,
 // A = sum w k^2, k = a s, b = t - (1 - a) C - a r. The result is S[3], A[3], constant, 0.
 __device__ void solve(const Candidates& all, int64_t i, const Primitive& q, int lane) {
@@ -63,7 +63,7 @@ __device__ void solve(const Candidates& all, int64_t i, const Primitive& q, int 
     if (lane == 0) result[7] = 0.0f;
 }
 
-// By how much the squared error of the display-encoded picture falls under a candidate of a given colour.
+// The fall of the squared error of the display-encoded picture under a candidate of a given color.
 __device__ void gain(const Candidates& all, int64_t i, const Primitive& q, int lane) {
     const int64_t plane = (int64_t)all.width * all.height;
     float total = 0.0f;

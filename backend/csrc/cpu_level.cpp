@@ -1,4 +1,4 @@
-// Which x86-64 micro-architecture level this processor and system support: 2, 3 (AVX2) or 4 (AVX-512).
+// The x86-64 micro-architecture level of this processor and system: 2, 3 (AVX2) or 4 (AVX-512).
 #include <stdint.h>
 
 #if defined(_WIN32)

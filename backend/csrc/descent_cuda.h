@@ -2,14 +2,14 @@
 #pragma once
 #include "scene_cuda.h"
 
-// A number of the sRGB encoding as light, and the derivative.
+// The linear light of an sRGB value, and the derivative.
 __device__ __forceinline__ float decoded(float encoded, float& slope) {
     const float base = (fmaxf(encoded, 0.04045f) + 0.055f) / 1.055f, power = powf(base, 1.4f);
     slope = encoded <= 0.04045f ? 1.0f / 12.92f : 2.4f / 1.055f * power;
     return encoded <= 0.04045f ? encoded / 12.92f : power * base;
 }
 
-// The palette's colour that is nearest to one; the first of several.
+// The nearest color of the palette, the first one of several.
 __device__ void nearest_color(const Descent& descent, const float* color, float* out) {
     float least_distance = INFINITY;
     for (int k = 0; k < descent.palette_count; ++k) {
@@ -23,14 +23,14 @@ __device__ void nearest_color(const Descent& descent, const float* color, float*
     }
 }
 
-// The finest level of an axis with at most `bias` texels to a pixel of the canvas: Templates.choose_levels.
+// The finest level of an axis with at most `bias` texels per canvas pixel: Templates.choose_levels.
 __device__ __forceinline__ int finest_level(int32_t longer_side, int32_t count, float axis, float bias) {
     const float texels = longer_side / (2.0f * bias * fmaxf(axis, 1e-6f));
     const int level = (int)ceilf(2.0f * log2f(texels) - 1e-4f);
     return min(max(level, 0), count - 1);
 }
 
-// What is drawn of a primitive's variables: its params, as the palette and the compositing space have its colour.
+// Makes a primitive's params from its variables, with the color in the palette and the compositing space.
 __device__ void show(const Scene& scene, int i) {
     const Descent& descent = scene.descent;
     const float* free = descent.free + (int64_t)i * kParams;
@@ -42,7 +42,7 @@ __device__ void show(const Scene& scene, int i) {
         float color[3] = {};
         nearest_color(descent, free + 6, color);
         for (int c = 0; c < 3; ++c) {
-            // A colour that is frozen stays, palette or not.
+            // A locked color stays, even with a palette.
             if (!descent.frozen[(int64_t)i * kParams + 6 + c]) encoded[6 + c] = color[c];
             if (descent.limited) params[6 + c] = encoded[6 + c];
         }
@@ -64,7 +64,7 @@ __device__ void reduce(const Scene& scene, int64_t i, int64_t first_pair, int64_
     const int value = lane % kRecord;
     float sum = 0.0f;
     if (scene.deterministic) {
-        // The two halves of a warp take turns, always in the same order; several loads are on their way at a time.
+        // The halves of a warp alternate in a fixed order, with several loads at a time.
 #pragma unroll 8
         for (int64_t r = first_pair * kTileWarps + lane / kRecord; r < end_pair * kTileWarps; r += kTileWarps)
             sum += scene.records[r * kRecord + value];
@@ -86,7 +86,7 @@ __device__ void reduce(const Scene& scene, int64_t i, int64_t first_pair, int64_
     if (scene.removal) scene.removal[i] = first_pair < end_pair ? moments.removal : 0.0f;
 }
 
-// Lengths of full steps of the variables.
+// The lengths of full steps of the variables.
 __device__ __forceinline__ void rates(const Descent& descent, const float* free, float* rate) {
     const float root = sqrtf(free[3]), axes[2] = {free[2] * root, free[2] / root};
     for (int k = 0; k < 2; ++k) rate[k] = fminf(axes[k], descent.widest) * descent.position_rate + descent.least;
@@ -97,7 +97,7 @@ __device__ __forceinline__ void rates(const Descent& descent, const float* free,
     for (int k = 6; k < kParams; ++k) rate[k] = descent.color_rate;
 }
 
-// The gradient of the variables from that of the params.
+// Converts the gradient of the params to that of the variables.
 __device__ __forceinline__ void pull_back(const Scene& scene, int64_t i, const float* free, float* grad) {
     const Descent& descent = scene.descent;
     for (int k = 0; k < kParams; ++k) grad[k] = descent.grad[i * kParams + k];
@@ -118,7 +118,7 @@ __device__ __forceinline__ void pull_back(const Scene& scene, int64_t i, const f
 #endif
 }
 
-// The nearest value within bounds; a rotation by that number of turns at which it is nearest to their middle.
+// The nearest value within bounds; a rotation first by full turns to the nearest to their middle.
 __device__ __forceinline__ float bounded(int k, float value, float low, float high) {
     if (k == 4 && !(value >= low && value <= high) && low > -INFINITY && high < INFINITY) {
         const float turn = 6.283185307179586f;
@@ -127,7 +127,7 @@ __device__ __forceinline__ float bounded(int k, float value, float low, float hi
     return fminf(fmaxf(value, low), high);
 }
 
-// A step of Adam down a primitive's gradient.
+// Makes a step of Adam for a primitive.
 __device__ void descend(const Scene& scene, int64_t i) {
     const Descent& descent = scene.descent;
     float* free = descent.free + i * kParams;
@@ -136,7 +136,7 @@ __device__ void descend(const Scene& scene, int64_t i) {
     pull_back(scene, i, before, grad);
     rates(descent, before, rate);
     const float age = descent.age[i] += 1.0f;
-    // Both moments start at 0; the corrections make means of them.
+    // Both moments start at 0; the corrections make them means.
     const float first_share = 1.0f - powf(descent.momentum, age);
     const float second_share = 1.0f - powf(descent.second_momentum, age);
     for (int k = 0; k < kParams; ++k) {

@@ -11,13 +11,13 @@ DEVICE_INLINE float square_root(float value) {
 DEVICE_INLINE float cube_root(float value) {
     return cbrtf(value);
 }
-// `low` where the value does not exceed the limit.
+// Returns `low` where the value does not exceed the limit.
 DEVICE_INLINE float select(float value, float limit, float low, float high) {
     return value <= limit ? low : high;
 }
 
-// The display-encoded number of light, which is not negative, and its derivative. With s = sqrt(light), light^(1 / 2.4)
-// is s^(5/6) = sqrt(s) cbrt(s).
+// The display-encoded value of light >= 0, and its derivative. With s = sqrt(light), light^(1 / 2.4) is
+// s^(5/6) = sqrt(s) cbrt(s).
 template <class V>
 DEVICE_INLINE V encoded(V light, V& slope) {
     const V curved = most(light, 0.0031308f), root = square_root(curved);
@@ -34,7 +34,7 @@ DEVICE_INLINE V sign_of(V value) {
     return value > 0.0f ? V{} + 1.0f : (value < 0.0f ? V{} - 1.0f : V{});
 }
 
-// Error of a composited value, and the derivative of its display-encoded number.
+// The error of a composited value, and the derivative of its display-encoded value.
 template <class V>
 DEVICE_INLINE V error_of(bool linear, V value, V target, V& slope) {
     slope = V{} + 1.0f;
@@ -51,9 +51,9 @@ DEVICE_INLINE V loss_slope(int32_t loss, V error) {
     return loss == kMse ? 2.0f * error : sign_of(error);
 }
 
-// What the loss of a pixel would gain without a primitive of this colour and alpha there; `back`, the colour behind it,
-// moves in front of it. Exact: with D = dC/dalpha the picture without it is C - alpha D. weighted: weight * loss of the
-// picture as it is shown.
+// The increase of a pixel's loss without a primitive of this color and alpha; `back`, the color behind it, moves in
+// front of it. Exact: with D = dC/dalpha, the picture without it is C - alpha D. weighted: weight * loss of the
+// picture.
 template <class V>
 DEVICE_INLINE V removal(bool linear, int32_t loss, V alpha, V transmittance, const V* color, const V* shown,
                         const V* target, V weight, V weighted, V* back) {

@@ -1,20 +1,18 @@
 // The CPU engine: tiles of 16 x 16 px, a vector per row. Plain C interface; memory and threads come from the caller.
 //
-// A step is diffbmp_prepare (primitives, and their list of touched tiles), diffbmp_bin (the lists turned round:
-// primitives of each tile, in order), diffbmp_run (all tiles, by any number of threads at once) and diffbmp_reduce
-// (gradients). Every (tile, primitive) pair has a record of its own, and records are summed in order: the result is the
-// same to the bit for any number of threads.
+// A step is diffbmp_prepare (primitives, and the tiles of each), diffbmp_bin (the primitives of each tile, in order),
+// diffbmp_run (all tiles, by any number of threads) and diffbmp_reduce (gradients). Each (tile, primitive) pair has its
+// own record, and records are summed in order: the result is bit-identical for any number of threads.
 #include "tile.h"
 
-// Lets Python check that its mirror of the structs is right.
+// Lets Python check its mirror of the structs.
 EXPORT int64_t diffbmp_size_of(int32_t what) {
     const int64_t sizes[] = {sizeof(Scene), sizeof(Level), sizeof(Primitive),
                              sizeof(Pair),  sizeof(Row),   sizeof(Candidates)};
     return sizes[what];
 }
 
-// Fills primitives, pairs and first_pair. Returns the number of pairs; if it exceeds pair_capacity, only the count is
-// right.
+// Fills primitives, pairs and first_pair. Returns the number of pairs; above pair_capacity only this number is valid.
 EXPORT int64_t diffbmp_prepare(Scene* scene) {
     int64_t count = 0;
     for (int32_t i = 0; i < scene->count; ++i) {
@@ -62,7 +60,7 @@ EXPORT int64_t diffbmp_bin(Scene* scene) {
     return fullest;
 }
 
-// Works on tiles until none is left; to be called by each thread with a number of its own.
+// Works on tiles until none is left. Each thread calls this with its own number.
 EXPORT void diffbmp_run(Scene* scene, int32_t thread) {
     const int64_t tiles = (int64_t)scene->tiles_x * scene->tiles_y;
     Row* cache = scene->mode == kForward ? nullptr : scene->rows + thread * scene->row_capacity;

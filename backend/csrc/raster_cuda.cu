@@ -1,8 +1,8 @@
-// The CUDA engine's kernels. Compiled at first use for the card at hand; memory and streams come from the caller.
+// The CUDA engine's kernels. Compiled for the card at first use; memory and streams come from the caller.
 //
 // A step is: prepare_primitives; count_pairs, scan_cells, scan_bases, fill_entries (the primitives of each tile, in
-// order); rasterize_* (a block per tile); reduce_records (gradients, and the loss). In a whole step of a fit
-// show_variables comes before, and descend_variables after them. `backend/engines/cuda/rasterizer.py` has the launches.
+// order); rasterize_* (a block per tile); reduce_records (gradients). A whole step of a fit has show_variables before
+// them and descend_variables after them. `backend/engines/cuda/launch.py` has the launches.
 #include "candidates_cuda.h"
 #include "descent_cuda.h"
 #include "tile_cuda.h"
@@ -33,13 +33,13 @@ KERNEL prepare_primitives(const Scene* scene) {
     prepare_one(*scene);
 }
 
-// A warp per chunk of primitives; cells are 0 before.
+// A warp per chunk of primitives; cells must be 0.
 KERNEL count_pairs(const Scene* scene) {
     const int64_t chunk = thread_number() / kWarp;
     if (chunk < scene->chunks) count_chunk(*scene, (int)chunk, threadIdx.x % kWarp);
 }
 
-// kScanThreads a block; first those of the cells, then those of the pairs.
+// kScanThreads per block; blocks of the cells first, then those of the pairs.
 KERNEL scan_cells(const Scene* scene) {
     const int64_t cells = cell_count(*scene), block = blockIdx.x, blocks = scan_blocks(cells);
     if (block < blocks)
@@ -69,10 +69,10 @@ KERNEL fill_entries(const Scene* scene) {
     fill_chunk(*scene, (int)chunk, threadIdx.x % kWarp);
 }
 
-// On a multiprocessor, at least.
+// At least, per multiprocessor.
 constexpr int kScoredBlocks = LINEAR + TEXTURED == 2 ? 4 : 6;
 
-// kThreads a block, a block per tile. The bounds leave so many registers that none is spilled.
+// kThreads per block, a block per tile. The bounds leave enough registers to spill none.
 KERNEL __launch_bounds__(kThreads, 10) rasterize_forward(const Scene* scene) {
     rasterize<kForward>(*scene);
 }

@@ -3,8 +3,8 @@
 // V is the type of one value per pixel: a float, or a vector of floats. Loops, caching and reductions belong to the
 // engines.
 //
-// Canvas coordinates are pixels, y down; the centre of pixel (i, j) is (i + 0.5, j + 0.5). Texel coordinates (u, v) are
-// relative to the template's centre. Alphas and textures are fetched as texel values 0..255; the factors 1/255 are
+// Canvas coordinates are pixels, y down; the center of pixel (i, j) is (i + 0.5, j + 0.5). Texel coordinates (u, v) are
+// relative to the template's center. Alphas and textures are fetched as texel values 0..255; the factors 1/255 are
 // folded into the primitive.
 #pragma once
 #if defined(__CUDACC_RTC__)  // NVRTC has mathematics built in, and no headers
@@ -27,7 +27,7 @@ typedef long long int64_t;
 
 constexpr int kTile = 16;   // side of a tile, px
 constexpr int kParams = 9;  // x, y, scale, aspect, rotation, opacity, red, green, blue
-// Texels per px: beyond, a tile's texels (up to 32 px away) cannot be counted in a float's mantissa less a bit.
+// Texels per px: above, the texels of a tile (up to 32 px away) exceed a float's mantissa less a bit.
 constexpr float kDensest = 1.3e5f;
 // Texels around a level: one for the bilinear skirt, one where value and slope are both zero.
 constexpr int kBorder = 2;
@@ -40,25 +40,25 @@ struct Level {
     const uint32_t* texture;     // [height + 3, width + 3, 3] the same for red, green, blue; null if only tinted
     int32_t width, height;       // texels, without the border
     float density_u, density_v;  // texels per unit of the template's local square
-    float box_u, box_v;          // centre of the visible texels' bounding box, texels from the template's centre
-    float half_u, half_v;  // half extents of that box from texel centre to texel centre, negative if nothing is visible
-    float radius;          // distance of the farthest visible texel's centre from the box' centre, local units
+    float box_u, box_v;          // center of the visible texels' bounding box, texels from the template's center
+    float half_u, half_v;  // half extents of that box from texel center to texel center, negative if nothing is visible
+    float radius;          // distance of the farthest visible texel's center from the box' center, local units
     int32_t mode;          // ColorMode
     float blend;           // b
 };
 
 // A primitive prepared for sampling: (u, v) = matrix (pixel - position).
 struct Primitive {
-    float x, y;                // position, px
-    float m00, m01, m10, m11;  // texels per px
-    double exact[4];           // the same: it places a tile's corner, so that rounding does not grow with the distance
+    float x, y;                  // position, px
+    float m00, m01, m10, m11;    // texels per px
+    double exact[4];             // the same for a tile's corner, so that rounding does not grow with distance
     float density_u, density_v;  // texels per px along the template's own axes; u's is negative if mirrored
     float opacity;               // per texel value
-    float p[3], q[3];            // colour = p + q * texture; q per texel value, or per decoded value
-    float box_x, box_y;          // centre of the visible box, px
+    float p[3], q[3];            // color = p + q * texture; q per texel value, or per decoded value
+    float box_x, box_y;          // center of the visible box, px
     float reach_x, reach_y;      // half extents of its bounding box on the canvas, px
     float radius;                // radius of its bounding circle, px
-    float box_u, box_v;          // centre and half extents of the visible box with its bilinear skirt, texels
+    float box_u, box_v;          // center and half extents of the visible box with its bilinear skirt, texels
     float half_u, half_v;
     const Level* level;
 };
@@ -104,7 +104,7 @@ DEVICE_INLINE void prepare(const float* params, const Level* level, bool mirror,
     out.radius = (float)(level->radius * fmax(axis_u, axis_v) + sqrt(1.0 / (du * du) + 1.0 / (dv * dv)));
     out.reach_x = least((float)(fabs(cosine) * extent_u + fabs(sine) * extent_v), out.radius);
     out.reach_y = least((float)(fabs(sine) * extent_u + fabs(cosine) * extent_v), out.radius);
-    // No reach, nothing is seen: of axes without length or end, of not-a-number, of what has no visible texel.
+    // No reach, so invisible: axes of zero or infinite length, NaN, no visible texel.
     const bool seen = fabs(du) > 0.0 && fabs(du) < kDensest && dv > 0.0 && dv < kDensest && level->half_u >= 0.0f;
     if (!(seen && out.reach_x >= 0.0f && out.reach_y >= 0.0f)) out.reach_x = out.reach_y = -1.0f;
 }
@@ -121,8 +121,8 @@ DEVICE_INLINE void clip_rows(float column, float row, float from, float to, floa
     high = least(high, most(s, t));
 }
 
-// The rows of a 16-px tile on which a primitive may be seen: first..last relative to the tile's top; empty if last <
-// first. Exact against the bounding box and circle, nearly so against the turned box.
+// The rows of a 16-px tile on which a primitive may be visible: first..last relative to the tile's top; empty if last <
+// first. Exact for the bounding box and circle, nearly exact for the rotated box.
 DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int& first, int& last) {
     const float from = left + 0.5f - q.box_x, to = from + (kTile - 1);
     const float aside = most(0.0f, most(from, -to));
@@ -140,14 +140,14 @@ DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int& first, i
     return first <= last;
 }
 
-// Tiles, the last ones included.
+// Tiles, including the last ones.
 struct TileBox {
     int x0, y0, x1, y1;
 };
 
 // The tiles that a primitive's bounding box touches; false if it lies off the canvas or nothing of it is visible.
 DEVICE_INLINE bool touched_tiles(const Primitive& q, int width, int height, TileBox& box) {
-    // Not-a-number fails every comparison: such a position is not drawn.
+    // NaN fails each comparison: such a position is not drawn.
     const float right = q.box_x + q.reach_x, bottom = q.box_y + q.reach_y;
     const float left = q.box_x - q.reach_x, top = q.box_y - q.reach_y;
     if (q.reach_x < 0.0f || !(right >= 0.0f && bottom >= 0.0f && left <= width && top <= height)) return false;
@@ -176,7 +176,7 @@ DEVICE_INLINE void bilinear(V v00, V v10, V v01, V v11, V fu, V fv, V& value, V&
     slope_u = top_slope + fv * (bottom_slope - top_slope);
 }
 
-// Front-to-back 'over': adds a sample's colour and darkens what lies behind it.
+// Front-to-back 'over': adds a sample's color and lowers the transmittance behind it.
 template <class V>
 DEVICE_INLINE void over(V alpha, const V* color, V& transmittance, V* image) {
     const V weight = transmittance * alpha;
@@ -184,23 +184,23 @@ DEVICE_INLINE void over(V alpha, const V* color, V& transmittance, V* image) {
     transmittance -= weight;
 }
 
-// What a primitive gathers over its samples; one value per lane until it is summed.
+// The sums over a primitive's samples; one value per lane until the end.
 template <class V>
 struct Moments {
     V u, v;            // sum of dL/du, dL/dv
     V ux, uy, vx, vy;  // the same times the pixel's x and y from the primitive's position
     V opacity;         // sum of dL/dalpha * texel value
     V p[3];            // sum of dL/dp
-    V removal;         // the loss without the primitive less the loss
+    V removal;         // increase of the loss without the primitive
     V q[3];            // sum of dL/dq, of textured stamps
     V unused[2];       // a record fills a cache line
 };
 constexpr int kRecord = 16;   // values in it
 constexpr int kSolution = 8;  // numbers of a candidate's solution, see solve in candidates_*
 
-// One sample, back to front. behind = <dL/dimage, colour behind the sample>, the projected suffix:
+// One sample, back to front. behind = <dL/dimage, color behind the sample>, the projected suffix:
 // dL/dalpha = T (<g, c> - behind), and before the sample the suffix is behind + alpha (<g, c> - behind).
-// color_grad = dL/dcolour = T alpha g. Returns dL/d(texel value of alpha) through `grad_mask`.
+// color_grad = dL/dcolor = T alpha g. Returns dL/d(texel value of alpha) through `grad_mask`.
 template <class V>
 DEVICE_INLINE void over_backward(V mask, V opacity, const V* color, V transmittance, const V* grad, V& behind,
                                  V& grad_opacity, V& grad_mask, V* color_grad) {

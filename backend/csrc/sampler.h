@@ -1,16 +1,17 @@
-// Samples of a tile's rows: where they fall on a mip level, its alpha there, and the primitive's colour.
+// Samples of a tile's rows: positions on a mip level, its alpha there, and the primitive's color.
 #pragma once
 #include "raster_math.h"
 #include "simd.h"
 
-// Where a tile's rows of samples fall on a primitive's level, in texels from the texel at the tile's corner: within a
-// tile coordinates are small, and so is their rounding, which decides on which side of a texel's border a sample falls.
+// The positions of a tile's rows of samples on a primitive's level, in texels from the texel at the tile's corner.
+// Within a tile coordinates are small, and so is their rounding, which decides on which side of a texel's border a
+// sample falls.
 struct Sampler {
     Float16 u, v;        // of the top row
     float m01, m11;      // texels per row
     float low_u, low_v;  // the level's ends
     float high_u, high_v;
-    int32_t first;  // index of the corner's footprint; may lie outside of the table, no sample does
+    int32_t first;  // index of the corner's footprint; may lie outside of the table, but no sample does
     int32_t stride;
 
     Sampler(const Primitive& q, int left, int top) : m01(q.m01), m11(q.m11), stride(q.level->width + 3) {
@@ -32,7 +33,7 @@ struct Sampler {
     Float16 row_u(int row) const { return u + splat((float)row) * splat(m01); }
     Float16 row_v(int row) const { return v + splat((float)row) * splat(m11); }
 
-    // Index of each lane's footprint, and how far it lies into it.
+    // The index of each lane's footprint, and the position in it.
     Int16 footprint(Float16 at_u, Float16 at_v, Float16& fu, Float16& fv) const {
         at_u = clamped(at_u, low_u, high_u);
         at_v = clamped(at_v, low_v, high_v);
@@ -50,7 +51,7 @@ static inline void sample(const uint32_t* table, Int16 index, Float16 fu, Float1
              slope_v);
 }
 
-// A primitive's colours: flat, or p + q * texture, the texture decoded to light where a table is given (straight lines
+// A primitive's colors: flat, or p + q * texture, the texture decoded to light where a table is given (straight lines
 // between its entries).
 template <bool kTextured>
 struct Shader {

@@ -1,22 +1,22 @@
-// Samples of a tile's pixels: where they fall on a mip level, its alpha there, and the primitive's colour.
+// Samples of a tile's pixels: positions on a mip level, its alpha there, and the primitive's color.
 #pragma once
 #include "scene_cuda.h"
 
-#ifndef LINEAR  // whether light is composited
+#ifndef LINEAR  // whether compositing is in linear light
 #define LINEAR 0
 #endif
-#ifndef TEXTURED  // whether there are stamps that show their own colours
+#ifndef TEXTURED  // whether there are stamps that show their own colors
 #define TEXTURED 0
 #endif
 
-// Where a tile's pixels fall on a primitive's level, in texels from the texel at the tile's corner: within a tile
+// The positions of a tile's pixels on a primitive's level, in texels from the texel at the tile's corner. Within a tile
 // coordinates are small, and so is their rounding, which decides on which side of a texel's border a sample falls.
 struct alignas(16) Sampler {
     float u, v;                // of the corner
     float m00, m01, m10, m11;  // texels per px
     float low_u, low_v;        // the level's ends
     float high_u, high_v;
-    int32_t first;  // index of the corner's footprint; may lie outside of the table, no sample does
+    int32_t first;  // index of the corner's footprint; may lie outside of the table, but no sample does
     int32_t stride;
     float opacity;
     float p[3];
@@ -27,7 +27,7 @@ struct alignas(16) Sampler {
 #endif
 };
 
-// What of a tile's sampler is computed once for all of its pixels.
+// The part of a tile's sampler that is computed once for all pixels.
 __device__ __forceinline__ void place(const Primitive& q, int left, int top, Sampler& s) {
     const Level* level = q.level;
     const double dx = left + 0.5 - q.x, dy = top + 0.5 - q.y;
@@ -69,19 +69,19 @@ __device__ __forceinline__ float byte_of(uint32_t packed, unsigned byte) {
     return __uint_as_float(__byte_perm(packed, 0x4b000000u, 0x7440u + byte)) - 8388608.0f;
 }
 
-// Index of a pixel's footprint, and how far it lies into it. Not-a-number becomes the lower end.
+// The index of a pixel's footprint, and the position in it. NaN becomes the lower end.
 __device__ __forceinline__ int32_t footprint(const Sampler& s, float column, float row, float& fu, float& fv) {
     const float at_u = fminf(fmaxf(column * s.m00 + s.u + row * s.m01, s.low_u), s.high_u);
     const float at_v = fminf(fmaxf(column * s.m10 + s.v + row * s.m11, s.low_v), s.high_v);
     int32_t texel_u, texel_v;
     fu = at_u - whole_part(at_u, texel_u);
     fv = at_v - whole_part(at_v, texel_v);
-    // Modulo 2^32: the sum lies in the table, whatever its parts do.
+    // Modulo 2^32: the sum lies in the table, even if its parts do not.
     return (int32_t)((uint32_t)texel_v * (uint32_t)s.stride + (uint32_t)texel_u + (uint32_t)s.first);
 }
 
-// A pixel's footprint of a primitive. Those of several pixels are fetched together before the first is used: a thread
-// then waits for memory once.
+// A pixel's footprint of a primitive. Those of several pixels are fetched before the first use: a thread then waits for
+// memory once.
 struct Footprint {
     uint32_t packed;
     float fu, fv;
@@ -107,8 +107,7 @@ __device__ __forceinline__ void interpolate(uint32_t packed, float fu, float fv,
 }
 
 #if TEXTURED
-// A channel of a stamp's own colours, decoded to light where that is composited (straight lines between the table's
-// entries).
+// A channel of a stamp's own colors, decoded in linear compositing by interpolation in the table.
 __device__ __forceinline__ void texture_at(const Sampler& s, const float* decode, const Footprint& at, int c,
                                            float& value, float& slope_u, float& slope_v) {
     interpolate(__ldg(s.texture + (int64_t)at.index * 3 + c), at.fu, at.fv, value, slope_u, slope_v);
@@ -128,7 +127,7 @@ struct Sample {
     float mask, slope_u, slope_v;  // alpha as a texel value
     float color[3];
 #if TEXTURED
-    float value[3], value_u[3], value_v[3];  // the stamp's own colours, and their slopes
+    float value[3], value_u[3], value_v[3];  // the stamp's own colors, and their slopes
 #endif
 };
 

@@ -1,4 +1,4 @@
-// What a call of the CPU engine works on; backend/engines/native.py mirrors these structs.
+// The input and output of the CPU engine; backend/engines/native.py mirrors these structs.
 #pragma once
 #include "encoding.h"
 #include "raster_math.h"
@@ -12,13 +12,13 @@
 
 enum Mode : int32_t { kForward = 0, kBackward = 1, kStep = 2 };
 
-// A primitive that may be seen on a tile, on the tile's rows first..last.
+// A primitive that may be visible on a tile, on its rows first..last.
 struct Pair {
     int32_t primitive, tile;
     int16_t first, last;
 };
 
-// What a row of samples remembers from the forward pass for the backward pass.
+// The values of a row of samples that the forward pass keeps for the backward pass.
 struct Row {
     Float16 mask, slope_u, slope_v, transmittance;
 };
@@ -32,7 +32,7 @@ struct Scene {
     const Level* levels;
     const float* decode;      // light of the texel values 0, 1/4, 2/4 ... 255 and one more
     const float* background;  // [3, height, width]
-    float* image;             // [3, height, width] out, forward and, where it is asked for, step
+    float* image;             // [3, height, width] out, forward and optionally step
     float* alpha;             // [height, width] out, forward only
     const float* grad_image;  // [3, height, width] backward only
     const float* grad_alpha;  // [height, width] backward only, may be null
@@ -41,7 +41,7 @@ struct Scene {
     float* loss_map;          // [height, width] out, step only, may be null
     double* tile_loss;        // [tiles] out, step only
     float* grad;              // [count, kParams] out
-    float* removal;           // [count] out, step only, may be null: the loss without a primitive less the loss
+    float* removal;           // [count] out, step only, may be null: increase of the loss without a primitive
     Primitive* primitives;    // [count]
     int64_t* first_pair;      // [count + 1] where a primitive's pairs begin
     Pair* pairs;              // [pair_capacity] by primitive, then by tile
@@ -55,10 +55,10 @@ struct Scene {
     int64_t next_tile;
 };
 
-// Primitives that are not there yet, each as if it alone were laid on top of an image.
+// Primitives to add, each as if it alone lay on top of an image.
 struct Candidates {
     int32_t width, height, count, linear;
-    const float* params;    // [count, kParams]; the colours are read by diffbmp_gains alone
+    const float* params;    // [count, kParams]; the colors are read by diffbmp_gains alone
     const int32_t* level;   // [count]
     const uint8_t* mirror;  // [count]
     const Level* levels;

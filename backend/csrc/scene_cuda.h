@@ -1,7 +1,7 @@
-// What the kernels of the CUDA engine work on; backend/engines/cuda/structs.py mirrors these structs.
+// The input and output of the CUDA kernels; backend/engines/cuda/structs.py mirrors these structs.
 //
-// Every kernel has one argument: a pointer to a Scene (or Candidates) in device memory. A host that changes the struct
-// before a launch changes all that the kernels do, recorded graphs included.
+// Each kernel has one argument: a pointer to a Scene (or Candidates) in device memory. If the host changes the struct,
+// it changes the work of later launches, including recorded graphs.
 #pragma once
 #include "encoding.h"
 #include "raster_math.h"
@@ -17,29 +17,29 @@ constexpr int kScanThreads = 256, kScanItems = 8, kScanBlock = kScanThreads * kS
 
 enum Mode { kForward, kBackward, kStep, kScored };
 
-// A primitive on a tile; entries lie by tile, and within a tile front to back.
+// A primitive on a tile; entries are sorted by tile, then front to back.
 struct Entry {
     int32_t primitive;
     int16_t first, last;  // rows
-    int64_t pair;         // its number by primitive, and then by tile: where its record lies
+    int64_t pair;         // its index by primitive, then by tile: the place of its record
 };
 
 struct Status {
     int64_t pairs;     // of primitives and tiles
-    int32_t overflow;  // 1 if there is too little memory for them: then nothing was drawn
+    int32_t overflow;  // 1 if they lack memory: then nothing was drawn
     int32_t unused;
     double loss;  // of a step; infinite after an overflow
 };
 
-// A template's levels.
+// The levels of a template.
 struct TemplateLevels {
     int32_t longer_side;       // texels
     int32_t count_u, count_v;  // levels
 };
 
-// What a whole step of a fit has beside its picture: see engines.Variables and engines.AdamRule.
+// The part of a whole step of a fit besides its picture: see engines.interface.Variables and AdamRule.
 struct Descent {
-    float* free;                      // [count, kParams] px of the canvas, colours encoded
+    float* free;                      // [count, kParams] px of the canvas, colors encoded
     float* first;                     // [count, kParams] moments
     float* second;                    // [count, kParams]
     float* age;                       // [count]
@@ -47,17 +47,17 @@ struct Descent {
     float* high;                      // [count, kParams]
     uint8_t* frozen;                  // [count, kParams]
     float* params;                    // [count, kParams] out: as drawn, Scene::params
-    float* encoded;                   // [count, kParams] out: the same in px of the canvas and with encoded colours
+    float* encoded;                   // [count, kParams] out: the same in px of the canvas and with encoded colors
     int32_t* level;                   // [count] out: Scene::level
     const float* grad;                // [count, kParams] Scene::grad
     const int32_t* template_of;       // [count]
     const TemplateLevels* templates;  // [templates]
     const int32_t* level_numbers;     // [templates, levels_u, levels_v] indices into Scene::levels
-    const float* palette;             // [palette_count, 3] encoded; null if any colour will do
-    int32_t palette_count, limited;   // limited: the palette's colours are drawn
+    const float* palette;             // [palette_count, 3] encoded; null if any color will do
+    int32_t palette_count, limited;   // limited: the palette's colors are drawn
     int32_t levels_u, levels_v;
-    float shrink;  // pixels of the canvas to a pixel of the picture
-    float bias;    // texels a pixel of the canvas
+    float shrink;  // canvas px per px of the picture
+    float bias;    // most texels per canvas px
     float rate;    // factor on all steps
     float momentum, second_momentum, epsilon;
     float position_rate, widest, least, scale_rate, aspect_rate, rotation_rate, opacity_rate, color_rate;
@@ -70,7 +70,7 @@ struct Scene {
     int32_t chunk, chunks;                    // primitives that a warp bins, and how many such warps
     int32_t unused;
     int64_t pair_capacity;
-    const float* params;    // [count, kParams] px of the picture, colours as composited
+    const float* params;    // [count, kParams] px of the picture, colors as composited
     const int32_t* level;   // [count] index into levels
     const uint8_t* mirror;  // [count]
     const Level* levels;
@@ -84,11 +84,11 @@ struct Scene {
     const float* weight;      // [height, width]
     float* loss_map;          // [height, width] out, scored only
     float* grad;              // [count, kParams] out
-    float* removal;           // [count] out, scored only: the loss without a primitive less the loss
+    float* removal;           // [count] out, scored only: increase of the loss without a primitive
     Status* status;           // out
     Primitive* primitives;    // [count]
     int32_t* cells;           // [tiles, chunks] entries of a tile by a chunk; scanned within blocks; then the ends
-    int64_t* cell_base;       // [cells / kScanBlock] what lies before a block of cells
+    int64_t* cell_base;       // [cells / kScanBlock] sum before a block of cells
     int32_t* pairs;           // [count] tiles of a primitive; scanned within blocks
     int64_t* pair_base;       // [count / kScanBlock]
     Entry* entries;           // [pair_capacity]
@@ -100,10 +100,10 @@ struct Scene {
 
 static_assert(sizeof(Level) == 64 && sizeof(Primitive) == 136 && sizeof(Entry) == 16 && sizeof(Status) == 24, "");
 
-// Primitives that are not there yet, each as if it alone were laid on top of an image.
+// Primitives to add, each as if it alone lay on top of an image.
 struct Candidates {
     int32_t width, height, count, unused;
-    const float* params;    // [count, kParams]; the colours are read by candidates_gains alone
+    const float* params;    // [count, kParams]; the colors are read by candidates_gains alone
     const int32_t* level;   // [count]
     const uint8_t* mirror;  // [count]
     const Level* levels;

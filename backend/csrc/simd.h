@@ -15,8 +15,7 @@ static inline Float16 splat(float value) {
     return Float16{} + value;
 }
 
-// Within [low, high]; not-a-number becomes `low`. The vector extensions alone make a comparison and a blend of each
-// half.
+// Clamps to [low, high]; NaN becomes `low`. The vector extensions alone would make a comparison and a blend per half.
 static inline Float16 clamped(Float16 value, float low, float high) {
 #if defined(__AVX512F__)
     return (Float16)_mm512_min_ps(_mm512_max_ps((__m512)value, _mm512_set1_ps(low)), _mm512_set1_ps(high));
@@ -39,7 +38,7 @@ static inline Float16 most(Float16 value, float low) {
     return value > low ? value : splat(low);
 }
 
-// `low` where the value does not exceed the limit.
+// Returns `low` where the value does not exceed the limit.
 static inline Float16 select(Float16 value, float limit, Float16 low, Float16 high) {
     return value <= limit ? low : high;
 }
@@ -48,7 +47,7 @@ static inline Float16 square_root(Float16 value) {
     return __builtin_elementwise_sqrt(value);
 }
 
-// Of values that are greater than 0: a third of the exponent, then two steps of Halley's method (3 %, 3e-5, rounding).
+// The cube root of positive values: a third of the exponent, then two steps of Halley's method (3 %, 3e-5, rounding).
 static inline Float16 cube_root(Float16 value) {
     const Float16 third = __builtin_convertvector((Int16)value, Float16) * (1.0f / 3.0f) + 709921077.0f;
     Float16 root = (Float16) __builtin_convertvector(third, Int16);
@@ -63,7 +62,7 @@ static inline Float16 lane_numbers() {
     return Float16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 }
 
-// The sums of a's and b's neighbouring lanes, two by two: a's in the even lanes, b's in the odd ones.
+// The sums of pairs of neighboring lanes: a's in the even lanes, b's in the odd ones.
 static inline Float16 pair_sums(Float16 a, Float16 b) {
     return __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
            __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
@@ -79,7 +78,7 @@ static inline Float16 half_sums(Float16 a, Float16 b) {
            __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
 }
 
-// Lane i of the result is the sum of all lanes of v[i]: a transposition that adds on its way.
+// Lane i of the result is the sum of all lanes of v[i]: a transposition with additions.
 static inline Float16 sums(const Float16* v) {
     Float16 quads[4];
     for (int i = 0; i < 4; ++i)
@@ -120,7 +119,7 @@ static inline Float16 byte_of(Uint16 packed, int byte) {
     return __builtin_convertvector((Int16)((packed >> (8 * byte)) & 0xffu), Float16);
 }
 
-// The first `count` values of a row, zero behind them.
+// The first `count` values of a row, then zeros.
 static inline Float16 load(const float* from, int count) {
     Float16 value{};
     if (count >= kLanes)

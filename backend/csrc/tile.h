@@ -6,11 +6,11 @@
 struct Tile {
     int left, top, columns, rows;  // px
     Float16 image[kTile][3], transmittance[kTile], grad[kTile][3], behind[kTile];
-    // For removals: the picture, its target, weight and weighted loss, and the colour behind the primitive in hand.
+    // For removals: the picture, its target, weight and weighted loss, and the color behind the current primitive.
     Float16 shown[kTile][3], target[kTile][3], weight[kTile], loss[kTile], back[kTile][3];
 };
 
-// Adds a primitive to a tile; its rows are remembered where there is a cache. Returns the end of what it filled.
+// Adds a primitive to a tile, and its rows to the cache, if any. Returns the end of the filled cache.
 template <bool kTextured>
 static Row* draw(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, Row* cache) {
     const Sampler sampler(q, tile.left, tile.top);
@@ -98,7 +98,7 @@ static double finish(const Scene& scene, Tile& tile) {
             }
         }
         if (scene.mode == kForward) store(scene.alpha + at, 1.0f - tile.transmittance[r], tile.columns);
-        // Alpha is one minus the last transmittance: a channel whose colour is 0 and whose background is -1.
+        // Alpha is one minus the last transmittance: a channel whose color is 0 and whose background is -1.
         if (scene.mode == kBackward && scene.grad_alpha) tile.behind[r] -= load(scene.grad_alpha + at, tile.columns);
         if (r % 4 == 3 || r == tile.rows - 1) {
             total += sum(loss);
@@ -108,7 +108,7 @@ static double finish(const Scene& scene, Tile& tile) {
     return total;
 }
 
-// What a primitive's samples on a tile say about its parameters, summed; `behind` moves in front of it.
+// Sums the gradients of a primitive's samples on a tile; `behind` moves in front of it.
 template <bool kTextured, bool kRemoval>
 static Float16 differentiate(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, const Row* cache) {
     const Sampler sampler(q, tile.left, tile.top);

@@ -8,18 +8,17 @@ constexpr int kBatch = 32;  // entries whose samplers lie in shared memory at a 
 
 struct Batch {
     Sampler sampler[kBatch];
-    float dx[kBatch], dy[kBatch];  // from the primitive's position to the centre of the tile's corner pixel
-    int32_t rows[kBatch];          // bit j: whether a thread's j-th pixel may see it; the same for all threads
-    int64_t record[kBatch];        // where a block's sums go
+    float dx[kBatch], dy[kBatch];  // from the primitive's position to the center of the tile's corner pixel
+    int32_t rows[kBatch];    // bit j: whether it may be visible at a thread's j-th pixel; the same for all threads
+    int64_t record[kBatch];  // the place of a block's sums
 };
 
-// Of each of a thread's pixels.
+// The values of each pixel of a thread.
 struct Pixels {
     float image[kPixels][3], transmittance[kPixels], grad[kPixels][3], behind[kPixels];
 };
 
-// The same for removals: the picture, its target, weight and weighted loss, and the colour behind the primitive in
-// hand.
+// The same for removals: the picture, its target, weight and weighted loss, and the color behind the current primitive.
 struct Shown {
     float image[kPixels][3], target[kPixels][3], weight[kPixels], loss[kPixels], back[kPixels][3];
 };
@@ -29,7 +28,7 @@ struct Place {
     int64_t tile, plane;         // plane: pixels of the canvas
     bool inside[kPixels];        // the canvas
     int64_t at[kPixels];         // offset of the pixels in a plane
-    // From the scene: after a write to memory it would be read anew.
+    // Copies from the scene, which would be read again after each write to memory.
     float* transmittance;
     const float* decode;
     float* records;
@@ -151,7 +150,7 @@ __device__ __forceinline__ void finish(const Scene& scene, const Place& here, Pi
         }
         if (!here.inside[j]) continue;
         if (kMode == kForward) scene.alpha[at] = 1.0f - pixels.transmittance[j];
-        // Alpha is one minus the last transmittance: a channel whose colour is 0 and whose background is -1.
+        // Alpha is one minus the last transmittance: a channel whose color is 0 and whose background is -1.
         if (kMode == kBackward && scene.grad_alpha) pixels.behind[j] -= scene.grad_alpha[at];
     }
 }
@@ -167,7 +166,7 @@ __device__ __forceinline__ double block_sum(float value) {
     return sum;
 }
 
-// Half of the lanes pass on their odd values and the others their even ones: kCount sums become half as many.
+// Half of the lanes pass their odd values and the others their even ones: this halves kCount sums.
 template <int kCount>
 __device__ __forceinline__ void halve(const float* from, float* to, int lane, int bit) {
     const bool odd = lane & bit;
@@ -179,8 +178,8 @@ __device__ __forceinline__ void halve(const float* from, float* to, int lane, in
     }
 }
 
-// The sum over a warp's lanes of the value whose number is the lane's, modulo 16; 0 from kCount on. A butterfly that
-// transposes: some 12 shuffles for 10 values instead of 50.
+// The sum over a warp's lanes of the value with the lane's index modulo 16; 0 from kCount on. A transposing butterfly:
+// about 12 shuffles for 10 values instead of 50.
 template <int kCount>
 __device__ __forceinline__ float warp_sums(const float* values, int lane) {
     float eight[8], four[4], two[2], one[1];
@@ -191,7 +190,7 @@ __device__ __forceinline__ float warp_sums(const float* values, int lane) {
     return one[0] + __shfl_xor_sync(kAll, one[0], 16);
 }
 
-// What a primitive's samples on a tile say about its parameters, summed; `behind` moves in front of it.
+// Sums the gradients of a primitive's samples on a tile; `behind` moves in front of it.
 template <int kMode>
 __device__ __forceinline__ void differentiate(const Scene& scene, const Place& here, const Batch& batch, int i,
                                               int64_t number, Pixels& pixels, Shown& shown) {

@@ -1,8 +1,8 @@
-"""The engines: one interface, a room for each. An engine rasterizes primitives and differentiates the result.
+"""The engines, behind one interface. An engine rasterizes primitives and differentiates the result.
 
-All engines sample the same 8-bit mip levels (backend.templates) and share the conventions of backend.job. Between
-them stand plain tensors: `params` [N, 9] holds the columns of PARAMETERS, colours and backgrounds are the numbers
-that are composited (display-encoded in the display space, light in the linear one), images are planes [3, H, W].
+All engines sample the same 8-bit mip levels (backend.templates) and share the conventions of backend.job. They take
+plain tensors: `params` [N, 9] holds the columns of PARAMETERS, images are planes [3, H, W], and colors are encoded for
+the compositing space (display-encoded, or linear light).
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ def make_rasterizer(
     threads: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> Rasterizer:
-    """An engine for a canvas of height x width px: one of settings.ENGINES, or a card as "cuda:1".
+    """Makes an engine for a canvas of height x width px: one of settings.ENGINES, or a card such as "cuda:1".
 
-    "auto" is the fastest that works here and has the memory for a picture; a fit's needs more: see choose_engine.
-    threads: 0 = one per core. dtype other than float32 is the reference's privilege.
-    Raises UserError with the cause where the engine cannot run.
+    "auto" is the fastest that runs here and has memory for a picture. A fit needs more: see choose_engine.
+    threads: 0 = one per core. Only the reference engine uses dtype. Raises UserError where the engine cannot run.
     """
     from .choice import choose_engine, gpu_of
 

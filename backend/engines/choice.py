@@ -1,4 +1,4 @@
-"""Which engine computes a job: what was asked for or, where that is left open, a card that has the memory."""
+"""The choice of a job's engine: the requested one or, by default, a card with enough memory."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """The engine as make_rasterizer takes it, not "auto"; and why "auto" is not the GPU, else empty."""
+    """An engine for make_rasterizer, never "auto", and the reason why "auto" did not choose a card."""
 
     engine: str
     reason: str = ""
 
 
 def choose_engine(engine: str, templates: Templates, count: int, height: int, width: int) -> EngineChoice:
-    """The engine for a fit of `count` primitives on a canvas of height x width px.
+    """Chooses the engine for a fit of `count` primitives on a canvas of height x width px.
 
-    "auto" is the first card that works if it has enough memory, else the CPU. What was named stays.
-    Raises UserError where it does not run or lacks the memory.
+    "auto" is the first usable card if it has enough memory, else the CPU. Other names stay.
+    Raises UserError where a named card cannot run or lacks memory.
     """
     check_engine(engine)
     if engine != "auto" and not engine.startswith("cuda"):
@@ -41,7 +41,7 @@ def choose_engine(engine: str, templates: Templates, count: int, height: int, wi
 
 
 def gpu_of(engine: str) -> CudaGpu:
-    """The card of "cuda:1", or the first that works. Raises UserError with the cause where it does not."""
+    """Finds the card "cuda:1", or the first usable one for "cuda". Raises UserError with the cause."""
     from .cuda.gpu import find_gpu
 
     return find_gpu(int(engine.split(":")[1]) if ":" in engine else None)
@@ -57,7 +57,7 @@ def _check_memory(gpu: CudaGpu, templates: Templates, count: int, height: int, w
     fitting = memory.largest(count, height, width, stamps, free)
     mend = f"use {fitting[1]} x {fitting[0]} px or less" if fitting[0] else "use the CPU"
     raise UserError(
-        f"{gpu.name} has {free / 1e9:.1f} GB of memory free, but {count} primitives on {width} x {height} px need some "
-        f"{needed / 1e9:.1f} GB: {mend}",
+        f"{gpu.name} has {free / 1e9:.1f} GB of memory free, but {count} primitives on {width} x {height} px need "
+        f"about {needed / 1e9:.1f} GB: {mend}",
         Action.HALVE_SIZE if fitting[0] else Action.USE_CPU,
     )

@@ -13,15 +13,16 @@ from torch import Tensor
 from ..pictures.color import decode_table
 from ..templates import Templates
 from . import native
-from .compiled import LOSSES, TILE, Addresses, CompiledRasterizer, Mode, Work
+from .compiled import LOSSES, TILE, Addresses, Call, CompiledRasterizer, Mode, Work
 from .interface import AdamRule, Placement
 from .level_numbers import LevelNumbers
 from .levels import Level, LevelTables, level_tables
-from .structs import PlanePointers
 from .threads import core_count
 
 
 class CpuRasterizer(CompiledRasterizer):
+    """The CPU engine: see engines.interface.Rasterizer."""
+
     name = "cpu"
     torch_device = torch.device("cpu")
 
@@ -35,7 +36,7 @@ class CpuRasterizer(CompiledRasterizer):
         threads: int = 0,
         instructions: int | None = None,
     ) -> None:
-        """Loads the library. instructions: x86-64 level to use at most (3: AVX2, 4: AVX-512); None = the best."""
+        """Loads the library. instructions: the highest x86-64 level to use (3: AVX2, 4: AVX-512); None = the best."""
         self._native, set_name = native.load(instructions)
         self._threads = threads or core_count()
         self.device = f"{self._threads} CPU threads, {set_name}"
@@ -49,34 +50,19 @@ class CpuRasterizer(CompiledRasterizer):
         # The calling thread works too.
         self._pool = ThreadPoolExecutor(max(self._threads - 1, 1), "diffbmp")
         self.samples = 0
-        """Samples that the latest call visited."""
+        """The number of samples that the latest call visited."""
 
     @property
     def held_bytes(self) -> int:
-        """Memory that the engine keeps between calls."""
+        """The memory that the engine keeps between calls, bytes."""
         return self._buffers.size + sum(table.nbytes for table in self._tables)
 
-    def iteration(
-        self,
-        count: int,
-        rule: AdamRule,
-        *,
-        loss: str = "mse",
-        palette: Tensor | None = None,
-        shrink: float = 1.0,
-    ) -> None:
-        """None: the steps of a fit are made by torch. See Rasterizer."""
+    def iteration(self, count: int, rule: AdamRule, **options: object) -> None:
+        """None: PyTorch makes the steps of a fit. See Rasterizer."""
         return None
 
     def _run(
-        self,
-        mode: Mode,
-        count: int,
-        at: Addresses,
-        planes: PlanePointers,
-        grad: Tensor | None = None,
-        removal: Tensor | None = None,
-        loss: str = "mse",
+        self, mode: Mode, call: Call, grad: Tensor | None = None, removal: Tensor | None = None, loss: str = "mse"
     ) -> Tensor:
         tiles_x, tiles_y = -(-self._width // TILE), -(-self._height // TILE)
         parts = torch.zeros(tiles_x * tiles_y, dtype=torch.float64)
@@ -85,27 +71,27 @@ class CpuRasterizer(CompiledRasterizer):
             height=self._height,
             tiles_x=tiles_x,
             tiles_y=tiles_y,
-            count=count,
+            count=call.count,
             mode=native.MODES[mode],
             loss=LOSSES[loss],
             linear=self._decode is not None,
-            planes=planes,
-            tile_loss=at.memory(parts),
-            grad=at.of(grad),
-            removal=at.of(removal),
+            planes=call.planes,
+            tile_loss=call.at.memory(parts),
+            grad=call.at.of(grad),
+            removal=call.at.of(removal),
         )
         self._buffers.prepare(scene)
         self._buffers.bin(scene)
-        self._on_all_threads(self._native.run, scene, at, *[(thread,) for thread in range(self._threads)])
+        self._on_all_threads(self._native.run, scene, call.at, *[(thread,) for thread in range(self._threads)])
         if mode != "forward":
             self._native.reduce(scene)
         self.samples = scene.samples
         return parts.sum()
 
-    def _examine(self, work: Work, count: int, at: Addresses, planes: PlanePointers, result: Tensor) -> None:
-        candidates = self._candidates(native.Candidates, planes, count, at.memory(result))
+    def _examine(self, work: Work, call: Call, result: Tensor) -> None:
+        candidates = self._candidates(native.Candidates, call, result)
         examine = self._native.solve if work == "solve" else self._native.gains
-        self._on_all_threads(examine, candidates, at, *[()] * self._threads)
+        self._on_all_threads(examine, candidates, call.at, *[()] * self._threads)
 
     def _levels_of(self, placement: Placement, at: Addresses, *, candidates: bool) -> tuple[Tensor, int]:
         numbers = self._numbers.of(placement, self._add_level).int()
@@ -119,12 +105,12 @@ class CpuRasterizer(CompiledRasterizer):
         at: Addresses,
         *arguments: tuple[int, ...],
     ) -> None:
-        """Calls work(struct, *arguments) on each thread with its own arguments."""
+        """Calls work(struct, *arguments) on each thread, with one tuple of arguments each."""
 
         def on_thread(own: tuple[int, ...], kept: Addresses) -> None:
             work(struct, *own)
 
-        # Each has the memory, because where a call is interrupted its threads outlive it.
+        # Each thread keeps the memory alive: threads outlive an interrupted call.
         others = [self._pool.submit(on_thread, own, at) for own in arguments[1:]]
         on_thread(arguments[0], at)
         for other in others:
@@ -140,7 +126,7 @@ class CpuRasterizer(CompiledRasterizer):
 
 @dataclass
 class _Buffers:
-    """Memory between steps: it grows to the largest scene seen and stays."""
+    """Memory that stays between steps and grows to the largest scene so far."""
 
     library: native.Native
     threads: int
@@ -151,11 +137,10 @@ class _Buffers:
 
     @property
     def size(self) -> int:
-        """The bytes that are held."""
         return sum(held.numel() for held in self._held.values())
 
     def prepare(self, scene: native.Scene) -> None:
-        """Memory for the scene's primitives, and the pairs of a primitive and a tile."""
+        """Gives the scene memory for its primitives and for the pairs of a primitive and a tile."""
         scene.primitives = self._hold("primitives", scene.count * self.library.primitive_bytes)
         scene.first_pair = self._hold("first_pair", (scene.count + 1) * 8)
         scene.first_entry = self._hold("first_entry", (scene.tiles_x * scene.tiles_y + 1) * 8)
@@ -169,7 +154,7 @@ class _Buffers:
             scene.records = self._hold("records", self._pairs * native.RECORD_BYTES)
 
     def bin(self, scene: native.Scene) -> None:
-        """Bins the pairs by tile, with rows of samples for the fullest tile."""
+        """Bins the pairs by tile and gives the scene rows of samples for the fullest tile."""
         needed = self.library.bin(scene)
         if scene.mode != native.MODES["forward"]:
             self._rows = max(self._rows, needed)
@@ -182,8 +167,8 @@ class _Buffers:
         scene.entries = self._hold("entries", self._pairs * 8)
 
     def _hold(self, name: str, size: int) -> int:
-        """The address of at least `size` bytes."""
+        """The address of a buffer of at least `size` bytes."""
         if name not in self._held or self._held[name].numel() < size:
-            # torch's allocations are aligned to 64 bytes, as the vectors need.
+            # PyTorch aligns memory to 64 bytes, as the vectors need.
             self._held[name] = torch.empty(size + size // 4, dtype=torch.uint8)
         return self._held[name].data_ptr()

@@ -1,4 +1,4 @@
-"""What every engine offers, and the tensors that pass between engines and fits."""
+"""The interface of all engines, and the tensors that pass between engines and fits."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 PARAMETERS = ("x", "y", "scale", "aspect", "rotation", "opacity", "red", "green", "blue")
-"""Columns of params [N, 9]: px, px, px, ratio, radians, [0, 1], and the colour's three numbers."""
+"""The columns of params [N, 9]: px, px, px, ratio, radians, [0, 1], and three color channels."""
 
 STRIP_SAMPLES = 2**25
-"""Samples of a large picture that are rendered at once, at most: half a gigabyte."""
+"""The most samples of a large picture to render at once: half a gigabyte."""
 
 
 @dataclass
 class Placement:
-    """What is not differentiated: which template a primitive shows, on which mip level, mirrored or not."""
+    """The inputs without gradients: the template of each primitive, its mip level, and whether it is mirrored."""
 
     template: Tensor  # [N] int64
     level: Tensor  # [N, 2] int64, along u and v
@@ -29,38 +29,38 @@ class Placement:
 
 @dataclass
 class Scores:
-    """The scores of a step: where the loss is, and how much each primitive is worth."""
+    """The scores of a step: the loss of each pixel, and the worth of each primitive."""
 
     target: Tensor  # [3, H, W] display-encoded, as given
     image: Tensor  # [3, H, W] as composited
     loss_map: Tensor  # [H, W] weighted loss of each pixel
-    removal: Tensor  # [N] the loss without a primitive less the loss: exact, whatever lies before or behind it
+    removal: Tensor  # [N] exact increase of the loss if this primitive is removed
 
 
 @dataclass
 class Solutions:
-    """The use of M candidates: with a colour c the squared error falls by constant + sum of 2 c S - c^2 A."""
+    """The solutions for M candidates: a color c lowers the squared error by constant + sum of 2 c S - c^2 A."""
 
     numerator: Tensor  # [M, 3] S
     denominator: Tensor  # [M, 3] A
     constant: Tensor  # [M]
 
     def gain(self, color: Tensor) -> Tensor:
-        """How much the error falls with these colours [M, 3]: [M]."""
+        """The fall [M] of the squared error with these colors [M, 3]."""
         return self.constant + (color * (2.0 * self.numerator - color * self.denominator)).sum(1)
 
 
 @dataclass
 class Variables:
-    """The variables of a fit, and Adam's memory of them; on the engine's device."""
+    """The variables of a fit and their Adam moments, on the engine's device."""
 
-    free: Tensor  # [N, 9] columns of PARAMETERS in px of the canvas, colours display-encoded and not of a palette
+    free: Tensor  # [N, 9] columns of PARAMETERS in canvas px; colors display-encoded, not yet of the palette
     first: Tensor  # [N, 9] moments of the gradient of ...
     second: Tensor  # [N, 9] ... positions along own axes, logarithms of scale and aspect, the logit of opacity
-    age: Tensor  # [N, 1] float32 steps; of each, since some arrive later
+    age: Tensor  # [N, 1] float32 number of steps; primitives may be added later
     low: Tensor  # [N, 9] bounds of free
     high: Tensor  # [N, 9]
-    frozen: Tensor  # [N, 9] bool: what stays as it is
+    frozen: Tensor  # [N, 9] bool: locked
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class AdamRule:
     momentum: float
     second_momentum: float
     epsilon: float
-    position_rate: float  # of the half axis, along that axis ...
-    widest: float  # ... up to a half axis of so many px ...
-    least: float  # ... and so many px in addition
+    position_rate: float  # share of the half axis, along that axis ...
+    widest: float  # ... up to a half axis of this length, px ...
+    least: float  # ... plus this length, px
     scale_rate: float
     aspect_rate: float
     rotation_rate: float
@@ -81,13 +81,13 @@ class AdamRule:
 
 
 class Iteration(Protocol):
-    """Whole steps of a fit on the engine's device: levels, picture, loss, gradient, Adam, bounds; without waiting."""
+    """Makes whole steps of a fit on the device without waiting: levels, picture, loss, gradient, Adam, bounds."""
 
     variables: Variables
     """The current variables: run changes them in place."""
 
     def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:
-        """Takes over the variables and the templates [N] int64 and mirrors [N] bool of N primitives, by copying."""
+        """Copies the variables, templates [N] int64 and mirrors [N] bool of N primitives."""
         ...
 
     def run(
@@ -97,23 +97,23 @@ class Iteration(Protocol):
         weight: Tensor,  # [H, W]
         *,
         rate: float,  # factor on all steps of Adam
-        bias: float,  # texels a pixel of the canvas, by which levels are chosen
-        limited: bool,  # whether the palette's colours are drawn
+        bias: float,  # most texels per canvas pixel, for the choice of levels
+        limited: bool,  # whether to draw the colors of the palette
         scored: bool,
     ) -> tuple[Tensor, Tensor, Scores | None]:
         """Makes a step. Returns the loss ([] float64) and params [N, 9] before it, and its scores if `scored`.
 
-        The colours of the params are display-encoded, and of the palette if there is one, be it drawn or not. The loss
-        and the params stay as they are; the scores hold until the next run. Where the engine's memory was too small for
-        a step, it changes nothing, its loss is infinite, and one of the next few has more.
+        The colors of params are display-encoded and, with a palette, always from it. The scores are valid until the
+        next run, the loss and params for good. If a step lacks memory, it changes nothing and its loss is infinite; one
+        of the next steps gets more memory.
         """
         ...
 
 
 class Rasterizer(Protocol):
-    """An engine bound to templates and a canvas. It keeps its buffers, and may be used by one thread at a time.
+    """An engine bound to templates and a canvas. It keeps its buffers; only one thread may use it at a time.
 
-    All tensors, placements too, are on its torch_device.
+    All tensors are on its torch_device.
     """
 
     name: str
@@ -126,7 +126,7 @@ class Rasterizer(Protocol):
         placement: Placement,
         background: Tensor,  # [3, H, W]
     ) -> tuple[Tensor, Tensor]:
-        """The image over the background [3, H, W] and its alpha [H, W]."""
+        """Returns the image over the background [3, H, W] and its alpha [H, W]."""
         ...
 
     def backward(
@@ -137,7 +137,7 @@ class Rasterizer(Protocol):
         grad_image: Tensor,  # [3, H, W] cotangent of the image
         grad_alpha: Tensor | None = None,  # [H, W] cotangent of the alpha
     ) -> Tensor:
-        """The gradient of params [N, 9]."""
+        """Returns the gradient of params [N, 9]."""
         ...
 
     def step(
@@ -149,10 +149,10 @@ class Rasterizer(Protocol):
         weight: Tensor,  # [H, W]
         loss: str = "mse",
     ) -> tuple[Tensor, Tensor]:
-        """Makes forward, pixel loss and backward in one: the loss ([] float64) and the gradient of params [N, 9].
+        """Fuses forward, pixel loss and backward. Returns the loss ([] float64) and the gradient of params [N, 9].
 
-        The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), in
-        display-encoded numbers whatever is composited.
+        The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"). Errors are
+        display-encoded in both compositing spaces.
         """
         ...
 
@@ -165,7 +165,7 @@ class Rasterizer(Protocol):
         weight: Tensor,  # [H, W]
         loss: str = "mse",
     ) -> tuple[Tensor, Tensor, Scores]:
-        """Does the same as step, with the scores of the step."""
+        """Makes the same step as `step`, and returns its scores too."""
         ...
 
     def iteration(
@@ -175,28 +175,28 @@ class Rasterizer(Protocol):
         *,
         loss: str = "mse",
         palette: Tensor | None = None,  # [P, 3] display-encoded
-        shrink: float = 1.0,  # pixels of the canvas, of which variables are, to a pixel of the picture
+        shrink: float = 1.0,  # canvas px per px of the picture; variables are in canvas px
     ) -> Iteration | None:
-        """Whole steps of a fit of `count` primitives, where the engine makes them itself."""
+        """Returns the steps of a fit of `count` primitives, or None if PyTorch has to make them."""
         ...
 
     def solve_on_top(
         self,
-        params: Tensor,  # [M, 9] colours do not matter
+        params: Tensor,  # [M, 9] with any colors
         placement: Placement,
         image: Tensor,  # [3, H, W] as composited
-        target: Tensor,  # [3, H, W] in the numbers that are composited
+        target: Tensor,  # [3, H, W] as composited
         weight: Tensor,  # [3, H, W]
     ) -> Solutions:
-        """How the squared error depends on the colour of each of M candidates, if it alone were on top of the image."""
+        """Solves for the color of each of M candidates, as if it alone lay on top of the image."""
         ...
 
     def gains_on_top(
         self,
         params: Tensor,  # [M, 9]
         placement: Placement,
-        scores: Scores,  # of a step with the loss "mse"
+        scores: Scores,  # of a step with loss "mse"
         weight: Tensor,  # [H, W] of that step
     ) -> Tensor:
-        """The fall of the loss "mse" if each of M candidates alone were laid on top: [M]."""
+        """Returns the fall [M] of the loss "mse" for each of M candidates, as if it alone lay on top of the image."""
         ...

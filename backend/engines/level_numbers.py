@@ -1,4 +1,4 @@
-"""Numbers for the mip levels that are in use."""
+"""Numbering of the mip levels in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .interface import Placement
 
 
 class LevelNumbers:
-    """Numbers the (template, level) pairs that are in use, in the order in which they turn up."""
+    """Numbers the (template, level) pairs in use, in the order of their first use."""
 
     def __init__(self, templates: Templates) -> None:
         shape = (len(templates), *templates.level_count.amax(0).tolist())
@@ -20,7 +20,7 @@ class LevelNumbers:
         self._count = 0
 
     def of(self, placement: Placement, add: Callable[[int, int, int], None]) -> Tensor:
-        """The pair's number for each primitive: [N] int64. add: called with each new template, level_u, level_v."""
+        """The number of each primitive's pair: [N] int64. Calls add(template, level_u, level_v) for each new pair."""
         index = (placement.template, placement.level[:, 0], placement.level[:, 1])
         numbers = self._numbers[index]
         if (numbers < 0).any():

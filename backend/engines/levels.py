@@ -1,4 +1,4 @@
-"""Mip levels as the compiled engines read them: tables of footprints, and what struct Level says of them."""
+"""Mip levels as the compiled engines read them: tables of footprints, and the struct Level."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..templates import ByteArray, Templates, padded
 
 BORDER = 2
-"""Border of a level, texels: kBorder of raster_math.h."""
+"""The border of a level, texels: kBorder of raster_math.h."""
 COLOR_MODES = {"tint": 0, "mix": 1, "multiply": 2}
 
 
@@ -37,23 +37,23 @@ class Level(Structure):
 
 @dataclass(frozen=True)
 class LevelTables:
-    """A level's footprints. Their addresses are up to the engine, which knows where its memory is."""
+    """The footprints of a level. Each engine copies them to its own memory."""
 
     alpha: NDArray[np.uint32]  # [h + 3, w + 3]
     texture: NDArray[np.uint32] | None  # [h + 3, w + 3, 3]; None if only tinted
-    numbers: tuple[float, ...]  # the fields of Level behind the addresses
+    numbers: tuple[float, ...]  # the fields of Level after the addresses
 
     @property
     def nbytes(self) -> int:
         return self.alpha.nbytes + (0 if self.texture is None else self.texture.nbytes)
 
     def at(self, alpha: int, texture: int | None) -> Level:
-        """The level with its footprints at these addresses."""
+        """Returns the level with its footprints at these addresses."""
         return Level(alpha, texture, *self.numbers)
 
 
 def level_tables(templates: Templates, template: int, level_u: int, level_v: int) -> LevelTables:
-    """One level's tables, made once for all engines on the CPU's side; see Templates.derived."""
+    """The tables of a level in the CPU's memory, made once for all engines: see Templates.derived."""
     key = ("tables", template, level_u, level_v)
     if key not in templates.derived:
         templates.derived[key] = _made(templates, template, level_u, level_v)
@@ -75,7 +75,7 @@ def _made(templates: Templates, template: int, level_u: int, level_v: int) -> Le
 
 
 def _footprints(channel: ByteArray) -> NDArray[np.uint32]:
-    """Four neighbouring texels in one word: [h - 1, w - 1] from [h, w], in the order of the lanes' bytes."""
+    """Packs 2 x 2 neighboring texels into each word: [h, w] to [h - 1, w - 1], the lowest byte first."""
     wide = channel.astype(np.uint32)
     return np.ascontiguousarray(
         wide[:-1, :-1] | wide[:-1, 1:] << np.uint32(8) | wide[1:, :-1] << np.uint32(16) | wide[1:, 1:] << np.uint32(24)
@@ -83,12 +83,12 @@ def _footprints(channel: ByteArray) -> NDArray[np.uint32]:
 
 
 def _bounds(alpha: ByteArray, density_u: float, density_v: float) -> tuple[float, float, float, float, float]:
-    """Centre and half extents of the visible texels' box (texels), and the radius of their circle (local units)."""
+    """Center and half extents of the box of visible texels (texels), and their radius (local units)."""
     rows, columns = np.nonzero(alpha)
     if not len(rows):
         return 0.0, 0.0, -1.0, -1.0, 0.0
-    centre_u, centre_v = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
+    center_u, center_v = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
     half_u, half_v = float(np.ptp(columns)) / 2, float(np.ptp(rows)) / 2
-    radius = np.hypot((columns - centre_u) / density_u, (rows - centre_v) / density_v).max()
+    radius = np.hypot((columns - center_u) / density_u, (rows - center_v) / density_v).max()
     height, width = alpha.shape
-    return centre_u - (width - 1) / 2, centre_v - (height - 1) / 2, half_u, half_v, float(radius)
+    return center_u - (width - 1) / 2, center_v - (height - 1) / 2, half_u, half_v, float(radius)

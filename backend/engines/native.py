@@ -1,4 +1,4 @@
-"""The compiled CPU library: its structs mirrored for ctypes, and the choice of the variant for this processor."""
+"""The compiled CPU library: its structs for ctypes, and the choice of the variant for this processor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = {2: "SSE4", 3: "AVX2", 4: "AVX-512"}
 
 MODES = {"forward": 0, "backward": 1, "step": 2, "scored": 2}
 RECORD_BYTES = 64
-"""Size of a record of moments, which is 16 floats, and alignment of all vectors."""
+"""The size of a record of moments (16 floats), and the alignment of all vectors."""
 
 
 class Pair(ctypes.Structure):
@@ -68,7 +68,7 @@ class Candidates(structs.Candidates):
 
 
 class Native:
-    """The library's functions. ctypes releases the interpreter's lock while one runs."""
+    """The functions of the library. ctypes releases the GIL while one runs."""
 
     def __init__(self, path: str) -> None:
         self._library = ctypes.CDLL(path)
@@ -92,10 +92,10 @@ class Native:
 
 
 def load(level: int | None = None) -> tuple[Native, str]:
-    """The library for this processor and its name, such as "AVX-512". level: x86-64 level to use at most.
+    """Loads the library for this processor; returns it and its name, such as "AVX-512". level: the highest to use.
 
-    Without a level, the environment variable DIFFBMP_ISA may name the instruction set. Raises UserError where there is
-    no such library or it cannot be loaded.
+    Without a level, the environment variable DIFFBMP_ISA may name the instruction set. Raises UserError where the
+    library is missing or cannot be loaded.
     """
     system, machine = this_platform()
     able = _open(library_file(system, machine, 2)).cpu_level() if machine == "x86_64" else 0
@@ -111,7 +111,7 @@ def load(level: int | None = None) -> tuple[Native, str]:
 
 
 def _forced(name: str, able: int) -> int:
-    """The level that DIFFBMP_ISA names, where the processor has it."""
+    """The level that DIFFBMP_ISA names. Raises UserError where the processor lacks it."""
     sets = [name for name, level in LEVELS.items() if level <= able]
     if name not in sets:
         raise UserError(f"DIFFBMP_ISA is {name}, but this processor has {' and '.join(sets) or 'no such choice'}")

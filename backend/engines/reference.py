@@ -1,7 +1,6 @@
-"""The reference engine: the mathematics in plain PyTorch, in any float type, differentiated by autograd. The truth.
+"""The reference engine: the mathematics in plain PyTorch, in any float type, differentiated by autograd.
 
-It works tile by tile (32 x 32 px, all primitives of a tile at once), so that it can also be used, slowly, at real
-sizes.
+It works by tiles of 32 x 32 px, each with all its primitives at once, so that real sizes are possible, if slow.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from .threads import core_count, torch_threads
 
 TILE = 32
 DENSEST = 4e5
-"""Texels per px: what is denser, and so less than a hundredth of a pixel, is not drawn."""
+"""Texels per px above which a primitive, smaller than a hundredth of a pixel, is not drawn."""
 BORDER = 2
-"""Texels around a level in the table: one for the bilinear skirt, one where value and slope are both zero."""
+"""The border of a level in the table, texels: one for the bilinear skirt, one where value and slope are zero."""
 
 
 @dataclass
 class _Level:
-    offset: int  # of its first texel in the table
+    offset: int  # index of its first texel in the table
     width: int  # texels, without the border
     height: int
     density_u: float  # texels per unit of the local square
@@ -36,19 +35,21 @@ class _Level:
 
 @dataclass
 class _Geometry:
-    """The map from canvas to texels of every primitive: texel = matrix (pixel - centre) + origin. All [N] or [N, 2]."""
+    """The map from canvas to texels for each primitive: texel = matrix (pixel - center) + origin."""
 
     matrix: Tensor  # [N, 2, 2] texels per px
-    centre: Tensor  # [N, 2] px
-    origin: Tensor  # [N, 2] texels of the centre, in the bordered level
+    center: Tensor  # [N, 2] px
+    origin: Tensor  # [N, 2] texel at the center, in the bordered level
     limit: Tensor  # [N, 2] largest texel coordinate
     offset: Tensor  # [N] first texel in the table
     stride: Tensor  # [N] texels in a row of the table
-    reach: Tensor  # [N, 2] half extents of its bounding box, px
-    drawn: Tensor  # [N] bool: False for axes without length or end, and for what is not a number
+    reach: Tensor  # [N, 2] half extents of the bounding box, px
+    drawn: Tensor  # [N] bool: False where a number is zero, infinite or NaN
 
 
 class ReferenceRasterizer:
+    """The reference engine: see engines.interface.Rasterizer, also for shapes."""
+
     name = "reference"
     torch_device = torch.device("cpu")
 
@@ -71,13 +72,8 @@ class ReferenceRasterizer:
         self._numbers = LevelNumbers(templates)
         self._decode = decode_table().to(dtype) if space == "linear" else None
 
-    def forward(
-        self,
-        params: Tensor,  # [N, 9]
-        placement: Placement,
-        background: Tensor,  # [3, H, W]
-    ) -> tuple[Tensor, Tensor]:
-        """The image and its alpha, differentiable by autograd as well, in params and background. See Rasterizer."""
+    def forward(self, params: Tensor, placement: Placement, background: Tensor) -> tuple[Tensor, Tensor]:
+        """The image and its alpha, also differentiable by autograd in params and background. See Rasterizer."""
         image = background.to(self._dtype).clone()
         alpha = torch.zeros(self._height, self._width, dtype=self._dtype)
         with torch_threads(self._threads):
@@ -88,11 +84,11 @@ class ReferenceRasterizer:
 
     def backward(
         self,
-        params: Tensor,  # [N, 9]
+        params: Tensor,
         placement: Placement,
-        background: Tensor,  # [3, H, W]
-        grad_image: Tensor,  # [3, H, W]
-        grad_alpha: Tensor | None = None,  # [H, W]
+        background: Tensor,
+        grad_image: Tensor,
+        grad_alpha: Tensor | None = None,
     ) -> Tensor:
         leaf = params.detach().to(self._dtype).requires_grad_()
         with torch_threads(self._threads), torch.enable_grad():
@@ -105,11 +101,11 @@ class ReferenceRasterizer:
 
     def step(
         self,
-        params: Tensor,  # [N, 9]
+        params: Tensor,
         placement: Placement,
-        background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [H, W]
+        background: Tensor,
+        target: Tensor,
+        weight: Tensor,
         loss: str = "mse",
     ) -> tuple[Tensor, Tensor]:
         leaf = params.detach().to(self._dtype).requires_grad_()
@@ -126,11 +122,11 @@ class ReferenceRasterizer:
 
     def scored_step(
         self,
-        params: Tensor,  # [N, 9]
+        params: Tensor,
         placement: Placement,
-        background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [H, W]
+        background: Tensor,
+        target: Tensor,
+        weight: Tensor,
         loss: str = "mse",
     ) -> tuple[Tensor, Tensor, Scores]:
         value, grad = self.step(params, placement, background, target, weight, loss)
@@ -147,29 +143,16 @@ class ReferenceRasterizer:
                     removal[number] += self._loss_map(picture, *place).sum() - before
         return value, grad, Scores(target, image, loss_map, removal)
 
-    def iteration(
-        self,
-        count: int,
-        rule: AdamRule,
-        *,
-        loss: str = "mse",
-        palette: Tensor | None = None,
-        shrink: float = 1.0,
-    ) -> None:
-        """None: the steps of a fit are made by torch. See Rasterizer."""
+    def iteration(self, count: int, rule: AdamRule, **options: object) -> None:
+        """None: PyTorch makes the steps of a fit. See Rasterizer."""
         return None
 
     def solve_on_top(
-        self,
-        params: Tensor,  # [M, 9]
-        placement: Placement,
-        image: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [3, H, W]
+        self, params: Tensor, placement: Placement, image: Tensor, target: Tensor, weight: Tensor
     ) -> Solutions:
         numerator, denominator = torch.zeros(2, len(params), 3, dtype=self._dtype)
         constant = torch.zeros(len(params), dtype=self._dtype)
-        # A sample's colour is affine in the candidate's: that under black, and its slope.
+        # A sample's color is affine in the candidate's: its value for black, and its slope.
         black, white = (torch.cat([params[:, :6], torch.full_like(params[:, 6:], v)], 1) for v in (0.0, 1.0))
         with torch_threads(self._threads), torch.no_grad():
             for rows, columns, chosen in self._occupied(params, placement):
@@ -183,13 +166,7 @@ class ReferenceRasterizer:
                 constant[chosen] += (part * (error.square() - left.square())).sum((1, 2, 3))
         return Solutions(numerator, denominator, constant)
 
-    def gains_on_top(
-        self,
-        params: Tensor,  # [M, 9]
-        placement: Placement,
-        scores: Scores,
-        weight: Tensor,  # [H, W]
-    ) -> Tensor:
+    def gains_on_top(self, params: Tensor, placement: Placement, scores: Scores, weight: Tensor) -> Tensor:
         result = torch.zeros(len(params), dtype=self._dtype)
         with torch_threads(self._threads), torch.no_grad():
             for rows, columns, chosen in self._occupied(params, placement):
@@ -208,7 +185,7 @@ class ReferenceRasterizer:
     def _tiles(
         self, params: Tensor, placement: Placement, background: Tensor
     ) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
-        """Rows, columns, image [3, h, w] and alpha [h, w] of each tile that holds a primitive."""
+        """Yields rows, columns, image [3, h, w] and alpha [h, w] of each tile with primitives."""
         for rows, columns, chosen in self._occupied(params, placement):
             behind = background[:, rows, columns].to(self._dtype)
             # A fresh graph per tile: backward frees it, and memory stays with the tile.
@@ -218,9 +195,9 @@ class ReferenceRasterizer:
             yield rows, columns, image, 1 - last
 
     def _occupied(self, params: Tensor, placement: Placement) -> Iterator[tuple[slice, slice, Tensor]]:
-        """Rows, columns and the primitives' numbers of each tile that holds any."""
+        """Yields rows, columns and the indices of the primitives of each tile with primitives."""
         geometry = self._geometry(params.detach().to(self._dtype), placement)
-        low, high = geometry.centre - geometry.reach, geometry.centre + geometry.reach
+        low, high = geometry.center - geometry.reach, geometry.center + geometry.reach
         for top in range(0, self._height, TILE):
             for left in range(0, self._width, TILE):
                 rows = slice(top, min(top + TILE, self._height))
@@ -233,7 +210,7 @@ class ReferenceRasterizer:
     def _samples(
         self, params: Tensor, placement: Placement, chosen: Tensor, rows: slice, columns: slice
     ) -> tuple[Tensor, Tensor]:
-        """Alpha [K, h, w] and colour [K, 3, h, w] (or [K, 3, 1, 1]) of the chosen primitives on a tile."""
+        """Alpha [K, h, w] and color [K, 3, h, w] (or [K, 3, 1, 1]) of the chosen primitives on a tile."""
         part = Placement(placement.template[chosen], placement.level[chosen], placement.mirror[chosen])
         params = params[chosen].to(self._dtype)
         geometry = self._geometry(params, part)
@@ -245,11 +222,11 @@ class ReferenceRasterizer:
         return params[:, 5, None, None] * mask, colors
 
     def _footprints(self, geometry: _Geometry, rows: slice, columns: slice) -> tuple[Tensor, list[Tensor]]:
-        """Table index of each sample's first texel [K, h, w], and how far it lies towards the next, along u and v."""
+        """The table index of each sample's first texel [K, h, w], and the fractions to the next along u and v."""
         x = torch.arange(columns.start, columns.stop, dtype=self._dtype) + 0.5
         y = torch.arange(rows.start, rows.stop, dtype=self._dtype) + 0.5
-        dx = x[None, None] - geometry.centre[:, 0, None, None]
-        dy = y[None, :, None] - geometry.centre[:, 1, None, None]
+        dx = x[None, None] - geometry.center[:, 0, None, None]
+        dy = y[None, :, None] - geometry.center[:, 1, None, None]
         matrix, origin, limit = (a[..., None, None] for a in (geometry.matrix, geometry.origin, geometry.limit))
         texel = [
             (matrix[:, i, 0] * dx + matrix[:, i, 1] * dy + origin[:, i]).clamp_min(0).minimum(limit[:, i])
@@ -260,7 +237,7 @@ class ReferenceRasterizer:
         return first, [t - w for t, w in zip(texel, whole, strict=True)]
 
     def _colors(self, color: Tensor, template: Tensor, texture: Callable[[], Tensor]) -> Tensor:
-        """Colour of each sample, p + q * texture: [K, 3, h, w] (or [K, 3, 1, 1]) from color [K, 3]."""
+        """The color of each sample, p + q * texture: [K, 3, h, w] (or [K, 3, 1, 1]) from color [K, 3]."""
         items = [self._templates.items[t] for t in template.tolist()]
         if not any(item.textured for item in items):
             return color[..., None, None]
@@ -271,7 +248,7 @@ class ReferenceRasterizer:
         return p[..., None, None] + q[..., None, None] * self._light(texture())
 
     def _light(self, texture: Tensor) -> Tensor:
-        """Texel values 0..255 as the numbers that are composited, in [0, 1]."""
+        """Converts texel values 0..255 to the compositing space, [0, 1]."""
         if self._decode is None:
             return texture / 255
         steps = texture * DECODE_STEPS
@@ -295,7 +272,7 @@ class ReferenceRasterizer:
             ],
             1,
         )
-        # Half extents with a texel of bilinear skirt, turned into the canvas' axes.
+        # Half extents with a texel of bilinear skirt, rotated to the axes of the canvas.
         half = ((size / 2 + 1) / per_px).detach()
         turned = torch.stack([torch.stack([cos, sin], 1), torch.stack([sin, cos], 1)], 1).detach().abs()
         reach = (turned @ half[..., None])[..., 0]
@@ -317,7 +294,7 @@ class ReferenceRasterizer:
 
 
 def _bilinear(table: Tensor, first: Tensor, stride: Tensor, fractions: list[Tensor]) -> Tensor:
-    """Values [K, C, h, w] between the four texels at and after `first` [K, h, w] in a table [*, C]."""
+    """Interpolates the values [K, C, h, w] of four texels from `first` [K, h, w] on in a table [*, C]."""
     fu, fv = (f[..., None] for f in fractions)
     below = first + stride[:, None, None]
     top = table[first] + fu * (table[first + 1] - table[first])
@@ -332,7 +309,7 @@ def _transmittances(alphas: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _without_each(alphas: Tensor, colors: Tensor, background: Tensor) -> Iterator[Tensor]:
-    """The picture [3, h, w] of layers [K, h, w], [K, 3, h, w] without the first, without the second, and so on."""
+    """Yields the picture [3, h, w] of layers [K, h, w], [K, 3, h, w] without the first, the second, and so on."""
     behind = [background]
     for alpha, color in zip(alphas.flip(0), colors.flip(0), strict=True):
         behind.append(alpha * color + (1 - alpha) * behind[-1])

@@ -1,6 +1,8 @@
-"""An engine for a smaller picture of the canvas, whose primitives stay in px of the canvas."""
+"""An engine for a smaller picture of the canvas, with primitives in canvas px."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,13 +11,10 @@ from .interface import AdamRule, Iteration, Placement, Rasterizer, Scores, Solut
 
 
 class ScaledRasterizer:
-    """A rasterizer whose picture is smaller than the canvas by a factor: all lengths and their gradients are converted.
-
-    Images are of the smaller picture, params are of the canvas.
-    """
+    """Draws primitives in canvas px on a smaller picture: converts lengths and their gradients. See Rasterizer."""
 
     def __init__(self, rasterizer: Rasterizer, factor: float) -> None:
-        """Wraps a rasterizer. factor: pixels of the canvas to a pixel of the picture."""
+        """Wraps a rasterizer of the smaller picture. factor: canvas px per px of the picture."""
         self.name, self.device, self.torch_device = rasterizer.name, rasterizer.device, rasterizer.torch_device
         self._rasterizer, self._factor = rasterizer, factor
         self._unit = torch.ones(9, device=self.torch_device)
@@ -60,16 +59,8 @@ class ScaledRasterizer:
         value, gradient, scores = work(params * self._unit, placement, background, target, weight, loss)
         return value, gradient * self._unit, scores
 
-    def iteration(
-        self,
-        count: int,
-        rule: AdamRule,
-        *,
-        loss: str = "mse",
-        palette: Tensor | None = None,
-        shrink: float = 1.0,
-    ) -> Iteration | None:
-        return self._rasterizer.iteration(count, rule, loss=loss, palette=palette, shrink=shrink * self._factor)
+    def iteration(self, count: int, rule: AdamRule, *, shrink: float = 1.0, **options: Any) -> Iteration | None:
+        return self._rasterizer.iteration(count, rule, shrink=shrink * self._factor, **options)
 
     def solve_on_top(
         self, params: Tensor, placement: Placement, image: Tensor, target: Tensor, weight: Tensor

@@ -1,4 +1,4 @@
-"""Structs of C++ as classes whose fields are annotated, and those that both compiled engines have."""
+"""C++ structs as classes with annotated fields, and the structs of both compiled engines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Kind = TypeVar("_Kind", bound=type[Structure])
 
 @dataclass_transform(kw_only_default=True)
 def struct(kind: _Kind) -> _Kind:
-    """Makes the annotations of a class its fields, in their order; what is not given is 0."""
+    """Turns the annotations of a class into its fields, 0 by default."""
     hints = inspect.get_annotations(kind, eval_str=True)
     kind._fields_ = [(name, getattr(hint, "__metadata__", (hint,))[0]) for name, hint in hints.items()]
     return kind
@@ -24,7 +24,7 @@ def struct(kind: _Kind) -> _Kind:
 
 @struct
 class PlanePointers(Structure):
-    """The part of struct Scene, from params to loss_map, that is the same in both engines."""
+    """The fields of struct Scene from params to loss_map, which both engines share."""
 
     __slots__ = ()
     params: Pointer = None
@@ -44,7 +44,7 @@ class PlanePointers(Structure):
 
 @struct
 class Candidates(Structure):
-    """The part of struct Candidates, all but its last field, that is the same in both engines."""
+    """The fields of struct Candidates but for the last one, which both engines share."""
 
     __slots__ = ()
     width: Int = 0

@@ -1,4 +1,4 @@
-"""How many threads torch computes with."""
+"""The number of PyTorch's threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Lets torch compute with this many threads within the block; 0 leaves their number as it is."""
+    """Sets the number of PyTorch's threads within the block; 0 = no change."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

@@ -7,17 +7,17 @@ from torch import Tensor
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copies a CPU tensor to the device without waiting: for small ones in the midst of a fit."""
+    """Copies a small CPU tensor to the device without waiting."""
     if device.type == "cuda" and tensor.numel() > 0:
-        # Only from such memory does a copy not wait; torch keeps it until the copy is done.
+        # Copies wait unless memory is pinned; PyTorch keeps it until the copy is done.
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
 
 
 def fetched(*tensors: Tensor) -> list[Tensor]:
-    """Copies tensors that are on one device to the CPU by a single transfer, which is waited for once.
+    """Copies tensors on one device to the CPU in a single transfer, so that there is one wait.
 
-    Of floating point numbers up to float64 and of integers up to 2^53.
+    Exact for floats up to float64 and integers up to 2^53.
     """
     if all(tensor.device.type == "cpu" for tensor in tensors):
         return list(tensors)

@@ -1,1 +1,1 @@
-"""How close pictures and clips are to their targets."""
+"""Similarity of pictures and clips to their targets."""

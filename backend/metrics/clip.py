@@ -1,4 +1,4 @@
-"""How close the frames of a clip are to those of its target, and how steady they are."""
+"""The similarity of a clip to its target, and its steadiness."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from ..pictures.flow import flow, occluded, warped
 from .picture import psnr, ssim
 
 STILL = 0.01
-"""Change of a pixel of the target, in every channel and of 1, below which it is static."""
+"""The change of each channel, in [0, 1], below which a pixel of the target is static."""
 
 
 @dataclass
 class ClipMeter:
-    """Takes the frames of a clip one after the other. Images are [3, H, W], display-encoded."""
+    """Measures the frames of a clip in sequence. Images are [3, H, W], display-encoded."""
 
-    smooth: bool = True  # whether SSIM and the warping error are measured, which take the most time
-    _psnr: list[float | None] = field(default_factory=list)  # None where nothing counts
+    smooth: bool = True  # whether to measure SSIM and the warping error, which take most time
+    _psnr: list[float | None] = field(default_factory=list)  # None where all weights are 0
     _ssim: list[float | None] = field(default_factory=list)
-    _difference: list[float | None] = field(default_factory=list)  # mean squares; None at the beginning of a shot
+    _difference: list[float | None] = field(default_factory=list)  # mean squares; None at the start of a shot
     _flicker: list[float | None] = field(default_factory=list)
     _warping: list[float | None] = field(default_factory=list)
     _targets_warping: list[float | None] = field(default_factory=list)
     static: list[Tensor | None] = field(default_factory=list)
-    """[H, W] bool: what of a frame's target is as in the frame before."""
+    """Static pixels of each frame's target since the frame before: [H, W] bool; None at the start of a shot."""
     _last: tuple[Tensor, Tensor] | None = None
 
     def add(self, image: Tensor, target: Tensor, weight: Tensor | None = None, *, cut: bool = False) -> None:
-        """The next frame. weight: [H, W], how much a pixel counts. cut: a shot begins with it."""
+        """Measures the next frame. weight: [H, W] of pixels. cut: a shot begins with this frame."""
         counts = weight is None or bool(weight.any())
         self._psnr.append(psnr(image, target, weight) if counts else None)
         if self.smooth:
@@ -62,12 +62,12 @@ class ClipMeter:
                 values.append(_mean(error) if bool(seen.any()) else None)
 
     def metrics(self) -> dict[str, Any]:
-        """Means over the clip, and lists of values of each frame; null where a frame has none.
+        """Returns means over the clip and lists of values per frame; None where a frame has no value.
 
-        psnr in dB; ssim; difference_error: root mean square of what the change since the frame before differs from that
-        of the target; flicker: that of the change in pixels whose target does not change; warping_error: mean square of
-        what differs from the frame before, carried along by the target's flow, where nothing is covered (Lai et al.,
-        2018), and target_warping_error that of the target itself.
+        psnr: dB. ssim. difference_error: root mean square of the error of changes between frames. flicker: root mean
+        square of changes where the target is static. warping_error: mean square of the difference from the frame
+        before, warped by the target's flow, where nothing is occluded (Lai et al., 2018). target_warping_error: the
+        same for the target.
         """
         result: dict[str, Any] = {"psnr": _average(self._psnr), "ssim": _average(self._ssim) if self._ssim else None}
         pixels = [0 if plane is None else int(plane.sum()) for plane in self.static]
@@ -85,10 +85,10 @@ class ClipMeter:
 
 
 def jitter(layout: Layout, static: list[Tensor | None]) -> dict[str, float | None]:
-    """Root mean square of the second differences of positions over three frames in all of which a primitive is seen.
+    """The root mean square of second differences of positions, px, over three frames that all show a primitive.
 
-    jitter: of all, px; jitter_static: of those whose bounding squares lie in pixels that are static in the changes on
-    both sides. static: of each frame, see ClipMeter; a shot's first frame has none.
+    jitter: of all primitives; jitter_static: of those whose bounding squares are static in both changes.
+    static: see ClipMeter.
     """
     position = np.stack([layout.x, layout.y], 2).astype(np.float64)
     seen = layout.opacity > 0
@@ -100,7 +100,7 @@ def jitter(layout: Layout, static: list[Tensor | None]) -> dict[str, float | Non
         bend = np.square(position[frame + 1] - 2.0 * position[frame] + position[frame - 1]).sum(1)
         present = seen[frame - 1] & seen[frame] & seen[frame + 1]
         everywhere.append(bend[present])
-        # Neither what comes to rest there nor what departs from there.
+        # Leave out what stops or starts there.
         planes = (before.numpy(), (before & after).numpy(), after.numpy())
         for where, plane in zip((frame - 1, frame, frame + 1), planes, strict=True):
             present = present & _within(layout, where, plane)
@@ -109,7 +109,7 @@ def jitter(layout: Layout, static: list[Tensor | None]) -> dict[str, float | Non
 
 
 def _within(layout: Layout, frame: int, plane: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which primitives of a frame have no pixel outside of `plane` [H, W] in their upright bounding square: [N]."""
+    """Whether the upright bounding square of each primitive of a frame lies within `plane` [H, W]: [N]."""
     height, width = plane.shape
     outside = np.zeros((height + 1, width + 1), np.int64)
     outside[1:, 1:] = (~plane).cumsum(0).cumsum(1)
@@ -120,7 +120,7 @@ def _within(layout: Layout, frame: int, plane: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _pixels(center: NDArray[np.float32], reach: NDArray[np.float32], size: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """First and end of the pixels within reach of centres, at least one of them."""
+    """The first and end of the pixels within reach of each center, at least one pixel."""
     first = np.floor(center - reach).astype(np.int64).clip(0, size - 1)
     return first, np.maximum(np.ceil(center + reach).astype(np.int64).clip(0, size), first + 1)
 
@@ -146,5 +146,5 @@ def _rounded_root(square: float | None) -> float | None:
 
 def _root_of(parts: list[NDArray[np.float64]]) -> float | None:
     values = np.concatenate(parts) if parts else np.empty(0)
-    # Two coordinates a primitive.
+    # Two coordinates per primitive.
     return float(np.sqrt(values.mean() / 2.0)) if len(values) else None

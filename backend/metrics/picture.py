@@ -1,4 +1,4 @@
-"""How close two pictures are."""
+"""The similarity of two pictures."""
 
 from __future__ import annotations
 
@@ -16,26 +16,24 @@ Plane = NDArray[Any]  # float32, [H, W]
 _RADIUS, _SIGMA = 5, 1.5  # the window of Wang et al. (2004): Gaussian, 11 x 11
 _BELL = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / _SIGMA) ** 2)
 _WINDOW = (_BELL / _BELL.sum()).astype(np.float32)
-_STRIP = 32  # rows: what is computed at a time stays in the cache
+_STRIP = 32  # rows at a time, so that they stay in the cache
 _C1, _C2 = np.float32(0.01**2), np.float32(0.03**2)
 
 
 def psnr(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
-    """Peak signal-to-noise ratio, dB; 100 at most, so that equal pictures have a number too.
+    """The peak signal-to-noise ratio, dB; at most 100, so that equal pictures have a number too.
 
-    image, target: [3, H, W] display-encoded in [0, 1]; what lies outside is clamped.
-    weight: [H, W], how much a pixel counts; None = all alike.
+    image, target: [3, H, W] display-encoded in [0, 1]; the image is clamped. weight: [H, W] of pixels; None = 1.
     """
     error = _mean((image.clamp(0.0, 1.0) - target).square().mean(0), weight)
     return -10.0 * math.log10(max(error, 1e-10))
 
 
 def ssim(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
-    """Structural similarity: the mean over the channels and over the pixels whose window lies inside the picture.
+    """The structural similarity: the mean over channels and over pixels whose window lies inside the picture.
 
-    image, target: [3, H, W] display-encoded in [0, 1]; what lies outside is clamped.
-    weight: [H, W], how much a pixel counts; None = all alike.
-    A picture smaller than the window is continued by its edges, and all its pixels count.
+    image, target: [3, H, W] display-encoded in [0, 1]; the image is clamped. weight: [H, W] of pixels; None = 1.
+    A picture smaller than the window is extended by its edges, and all its pixels count.
     """
     image = image.clamp(0.0, 1.0)
     if min(image.shape[1:]) <= 2 * _RADIUS:
@@ -49,7 +47,7 @@ def ssim(image: Tensor, target: Tensor, weight: Tensor | None = None) -> float:
 
 
 def _ssim_map(a: Plane, b: Plane) -> Plane:
-    """Of two planes [H, W]: [H - 10, W - 10]."""
+    """The similarity of two planes [H, W] at each pixel: [H - 10, W - 10]."""
     tops = range(0, len(a) - 2 * _RADIUS, _STRIP)
     return np.concatenate([_ssim_strip(*(p[top : top + _STRIP + 2 * _RADIUS] for p in (a, b))) for top in tops])
 
@@ -64,9 +62,9 @@ def _ssim_strip(a: Plane, b: Plane) -> Plane:
 
 
 def _blurred(plane: Plane) -> Plane:
-    """[H, W] to [H - 10, W - 10]: only windows that lie inside."""
-    # Sums of shifted views, in numpy: in torch a convolution of one channel is several times slower, and so many small
-    # operations are slow there as soon as other processes want the cores.
+    """Blurs a plane [H, W] where the window lies inside: [H - 10, W - 10]."""
+    # Sums of shifted views in numpy: a convolution of one channel in PyTorch is several times slower, and so are many
+    # small operations there if other processes use the cores.
     height, width = (size - 2 * _RADIUS for size in plane.shape)
     columns = _weighted_sum([plane[shift : shift + height] for shift in range(len(_WINDOW))])
     return _weighted_sum([columns[:, shift : shift + width] for shift in range(len(_WINDOW))])

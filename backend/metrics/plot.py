@@ -1,4 +1,4 @@
-"""A clip's measurements as a picture."""
+"""A plot of a clip's measurements."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _CURVES = (
     (("difference_error", "error of differences", "tab:red"), ("flicker", "flicker of static pixels", "tab:orange")),
     (("warping_error", "warping error", "tab:purple"),),
 )
-"""The values of each plot: their name in the metrics, how it is written, and its colour."""
+"""The curves of each plot: name in the metrics, label, color."""
 
 
 def plot_metrics(metrics: dict[str, Any], frames: list[int], cuts: list[int], path: Path) -> None:
-    """Draws a clip's metrics (clip_metrics.ClipMeter) over the scene's frames into a PNG.
+    """Plots a clip's metrics (metrics.clip.ClipMeter) over the scene's frames to a PNG.
 
-    cuts: frames with which a shot begins. Raises UserError where the file cannot be written.
+    cuts: first frames of shots. Raises UserError where the file cannot be written.
     """
     figure = Figure(figsize=(9, 9), dpi=100, layout="constrained")
     plots = figure.subplots(len(_CURVES), 1, sharex=True)

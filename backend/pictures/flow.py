@@ -1,4 +1,4 @@
-"""Optical flow between two frames of a clip, by the method of dense inverse search (Kroeger et al., 2016)."""
+"""Optical flow between two frames of a clip, by dense inverse search (Kroeger et al., 2016)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from torch import Tensor
 
 CONSISTENCY = 0.01
 CONSISTENCY_OFFSET = 0.5  # px^2
-"""Forward and backward flow of a point may differ by these: Sundaram et al. (2010), equation 5."""
+"""The allowed difference of forward and backward flow: Sundaram et al. (2010), equation 5."""
 
 SMALLEST = 16
-"""Shorter side below which there are too few pixels for a flow, px."""
+"""The least shorter side for a flow, px."""
 
 
 def flow(before: Tensor, after: Tensor) -> Tensor:
-    """Where each pixel of a frame [3, H, W] has gone in the next: [2, H, W], px to the right and down."""
+    """The flow of each pixel of a frame [3, H, W] to the next frame: [2, H, W], px to the right and down."""
     height, width = before.shape[1:]
     if min(height, width) < SMALLEST:
         return torch.zeros(2, height, width)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    field = search.calc(_grey(before), _grey(after), np.zeros((height, width, 2), np.float32))
+    field = search.calc(_gray(before), _gray(after), np.zeros((height, width, 2), np.float32))
     return torch.from_numpy(np.asarray(field, np.float32)).permute(2, 0, 1).contiguous()
 
 
 def warped(image: Tensor, field: Tensor) -> Tensor:
-    """What an image [C, H, W] shows where a flow [2, H, W] leads to: [C, H, W]; its edges go on outside."""
+    """Samples an image [C, H, W] where a flow [2, H, W] leads: [C, H, W]; edges are extended."""
     height, width = field.shape[1:]
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     dx, dy = field.numpy()
@@ -39,10 +39,10 @@ def warped(image: Tensor, field: Tensor) -> Tensor:
 
 
 def occluded(forward: Tensor, backward: Tensor) -> Tensor:
-    """Which pixels of a frame have no counterpart in the next: [H, W] bool.
+    """Finds the pixels of a frame without a counterpart in the next: [H, W] bool.
 
-    forward, backward: the flows [2, H, W] from it and back. Where one does not undo the other, or leads out of the
-    picture, there is none.
+    forward, backward: the flows [2, H, W] to the next frame and back. A pixel has no counterpart if one does not undo
+    the other, or if it leads out of the picture.
     """
     height, width = forward.shape[1:]
     back = warped(backward, forward)
@@ -54,6 +54,6 @@ def occluded(forward: Tensor, backward: Tensor) -> Tensor:
     return outside | (apart > CONSISTENCY * length + CONSISTENCY_OFFSET)
 
 
-def _grey(frame: Tensor) -> NDArray[np.uint8]:
+def _gray(frame: Tensor) -> NDArray[np.uint8]:
     pixels = (frame.clamp(0.0, 1.0) * 255.0).round().byte().permute(1, 2, 0).contiguous().numpy()
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)

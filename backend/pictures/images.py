@@ -1,4 +1,4 @@
-"""Pictures from files and back: whatever Pillow reads becomes straight, display-encoded sRGB."""
+"""Reading and writing of pictures: all that Pillow reads becomes straight, display-encoded sRGB."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from torch import Tensor
 from ..job import MAX_SIDE, UserError, written_aside
 
 MAX_STAMP = 4096
-"""Longest side of a stamp, px: as many as a primitive can show on the largest canvas."""
+"""The longest side of a stamp, px: a primitive cannot show more on the largest canvas."""
 
 _FAST = 1
-"""PNG compression: a tenth of the time of the best level for a few more bytes."""
+"""The level of PNG compression: a tenth of the time of the best level, for a few more bytes."""
 
 ByteArray = NDArray[np.uint8]
 
 
 def load_rgba(path: Path) -> ByteArray:
-    """The picture, upright: uint8 [h, w, 4], straight RGBA, display-encoded sRGB; scaled down to MAX_STAMP if larger.
+    """Reads a picture upright, at most MAX_STAMP large: uint8 [h, w, 4], straight RGBA, display-encoded sRGB.
 
-    Raises UserError where it is missing, unreadable, without pixels or larger than MAX_SIDE.
+    Raises UserError where it is missing, unreadable, empty or larger than MAX_SIDE.
     """
     with opened(path) as image:
         image.draft("", (MAX_STAMP, MAX_STAMP))
@@ -42,12 +42,12 @@ def load_rgba(path: Path) -> ByteArray:
 
 
 def load_target(path: Path, size: int) -> tuple[Tensor, Tensor]:
-    """The picture scaled so that its longer side has `size` px: colour [3, H, W] and alpha [H, W].
+    """Reads a picture scaled to a longer side of `size` px: color [3, H, W] and alpha [H, W].
 
-    float32 in [0, 1], display-encoded, straight; a side has one pixel at least. Raises UserError as load_rgba does.
+    float32 in [0, 1], display-encoded, straight; each side has at least one pixel. Raises UserError as load_rgba does.
     """
     with opened(path) as image:
-        # A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still twice as fine as needed: saves seconds and gigabytes.
+        # Decode a JPEG at 1/2, 1/4 or 1/8 if that is still twice as fine as needed: this saves seconds and gigabytes.
         image.draft("", (2 * size, 2 * size))
         rgba = to_rgba(image)
     planes = torch.from_numpy(np.array(scaled(rgba, size))).permute(2, 0, 1).float() / 255.0
@@ -55,39 +55,39 @@ def load_target(path: Path, size: int) -> tuple[Tensor, Tensor]:
 
 
 def scaled(rgba: Image.Image, size: int, multiple: int = 1) -> Image.Image:
-    """An RGBA picture scaled so that its longer side has `size` px; each side is a `multiple` of pixels, not 0."""
+    """Scales an RGBA picture to a longer side of `size` px; each side is a positive multiple of `multiple`."""
     factor = size / max(rgba.size) / multiple
     return _resized(rgba, *(multiple * max(1, round(side * factor)) for side in rgba.size))
 
 
-def load_grey(path: Path, height: int, width: int) -> Tensor:
-    """A picture's brightness [height, width] in [0, 1]: white = 1, black and transparent = 0.
+def load_gray(path: Path, height: int, width: int) -> Tensor:
+    """Reads the brightness of a picture: [height, width] in [0, 1], white = 1, black and transparent = 0.
 
     Raises UserError as load_rgba does.
     """
     with opened(path) as image:
-        return grey_of(to_rgba(image), height, width)
+        return gray_of(to_rgba(image), height, width)
 
 
-def grey_of(rgba: Image.Image, height: int, width: int) -> Tensor:
-    """The brightness of an RGBA picture, as load_grey gives it."""
+def gray_of(rgba: Image.Image, height: int, width: int) -> Tensor:
+    """Returns the brightness of an RGBA picture: see load_gray."""
     over_black = Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba)
-    grey = over_black.convert("L").resize((width, height), Image.Resampling.BOX)
-    return torch.from_numpy(np.array(grey)).float() / 255.0
+    gray = over_black.convert("L").resize((width, height), Image.Resampling.BOX)
+    return torch.from_numpy(np.array(gray)).float() / 255.0
 
 
 def load_mask(path: Path, height: int, width: int) -> Tensor:
-    """A grey picture as weights (load_grey). Raises UserError as load_rgba does, and where it is black all over."""
-    weight = load_grey(path, height, width)
+    """Reads a gray picture as weights: see load_gray. Raises UserError as load_rgba does, and where all is black."""
+    weight = load_gray(path, height, width)
     if not weight.any():
-        raise UserError(f"The mask {path} is black all over: paint white where stamps may lie")
+        raise UserError(f"The mask {path} is completely black: paint white where stamps may lie")
     return weight
 
 
 def save_png(path: Path, pixels: Tensor | ByteArray) -> None:
-    """Writes an 8-bit PNG aside and renames it.
+    """Writes an 8-bit PNG to a temporary file and renames it.
 
-    pixels: a tensor [3 or 4, H, W] of display-encoded numbers in [0, 1], or uint8 [h, w, 3 or 4].
+    pixels: a tensor [3 or 4, H, W], display-encoded in [0, 1], or uint8 [h, w, 3 or 4].
     """
     if isinstance(pixels, Tensor):
         pixels = (pixels.clamp(0.0, 1.0) * 255.0).round().byte().permute(1, 2, 0).contiguous().numpy()
@@ -97,7 +97,7 @@ def save_png(path: Path, pixels: Tensor | ByteArray) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The picture, its size checked, not yet decoded. What goes wrong now or in decoding becomes a UserError."""
+    """Opens a picture and checks its size, without decoding. Raises UserError, also for errors within the block."""
     try:
         with _any_area(), Image.open(path) as image:
             check_size(path, *image.size)
@@ -112,7 +112,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 @contextmanager
 def _any_area() -> Iterator[None]:
-    """Lifts Pillow's limit of area, which is below MAX_SIDE squared: the sides are checked instead."""
+    """Lifts Pillow's limit of area, which is below MAX_SIDE squared; check_size limits the sides instead."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         yield
@@ -121,24 +121,24 @@ def _any_area() -> Iterator[None]:
 
 
 def check_size(path: Path, width: int, height: int) -> None:
-    """Raises UserError where a picture has no pixels, or too many."""
+    """Raises UserError where a picture has no pixels, or a side longer than MAX_SIDE."""
     if min(width, height) < 1:
         raise UserError(f"{path} has no pixels: choose another picture")
     if max(width, height) > MAX_SIDE:
         factor = MAX_SIDE / max(width, height)
         raise UserError(
-            f"{path} has {width:,} x {height:,} px, but at most {MAX_SIDE:,} a side can be read: "
+            f"{path} has {width:,} x {height:,} px, but the limit is {MAX_SIDE:,} per side: "
             f"scale it to {int(width * factor) or 1:,} x {int(height * factor) or 1:,} px or crop it"
         )
 
 
 def to_rgba(image: Image.Image) -> Image.Image:
-    """A picture as opened() gives it: upright RGBA, 8 bits, straight, display-encoded sRGB."""
+    """Converts a picture from opened() to upright RGBA, 8 bits, straight, display-encoded sRGB."""
     ImageOps.exif_transpose(image, in_place=True)
     profile = image.info.get("icc_profile")
     if image.mode == "F" or image.mode.startswith("I"):
-        image = _to_grey(image)
-    if image.mode == "LAB":  # the one mode that Pillow's own conversion does not know
+        image = _to_gray(image)
+    if image.mode == "LAB":  # the only mode that Image.convert lacks
         converted = ImageCms.profileToProfile(
             image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
@@ -152,15 +152,15 @@ def to_rgba(image: Image.Image) -> Image.Image:
     return rgba
 
 
-def _to_grey(image: Image.Image) -> Image.Image:
-    """Integers of 16 bits and floats in [0, 1] as 8 bits."""
+def _to_gray(image: Image.Image) -> Image.Image:
+    """Converts 16-bit integers and floats in [0, 1] to 8 bits."""
     values = np.asarray(image).astype(np.float64)
     levels = values * 255.0 if image.mode == "F" else values / 257.0
     return Image.fromarray(np.rint(np.nan_to_num(levels)).clip(0, 255).astype(np.uint8))
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """The picture in sRGB as RGB. None where it is so already, or where the profile is broken: then it says nothing."""
+    """Converts a picture from its profile to sRGB. None if it is sRGB already or the profile is broken."""
     try:
         source: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "sRGB" in ImageCms.getProfileDescription(source):
@@ -179,7 +179,7 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
 def _resized(rgba: Image.Image, width: int, height: int) -> Image.Image:
     if rgba.size == (width, height):
         return rgba
-    # Pillow weighs colours by their alpha, in 8 bits: opaque pictures are spared the rounding.
+    # Pillow multiplies colors by alpha in 8 bits: spare opaque pictures the rounding.
     opaque = rgba.getchannel("A").getextrema() == (255, 255)
     picture = rgba.convert("RGB") if opaque else rgba
     return picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0).convert("RGBA")

@@ -1,6 +1,6 @@
 """Moving pictures: movies, animated pictures and sequences, frame by frame.
 
-Frames are numbered from 1 at a constant rate; a movie whose frames come at other times shows, in each, what is seen in
+Frames are numbered from 1 at a constant rate. If a movie has frames at other times, each number shows the picture in
 the middle of its time.
 """
 
@@ -24,43 +24,31 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 
 from ..job import Clip, UserError
-from .images import check_size, grey_of, opened, scaled, to_rgba
+from .images import check_size, gray_of, opened, scaled, to_rgba
 
-MOVIES = (
-    ".mp4",
-    ".mov",
-    ".m4v",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".mpg",
-    ".mpeg",
-    ".mts",
-    ".m2ts",
-    ".ts",
-    ".ogv",
-    ".flv",
-    ".wmv",
-)
+MOVIES: tuple[str, ...] = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+MOVIES += (".mts", ".m2ts", ".ts", ".ogv", ".flv", ".wmv")
 ANIMATED = (".gif", ".webp", ".png", ".apng", ".avif")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
 DEFAULT_FPS = 24.0
-"""Of pictures without a time of their own."""
+"""The frame rate of pictures without times."""
 
 EVEN = 2
-"""Both sides of a clip's canvas are multiples of it, as common codecs need them."""
+"""The sides of a clip's canvas are multiples of this, as common codecs need."""
 
 HIGH_DEFINITION = 720
-"""Lines from which on a movie that does not say so has the colours of BT.709 and not of BT.601."""
+"""The least height at which an unmarked movie has the colors of BT.709 instead of BT.601, px."""
 
 _EXACT = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
-"""How FFmpeg's scaler converts colours: without the last two, movies come out a level too dark."""
+"""Flags of FFmpeg's color conversion: without the last two, movies become a level too dark."""
 
-TimedFrame = tuple[float, Image.Image | None]  # seconds from the first one; the last, without a picture, is the end
+TimedFrame = tuple[
+    float, Image.Image | None
+]  # seconds from the first frame; the last item, without a picture, is the end
 
 
 def is_moving(path: Path) -> bool:
-    """Whether this is a movie, an animated picture, or a folder of pictures that is no job folder."""
+    """Whether this is a movie, an animated picture, or a folder that is not a job folder."""
     if path.is_dir():
         return not (path / "job.json").exists()
     if path.suffix.lower() in MOVIES:
@@ -72,9 +60,9 @@ def is_moving(path: Path) -> bool:
 
 
 def read_frames(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:
-    """The frames that the clip asks for: number from 1, and upright RGBA picture, 8 bits, sRGB.
+    """Yields the frames of the clip: number from 1, and upright RGBA picture, 8 bits, sRGB.
 
-    Raises UserError where the target is missing, damaged or no moving picture, or ends before the clip does.
+    Raises UserError where the target is missing, damaged, not a moving picture, or ends before the clip.
     """
     number = 0
     for number, picture in _numbered(path, clip):
@@ -84,12 +72,12 @@ def read_frames(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:
             return
     if number < max(clip.start, clip.end):
         raise UserError(
-            f"{path} has {number} frames, but frame {max(clip.start, clip.end)} is asked for: choose an earlier end"
+            f"{path} has {number} frames, but the clip needs frame {max(clip.start, clip.end)}: choose an earlier end"
         )
 
 
 def frame_rate(path: Path, clip: Clip) -> float:
-    """Frames a second at which read_frames counts."""
+    """The frame rate of read_frames, frames per second."""
     if clip.fps > 0:
         return clip.fps
     if _is_sequence(path):
@@ -102,7 +90,7 @@ def frame_rate(path: Path, clip: Clip) -> float:
 
 
 class Footage:
-    """The frames of a clip at the size of the canvas, kept in a file and not in memory. A context manager."""
+    """The frames of a clip at the size of the canvas, in a temporary file. Also a context manager."""
 
     def __init__(self, path: Path, clip: Clip, size: int) -> None:
         """size: longer side of the canvas, px. Raises UserError as read_frames does, and where the disk is full."""
@@ -126,7 +114,7 @@ class Footage:
         if not self.numbers:
             self.width, self.height = picture.size
         elif picture.size != (self.width, self.height):
-            raise UserError(f"Frame {number} of {path} has another shape than the first: make all frames alike")
+            raise UserError(f"Frame {number} of {path} has another size than the first: use frames of the same size")
         self._file.write(picture.tobytes())
         self.numbers.append(number)
 
@@ -134,7 +122,7 @@ class Footage:
         return len(self.numbers)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Colour [3, H, W] and alpha [H, W] of a frame, by its number from 0: float32, display-encoded, straight."""
+        """Returns color [3, H, W] and alpha [H, W] of a frame, index from 0: float32, display-encoded, straight."""
         size = self.width * self.height * 4
         self._file.seek(index * size)
         pixels = np.frombuffer(self._file.read(size), np.uint8).reshape(self.height, self.width, 4)
@@ -154,24 +142,24 @@ class Footage:
 
 
 def load_masks(path: Path, clip: Clip, frames: int, height: int, width: int) -> list[Tensor]:
-    """A mask in each of so many frames, as images.load_mask gives it: one for all of a picture, else one for each.
+    """Reads a mask [H, W] uint8 per frame; a still picture is the mask of all frames. See images.load_mask.
 
-    Kept as bytes: [H, W] uint8. Raises UserError where it is black all over, or has fewer frames.
+    Raises UserError where all masks are black, or there are fewer than `frames`.
     """
     if not is_moving(path):
         with opened(path) as image:
-            masks = [_bytes(grey_of(to_rgba(image), height, width))] * frames
+            masks = [_bytes(gray_of(to_rgba(image), height, width))] * frames
     else:
-        masks = [_bytes(grey_of(picture, height, width)) for _, picture in read_frames(path, clip)]
+        masks = [_bytes(gray_of(picture, height, width)) for _, picture in read_frames(path, clip)]
     if len(masks) < frames:
         raise UserError(f"The mask {path} has {len(masks)} frames, but the target has {frames}: make them equal")
     if not any(bool(mask.any()) for mask in masks):
-        raise UserError(f"The mask {path} is black all over: paint white where stamps may lie")
+        raise UserError(f"The mask {path} is completely black: paint white where stamps may lie")
     return masks[:frames]
 
 
-def _bytes(grey: Tensor) -> Tensor:
-    return (grey * 255.0).round().byte()
+def _bytes(gray: Tensor) -> Tensor:
+    return (gray * 255.0).round().byte()
 
 
 def _numbered(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:
@@ -186,7 +174,7 @@ def _numbered(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:
 
 
 def _at_rate(frames: Iterator[TimedFrame], fps: float) -> Iterator[tuple[int, Image.Image]]:
-    """Numbers frames at a constant rate: each shows what is seen in the middle of its time. One at least."""
+    """Numbers frames at a constant rate, each with the picture in the middle of its time; at least one."""
     numbers = counting(1)
     number, shown = next(numbers), None
     for seconds, picture in frames:
@@ -203,18 +191,17 @@ def _is_sequence(path: Path) -> bool:
 
 
 def _pictures(path: Path) -> Iterator[Image.Image]:
-    files = _sequence(path)
-    for file in files:
+    for file in _sequence(path):
         with opened(file) as image:
             yield to_rgba(image)
 
 
 def _sequence(path: Path) -> list[Path]:
-    """The pictures of a folder in the order of their numbers; of a file, those that are numbered on from it."""
+    """The pictures of a folder sorted by number, or those numbered from a file on without a gap."""
     if path.is_dir():
         files = [file for file in path.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
         if not files:
-            raise UserError(f"{path} holds no pictures: name a folder of frames ({', '.join(PICTURES)})")
+            raise UserError(f"{path} has no pictures: choose a folder of frames ({', '.join(PICTURES)})")
         return sorted(files, key=lambda file: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", file.name)])
     parts = re.fullmatch(r"(.*?)(\d+)", path.stem)
     if parts is None:
@@ -243,8 +230,8 @@ def _durations(path: Path) -> list[float]:
 
 
 def _duration(frame: Image.Image) -> float:
-    """Milliseconds; browsers take 100 for those of 0 and 10."""
-    frame.load()  # before that, WebP and AVIF know none
+    """The duration of a frame, ms; 100 instead of 0 to 10, as in browsers."""
+    frame.load()  # WebP and AVIF have no duration before
     duration = float(frame.info.get("duration", 0) or 0)
     return duration if duration > 10.0 else 100.0
 
@@ -254,7 +241,7 @@ def _movie(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise UserError(f"{path} has no pictures: choose a movie, or a folder of pictures")
+                raise UserError(f"{path} has no pictures: choose a movie or a folder of pictures")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             check_size(path, stream.width, stream.height)
@@ -267,7 +254,7 @@ def _movie(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
 
 def _rate(stream: av.VideoStream) -> Fraction:
     average, guessed = stream.average_rate, stream.guessed_rate
-    # A pause makes the average less than the rate at which the others come.
+    # A pause lowers the average below the real rate.
     if average and guessed and average < guessed < 2 * average:
         return guessed
     return average or guessed or Fraction(24)
@@ -293,7 +280,7 @@ def _decoded(path: Path, container: av.container.InputContainer, stream: av.Vide
 
 
 def _upright(frame: av.VideoFrame, aspect: Fraction | None) -> Image.Image:
-    """With its rotation, in square pixels. aspect: a pixel's width over its height."""
+    """Rotates a frame upright and makes its pixels square. aspect: width / height of a pixel."""
     unknown = frame.colorspace in (2, 3)  # unspecified, reserved
     matrix = None
     if unknown:

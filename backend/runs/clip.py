@@ -17,7 +17,7 @@ from ..job import Clip, Job, Layout, Log, Progress, UserError
 from ..layouts.result_folder import PROGRESS
 from ..metrics.clip import ClipMeter, jitter
 from ..metrics.plot import plot_metrics
-from ..pictures.images import load_grey, save_png
+from ..pictures.images import load_gray, save_png
 from ..pictures.movies import Footage, load_masks
 from ..rendering import render_layout
 from .inputs import over_background, shown_target, weighed
@@ -88,7 +88,7 @@ class Goals(Sequence[Goal]):
         size = (len(footage), footage.height, footage.width)
         # A mask with a time of its own keeps step with the target.
         clip = replace(clip, fps=footage.fps)
-        self._importance = load_grey(Path(job.importance), *size[1:]) if job.importance else None
+        self._importance = load_gray(Path(job.importance), *size[1:]) if job.importance else None
         self._mask = load_masks(Path(job.mask), clip, *size) if job.mask else None
         self.regions = [
             MovingRegion(r.name, load_masks(Path(r.mask), clip, *size), tuple(r.stamps), r.share, r.settings)

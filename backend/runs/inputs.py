@@ -10,7 +10,7 @@ from torch import Tensor
 from ..fitting.regions import Region
 from ..job import IMPORTANCE, Job, Settings, UserError
 from ..pictures.color import composited
-from ..pictures.images import load_grey, load_mask, load_target
+from ..pictures.images import load_gray, load_mask, load_target
 
 
 def load_regions(job: Job, target: Tensor) -> list[Region]:
@@ -57,7 +57,7 @@ def over_background(target: Tensor, weight: Tensor | None, settings: Settings) -
 
 def load_importance(job: Job, target: Tensor, weight: Tensor | None) -> Tensor | None:
     """How much errors weigh [H, W]: from 1 to IMPORTANCE, over their mean where the target counts. None = all alike."""
-    return weighed(load_grey(Path(job.importance), *target.shape[1:]), weight) if job.importance else None
+    return weighed(load_gray(Path(job.importance), *target.shape[1:]), weight) if job.importance else None
 
 
 def weighed(grey: Tensor, weight: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""The public renderer: its gradients by gradcheck and in a user's own loss, and layouts to pictures."""
+"""The public renderer: gradients by gradcheck and with a custom loss, and pictures of layouts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def layout_of(templates: Templates, count: int = 12, size: tuple[int, int] = (30
     return Layout(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def test_the_package_offers_it() -> None:
+def test_the_package_exports_the_renderer() -> None:
     assert backend.render is render
 
 
@@ -66,7 +66,7 @@ def test_reference_passes_gradcheck(space: str) -> None:
     def draw(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=random, dtype=torch.float64)
 
-    # Opacity, colour and background away from 0 and 1, where nothing is clamped.
+    # Opacity, color and background away from 0 and 1, where nothing is clamped.
     x, y, scale, rotation = draw(count) * 6, draw(count) * 5, 2 + draw(count), draw(count) * 6
     opacity, color, aspect = 0.1 + 0.8 * draw(count), 0.1 + 0.8 * draw(count, 3), 0.7 + draw(count)
     inputs = [x, y, scale, rotation, opacity, color, aspect, 0.1 + 0.8 * draw(3, *size)]
@@ -94,12 +94,12 @@ def test_reference_passes_gradcheck(space: str) -> None:
 
     for tensor in inputs:
         tensor.requires_grad_()
-    # The decoding table is piecewise straight, which finite differences see: steps far below its 1/1020.
+    # The decoding table is piecewise linear: use steps far below its 1/1020.
     assert torch.autograd.gradcheck(value, inputs, eps=1e-7, atol=1e-6, rtol=1e-5)
 
 
-def test_a_users_own_loss_on_the_cpu_engine() -> None:
-    """Gradients of every input through the CPU engine equal the reference's in float64."""
+def test_a_custom_loss_on_the_cpu_engine() -> None:
+    """The CPU engine's gradients of all inputs equal the reference's in float64."""
     templates, count, size = noise_stamps(), 10, (33, 29)
     grads = []
     for engine, dtype in (("cpu", torch.float32), ("reference", torch.float64)):
@@ -143,9 +143,9 @@ def test_defaults_are_white_and_the_first_stamp() -> None:
     [
         ({"y": torch.zeros(3)}, r"y has the shape \(3,\), but \(2,\)"),
         ({"color": torch.zeros(2)}, r"color has the shape"),
-        ({"template": torch.tensor([0, 9])}, "template names a stamp that is not there"),
-        ({"level": torch.full((2, 2), -1)}, "level names a mip level"),
-        ({"level": torch.full((2, 2), 99)}, "level names a mip level"),
+        ({"template": torch.tensor([0, 9])}, "template has an index without a stamp"),
+        ({"level": torch.full((2, 2), -1)}, "level has a mip level that its stamp lacks"),
+        ({"level": torch.full((2, 2), 99)}, "level has a mip level that its stamp lacks"),
         ({"level": torch.zeros(2)}, "level has the shape"),
         ({"background": torch.zeros(5)}, r"background has the shape \(5,\), but \(3, 4, 4\)"),
         ({"rotation": torch.ones(2, device="meta")}, r"rotation is on meta.*\.cpu\(\)"),
@@ -183,7 +183,7 @@ def test_repeated_calls_share_threads_and_memory() -> None:
             draw(inputs, templates).sum().backward()
         for size in range(33, 43):
             draw(inputs, templates, (size, 32)).sum().backward()
-        # An engine that is done with ends its threads on their own time.
+        # An unused engine ends its threads some time later.
         deadline = time.monotonic() + 60.0
         while threading.active_count() > before and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -192,7 +192,7 @@ def test_repeated_calls_share_threads_and_memory() -> None:
         gc.enable()
 
 
-def test_graphs_that_live_side_by_side_keep_apart() -> None:
+def test_simultaneous_graphs_are_independent() -> None:
     templates, inputs = noise_stamps(), simple_inputs()
     alone = [torch.autograd.grad(draw(inputs, templates, size).square().sum(), inputs[0])[0] for size in SIZES]
     images = [draw(inputs, templates, size) for size in SIZES]
@@ -205,8 +205,8 @@ SIZES = ((32, 32), (20, 48))
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX forks")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_process_renders_too() -> None:
-    """Its parent's threads are not there: waiting for them would hang."""
+def test_a_forked_process_can_render() -> None:
+    """It lacks its parent's threads: waiting for them would hang."""
     templates, inputs = noise_stamps(), simple_inputs()
     with torch.no_grad():
         expected = draw(inputs, templates)
@@ -223,7 +223,7 @@ def test_a_forked_process_renders_too() -> None:
 
 
 def test_second_derivatives_are_refused() -> None:
-    """They would be silently incomplete."""
+    """Second derivatives would be silently incomplete."""
     inputs = simple_inputs()
     loss = draw(inputs, noise_stamps()).square().sum()
     (gradient,) = torch.autograd.grad(loss, inputs[0], create_graph=True)
@@ -232,7 +232,7 @@ def test_second_derivatives_are_refused() -> None:
 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
-def test_a_layout_is_rendered_as_its_primitives(space: str) -> None:
+def test_a_layout_renders_like_its_primitives(space: str) -> None:
     templates = noise_stamps()
     layout = layout_of(templates, space=space, background=(0.2, 0.5, 0.9))
     image, _ = render(
@@ -256,19 +256,19 @@ def test_a_layout_is_rendered_as_its_primitives(space: str) -> None:
 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
-def test_transparent_pictures_composite_to_the_opaque_one(space: str) -> None:
+def test_a_transparent_picture_over_the_background_is_the_opaque_one(space: str) -> None:
     templates = noise_stamps()
     layout = layout_of(templates, space=space, background=(0.0, 0.0, 0.0))
     clear, opaque = render_layout(layout, templates, transparent=True), render_layout(layout, templates)
     alpha = clear[3]
     assert 0 <= alpha.min() < 0.1 < 0.8 < alpha.max() <= 1
     if space == "display":
-        # Over black; straight colours times alpha, each rounded once.
+        # Over black; straight colors times alpha, each rounded once.
         assert torch.allclose(clear[:3] * alpha, opaque[:3], atol=1e-5)
     assert (opaque[3] == 1).all()
 
 
-def test_supersampling_averages_and_larger_pictures_take_finer_levels() -> None:
+def test_supersampling_averages_and_larger_pictures_use_finer_levels() -> None:
     rgba = np.zeros((64, 64, 4), np.uint8)
     rgba[8:-8, 8:-8] = 255
     templates = Templates([Template("square", rgba)])
@@ -284,7 +284,7 @@ def test_supersampling_averages_and_larger_pictures_take_finer_levels() -> None:
     # The same area everywhere: half extents of 6 px.
     for alpha, factor in ((native[3], 1), (aa[3], 1), (large[3], 8)):
         assert alpha.sum().item() == pytest.approx((12 * factor) ** 2, rel=0.02)
-    # At eight times the size the edge is as sharp as it was: one pixel, not eight.
+    # At eight times the size the edge is still one pixel wide, not eight.
     soft = ((large[3] > 0.02) & (large[3] < 0.98)).sum().item()
     assert soft < 2.5 * 4 * 12 * 8
 

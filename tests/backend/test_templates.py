@@ -28,7 +28,7 @@ def test_level_0_is_the_template() -> None:
     assert np.array_equal(bitmap[..., 3], template.rgba[..., 3])
 
 
-def test_two_levels_to_an_octave_per_axis_down_to_one_texel() -> None:
+def test_two_levels_per_octave_and_axis_down_to_one_texel() -> None:
     templates = Templates([stamp(48, 64)])
     assert templates.bitmap(0, 2, 2).shape == (24, 32, 4)
     assert templates.bitmap(0, 1, 3).shape == (17, 45, 4)
@@ -37,7 +37,7 @@ def test_two_levels_to_an_octave_per_axis_down_to_one_texel() -> None:
 
 
 @pytest.mark.parametrize("level", [(1, 1), (4, 4), (5, 5), (2, 7)])
-def test_levels_keep_area_and_colour(level: tuple[int, int]) -> None:
+def test_levels_keep_area_and_color(level: tuple[int, int]) -> None:
     templates = Templates([stamp()])
     source, bitmap = templates.bitmap(0, 0, 0).astype(float), templates.bitmap(0, *level).astype(float)
 
@@ -45,11 +45,11 @@ def test_levels_keep_area_and_colour(level: tuple[int, int]) -> None:
         alpha = a[..., 3:]
         return np.concatenate([(a[..., :3] * alpha).sum((0, 1)) / alpha.sum(), alpha.mean((0, 1))])
 
-    # Rounding to 8 bit in both, in single precision between.
+    # Both are rounded to 8 bits, with single precision between.
     assert np.allclose(means(bitmap), means(source), atol=0.6)
 
 
-def test_levels_do_not_depend_on_the_order_of_asking() -> None:
+def test_levels_do_not_depend_on_their_order() -> None:
     first, second = Templates([stamp()]), Templates([stamp()])
     pairs = [(6, 6), (1, 1), (4, 4), (3, 5)]
     for pair in pairs:
@@ -59,7 +59,7 @@ def test_levels_do_not_depend_on_the_order_of_asking() -> None:
 
 
 def test_no_dark_fringe() -> None:
-    """A white disc on transparent black stays white at every level."""
+    """A white disc on transparent black stays white on each level."""
     rgba = stamp().rgba.copy()
     rgba[..., :3] = np.where(rgba[..., 3:] > 0, 255, 0)
     templates = Templates([Template("white", rgba)])
@@ -67,7 +67,7 @@ def test_no_dark_fringe() -> None:
         assert templates.bitmap(0, level, level)[..., :3].min() == 255
 
 
-def test_bled_colours_come_from_near() -> None:
+def test_bled_colors_come_from_nearby() -> None:
     rgba = np.zeros((16, 16, 4), np.uint8)
     rgba[4, 4], rgba[11, 11] = (255, 0, 0, 255), (0, 0, 255, 255)
     result = bleed_colors(rgba)
@@ -77,7 +77,7 @@ def test_bled_colours_come_from_near() -> None:
     assert bleed_colors(np.zeros((3, 3, 4), np.uint8)).any() == np.False_
 
 
-def test_padding_is_transparent_in_the_edges_colour() -> None:
+def test_padding_is_transparent_with_the_color_of_the_edge() -> None:
     result = padded(np.full((2, 3, 4), 9, np.uint8), 2)
     assert result.shape == (6, 7, 4)
     assert (result[..., :3] == 9).all()
@@ -90,11 +90,11 @@ def test_area_resampling_keeps_the_mean(size: int) -> None:
     assert np.allclose(area_resample(row, size, 1).mean(1), row.mean(1), atol=1e-6)
 
 
-def test_area_resampling_by_hand() -> None:
+def test_area_resampling_matches_hand_calculations() -> None:
     assert area_resample(np.array([3.0, 0.0, 6.0], np.float32), 2, 0).tolist() == [2.0, 4.0]
 
 
-def test_chosen_level_has_at_most_bias_texels_a_pixel_and_no_finer_one_does() -> None:
+def test_the_chosen_level_is_the_finest_within_the_bias() -> None:
     templates = Templates([stamp(128, 128)])
     scale = torch.linspace(1.5, 90, 500)
     aspect = torch.linspace(0.4, 2.5, 500)
@@ -106,7 +106,7 @@ def test_chosen_level_has_at_most_bias_texels_a_pixel_and_no_finer_one_does() ->
         assert (texels[level > 0] * 2**0.5 > bias * 0.999).all()
 
 
-def test_a_stamp_of_one_texel_a_pixel_is_not_blurred() -> None:
+def test_a_stamp_of_one_texel_per_pixel_is_not_blurred() -> None:
     templates = Templates([stamp(64, 64)])
     assert templates.choose_levels(torch.tensor([0]), torch.tensor([32.0]), torch.tensor([1.0])).tolist() == [[0, 0]]
 
@@ -117,18 +117,18 @@ def test_coverage_is_the_mean_alpha_over_the_local_square() -> None:
 
 
 class TestLoading:
-    def test_fills_in_name_and_size(self, tmp_path: Path) -> None:
+    def test_loading_fills_in_name_and_size(self, tmp_path: Path) -> None:
         Image.fromarray(stamp().rgba).save(tmp_path / "Rose leaf.png")
         spec = TemplateSpec(str(tmp_path / "Rose leaf.png"), mode="mix", blend=0.5)
         item = load_templates([spec]).items[0]
         assert (spec.name, spec.width, spec.height) == ("Rose leaf", 64, 48)
         assert (item.mode, item.blend, item.textured) == ("mix", 0.5, True)
 
-    def test_transparent_stamp_is_named(self, tmp_path: Path) -> None:
+    def test_a_transparent_stamp_is_named(self, tmp_path: Path) -> None:
         Image.new("RGBA", (5, 5)).save(tmp_path / "ghost.png")
         with pytest.raises(UserError, match=r"ghost\.png is fully transparent"):
             load_templates([TemplateSpec(str(tmp_path / "ghost.png"))])
 
-    def test_no_stamp_at_all(self) -> None:
+    def test_no_stamp_is_an_error(self) -> None:
         with pytest.raises(UserError, match="There is no stamp"):
             load_templates([])

@@ -1,4 +1,4 @@
-"""A plugin of mypy that corrects the stubs of Blender's modules: see [tool.mypy] in pyproject.toml."""
+"""A mypy plugin that corrects the stubs of Blender's modules: see [tool.mypy] in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -66,18 +66,18 @@ def _widen_results(context: ClassDefContext) -> None:
 
 
 def _result(context: FunctionContext | MethodContext) -> Type:
-    """Of an operator that is called."""
+    """The type of a call of an operator."""
     return context.api.named_generic_type("builtins.set", [context.api.named_generic_type("builtins.str", [])])
 
 
 def _functions(context: FunctionContext) -> Type:
-    """Of register_classes_factory."""
+    """The type of register_classes_factory."""
     function = CallableType([], [], [], NoneType(), context.api.named_generic_type("builtins.function", []))
     return TupleType([function, function], context.api.named_generic_type("builtins.tuple", [function]))
 
 
 def _item(context: MethodContext) -> Type:
-    """Of a collection's method `get`."""
+    """The type of a collection's method `get`."""
     assert isinstance(context.type, Instance)
     for base in context.type.type.mro:
         if base.name == "bpy_prop_collection":
@@ -136,5 +136,5 @@ class BlenderTypes(Plugin):
 
 
 def plugin(_: str) -> type[Plugin]:
-    """Where mypy enters."""
+    """The entry point for mypy."""
     return BlenderTypes

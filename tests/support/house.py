@@ -18,7 +18,7 @@ PARTS = ("backend", "operators", "panels")
 
 
 def import_graph() -> grimp.ImportGraph:
-    """The imports of the package `diffbmp`, whatever the project's folder is called."""
+    """Returns the imports of the package `diffbmp`, whatever the name of the project's folder."""
     spec = spec_from_file_location("diffbmp", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     assert spec is not None
     sys.modules.setdefault("diffbmp", module_from_spec(spec))
@@ -26,7 +26,7 @@ def import_graph() -> grimp.ImportGraph:
 
 
 def room_of(module: str) -> str:
-    """The room of the whole house in which a module stands; "" for those of no part."""
+    """The room of a module in the whole house; "" outside of rooms."""
     _, part, *rest = [*module.split("."), ""]
     if part not in PARTS:
         return ""
@@ -34,20 +34,20 @@ def room_of(module: str) -> str:
 
 
 def room_of_operators(module: str) -> str:
-    """The room inside `operators` in which a module stands; "" for modules elsewhere and for its __init__."""
+    """The room of a module inside `operators`; "" for other modules and its __init__."""
     parts = module.split(".")
     return parts[2] if len(parts) > 2 and parts[1] == "operators" else ""
 
 
 def arrows(graph: grimp.ImportGraph, *, inside_operators: bool = False) -> set[tuple[str, str]]:
-    """Pairs of rooms, of which the first imports something of the second."""
+    """The pairs of rooms whose first imports from the second."""
     room = room_of_operators if inside_operators else room_of
     pairs = {(room(m), room(other)) for m in graph.modules for other in graph.find_modules_directly_imported_by(m)}
     return {(one, other) for one, other in pairs if one and other and one != other}
 
 
 def modules_of_folders() -> Counter[str]:
-    """How many modules each folder holds, its __init__ and __main__ not counted."""
+    """The number of modules in each folder, without __init__ and __main__."""
     files = (
         path for part in (*PARTS, "tests") for path in (ROOT / part).rglob("*.py") if not path.name.startswith("__")
     )
@@ -55,7 +55,7 @@ def modules_of_folders() -> Counter[str]:
 
 
 def lines_of_folders() -> Counter[str]:
-    """Lines of Python of each folder, those below it not counted."""
+    """The lines of Python in each folder, without subfolders."""
     lines: Counter[str] = Counter()
     for part in PARTS:
         for path in (ROOT / part).rglob("*.py"):

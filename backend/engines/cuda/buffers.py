@@ -1,4 +1,4 @@
-"""Memory on a device between steps: it grows to the largest scene seen and stays."""
+"""Device memory that stays between steps and grows to the largest scene so far."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from . import structs
 from .structs import Scene
 
 _ROOM = 1.5
-"""How many times as many pairs as were needed memory is taken for, so that growth is rare."""
+"""The factor of reserved pairs over needed ones, so that growth is rare."""
 
 
 class Buffers:
-    """The memory in which the kernels of a scene work. Only `pairs` waits for the device."""
+    """The memory for the kernels of a scene. Only `pairs` waits for the device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -27,18 +27,18 @@ class Buffers:
 
     @property
     def loss(self) -> Tensor:
-        """The loss of the latest step, [] float64; a copy."""
+        """A copy of the loss of the latest step, [] float64."""
         return self._status.view(torch.float64)[2].clone()
 
     @property
     def pairs(self) -> int:
-        """Pairs of primitives and tiles in the latest scene. Waits for the device."""
+        """The number of pairs of primitives and tiles in the latest scene. Waits for the device."""
         return int(self._status[0])
 
     def prepare(self, scene: Scene, *, backward: bool) -> None:
-        """Gives the scene all memory that it needs."""
+        """Gives the scene all its memory."""
         tiles, count = scene.tiles_x * scene.tiles_y, scene.count
-        # A chunk's primitives are binned one after the other; the cells of many chunks take memory and time.
+        # Each chunk bins its primitives in sequence; many chunks have many cells, which take memory and time.
         scene.chunk = max(4, -(-count * tiles // 2**23))
         scene.chunks = max(1, -(-count // scene.chunk))
         cells = tiles * scene.chunks
@@ -52,7 +52,7 @@ class Buffers:
         self.reserve(scene, max(self._pairs, 16 * count, 1024), backward=backward)
 
     def reserve(self, scene: Scene, pairs: int, *, backward: bool) -> None:
-        """Gives the scene memory for at least so many pairs, and for no fewer than before."""
+        """Gives the scene memory for at least this many pairs, and never less than before."""
         pairs = max(self._pairs, pairs)
         scene.entries = self._hold("entries", pairs * structs.ENTRY_BYTES)
         if backward:
@@ -62,7 +62,7 @@ class Buffers:
         self._pairs = scene.pair_capacity = pairs
 
     def clear(self) -> None:
-        """Clears the counters for the next scene."""
+        """Sets the counters to zero for the next scene."""
         self._held["cells"].zero_()
 
     def clear_sums(self, scene: Scene) -> None:
@@ -70,20 +70,20 @@ class Buffers:
             self._held["records"].zero_()
 
     def _hold(self, name: str, size: int) -> int:
-        """The address of at least `size` bytes."""
+        """The address of a buffer of at least `size` bytes."""
         held = self._held.get(name)
         if held is None or held.numel() < size:
-            # The older one goes first, so that both need not fit.
+            # Free the old buffer first, so that both need not fit.
             self._held.pop(name, None)
             del held
             self._held[name] = torch.empty(max(size, 8), dtype=torch.uint8, device=self._device)
         return self._held[name].data_ptr()
 
     def room(self, pairs: int) -> int:
-        """How many pairs to reserve memory for where so many are needed."""
+        """The number of pairs to reserve where this many are needed."""
         return int(pairs * _ROOM)
 
 
 def scan_blocks(count: int) -> int:
-    """Blocks that scan so many values."""
+    """The number of blocks that scan this many values."""
     return -(-count // structs.SCAN_BLOCK)

@@ -1,4 +1,4 @@
-"""The kernels' source compiled for a card by NVRTC, without a toolkit, and kept on disk."""
+"""Compiles the kernels for a card with NVRTC, without a toolkit, and caches them on disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SOURCES = Path(__file__).parents[2] / "csrc"
 MAIN = "raster_cuda.cu"
 OLDEST = (7, 5)
-"""Compute capability of the oldest cards that are supported: Turing, 2018."""
+"""The compute capability of the oldest supported cards: Turing, 2018."""
 
 _INCLUDE = re.compile(r'#include "(.+)"')
 _CACHE_BYTES = 64 * 2**20
@@ -32,15 +32,15 @@ _importing = threading.Lock()
 
 @functools.cache
 def source() -> str:
-    """The kernels in one piece: every header of ours in the place of its first #include."""
+    """The source of the kernels in one piece: each of our headers in place of its first #include."""
     return _inlined(MAIN, set())
 
 
 def options(architecture: str, *, linear: bool, textured: bool, verbose: bool = False) -> ProgramOptions:
-    """The options of the compiler: IEEE arithmetic, but for fused multiply-adds.
+    """The compiler's options: IEEE arithmetic, with fused multiply-adds.
 
-    architecture: as in "sm_90". linear: light is composited. textured: there are stamps with colours of their own.
-    verbose: the compiler's log has registers and spills.
+    architecture: such as "sm_90". linear: compositing in linear light. textured: stamps with colors of their own.
+    verbose: log registers and spills.
     """
     macros: list[str | tuple[str, str]] = [("LINEAR", f"{linear:d}"), ("TEXTURED", f"{textured:d}")]
     return _core().ProgramOptions(
@@ -56,7 +56,7 @@ def options(architecture: str, *, linear: bool, textured: bool, verbose: bool = 
 
 
 def compiled(architecture: str, *, linear: bool, textured: bool, cache: Path | None = None) -> ObjectCode:
-    """The kernels as machine code: from the cache if it holds them, which else keeps them if it can be written.
+    """Compiles the kernels, or loads them from the folder `cache`.
 
     Raises UserError with the compiler's first error.
     """
@@ -64,16 +64,16 @@ def compiled(architecture: str, *, linear: bool, textured: bool, cache: Path | N
     chosen = options(architecture, linear=linear, textured=textured)
     with _errors_named(architecture):
         if cache is not None:
-            # A full disk or a folder that is not ours costs two seconds at every start, no more.
+            # A full disk or a read-only folder only costs two seconds at each start.
             with suppress(OSError):
-                # The key is made of source, options, architecture and the compiler's version.
+                # The key covers the source, options, architecture and the compiler's version.
                 kept = core.utils.FileStreamProgramCache(cache, max_size_bytes=_CACHE_BYTES)
                 return core.Program(source(), "c++", chosen).compile("cubin", cache=kept)
         return core.Program(source(), "c++", chosen).compile("cubin")
 
 
 def report(architecture: str, *, linear: bool, textured: bool) -> str:
-    """The compiler's log of the kernels' registers and memory. Raises UserError with its first error."""
+    """The compiler's log of the kernels' registers and memory. Raises UserError with the first error."""
     log = io.StringIO()
     with _errors_named(architecture):
         chosen = options(architecture, linear=linear, textured=textured, verbose=True)
@@ -82,9 +82,9 @@ def report(architecture: str, *, linear: bool, textured: bool) -> str:
 
 
 def architecture_of(capability: tuple[int, int]) -> str:
-    """The architecture to compile for where the card has this compute capability, which is 7.5 at least.
+    """The architecture to compile for, for a card of this compute capability, 7.5 or newer.
 
-    It is the nearest that the compiler knows of those whose code runs there: of the same major number, and not newer.
+    It is the newest one of the same major version that the compiler knows and the card can run.
     Raises UserError where there is none.
     """
     from cuda.bindings import nvrtc
@@ -103,7 +103,7 @@ def architecture_of(capability: tuple[int, int]) -> str:
 
 
 def check_packages() -> None:
-    """Raises UserError where the compiler's packages are missing, with the command that installs them."""
+    """Raises UserError with the command to run where packages of the compiler are missing."""
     major = _cuda_major()
     try:
         import cuda.bindings
@@ -122,13 +122,13 @@ def check_packages() -> None:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept for this user; None where there is no such place."""
+    """The user's folder for compiled kernels; None for a user without a home."""
     try:
         if sys.platform == "win32":
             base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
         else:
             base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home
+    except RuntimeError:
         return None
     return base / "diffbmp" / "kernels"
 
@@ -146,7 +146,7 @@ def _inlined(name: str, seen: set[str]) -> str:
 
 
 def driver_error() -> type[Exception]:
-    """The class of cuda.core's errors, which has no public name."""
+    """The class of the errors of cuda.core, which has no public name."""
     _core()
     from cuda.core._utils.cuda_utils import CUDAError
 
@@ -154,7 +154,7 @@ def driver_error() -> type[Exception]:
 
 
 def _core() -> Any:
-    """Imports cuda.core, which two threads must not do at once."""
+    """Imports cuda.core, one thread at a time."""
     with _importing:
         import cuda.core
 
@@ -163,7 +163,7 @@ def _core() -> Any:
 
 @contextmanager
 def _errors_named(architecture: str) -> Iterator[None]:
-    """Within it, the compiler's errors become a UserError."""
+    """Turns the compiler's errors within the block into UserError."""
     try:
         yield
     except (driver_error(), RuntimeError) as error:
@@ -175,7 +175,7 @@ def _errors_named(architecture: str) -> Iterator[None]:
 
 
 def _cuda_major() -> str:
-    """The major version of the CUDA of this PyTorch."""
+    """The major version of PyTorch's CUDA."""
     return str(torch.version.cuda).split(".")[0]
 
 
@@ -184,7 +184,7 @@ def _compiler_package() -> str:
 
 
 def _packages_wanted(cause: str) -> UserError:
-    """An error that names the packages to install; not their extras, which are half a gigabyte."""
+    """An error that names the packages to install, without their extras of half a gigabyte."""
     major = _cuda_major()
     versions = "" if major == "12" else f"=={major}.*"
     packages = f'cuda-core "cuda-bindings=={major}.*" "{_compiler_package()}{versions}"'

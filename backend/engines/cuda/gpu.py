@@ -1,4 +1,4 @@
-"""A card for the CUDA engine: found, its kernels compiled and launched on PyTorch's stream and memory."""
+"""Cards for the CUDA engine: finds them, and launches kernels on PyTorch's stream and memory."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
     from cuda.core import Kernel, ObjectCode
 
 _capture = threading.Lock()
-"""Held while a graph is recorded, which PyTorch does one at a time in a process."""
+"""Held during the recording of a graph: PyTorch records one at a time in a process."""
 
 
 class Program(Protocol):
-    """Kernels that are compiled with one set of options."""
+    """The kernels, compiled with one set of options."""
 
     def launch(self, kernel: str, blocks: int, threads: int, scene: Tensor) -> None:
-        """Runs a kernel on the current stream; its argument is the address of `scene`, uint8 on the card."""
+        """Runs a kernel on the current stream, with the address of `scene` (uint8 on the card) as its argument."""
         ...
 
 
 class Gpu(Protocol):
-    """What the engine needs of a card."""
+    """A card, as the engine needs it."""
 
     name: str
     torch_device: torch.device
 
     def program(self, *, linear: bool, textured: bool) -> Program:
-        """The kernels for these options; compiled when they are first asked for."""
+        """Returns the kernels for these options, compiled at their first use."""
         ...
 
     def graph(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Records what `work` launches without running it; the result runs it on the current stream.
+        """Records the launches of `work` without running them; the result runs them on the current stream.
 
-        All kernels must have been launched once before, since loading them cannot be recorded.
+        Each kernel must have been launched before: loading cannot be recorded.
         """
         ...
 
 
 class CudaProgram:
-    """Kernels that cuda.core has compiled: see Program."""
+    """Kernels compiled by cuda.core: see Program."""
 
     def __init__(self, code: ObjectCode, device: torch.device) -> None:
         self._code, self._device = code, device
         self._kernels: dict[str, Kernel] = {}
 
     def launch(self, kernel: str, blocks: int, threads: int, scene: Tensor) -> None:
-        """Runs a kernel: see Program. Raises UserError where the driver cannot load the kernels."""
+        """Runs a kernel: see Program. Raises UserError where the driver cannot load it."""
         from cuda.core import LaunchConfig, Stream, launch
 
         with _current(self._device):
@@ -75,7 +75,7 @@ class CudaProgram:
 
 
 class CudaGpu:
-    """An NVIDIA card, by its number in PyTorch: see Gpu."""
+    """An NVIDIA card with its index in PyTorch: see Gpu."""
 
     def __init__(self, index: int) -> None:
         self.torch_device = torch.device("cuda", index)
@@ -86,12 +86,12 @@ class CudaGpu:
 
     @property
     def free_bytes(self) -> int:
-        """Memory that is free, and what PyTorch holds without using it."""
+        """Free memory, including what PyTorch holds but does not use."""
         held = torch.cuda.memory_reserved(self.torch_device) - torch.cuda.memory_allocated(self.torch_device)
         return torch.cuda.mem_get_info(self.torch_device)[0] + held
 
     def program(self, *, linear: bool, textured: bool) -> CudaProgram:
-        """The kernels for these options: see Gpu. Raises UserError where they cannot be compiled."""
+        """Returns the kernels: see Gpu. Raises UserError where they cannot be compiled."""
         key = (linear, textured)
         with self._compiling:
             if key not in self._programs:
@@ -106,16 +106,16 @@ class CudaGpu:
         recorded = torch.cuda.CUDAGraph()
         with _capture, torch.cuda.device(self.torch_device):
             if self._recording is None:
-                # PyTorch has few streams and gives them out in turn: of those with priority others seldom ask for one.
+                # PyTorch hands out its few streams in turn; those with priority are rarely used by others.
                 self._recording = torch.cuda.Stream(self.torch_device, priority=-1)
             with torch.cuda.stream(self._recording):
-                # Not by torch.cuda.graph, which waits for all that the process does on the card and empties its cache.
-                # Other threads may allocate memory meanwhile.
+                # torch.cuda.graph would wait for all work of the process on the card and empty its cache. Other threads
+                # may allocate memory meanwhile.
                 recorded.capture_begin(capture_error_mode="thread_local")
                 try:
                     work()
                 except BaseException:
-                    with suppress(RuntimeError):  # of the broken recording; the cause is the other one
+                    with suppress(RuntimeError):  # from the broken recording; the first error is the cause
                         recorded.capture_end()
                     raise
                 recorded.capture_end()
@@ -123,38 +123,21 @@ class CudaGpu:
 
 
 @contextmanager
-def _errors_named(what: str, mend: str) -> Iterator[None]:
-    """Within it, the driver's errors become a UserError, and a lack of memory PyTorch's own."""
-    # cuda.core has no public name for it.
-    from cuda.core._utils.cuda_utils import CUDAError
-
-    try:
-        yield
-    except CUDAError as error:
-        if "OUT_OF_MEMORY" in str(error):
-            raise torch.OutOfMemoryError(str(error)) from error
-        raise UserError(f"The NVIDIA driver {what} ({error}): {mend}, or use the CPU", Action.USE_CPU) from error
-
-
-@contextmanager
 def _current(device: torch.device) -> Iterator[None]:
-    """Within it, PyTorch's context of the device is current in this thread, also where PyTorch has not yet used it."""
+    """Makes the device's context current in this thread, even if PyTorch has not used the device yet."""
     from cuda.core import Device
 
     with torch.cuda.device(device):
-        # It is the device's primary context. That PyTorch's device is the same, it restores what was before.
+        # This is the device's primary context, the same as PyTorch's, which restores the one before.
         Device(device.index).set_current()
         yield
 
 
 def find_gpu(index: int | None = None) -> CudaGpu:
-    """The card of this number, as PyTorch counts them, or the first that can be used.
-
-    Raises UserError that says why there is none, and what to do.
-    """
+    """Finds the card with this index in PyTorch, or the first usable one. Raises UserError where there is none."""
     count = gpu_count()
     if index is not None and index >= count:
-        raise UserError(f"There is no card cuda:{index}: there are {count}, counted from 0", Action.USE_CPU)
+        raise UserError(f"There is no card cuda:{index}: use a number below {count}, or the CPU", Action.USE_CPU)
     compiler.check_packages()
     usable = [i for i in range(count) if torch.cuda.get_device_capability(i) >= compiler.OLDEST]
     chosen = index if index is not None else (usable[0] if usable else 0)
@@ -168,7 +151,7 @@ def find_gpu(index: int | None = None) -> CudaGpu:
 
 
 def gpu_count() -> int:
-    """How many cards PyTorch finds, one at least. Raises UserError that says why there is none, and what to do."""
+    """Counts the cards that PyTorch finds. Raises UserError where there is none."""
     if torch.version.cuda is None:
         raise UserError("This PyTorch is built without CUDA: install one that has it, or use the CPU", Action.INSTALL)
     try:

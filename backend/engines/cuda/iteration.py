@@ -1,4 +1,4 @@
-"""Whole steps of a fit on a card, recorded once as a CUDA graph and replayed."""
+"""Makes whole steps of a fit on a card, recorded as a CUDA graph and replayed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from .gpu import Gpu
 
 _CHECK_EVERY = 8
-"""Steps between looks at how many pairs there are, and how long the primitives."""
+"""Steps between two checks of the number of pairs and the size of primitives."""
 
 _GROWTH = 2.0
-"""Growth of a half axis between looks, for which there are levels; beyond that, its stamp is less sharp till then."""
+"""The growth of a half axis between two checks that levels allow for; more makes a stamp less sharp until then."""
 
 
 class CudaIteration:
@@ -41,9 +41,9 @@ class CudaIteration:
         count: int,
         rule: AdamRule,
         *,
-        loss: str,
-        palette: Tensor | None,  # [P, 3]
-        shrink: float,
+        loss: str = "mse",
+        palette: Tensor | None = None,  # [P, 3]
+        shrink: float = 1.0,
         space: str,
         deterministic: bool,
     ) -> None:
@@ -57,7 +57,7 @@ class CudaIteration:
         self._graphs: dict[str, Callable[[], None]] = {}
         self._launched: set[str] = set()
         self._since_check = 0
-        # Texels a pixel of the canvas at most, and a stamp's longer side of so many, for which there are levels.
+        # There are levels up to this many texels per canvas pixel, and per longer side of a stamp.
         self._bias, self._texels = 1.0 / shrink, 0.0
         self.variables = self._empty_variables(count)
         self._template = self._empty(count, dtype=torch.int32)
@@ -71,7 +71,7 @@ class CudaIteration:
         self._scene.descent = self._descent(rule, shrink, None if palette is None else palette.to(self._device))
 
     def _empty_scene(self, size: tuple[int, int], count: int, loss: int, *, linear: bool) -> Scene:
-        """The parts of the scene that stay, but for the descent."""
+        """Returns the constant parts of the scene, without the descent."""
         height, width = size
         planes = PlanePointers(
             params=self._at.memory(self._empty(count, len(PARAMETERS))),
@@ -93,7 +93,7 @@ class CudaIteration:
         )
 
     def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:
-        """Copies the variables: see engines.interface.Iteration. Waits for the device."""
+        """Copies the variables: see Iteration. Waits for the device."""
         for own, given in zip(vars(self.variables).values(), vars(variables).values(), strict=True):
             own.copy_(given)
         self._template.copy_(template)
@@ -114,7 +114,7 @@ class CudaIteration:
         limited: bool,
         scored: bool,
     ) -> tuple[Tensor, Tensor, Scores | None]:
-        """Makes a step: see engines.interface.Iteration. Waits for the device in its first runs and every eighth."""
+        """Makes a step: see Iteration. Waits for the device in its first runs and at checks."""
         if bias > self._bias:
             self._bias = bias
             self._choose_levels()
@@ -133,7 +133,7 @@ class CudaIteration:
         return self._buffers.loss, self._encoded.clone(), scores
 
     def _replay(self, mode: str) -> None:
-        """Makes a step: launched the first time, which loads the kernels, then recorded, and replayed from then on."""
+        """Makes a step: launches it first, to load the kernels, then records it, and replays it from then on."""
         if mode not in self._launched:
             self._launched.add(mode)
             self._launch(mode)
@@ -143,7 +143,7 @@ class CudaIteration:
         self._graphs[mode]()
 
     def _launch(self, mode: str) -> None:
-        """Launchs a whole step. Nothing here allocates or waits: it is recorded."""
+        """Launches a whole step. Nothing here allocates or waits: it is recorded."""
         self._launch_bins()
         self._buffers.clear_sums(self._scene)
         launch_tiles(self._program, self._scene, mode, self._memory.memory)
@@ -155,14 +155,14 @@ class CudaIteration:
         launch_bins(self._program, self._scene, self._memory.memory)
 
     def _measure(self) -> None:
-        """Reserves memory for the first step, whose pairs are counted."""
+        """Counts the pairs of the first step and reserves memory for them."""
         self._buffers.prepare(self._scene, backward=True)
         self._memory.write(self._scene)
         self._launch_bins()
         self._check()
 
     def _check(self) -> None:
-        """Adds levels and memory where they may become too little before the next look. Waits for the device."""
+        """Adds levels and memory that may be needed before the next check. Waits for the device."""
         self._since_check = 0
         self._choose_levels()
         pairs = self._buffers.pairs
@@ -172,20 +172,15 @@ class CudaIteration:
         try:
             self._buffers.reserve(self._scene, 2 * pairs, backward=True)
         except torch.OutOfMemoryError:
-            # Without room to grow, as long as it lasts.
+            # Go on without room to grow.
             self._buffers.reserve(self._scene, max(pairs, before), backward=True)
 
     def _descent(self, rule: AdamRule, shrink: float, palette: Tensor | None) -> Descent:
-        """The part of the scene that a step of Adam needs."""
-        scene, variables = self._scene, self.variables
+        """Returns the part of the scene for a step of Adam."""
+        scene = self._scene
         return Descent(
-            free=variables.free.data_ptr(),
-            first=variables.first.data_ptr(),
-            second=variables.second.data_ptr(),
-            age=variables.age.data_ptr(),
-            low=variables.low.data_ptr(),
-            high=variables.high.data_ptr(),
-            frozen=variables.frozen.data_ptr(),
+            **{name: tensor.data_ptr() for name, tensor in vars(self.variables).items()},
+            **vars(rule),
             params=scene.planes.params,
             encoded=self._encoded.data_ptr(),
             level=scene.planes.level,
@@ -194,24 +189,13 @@ class CudaIteration:
             palette=self._at.of(palette),
             palette_count=0 if palette is None else len(palette),
             shrink=shrink,
-            momentum=rule.momentum,
-            second_momentum=rule.second_momentum,
-            epsilon=rule.epsilon,
-            position_rate=rule.position_rate,
-            widest=rule.widest,
-            least=rule.least,
-            scale_rate=rule.scale_rate,
-            aspect_rate=rule.aspect_rate,
-            rotation_rate=rule.rotation_rate,
-            opacity_rate=rule.opacity_rate,
-            color_rate=rule.color_rate,
         )
 
     def _choose_levels(self) -> None:
-        """Uploads the levels that can occur before the next look, and more only where those do not hold any longer.
+        """Uploads the levels that can occur before the next check, if there are not enough.
 
-        They are those that the templates' stretch and the longest half axis let occur, and of the primitives that
-        exceed the stretch. Finer ones are most of a large stamp's memory, and take seconds to make.
+        The templates' stretch, primitives beyond it, and the longest half axis limit them: finer levels are most of a
+        large stamp's memory and take seconds to make.
         """
         scale, aspect = self.variables.free[:, 2:4].double().cpu().unbind(1)
         axes = torch.cat([scale * torch.maximum(aspect, 1.0 / aspect).sqrt(), torch.ones(1)])
@@ -223,7 +207,7 @@ class CudaIteration:
         template = self._template.cpu().long()
         stretch = torch.tensor(limits, dtype=torch.float64)
         stretch.scatter_reduce_(0, template, torch.maximum(aspect, 1.0 / aspect), "amax")
-        # Rounded up, and the rounding of each axis may add one more; axes that are equal have the same level.
+        # Rounded up, plus one for the rounding of each axis; equal axes have the same level.
         difference = torch.where(stretch > 1.0, (LEVELS_PER_OCTAVE * stretch.log2()).ceil() + 1, 0.0)
         finest = (LEVELS_PER_OCTAVE * (self._templates.longer_side / self._texels).log2()).floor().clamp_min(0)
         self._level_numbers = self._levels.reachable(difference.long(), finest.long())

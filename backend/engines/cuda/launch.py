@@ -1,4 +1,4 @@
-"""Launches of the kernels that rasterize, in their order."""
+"""Launches the rasterizing kernels in their order."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .structs import Scene
 if TYPE_CHECKING:
     from .gpu import Program
 
-_THREADS = 128  # of blocks whose threads or warps have a primitive each
+_THREADS = 128  # per block, where a thread or warp has one primitive
 
 
 def launch_bins(program: Program, scene: Scene, memory: Tensor) -> None:
-    """Prepares the primitives and bins them; scene.cells are 0 before. memory: where the scene is on the device."""
+    """Prepares and bins the primitives; scene.cells must be 0. memory: the scene on the device."""
     launch_each(program, "prepare_primitives", scene.count, memory)
     launch_each(program, "count_pairs", scene.chunks * structs.WARP, memory)
     cells = scene.tiles_x * scene.tiles_y * scene.chunks
@@ -27,7 +27,7 @@ def launch_bins(program: Program, scene: Scene, memory: Tensor) -> None:
 
 
 def launch_tiles(program: Program, scene: Scene, mode: str, memory: Tensor) -> None:
-    """Draws the binned primitives; gradients and the loss, where the mode has them."""
+    """Draws the binned primitives, with gradients and the loss where the mode has them."""
     tiles = scene.tiles_x * scene.tiles_y
     program.launch(f"rasterize_{mode}", tiles, structs.TILE_THREADS, memory)
     if mode != "forward":
@@ -37,6 +37,6 @@ def launch_tiles(program: Program, scene: Scene, mode: str, memory: Tensor) -> N
 
 
 def launch_each(program: Program, kernel: str, threads: int, memory: Tensor) -> None:
-    """Launches so many threads, and those that fill up the last block."""
+    """Launches at least this many threads, in whole blocks."""
     if threads:
         program.launch(kernel, -(-threads // _THREADS), _THREADS, memory)

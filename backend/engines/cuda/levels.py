@@ -1,4 +1,4 @@
-"""Mip levels in a device's memory."""
+"""Mip levels in the memory of a device."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ Key = tuple[int, int, int]
 
 
 class DeviceLevels:
-    """The levels of templates that are on a device. Once there, they stay as long as the templates."""
+    """The levels of templates on a device. They stay as long as the templates."""
 
     def __init__(self, templates: Templates, device: torch.device) -> None:
         self._templates, self._device = templates, device
         shape = (len(templates), *templates.level_count.amax(0).tolist())
         self._numbers = np.full(shape, -1, np.int32)
         self._on_device = torch.from_numpy(self._numbers).to(device, copy=True)
-        self._nearest: Tensor | None = None  # [T, U, V] int32: what reachable() found last
+        self._nearest: Tensor | None = None  # [T, U, V] int32: the last result of reachable()
         self._levels: list[Level] = []
         self._tables: list[Tensor] = []
-        self._older: list[Tensor] = []  # arrays that others may still have the address of; small
+        self._older: list[Tensor] = []  # small arrays whose address may still be in use
         self._adding = threading.Lock()
         self.array = torch.empty(0, dtype=torch.uint8, device=device)
-        """A struct Level for each level, one after the other; replaced by a longer one when levels are added."""
+        """An array of struct Level, uint8; replaced by a longer one when levels are added."""
 
     @classmethod
     def of_templates(cls, templates: Templates, device: torch.device) -> DeviceLevels:
-        """The levels of these templates on this device, which all rasterizers share, in any thread."""
+        """The levels of these templates on this device, shared by all rasterizers and threads."""
         key = ("device levels", device)
         if key not in templates.derived:
             templates.derived[key] = cls(templates, device)
@@ -45,7 +45,7 @@ class DeviceLevels:
 
     @property
     def nbytes(self) -> int:
-        """Memory on the device."""
+        """The memory on the device."""
         return self.array.nbytes + sum(table.nbytes for table in self._tables)
 
     def numbers(self, placement: Placement) -> Tensor:
@@ -59,17 +59,16 @@ class DeviceLevels:
         return found
 
     def nearest(self, placement: Placement) -> Tensor:
-        """The numbers without waiting, where reachable() was called: a level that it left out is replaced."""
+        """The numbers without waiting after reachable(), with the nearest level for each one that it left out."""
         if self._nearest is None:
             return self.numbers(placement)
         return self._nearest[placement.template, placement.level[:, 0], placement.level[:, 1]]
 
     def reachable(self, difference: Tensor, finest: Tensor) -> Tensor:
-        """Indices into `array` for every template and level: [T, U, V] int32, with those added that can occur.
+        """Adds the levels that can occur. Returns the index into `array` of the nearest level: [T, U, V] int32.
 
-        difference [T] is by how many levels the two axes of a template's primitives may differ, and finest [T] the
-        first level of an axis. Elsewhere the index is that of the nearest level that is there; beyond a template's last
-        level it means nothing.
+        difference [T]: by how many levels the two axes of a template's primitives may differ.
+        finest [T]: the finest level of an axis. An index beyond a template's last level means nothing.
         """
         table = self._numbers.copy()
         for template, (count_u, count_v) in enumerate(self._templates.level_count.tolist()):
@@ -86,7 +85,7 @@ class DeviceLevels:
         return self._nearest
 
     def _add(self, keys: Iterable[Key]) -> None:
-        """Uploads levels, all in one piece."""
+        """Uploads missing levels in one piece."""
         with self._adding:
             wanted = [key for key in keys if self._numbers[key] < 0]
             if wanted:
@@ -111,7 +110,7 @@ class DeviceLevels:
 
 
 def _occurring(count_u: int, count_v: int, difference: int) -> NDArray[np.bool_]:
-    """Which pairs of levels occur where they differ by so many at most before each ends at its last one: [U, V]."""
+    """The pairs of levels [U, V] that differ by at most `difference` before each is limited to its last level."""
     occurs = np.zeros((count_u, count_v), np.bool_)
     level = np.arange(max(count_u, count_v) + difference)
     for apart in range(-difference, difference + 1):

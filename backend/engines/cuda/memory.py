@@ -1,4 +1,4 @@
-"""How much of a card's memory a fit takes: an estimate before it starts, from above."""
+"""An upper estimate of the memory that a fit takes on a card."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from ..interface import STRIP_SAMPLES
 from . import structs
 
 _PLANES = 12
-"""Planes of three floats: target, weight, noise, images and their copies, levels of error, what losses keep."""
+"""Planes of three floats: target, weight, noise, images and their copies, levels of error, memory of losses."""
 
-_SAMPLE_BYTES = 48  # of a strip in which a result is measured
-_PER_PRIMITIVE = 2048  # the variables, Adam's moments, bounds, copies of the best, what relocation sorts
-_CELLS = 2**25  # the bins of many primitives on many tiles stop growing there
-_COVERING = 1.3  # half sides of primitives, of what would cover the canvas once; early in a fit
-_ROOM = 2.0  # of what is needed is reserved for pairs, at most
-_SETS = 2  # of buffers for pairs: of the rasterizer, and of whole steps
-_FIXED = 2**26  # kernels, PyTorch's granules
+_SAMPLE_BYTES = 48  # in a strip, while measuring a result
+_PER_PRIMITIVE = 2048  # the variables, Adam's moments, bounds, copies of the best, sorting in relocation
+_CELLS = 2**25  # most bytes for the bins of many primitives on many tiles
+_COVERING = 1.3  # half side of primitives early in a fit, relative to covering the canvas once
+_ROOM = 2.0  # most reserved pairs per needed pair
+_SETS = 2  # of buffers for pairs: the rasterizer's, and those of whole steps
+_FIXED = 2**26  # kernels, and PyTorch's rounding up
 
 
 @dataclass(frozen=True)
 class Stamps:
-    """The numbers of the templates that the estimate needs."""
+    """The properties of the templates that the estimate needs."""
 
-    size: int = 0  # bytes of all mip levels that may occur
-    least: float = 0.0  # longer side that a primitive has at least / longer side of the canvas
+    size: int = 0  # bytes of all possible mip levels
+    least: float = 0.0  # least longer side of a primitive / longer side of the canvas
 
     @classmethod
     def of(cls, templates: Templates) -> Stamps:
@@ -34,7 +34,7 @@ class Stamps:
 
 
 def estimate(count: int, height: int, width: int, stamps: Stamps) -> int:
-    """Bytes that a fit of `count` primitives on height x width px takes on a card, measuring its result included."""
+    """The bytes that a fit of `count` primitives on height x width px takes, with measuring its result."""
     pixels = height * width
     pair_bytes = structs.ENTRY_BYTES + structs.TRANSMITTANCE_BYTES + structs.TILE_WARPS * structs.RECORD_BYTES
     pairs = _SETS * pair_capacity(count, height, width, stamps) * pair_bytes
@@ -45,14 +45,14 @@ def estimate(count: int, height: int, width: int, stamps: Stamps) -> int:
 
 
 def pair_capacity(count: int, height: int, width: int, stamps: Stamps) -> int:
-    """Pairs of primitives and tiles for which memory is reserved at most."""
+    """The most pairs of primitives and tiles for which memory is reserved."""
     half = _COVERING * (height * width / max(count, 1)) ** 0.5
     half = max(half, 0.5 * stamps.least * max(height, width))
     return int(max(_ROOM * count * (2.0 * half / structs.TILE + 1.5) ** 2, 16 * count, 1024))
 
 
 def largest(count: int, height: int, width: int, stamps: Stamps, free: int) -> tuple[int, int]:
-    """The largest height and width of this shape that fit into `free` bytes; (0, 0) where none does."""
+    """The largest height and width of this shape that fit into `free` bytes; (0, 0) if none does."""
     low, high = 0, max(height, width)
     while low < high:
         middle = (low + high + 1) // 2
@@ -63,7 +63,7 @@ def largest(count: int, height: int, width: int, stamps: Stamps, free: int) -> t
 
 def _levels_bytes(template: Template) -> int:
     height, width = template.rgba.shape[:2]
-    # Two levels an octave: their areas add up to twice the first's, and to 11.7 times where axes differ freely.
+    # Two levels per octave: the sum of areas is twice the first one's, or 11.7 times if axes differ freely.
     levels = 12 if template.limits.stretch > 1.0 else 2
     return levels * (height + 3) * (width + 3) * (16 if template.textured else 4)
 

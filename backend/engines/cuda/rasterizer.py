@@ -1,17 +1,16 @@
-"""The CUDA engine: buffers and launches for the kernels of backend/csrc/raster_cuda.cu."""
+"""The CUDA engine: buffers and launches for the kernels in backend/csrc/raster_cuda.cu."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ...pictures.color import decode_table
 from ...templates import Templates
-from ..compiled import LOSSES, Addresses, CompiledRasterizer, Mode, Work
+from ..compiled import LOSSES, Addresses, Call, CompiledRasterizer, Mode, Work
 from ..interface import AdamRule, Iteration, Placement
-from ..structs import PlanePointers
 from . import structs
 from .buffers import Buffers
 from .launch import launch_bins, launch_each, launch_tiles
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CudaRasterizer(CompiledRasterizer):
-    """The engine on a card and its current stream; calls wait for pairs to be counted. See engines.interface."""
+    """The engine on a card, on its current stream; calls wait for the count of pairs. See Rasterizer."""
 
     name = "cuda"
 
@@ -37,7 +36,7 @@ class CudaRasterizer(CompiledRasterizer):
         space: str = "display",
         deterministic: bool = True,
     ) -> None:
-        """Gets the kernels. deterministic: gradients are summed in order, in 128 bytes a primitive and tile."""
+        """Loads the kernels. deterministic: sum gradients in order, with 128 bytes per primitive and tile."""
         self.device, self.torch_device = gpu.name, gpu.torch_device
         self._gpu, self._templates, self._space, self._deterministic = gpu, templates, space, deterministic
         self._height, self._width = height, width
@@ -51,59 +50,34 @@ class CudaRasterizer(CompiledRasterizer):
 
     @property
     def held_bytes(self) -> int:
-        """Memory that the engine keeps between calls on the device."""
+        """The memory that the engine keeps on the device between calls, bytes."""
         return self._buffers.nbytes + self._levels.nbytes
 
     @property
     def samples(self) -> int:
-        """Samples that the latest call visited, whole tiles counted. Waits for the device."""
+        """The number of samples that the latest call visited, in whole tiles. Waits for the device."""
         return self._buffers.pairs * structs.TILE**2
 
-    def iteration(
-        self,
-        count: int,
-        rule: AdamRule,
-        *,
-        loss: str = "mse",
-        palette: Tensor | None = None,  # [P, 3]
-        shrink: float = 1.0,
-    ) -> Iteration:
+    def iteration(self, count: int, rule: AdamRule, **options: Any) -> Iteration:
         from .iteration import CudaIteration
 
-        return CudaIteration(
-            self._templates,
-            (self._height, self._width),
-            self._gpu,
-            count,
-            rule,
-            loss=loss,
-            palette=palette,
-            shrink=shrink,
-            space=self._space,
-            deterministic=self._deterministic,
-        )
+        options |= {"space": self._space, "deterministic": self._deterministic}
+        return CudaIteration(self._templates, (self._height, self._width), self._gpu, count, rule, **options)
 
     def _run(
-        self,
-        mode: Mode,
-        count: int,
-        at: Addresses,
-        planes: PlanePointers,
-        grad: Tensor | None = None,
-        removal: Tensor | None = None,
-        loss: str = "mse",
+        self, mode: Mode, call: Call, grad: Tensor | None = None, removal: Tensor | None = None, loss: str = "mse"
     ) -> Tensor:
         scene = Scene(
             width=self._width,
             height=self._height,
             tiles_x=-(-self._width // structs.TILE),
             tiles_y=-(-self._height // structs.TILE),
-            count=count,
+            count=call.count,
             loss=LOSSES[loss],
             deterministic=self._deterministic,
-            planes=planes,
-            grad=at.of(grad),
-            removal=at.of(removal),
+            planes=call.planes,
+            grad=call.at.of(grad),
+            removal=call.at.of(removal),
         )
         self._bin(scene, backward=mode != "forward")
         if mode != "forward":
@@ -112,7 +86,7 @@ class CudaRasterizer(CompiledRasterizer):
         return self._buffers.loss
 
     def _bin(self, scene: Scene, *, backward: bool) -> None:
-        """Bins the primitives, with more memory where it was too little."""
+        """Bins the primitives, again with more memory where it was too little."""
         self._buffers.prepare(scene, backward=backward)
         while True:
             self._scene.write(scene)
@@ -123,16 +97,16 @@ class CudaRasterizer(CompiledRasterizer):
                 return
             self._buffers.reserve(scene, self._buffers.room(needed), backward=backward)
 
-    def _examine(self, work: Work, count: int, at: Addresses, planes: PlanePointers, result: Tensor) -> None:
-        candidates = self._candidates(Candidates, planes, count, at.memory(result))
-        primitives = torch.empty(count, structs.PRIMITIVE_BYTES, dtype=torch.uint8, device=self.torch_device)
-        candidates.primitives = at.memory(primitives)
+    def _examine(self, work: Work, call: Call, result: Tensor) -> None:
+        candidates = self._candidates(Candidates, call, result)
+        primitives = torch.empty(call.count, structs.PRIMITIVE_BYTES, dtype=torch.uint8, device=self.torch_device)
+        candidates.primitives = call.at.memory(primitives)
         self._candidates_on_device.write(candidates)
         memory = self._candidates_on_device.memory
-        launch_each(self._program, "prepare_candidates", count, memory)
-        launch_each(self._program, f"candidates_{work}", count * structs.WARP, memory)
+        launch_each(self._program, "prepare_candidates", call.count, memory)
+        launch_each(self._program, f"candidates_{work}", call.count * structs.WARP, memory)
 
     def _levels_of(self, placement: Placement, at: Addresses, *, candidates: bool) -> tuple[Tensor, int]:
-        # Candidates of a fit keep to their limits: their levels are found without waiting.
+        # Candidates of a fit stay within limits: their levels are found without waiting.
         numbers = self._levels.nearest(placement) if candidates else self._levels.numbers(placement)
         return numbers, self._levels.array.data_ptr()

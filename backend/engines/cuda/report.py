@@ -1,6 +1,6 @@
-"""What the CUDA engine's kernels take of a card, for every architecture: python -m backend.engines.cuda.report [--json]
+"""Reports the registers and memory of the CUDA kernels per architecture: python -m backend.engines.cuda.report [--json]
 
-NVRTC compiles without a card and without a driver.
+This works without a card and without a driver.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...job import UserError
 from . import compiler
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
-"""The architectures Turing, Ampere, Ada, Hopper and Blackwell, for servers and for desks."""
+"""Turing, Ampere, Ada, Hopper and Blackwell, for servers and desktops."""
 
 _ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 _SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -28,7 +28,7 @@ _MEMORY = re.compile(r"(\d+) bytes (smem|cmem)")
 
 @dataclass(frozen=True)
 class Variant:
-    """An architecture and the options that the kernels are compiled with."""
+    """An architecture and compiler options."""
 
     architecture: str
     linear: bool
@@ -45,7 +45,7 @@ VARIANTS = [Variant(architecture, *options) for options in OPTIONS for architect
 
 @dataclass(frozen=True)
 class Usage:
-    """What one kernel takes: registers of a thread, bytes that its threads spill, bytes of a block and of constants."""
+    """The resources of a kernel: registers and spilled bytes per thread, shared bytes per block, constant bytes."""
 
     kernel: str
     registers: int
@@ -55,17 +55,16 @@ class Usage:
 
 
 def measure(variants: Iterable[Variant]) -> dict[Variant, list[Usage]]:
-    """The kernels of each variant. Raises UserError with the compiler's first error."""
-
+    """Compiles each variant and returns its kernels. Raises UserError with the compiler's first error."""
     chosen = list(variants)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(chosen, pool.map(_measured, chosen), strict=True))
 
 
 def explain(found: dict[Variant, list[Usage]]) -> str:
-    """Registers as a table for people, a row for each kernel and a column for each architecture."""
+    """Formats the registers as a table: a row per kernel, a column per architecture."""
     columns = list(dict.fromkeys(variant.architecture for variant in found))
-    lines = ["Registers of a thread, + bytes of spills; shared memory of a block, bytes"]
+    lines = ["Registers per thread + spilled bytes; shared memory per block, bytes"]
     for options in dict.fromkeys(variant.options for variant in found):
         of_options = {
             v.architecture: {u.kernel: u for u in usages} for v, usages in found.items() if v.options == options
@@ -79,12 +78,12 @@ def explain(found: dict[Variant, list[Usage]]) -> str:
 
 
 def parse(log: str) -> list[Usage]:
-    """The kernels of a log of ptxas -v. Functions that they call stand behind them and are left out."""
+    """Parses the kernels from a log of ptxas -v, without the functions that they call."""
     usages = []
     for text in re.split(r"(?=Compiling entry function)", log)[1:]:
         entry, spills, used = _ENTRY.search(text), _SPILLS.search(text), _USED.search(text)
         if not (entry and spills and used):
-            raise ValueError(f"This is no log of ptxas -v: {text[:200]}")
+            raise ValueError(f"Not a log of ptxas -v: {text[:200]}")
         memory = dict.fromkeys(("smem", "cmem"), 0)
         for size, kind in _MEMORY.findall(text[used.start() :].splitlines()[0]):
             memory[kind] += int(size)
@@ -104,7 +103,7 @@ def _cell(usage: Usage | None) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Says what the CUDA engine's kernels take of a card.")
+    parser = argparse.ArgumentParser(description="Report the registers and memory of the CUDA kernels.")
     parser.add_argument("--json", action="store_true", help="write JSON")
     as_json = parser.parse_args().json
     try:

@@ -1,4 +1,4 @@
-"""The structs of backend/csrc/scene_cuda.h, mirrored for ctypes, and its constants."""
+"""The structs and constants of backend/csrc/scene_cuda.h for ctypes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WARP = 32
 TILE_THREADS = 64
 SCAN_THREADS = 256
 SCAN_BLOCK = 2048
-"""How many values a block scans."""
+"""The number of values that a block scans."""
 
 PRIMITIVE_BYTES = 136
 ENTRY_BYTES = 16
@@ -109,7 +109,7 @@ class Candidates(structs.Candidates):
 
 @dataclass
 class DeviceStruct:
-    """A struct in a device's memory, at one place for good, for kernels and recorded graphs."""
+    """A struct at a fixed address in a device's memory, for kernels and recorded graphs."""
 
     device: torch.device
     size: int
@@ -119,8 +119,8 @@ class DeviceStruct:
         self.memory = torch.empty(self.size, dtype=torch.uint8, device=self.device)
 
     def write(self, struct: Structure) -> None:
-        """Copies the struct for later kernels of the current stream. Does not wait."""
+        """Copies the struct for later kernels of the current stream, without waiting."""
         if sizeof(struct) != self.size:
             raise ValueError(f"{type(struct).__name__} has {sizeof(struct)} bytes, not {self.size}")
-        # The driver copies memory that is not pinned aside before it returns.
+        # The driver has copied unpinned memory before it returns.
         self.memory.copy_(torch.frombuffer(struct, dtype=torch.uint8), non_blocking=True)

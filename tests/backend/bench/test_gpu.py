@@ -1,4 +1,4 @@
-"""The GPU bench, on emulated kernels: that it runs and keeps what it finds, not how fast they are."""
+"""The GPU bench on emulated kernels: it runs and saves its results; their values mean nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.backend.emulation.gpu import EmulatedGpu
 SMALL = Plan(steps=((64, 20),), runs=2, fit_size=48, fit_count=20, fit_iterations=6, first_preview=False)
 
 
-def test_figures_are_found_explained_and_kept(emulated_gpu: EmulatedGpu, tmp_path: Path) -> None:
+def test_results_are_measured_formatted_and_saved(emulated_gpu: EmulatedGpu, tmp_path: Path) -> None:
     told: list[str] = []
     results = run(emulated_gpu, told.append, SMALL)
     assert told
@@ -37,13 +37,13 @@ def test_figures_are_found_explained_and_kept(emulated_gpu: EmulatedGpu, tmp_pat
     assert {"date", "commit", "machine", "steps", "fit"} <= set(lines[0])
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_an_unwritable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"missing.results.*--results"):
         keep({}, tmp_path / "missing" / "results.jsonl")
 
 
-def test_a_step_leaves_the_scene_as_it_is(emulated_gpu: EmulatedGpu) -> None:
-    """So that all that are timed are alike."""
+def test_a_timed_step_does_not_change_the_scene(emulated_gpu: EmulatedGpu) -> None:
+    """So that all timed steps are alike."""
     scene = gpu.Scene(64, 20)
     engine = gpu.CudaRasterizer(scene.templates, 64, 64, emulated_gpu)
     iteration = engine.iteration(20, gpu._RULE)
@@ -55,7 +55,7 @@ def test_a_step_leaves_the_scene_as_it_is(emulated_gpu: EmulatedGpu) -> None:
     assert losses[0] == losses[1] == losses[2]
 
 
-def test_the_card_that_is_found_is_measured(
+def test_the_first_usable_card_is_measured(
     emulated_gpu: EmulatedGpu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.engines.cuda.gpu.find_gpu", lambda: emulated_gpu)
@@ -67,7 +67,7 @@ def test_the_card_that_is_found_is_measured(
     assert json.loads(args.results.read_text())["device"] == "emulated"
 
 
-def test_what_a_new_process_measures() -> None:
+def test_new_processes_measure_memory_and_the_first_preview() -> None:
     if sys.platform != "win32":
         assert speed._memory(32, 4)["peak"] > 0
     assert gpu._first_preview("cpu") is not None

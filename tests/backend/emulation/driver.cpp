@@ -1,5 +1,5 @@
-// A CUDA driver for tests that have no card: one device, whose memory is the host's, and whose kernels are those of
-// the emulation's library, whatever machine code is loaded. It has what cuda.core calls to load and launch kernels.
+// A CUDA driver for tests without a card: one device with the host's memory and the kernels of the emulation's library,
+// whatever machine code is loaded. It has the functions that cuda.core calls to load and launch kernels.
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>

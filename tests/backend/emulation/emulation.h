@@ -1,7 +1,7 @@
-// Runs CUDA kernels on a CPU, for tests of their numerics: the threads of a block are fibers, which give way to each
-// other at barriers, shuffles and votes; blocks run one after the other, in a shuffled order.
+// Runs CUDA kernels on a CPU, for tests of their numerics: the threads of a block are fibers that yield at barriers,
+// shuffles and votes; blocks run in sequence, in a shuffled order.
 //
-// Stricter than a card: lanes of a warp that meet in different operations, or after some have ended, are an error.
+// Stricter than a card: lanes of a warp in different operations, or after some have ended, are an error.
 #pragma once
 #include <math.h>
 #include <setjmp.h>
@@ -34,8 +34,8 @@ struct Fiber {
     jmp_buf resume;
     bool started;
     State state;
-    const char* operation;  // that it waits in
-    int turn;               // of its warp's operations: which half of the exchange it uses
+    const char* operation;  // in which it waits
+    int turn;               // parity of its warp's operations: the half of the exchange to use
     char stack[kStack];
 };
 
@@ -57,7 +57,7 @@ static void give_way(State state, const char* operation) {
     if (!_setjmp(fibers[current].resume)) _longjmp(scheduler, 1);
 }
 
-// All lanes' values of one operation, as soon as all have given theirs.
+// The values of all lanes for one operation, once all are there.
 static uint64_t* exchanged(uint64_t value, const char* operation) {
     Fiber& own = fibers[current];
     own.turn ^= 1;
@@ -83,7 +83,7 @@ static void run(int index) {
     setcontext(&fiber.context);
 }
 
-// Lets those of [from, to) go on that wait in `state`, if all do; returns whether it did.
+// Resumes the fibers of [from, to) if all wait in `state`; returns whether it did.
 static bool release(int from, int to, State state) {
     int waiting = 0;
     for (int i = from; i < to; ++i) waiting += fibers[i].state == state;
@@ -126,7 +126,7 @@ static void run_block(int threads) {
         if (!progress) break;
     }
     for (int i = 0; i < threads; ++i)
-        if (fibers[i].state != kDone) fail("threads wait for each other for ever");
+        if (fibers[i].state != kDone) fail("threads wait for each other forever");
 }
 
 template <class T>
@@ -152,7 +152,7 @@ extern "C" void emulate(void (*kernel)(const void*), int blocks, int threads, co
     emulation::kernel = kernel;
     emulation::argument = argument;
     blockDim.x = threads;
-    // An odd step through a power of two of places meets each of them once.
+    // An odd step through a power of two of places visits each once.
     int places = 1;
     while (places < blocks) places *= 2;
     for (int i = 0; i < places; ++i) {

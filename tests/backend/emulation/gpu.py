@@ -1,4 +1,4 @@
-"""A card that is none: the CUDA engine's kernels on the CPU, for tests (see emulation.h)."""
+"""An emulated card: the CUDA engine's kernels on the CPU, for tests (see emulation.h)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 FOLDER = Path(__file__).parent
-# Elsewhere there are no such fibers.
+# Other systems lack these fibers.
 COMPILER = shutil.which("g++") if sys.platform == "linux" else None
-# As on a card, multiplications and additions are fused where the processor can.
+# As on a card, fuse multiplications and additions where the processor can.
 FLAGS = ["-O2", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wno-unknown-pragmas", "-U_FORTIFY_SOURCE"]
 
 
 class EmulatedProgram:
-    """The kernels compiled with one set of options."""
+    """The kernels, compiled with one set of options."""
 
     def __init__(self, path: Path) -> None:
         self._library = ctypes.CDLL(str(path))
@@ -40,7 +40,7 @@ class EmulatedGpu:
     torch_device = torch.device("cpu")
 
     def __init__(self, folder: Path) -> None:
-        """folder: where the libraries are built."""
+        """folder: for the built libraries."""
         self._folder = folder
         self._programs: dict[tuple[bool, bool], EmulatedProgram] = {}
 
@@ -54,7 +54,7 @@ class EmulatedGpu:
         return work
 
     def built(self, *, linear: bool, textured: bool) -> Path:
-        """The kernels' library for the CPU."""
+        """The library of the kernels for the CPU."""
         library = self._folder / f"kernels{linear:d}{textured:d}.so"
         if library.exists():
             return library

@@ -1,4 +1,4 @@
 // The CUDA engine's kernels for the CPU.
 #include "emulation.h"
-// The source as it is, after what stands for CUDA.
+// The unchanged source, after the emulation of CUDA.
 #include "../../../backend/csrc/raster_cuda.cu"

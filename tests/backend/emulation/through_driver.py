@@ -22,7 +22,7 @@ from tests.backend.engines.test_cuda_engine import Scene, stamps
 
 
 class HostMemory:
-    """A card as the engine sees it, whose tensors lie in the host's memory."""
+    """A card for the engine, with its tensors in the host's memory."""
 
     name, torch_device = "host", torch.device("cpu")
 
@@ -36,7 +36,7 @@ class HostMemory:
 
 
 def main(cubin: str, stream: str) -> None:
-    # What this PyTorch lacks, as it answers with one card.
+    # The answers of PyTorch with one card, which this build lacks.
     answers = {
         "init": None,
         "device_count": 1,
@@ -54,7 +54,7 @@ def main(cubin: str, stream: str) -> None:
         scene = Scene(stamps(textured=False), 40, 60, 75)
         engine = CudaRasterizer(scene.templates, *scene.size, HostMemory(find_gpu()))  # type: ignore[arg-type]
         given = (scene.params, scene.placement, scene.background, scene.target, scene.weight)
-        # In a thread of its own, which has no context yet.
+        # In a new thread, which has no context yet.
         with ThreadPoolExecutor(1) as pool:
             _, gradient = pool.submit(engine.step, *given).result()
         _, true_gradient = scene.truth().step(*given)

@@ -1,4 +1,4 @@
-"""Which engine is taken and why, and how much memory of a card a fit needs."""
+"""The choice of the engine, and the estimate of a card's memory for a fit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NONE = memory.Stamps()
 
 
 class Card:
-    """A card of which only the memory is looked at."""
+    """A card with nothing but memory."""
 
     name = "A card"
     torch_device = torch.device("cuda:1")
@@ -73,7 +73,7 @@ def test_largest_canvas_keeps_its_shape_and_fits() -> None:
     assert memory.largest(1000, 300, 600, NONE, 10_000) == (0, 0)
 
 
-def test_levels_of_stamps_that_show_their_colors_or_stretch_take_more() -> None:
+def test_textured_and_stretched_stamps_take_more_memory() -> None:
     rgba = np.full((61, 97, 4), 255, np.uint8)
     plain = memory.Stamps.of(Templates([Template("a", rgba)]))
     assert plain == memory.Stamps(2 * 64 * 100 * 4, 0.0)
@@ -83,7 +83,7 @@ def test_levels_of_stamps_that_show_their_colors_or_stretch_take_more() -> None:
 
 
 class Pairs:
-    """How many pairs of primitives and tiles the engine meets at most."""
+    """Records the most pairs of primitives and tiles of the engine."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.most = 0
@@ -105,7 +105,7 @@ class Pairs:
         ("paper", Limits()),
     ],
 )
-def test_engine_reserves_less_than_is_estimated(
+def test_engine_reserves_less_than_the_estimate(
     monkeypatch: pytest.MonkeyPatch, emulated_gpu: EmulatedGpu, limits: Limits, recipe: str
 ) -> None:
     monkeypatch.setattr(gpu, "find_gpu", lambda index: emulated_gpu)
@@ -116,14 +116,14 @@ def test_engine_reserves_less_than_is_estimated(
     assert 0 < reserved.most < memory.pair_capacity(60, *case.size, memory.Stamps.of(templates))
 
 
-def test_auto_is_the_card_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_a_usable_card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "find_gpu", lambda index: Card(8 * GIGABYTE))
     assert choice.choose_engine("auto", stamps(), 1000, 512, 512) == choice.EngineChoice("cuda:1")
     assert choice.choose_engine("cpu", stamps(), 1000, 512, 512) == choice.EngineChoice("cpu")
     assert choice.choose_engine("cuda:1", stamps(), 1000, 512, 512) == choice.EngineChoice("cuda:1")
 
 
-def test_auto_is_the_cpu_where_no_card_works_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_the_cpu_without_a_card_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "find_gpu", no_card)
     assert choice.choose_engine("auto", stamps(), 1000, 512, 512) == choice.EngineChoice("cpu", "There is no card")
     assert make_rasterizer("auto", stamps(), 8, 8).name == "cpu"
@@ -131,7 +131,7 @@ def test_auto_is_the_cpu_where_no_card_works_and_says_why(monkeypatch: pytest.Mo
         make_rasterizer("cuda", stamps(), 8, 8)
 
 
-def test_too_little_memory_is_named_with_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lack_of_memory_is_named_with_a_size_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "find_gpu", lambda index: Card(GIGABYTE))
     with pytest.raises(UserError, match=r"A card has 1\.0 GB .* 4000 x 2000 px need .*: use (\d+) x \d+ px") as caught:
         choice.choose_engine("cuda", stamps(), 1000, 2000, 4000)
@@ -152,7 +152,7 @@ def test_unknown_engines_are_named(engine: str) -> None:
         choice.choose_engine(engine, stamps(), 1, 8, 8)
 
 
-def test_card_of_a_number_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_numbered_card_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int | None] = []
 
     def find(index: int | None) -> Card:
@@ -190,14 +190,19 @@ def test_job_says_which_engine_it_runs_on_and_why(
     "error",
     [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), RuntimeError("CUDA error: out of memory")],
 )
-def test_full_card_is_named(error: RuntimeError) -> None:
+def test_a_full_card_is_named(error: RuntimeError) -> None:
     with pytest.raises(UserError, match="memory of the graphics card") as caught, memory_errors_named():
         raise error
     assert caught.value.action == "halve_size"
 
 
+def let_torch_find(monkeypatch: pytest.MonkeyPatch, cards: int) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+
+
 def test_doctor_lists_cards_and_their_errors(monkeypatch: pytest.MonkeyPatch, emulated_gpu: EmulatedGpu) -> None:
-    monkeypatch.setattr(doctor, "_cards", lambda: ["cuda:0"])
+    let_torch_find(monkeypatch, 1)
     monkeypatch.setattr(gpu, "find_gpu", lambda index: emulated_gpu)
     findings = doctor.examine()
     card = findings["engines"][0]
@@ -208,7 +213,7 @@ def test_doctor_lists_cards_and_their_errors(monkeypatch: pytest.MonkeyPatch, em
 
 
 class Wrong:
-    """An engine whose gradients lack one of a thousand parts, or are not numbers."""
+    """An engine whose gradients are a thousandth too small, or NaN."""
 
     def __init__(self, rasterizer: Rasterizer, factor: float) -> None:
         self._rasterizer, self._factor = rasterizer, factor
@@ -226,7 +231,7 @@ def test_doctor_finds_wrong_gradients(monkeypatch: pytest.MonkeyPatch, factor: f
         rasterizer = make_rasterizer("reference" if engine.startswith("cuda") else engine, *args, **options)  # type: ignore[arg-type]
         return Wrong(rasterizer, factor) if engine.startswith("cuda") else rasterizer
 
-    monkeypatch.setattr(doctor, "_cards", lambda: ["cuda:0", "cuda:1"])
+    let_torch_find(monkeypatch, 2)
     monkeypatch.setattr(doctor, "make_rasterizer", make)
     findings = doctor.examine()
     assert [(engine["name"], engine["works"]) for engine in findings["engines"]] == [
@@ -239,7 +244,7 @@ def test_doctor_finds_wrong_gradients(monkeypatch: pytest.MonkeyPatch, factor: f
     assert "cuda:1     differs too much" in doctor.explain(findings)
 
 
-def test_doctor_names_the_error_of_a_card_that_fails_in_the_midst(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_names_the_error_of_a_card_that_fails_midway(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = "CUDA error: an illegal memory access was encountered\nCompile with ..."
     monkeypatch.setattr(doctor, "make_rasterizer", Mock(side_effect=torch.AcceleratorError(lines)))
     found = doctor._examine_engine("cuda:0", {})

@@ -1,4 +1,4 @@
-"""The CUDA engine on a card. What does not need one for its own sake also runs on emulated kernels."""
+"""The CUDA engine on a card. Some tests also run on emulated kernels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.backend.support.fit_cases import FitCase
 from tests.backend.support.fit_cases import stamps as fit_stamps
 from tests.backend.support.pictures import picture
 
-# What is promised for cards; the doctor holds to the same.
+# The limits for cards, as in the doctor.
 IMAGE_TOLERANCE = doctor.IMAGE_TOLERANCE
 GRADIENT_TOLERANCE = doctor.GRADIENT_TOLERANCE
 IN_ORDER_TOLERANCE = 1e-5  # of gradients that are summed in order
@@ -42,7 +42,7 @@ def gpu(request: pytest.FixtureRequest) -> Gpu:
 
 
 class Scene(drawn.Scene):
-    """A scene on a device; the reference has it on the CPU."""
+    """A scene on a device, and on the CPU for the reference."""
 
     def __init__(self, gpu: Gpu, *, textured: bool, count: int = 60, size: tuple[int, int] = (45, 53)) -> None:
         super().__init__(drawn.stamps(textured=textured), count, *size)
@@ -63,7 +63,7 @@ class Scene(drawn.Scene):
 @pytest.mark.parametrize("textured", [False, True])
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("size", [(45, 53), (16, 32), (1, 17)])
-def test_image_and_gradients_are_the_reference_s(
+def test_image_and_gradients_match_the_reference(
     gpu: Gpu, space: str, textured: bool, deterministic: bool, size: tuple[int, int]
 ) -> None:
     scene = Scene(gpu, textured=textured, size=size)
@@ -88,7 +88,7 @@ def test_image_and_gradients_are_the_reference_s(
         assert drawn.worst(gradient.cpu(), true_gradient) < tolerance
 
 
-def test_scores_and_candidates_are_the_reference_s(gpu: Gpu) -> None:
+def test_scores_and_candidates_match_the_reference(gpu: Gpu) -> None:
     scene = Scene(gpu, textured=True)
     engine, truth = scene.cuda(), scene.truth()
     planes = ("params", "background", "target", "weight")
@@ -104,7 +104,7 @@ def test_scores_and_candidates_are_the_reference_s(gpu: Gpu) -> None:
     assert (gains - true_gains).abs().max() < 1e-4 * true_gains.abs().max()
 
 
-def test_deterministic_steps_have_the_same_bits(gpu: Gpu) -> None:
+def test_deterministic_steps_are_bit_identical(gpu: Gpu) -> None:
     scene = Scene(gpu, textured=True, count=200)
     first, again, anew = scene.step(engine := scene.cuda()), scene.step(engine), scene.step(scene.cuda())
     for other in (again, anew):
@@ -113,7 +113,7 @@ def test_deterministic_steps_have_the_same_bits(gpu: Gpu) -> None:
 
 
 class Eager:
-    """A card whose recorded work is launched each time."""
+    """A card that launches recorded work each time."""
 
     def __init__(self, gpu: Gpu) -> None:
         self.name, self.torch_device, self._gpu = gpu.name, gpu.torch_device, gpu
@@ -126,7 +126,7 @@ class Eager:
 
 
 def steps_of(gpu: Gpu) -> list[Tensor]:
-    """Losses, params and at last the variables of some whole steps, scored ones among them."""
+    """Returns losses and params of some whole steps, partly scored, and the final variables."""
     scene, device = stepped.Scene(), gpu.torch_device
     engine = CudaRasterizer(scene.templates, stepped.HEIGHT, stepped.WIDTH, gpu)
     iteration = engine.iteration(stepped.COUNT, stepped.RULE)
@@ -142,17 +142,17 @@ def steps_of(gpu: Gpu) -> list[Tensor]:
     return [tensor.cpu() for tensor in (*found, iteration.variables.free)]
 
 
-def test_recorded_steps_are_those_that_are_launched(gpu: Gpu) -> None:
+def test_recorded_steps_equal_launched_ones(gpu: Gpu) -> None:
     for recorded, launched in zip(steps_of(gpu), steps_of(Eager(gpu)), strict=True):
         assert torch.equal(recorded, launched)
 
 
 @pytest.mark.gpu
-def test_jobs_at_once_do_not_disturb_each_other(card: CudaGpu) -> None:
+def test_parallel_jobs_do_not_disturb_each_other(card: CudaGpu) -> None:
     alone = steps_of(card)
 
     def work(_: int) -> list[list[Tensor]]:
-        # A new thread, whose context PyTorch has not made yet, on a stream of its own.
+        # A new thread without a context of PyTorch, on its own stream.
         with torch.cuda.stream(torch.cuda.Stream(card.torch_device)):
             return [steps_of(card) for _ in range(4)]
 
@@ -162,7 +162,7 @@ def test_jobs_at_once_do_not_disturb_each_other(card: CudaGpu) -> None:
 
 
 @pytest.mark.gpu
-def test_kernels_are_launched_from_a_thread_that_has_used_no_card(card: CudaGpu) -> None:
+def test_kernels_launch_from_a_new_thread(card: CudaGpu) -> None:
     scene = Scene(card, textured=False)
     engine = scene.cuda()
     expected = scene.step(engine)[1]
@@ -171,7 +171,7 @@ def test_kernels_are_launched_from_a_thread_that_has_used_no_card(card: CudaGpu)
 
 
 @pytest.mark.gpu
-def test_every_card_computes_and_pytorch_s_choice_stays(card: CudaGpu) -> None:
+def test_every_card_computes_and_the_current_device_stays(card: CudaGpu) -> None:
     before = torch.cuda.current_device()
     usable = [i for i in range(torch.cuda.device_count()) if torch.cuda.get_device_capability(i) >= compiler.OLDEST]
     assert card.torch_device.index == usable[0]
@@ -190,7 +190,7 @@ def scene_on(gpu: Gpu) -> Tensor:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(("count", "size"), [(100, (240, 320)), (2000, (512, 512)), (20_000, (1024, 2048))])
-def test_a_fit_takes_no_more_memory_than_is_estimated(card: CudaGpu, count: int, size: tuple[int, int]) -> None:
+def test_a_fit_takes_no_more_memory_than_the_estimate(card: CudaGpu, count: int, size: tuple[int, int]) -> None:
     templates = fit_stamps(FitCase())
     torch.cuda.empty_cache()
     before = torch.cuda.memory_allocated(card.torch_device)

@@ -1,4 +1,4 @@
-"""The CUDA engine's kernels are compiled for every card without one, and are kept."""
+"""The CUDA engine's kernels compile for every card without a card, and are cached."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ import cuda.bindings
 from backend.engines.cuda import report
 
 MAJOR = cuda.bindings.__version__.split(".")[0]
-"""Of the CUDA whose packages are installed."""
+"""The major version of the installed CUDA packages."""
 
 
 @pytest.fixture(scope="module")
 def usages() -> dict[report.Variant, list[report.Usage]]:
-    """Every architecture with all options, and one architecture with each set of options."""
+    """All architectures with one set of options, and one architecture with each set."""
     every = [variant for variant in report.VARIANTS if variant.linear and variant.textured]
     return report.measure(every + [v for v in report.VARIANTS if v.architecture == "sm_90" and v not in every])
 
 
-def test_kernels_compile_for_every_card_and_spill_nothing(usages: dict[report.Variant, list[report.Usage]]) -> None:
+def test_kernels_compile_for_every_card_without_spills(usages: dict[report.Variant, list[report.Usage]]) -> None:
     sys.stdout.write(report.explain(usages) + "\n")
     names = {usage.kernel for usage in next(iter(usages.values()))}
     assert {"rasterize_forward", "rasterize_backward", "rasterize_step", "rasterize_scored", "fill_entries"} <= names
@@ -48,7 +48,7 @@ def test_table_names_every_kernel_and_its_spills() -> None:
     assert table.splitlines()[3].split() == ["blur", "40", "50+8", "128"]
 
 
-def test_log_of_the_assembler_is_understood() -> None:
+def test_log_of_the_assembler_is_parsed() -> None:
     log = """ptxas info    : 340 bytes gmem
 ptxas info    : Compiling entry function 'blur' for 'sm_90'
 ptxas info    : Function properties for blur
@@ -58,7 +58,7 @@ ptxas info    : Function properties for helper
 ptxas         .     0 bytes stack frame, 9 bytes spill stores, 9 bytes spill loads
 """
     assert report.parse(log) == [report.Usage("blur", 80, 12, 64, 352)]
-    with pytest.raises(ValueError, match="no log of ptxas"):
+    with pytest.raises(ValueError, match="Not a log of ptxas"):
         report.parse("Compiling entry function 'blur'")
 
 
@@ -69,7 +69,7 @@ def test_source_is_one_piece() -> None:
     assert source.index("struct Scene {") < source.index("rasterize_step")
 
 
-def test_compiled_kernels_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_kernels_are_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "source", lambda: 'extern "C" __global__ void nothing() {}')
     first = compiler.compiled("sm_90", linear=False, textured=False, cache=tmp_path / "new")
     (kept,) = (path for path in (tmp_path / "new" / "entries").rglob("*") if path.is_file())
@@ -77,12 +77,12 @@ def test_compiled_kernels_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     kept.write_bytes(b"taken from the cache")
     assert compiler.compiled("sm_90", linear=False, textured=False, cache=tmp_path / "new").code == kept.read_bytes()
     assert compiler.compiled("sm_90", linear=True, textured=False, cache=tmp_path / "new").code == first.code
-    # Where nothing can be kept, it is compiled all the same.
+    # Without a writable cache it compiles too.
     (tmp_path / "file").touch()
     assert compiler.compiled("sm_90", linear=False, textured=False, cache=tmp_path / "file" / "x").code == first.code
 
 
-def test_compiler_s_first_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_error_of_the_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "source", lambda: "__device__ int a = b;\n__device__ int c = d;")
     with pytest.raises(UserError, match=r'\(sm_90\): .*error: identifier "b" is undefined; use the CPU') as caught:
         compiler.compiled("sm_90", linear=False, textured=False)
@@ -96,7 +96,7 @@ def test_code_runs_on_the_card(capability: tuple[int, int], architecture: str) -
     assert compiler.architecture_of(capability) == architecture
 
 
-def test_card_that_the_compiler_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_unknown_to_the_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     with pytest.raises(UserError, match=r"does not know cards .* 42\.0: pip install --upgrade nvidia-cuda-nvrtc, "):
         compiler.architecture_of((42, 0))
@@ -107,7 +107,9 @@ def test_card_that_the_compiler_does_not_know(monkeypatch: pytest.MonkeyPatch) -
     [({"XDG_CACHE_HOME": "/c"}, "/c/diffbmp/kernels"), ({"HOME": "/h"}, "/h/.cache/diffbmp/kernels")],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="other variables hold there")
-def test_place_of_the_cache(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], place: str) -> None:
+def test_the_cache_folder_of_each_system(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], place: str
+) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -115,7 +117,7 @@ def test_place_of_the_cache(monkeypatch: pytest.MonkeyPatch, variables: dict[str
 
 
 class Cards:
-    """PyTorch's answers on a machine with cards."""
+    """Sets PyTorch's answers to those of a machine with cards."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *capabilities: tuple[int, int], cuda: str = MAJOR) -> None:
         monkeypatch.setattr(torch.version, "cuda", cuda)
@@ -130,14 +132,14 @@ class Cards:
         monkeypatch.setattr(gpu, "_gpu", gpu.CudaGpu)
 
 
-def test_first_card_that_is_new_enough_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_card_that_is_new_enough_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     Cards(monkeypatch, (7, 0), (8, 6), (9, 0))
     assert gpu.find_gpu().name == "Card 1"
     assert gpu.find_gpu(2).torch_device == torch.device("cuda:2")
     with pytest.raises(UserError, match="Card 0 is too old") as caught:
         gpu.find_gpu(0)
     assert caught.value.action == "use_cpu"
-    with pytest.raises(UserError, match="no card cuda:3: there are 3"):
+    with pytest.raises(UserError, match="no card cuda:3: use a number below 3"):
         gpu.find_gpu(3)
 
 
@@ -148,7 +150,7 @@ def test_pytorch_without_cuda_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.action == "install"
 
 
-def test_driver_s_complaint_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_the_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def init() -> None:
         raise RuntimeError("Found no NVIDIA driver on your system. Please check ...\nand so on")
 

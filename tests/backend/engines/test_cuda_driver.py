@@ -1,4 +1,4 @@
-"""The CUDA engine through cuda.core, on a driver of the tests that runs the emulated kernels."""
+"""The CUDA engine through cuda.core, with a test driver that runs the emulated kernels."""
 
 from __future__ import annotations
 

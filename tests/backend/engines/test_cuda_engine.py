@@ -21,7 +21,7 @@ from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
 from tests.backend.support.pictures import block, soft_disc
 
-# As for the CPU engine, see test_engines.py; 1e-5 and 1e-4 are promised for cards.
+# As for the CPU engine: see test_engines.py. The limits for cards are 1e-5 and 1e-4.
 IMAGE_TOLERANCE = 4e-6
 GRADIENT_TOLERANCE = 1e-5
 
@@ -35,7 +35,7 @@ def stamps(*, textured: bool) -> Templates:
 
 
 class Scene:
-    """Random primitives, some off the canvas, and what the engines are given beside them."""
+    """Random primitives, some off the canvas, and the other inputs of the engines."""
 
     def __init__(self, templates: Templates, count: int, height: int, width: int, seed: int = 0) -> None:
         self.templates, self.size = templates, (height, width)
@@ -62,7 +62,7 @@ class Scene:
 
 
 def worst(found: Tensor, truth: Tensor) -> float:
-    """Greatest error over greatest gradient, of the worst parameter."""
+    """The greatest error over the greatest gradient, of the worst parameter."""
     greatest = truth.abs().amax(0)
     return float(((found - truth).abs().amax(0) / greatest.clamp_min(1e-12)).max())
 
@@ -71,7 +71,7 @@ def worst(found: Tensor, truth: Tensor) -> float:
 @pytest.mark.parametrize("textured", [False, True])
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("size", [(90, 101), (16, 48), (17, 1)])
-def test_cuda_engine_is_the_reference(
+def test_cuda_engine_matches_the_reference(
     emulated_gpu: EmulatedGpu, size: tuple[int, int], space: str, textured: bool, deterministic: bool
 ) -> None:
     scene = Scene(stamps(textured=textured), 80, *size)
@@ -97,7 +97,7 @@ def test_cuda_engine_is_the_reference(
 @pytest.mark.parametrize("textured", [False, True])
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("loss", ["mse", "l1"])
-def test_scores_and_candidates_are_those_of_the_reference(
+def test_scores_and_candidates_match_the_reference(
     emulated_gpu: EmulatedGpu, space: str, textured: bool, loss: str
 ) -> None:
     scene = Scene(stamps(textured=textured), 50, 60, 75)
@@ -109,7 +109,7 @@ def test_scores_and_candidates_are_those_of_the_reference(
     assert worst(gradient, true_gradient) < GRADIENT_TOLERANCE
     assert (scores.image - true_scores.image).abs().max() < IMAGE_TOLERANCE
     assert (scores.loss_map - true_scores.loss_map).abs().max() < 1e-5
-    # A sum over a stamp's pixels, each the difference of two losses of some 3 that are rounded to 1e-7.
+    # A sum over a stamp's pixels of differences of two losses of about 3, rounded to 1e-7.
     assert (scores.removal - true_scores.removal).abs().max() < 1e-6 * true_scores.removal.abs().max()
 
     weight = scene.weight.expand(3, -1, -1)
@@ -124,7 +124,7 @@ def test_scores_and_candidates_are_those_of_the_reference(
         assert (gains - true_gains).abs().max() < 1e-5 * true_gains.abs().max()
 
 
-def test_primitives_on_a_tile_that_fill_many_batches(emulated_gpu: EmulatedGpu) -> None:
+def test_many_batches_of_primitives_on_a_tile(emulated_gpu: EmulatedGpu) -> None:
     scene = Scene(stamps(textured=False), 333, 33, 20)
     scene.params[:, 5] *= 0.1  # so that the last one is seen too
     engine, truth = scene.engine(emulated_gpu), scene.truth()
@@ -136,7 +136,7 @@ def test_primitives_on_a_tile_that_fill_many_batches(emulated_gpu: EmulatedGpu) 
     assert true_gradient[-1].abs().max() > 0
 
 
-def test_the_same_bits_each_time_and_whatever_was_before(emulated_gpu: EmulatedGpu) -> None:
+def test_results_are_bit_identical_after_any_other_scene(emulated_gpu: EmulatedGpu) -> None:
     scene, other = (Scene(stamps(textured=True), count, 70, 80, count) for count in (90, 200))
     other.templates = scene.templates
     engine = scene.engine(emulated_gpu)
@@ -151,7 +151,7 @@ def test_the_same_bits_each_time_and_whatever_was_before(emulated_gpu: EmulatedG
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_next_to_nothing(emulated_gpu: EmulatedGpu, count: int) -> None:
+def test_tiny_scenes(emulated_gpu: EmulatedGpu, count: int) -> None:
     scene = Scene(stamps(textured=False), count, 20, 37)
     engine, truth = scene.engine(emulated_gpu), scene.truth()
     image, _ = engine.forward(scene.params, scene.placement, scene.background)
@@ -167,8 +167,8 @@ def test_next_to_nothing(emulated_gpu: EmulatedGpu, count: int) -> None:
     assert solutions.constant.shape == (count,)
 
 
-def test_what_cannot_be_seen_is_not_drawn(emulated_gpu: EmulatedGpu) -> None:
-    """Zero opacity, no size, not a number, far away: the background stays, and no gradient breaks out."""
+def test_invisible_primitives_are_not_drawn(emulated_gpu: EmulatedGpu) -> None:
+    """Zero opacity, no size, NaN, far away: the background stays, and gradients are finite."""
     scene = Scene(stamps(textured=True), 6, 40, 40)
     scene.params[:, :2], scene.params[:, 3] = 20.0, 1.0
     scene.params[0, 5] = 0.0
@@ -214,7 +214,7 @@ def test_tiles_list_their_primitives_front_to_back(
     entries = held["entries"].numpy().view(np.dtype(fields))[: engine._buffers.pairs].copy()
     assert ends[-1] == len(entries) > 0
     assert sorted(entries["pair"]) == list(range(len(entries)))
-    # Each alone, too: its alpha is seen on the listed rows of those tiles and on no other.
+    # Each alone: its alpha is visible only on the listed rows of its tiles.
     alphas = []
     for i in range(count):
         alone = Placement(*(value[i : i + 1] for value in vars(scene.placement).values()))
@@ -233,7 +233,7 @@ def test_tiles_list_their_primitives_front_to_back(
         begin = end
 
 
-def test_memory_for_pairs_grows_to_what_is_needed(emulated_gpu: EmulatedGpu) -> None:
+def test_memory_for_pairs_grows_as_needed(emulated_gpu: EmulatedGpu) -> None:
     scene = Scene(stamps(textured=False), 100, 256, 256)
     scene.params[:, 2] = 200.0
     scene.placement.level[:] = 0
@@ -245,15 +245,15 @@ def test_memory_for_pairs_grows_to_what_is_needed(emulated_gpu: EmulatedGpu) -> 
 
 
 def test_structs_are_mirrored_byte_for_byte() -> None:
-    """The sizes that scene_cuda.h asserts."""
+    """The sizes match the assertions in scene_cuda.h."""
     assert ctypes.sizeof(structs.Scene) == structs.SCENE_BYTES
     assert ctypes.sizeof(structs.Candidates) == structs.CANDIDATES_BYTES
     assert ctypes.sizeof(structs.Descent) == 192
     assert ctypes.sizeof(Level) == 64
 
 
-def test_fields_lie_where_the_kernels_read_them() -> None:
-    """A few, by which no field before them is missing, doubled or of another size."""
+def test_fields_are_where_the_kernels_read_them() -> None:
+    """A few fields show that none before them is missing, doubled or of another size."""
     for kind, offsets in (
         (structs.Scene, {"pair_capacity": 40, "planes": 48, "grad": 152, "records": 240, "descent": 248}),
         (structs.Descent, {"palette_count": 120, "shrink": 136, "color_rate": 188}),
@@ -262,7 +262,7 @@ def test_fields_lie_where_the_kernels_read_them() -> None:
         assert {name: getattr(kind, name).offset for name in offsets} == offsets
 
 
-def test_a_struct_has_no_fields_but_its_own() -> None:
+def test_a_struct_rejects_unknown_fields() -> None:
     scene = structs.Scene(width=3, planes=structs.PlanePointers(image=5))
     assert (scene.width, scene.height, scene.planes.image, scene.planes.alpha) == (3, 0, 5, None)
     with pytest.raises(AttributeError):
@@ -272,7 +272,7 @@ def test_a_struct_has_no_fields_but_its_own() -> None:
 
 
 @pytest.mark.parametrize("stretch", [1.0, 3.0])
-def test_every_level_that_can_occur_is_there(stretch: float) -> None:
+def test_all_levels_that_can_occur_are_uploaded(stretch: float) -> None:
     rgba = np.full((40, 100, 4), 255, np.uint8)
     templates = Templates([Template("bar", rgba, limits=Limits(stretch=stretch))])
     levels = DeviceLevels(templates, torch.device("cpu"))
@@ -291,7 +291,7 @@ def test_every_level_that_can_occur_is_there(stretch: float) -> None:
         assert torch.equal(levels.nearest(placement), levels.numbers(placement))
 
 
-def test_levels_that_should_not_occur_are_the_nearest_ones() -> None:
+def test_other_levels_are_replaced_by_the_nearest_ones() -> None:
     templates = Templates([block(64, 64)])
     table = DeviceLevels(templates, torch.device("cpu")).reachable(torch.tensor([1]), torch.tensor([0]))
     assert (table >= 0).all()
@@ -299,20 +299,20 @@ def test_levels_that_should_not_occur_are_the_nearest_ones() -> None:
     assert table[0, 9, 0] == table[0, 9, 8]
 
 
-def test_levels_that_are_too_fine_are_not_made() -> None:
+def test_too_fine_levels_are_not_made() -> None:
     templates = Templates([block(64, 16)])
     levels = DeviceLevels(templates, torch.device("cpu"))
     table = levels.reachable(torch.tensor([1]), torch.tensor([10]))
     assert (table >= 0).all()
-    # Along u, the last level is the ninth.
+    # Along u, the last level is the ninth one.
     assert table[0, 0, 0] == table[0, 3, 10] == table[0, 8, 10]
     assert len(levels._levels) == 3
     finer = levels.reachable(torch.tensor([1]), torch.tensor([2]))
     assert finer[0, 0, 0] == finer[0, 2, 2] != finer[0, 3, 3]
 
 
-def test_a_canvas_with_more_cells_than_are_scanned_at_once(emulated_gpu: EmulatedGpu) -> None:
-    """810,000 cells: the totals of their blocks are scanned in two turns."""
+def test_a_canvas_with_more_cells_than_one_scan(emulated_gpu: EmulatedGpu) -> None:
+    """810,000 cells, so that the totals of blocks take two scans."""
     scene = Scene(stamps(textured=False), 400, 1440, 1440)
     image, _ = scene.engine(emulated_gpu).forward(scene.params, scene.placement, scene.background)
     engine = CpuRasterizer(scene.templates, 1440, 1440, threads=1)
@@ -320,7 +320,7 @@ def test_a_canvas_with_more_cells_than_are_scanned_at_once(emulated_gpu: Emulate
     assert (image - true_image).abs().max() < IMAGE_TOLERANCE
 
 
-def test_more_pairs_than_32_bits_count_are_noticed(emulated_gpu: EmulatedGpu) -> None:
+def test_more_pairs_than_32_bits_are_noticed(emulated_gpu: EmulatedGpu) -> None:
     pairs, base = torch.full((2048,), 2**20, dtype=torch.int32), torch.zeros(1, dtype=torch.int64)
     cells, cell_base = torch.zeros(1, dtype=torch.int32), torch.zeros(1, dtype=torch.int64)
     scene = structs.Scene(count=2048, tiles_x=1, tiles_y=1, chunks=1, pairs=pairs.data_ptr(), pair_base=base.data_ptr())

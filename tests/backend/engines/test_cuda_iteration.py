@@ -25,7 +25,7 @@ from tests.backend.emulation.gpu import EmulatedGpu
 from tests.backend.support.pictures import soft_disc
 
 HEIGHT, WIDTH, COUNT = 70, 90, 60
-# Float arithmetic in another order, through divisions by the root of the second moment; observed 3e-6 after one step.
+# Float arithmetic in another order, divided by the root of the second moment; observed 3e-6 after one step.
 TOLERANCE = 3e-5
 
 RULE = DEFAULT.adam_rule(spacing=9.0, iterations=100)
@@ -38,7 +38,7 @@ def stamps() -> Templates:
 
 
 class Scene:
-    """Random primitives with everything that a step may meet, and what it needs beside them."""
+    """Random primitives of all kinds, and the other inputs of a step."""
 
     def __init__(self, seed: int = 0) -> None:
         self.templates = stamps()
@@ -74,7 +74,7 @@ class Scene:
 @pytest.mark.parametrize("shrink", [1, 2])
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("limited", [None, False, True])
-def test_a_whole_step_is_that_of_the_optimizer(
+def test_a_whole_step_matches_the_optimizer(
     emulated_gpu: EmulatedGpu, space: str, limited: bool | None, shrink: int
 ) -> None:
     scene, linear = Scene(), space == "linear"
@@ -92,7 +92,7 @@ def test_a_whole_step_is_that_of_the_optimizer(
     unit = torch.ones(9)
     unit[:3] = 1 / shrink
     for rate, bias, scored in ((1.0, 0.5, False), (0.7, 1.0, True), (0.5, 1.0, False)):
-        # Both go on from the same numbers: Adam divides by small ones, and differences would grow.
+        # Both continue from the same values: Adam divides by small ones, and differences would grow.
         given = copied(iteration.variables)
         loss, encoded, scores = iteration.run(
             background, target, weight, rate=rate, bias=bias, limited=bool(limited), scored=scored
@@ -121,7 +121,7 @@ def copied(variables: Variables) -> Variables:
     return Variables(**{name: tensor.clone() for name, tensor in vars(variables).items()})
 
 
-def test_more_pairs_than_there_is_memory_for_change_nothing_and_then_there_is_more(emulated_gpu: EmulatedGpu) -> None:
+def test_a_step_without_enough_memory_changes_nothing_and_later_ones_have_more(emulated_gpu: EmulatedGpu) -> None:
     scene = Scene()
     cuda = CudaRasterizer(scene.templates, HEIGHT, WIDTH, emulated_gpu)
     iteration = cuda.iteration(COUNT, RULE)
@@ -132,7 +132,7 @@ def test_more_pairs_than_there_is_memory_for_change_nothing_and_then_there_is_mo
         return float(iteration.run(*planes(scene), rate=1.0, bias=1.0, limited=False, scored=False)[0])
 
     assert math.isfinite(run())
-    # All at once as large as the canvas, which no step of Adam can do.
+    # All become as large as the canvas at once, which no step of Adam can do.
     large = dataclasses.replace(scene.variables())
     large.free = large.free.clone()
     large.free[:, 2] = 2000.0
@@ -148,8 +148,8 @@ def test_more_pairs_than_there_is_memory_for_change_nothing_and_then_there_is_mo
 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
-def test_levels_are_those_that_templates_choose(emulated_gpu: EmulatedGpu, space: str) -> None:
-    """Decoded colours and chosen levels show themselves in the picture, which must be the engine's own."""
+def test_levels_match_those_of_templates(emulated_gpu: EmulatedGpu, space: str) -> None:
+    """Decoded colors and chosen levels show in the picture, which must equal the engine's."""
     scene = Scene(3)
     scene.free[:, 3] = 1.0
     scene.free[:, 2] = torch.linspace(4.0, 15.0, COUNT)
@@ -174,7 +174,7 @@ def test_levels_are_those_that_templates_choose(emulated_gpu: EmulatedGpu, space
         assert torch.allclose(scores.image, image, atol=1e-5)
 
 
-def test_primitives_that_have_grown_are_sharp_again_after_the_next_look(emulated_gpu: EmulatedGpu) -> None:
+def test_grown_primitives_are_sharp_after_the_next_check(emulated_gpu: EmulatedGpu) -> None:
     scene = Scene(4)
     rgba = np.random.default_rng(0).integers(0, 256, (400, 400, 4), np.uint8)
     scene.templates = Templates([Template("noise", rgba, "mix", 0.5)])

@@ -1,4 +1,4 @@
-"""The CPU engine against the reference in float64, on the same 8-bit levels, with random cotangents."""
+"""The CPU engine against the reference in float64 on the same 8-bit levels, with random cotangents."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from backend.job import UserError
 from backend.templates import Template, Templates
 from tests.backend.support.pictures import block, soft_disc
 
-# Observed 1.3e-6 at most over 120 random scenes: an alpha near 1 is rounded by 6e-8, a pixel sees some 20 of them.
+# Observed at most 1.3e-6 in 120 random scenes: an alpha near 1 is rounded by 6e-8, and a pixel has about 20.
 IMAGE_TOLERANCE = 4e-6
-# Greatest error over greatest gradient, per parameter, as promised. Observed over 120 random scenes: median
-# 1e-7 to 9e-7; one scene has a sample 6e-7 texels from the border of a texel, across which the slope jumps: 2e-3 there.
+# Greatest error over greatest gradient, per parameter. Observed in 120 random scenes: median
+# 1e-7 to 9e-7; one scene has a sample 6e-7 texels from the border of a texel, where the slope jumps: 2e-3.
 GRADIENT_TOLERANCE = 1e-5
 
 BEST = native.load()[0].cpu_level()
@@ -44,7 +44,7 @@ def test_the_variant_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def soft_stamps() -> Templates:
-    """A disc, flat and in both coloured modes, not square, with a hard and a soft edge."""
+    """A disc, tinted and in both textured modes, not square, with a hard and a soft edge."""
     rgba = soft_disc(96, 128, edge=8, slope=2)
     return Templates(
         [
@@ -57,7 +57,7 @@ def soft_stamps() -> Templates:
 
 
 def scene(templates: Templates, count: int, height: int, width: int, seed: int = 0) -> tuple[Tensor, Placement, Tensor]:
-    """Parameters, placement and background of a random scene; some primitives lie off the canvas."""
+    """Makes params, placement and background of a random scene; some primitives are off the canvas."""
     random = torch.Generator().manual_seed(seed)
     params = torch.rand(count, len(PARAMETERS), generator=random)
     params[:, 0] = params[:, 0] * (width + 30) - 15
@@ -72,14 +72,14 @@ def scene(templates: Templates, count: int, height: int, width: int, seed: int =
 
 
 def worst(found: Tensor, truth: Tensor) -> Tensor:
-    """Greatest error over greatest gradient, per parameter [9]."""
+    """The greatest error over the greatest gradient, per parameter: [9]."""
     return (found - truth).abs().amax(0) / truth.abs().amax(0)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("level", LEVELS)
-def test_cpu_engine_is_the_reference(level: int | None, space: str, seed: int) -> None:
+def test_cpu_engine_matches_the_reference(level: int | None, space: str, seed: int) -> None:
     templates, (height, width) = soft_stamps(), (90, 101)
     params, placement, background = scene(templates, 80, height, width, seed)
     random = torch.Generator().manual_seed(1000 + seed)
@@ -106,7 +106,7 @@ def test_cpu_engine_is_the_reference(level: int | None, space: str, seed: int) -
         assert worst(gradient, true_gradient).max() < GRADIENT_TOLERANCE
 
 
-def test_fused_step_is_forward_and_backward() -> None:
+def test_fused_step_matches_forward_and_backward() -> None:
     templates = soft_stamps()
     params, placement, background = scene(templates, 60, 64, 70)
     random = torch.Generator().manual_seed(1)
@@ -117,12 +117,12 @@ def test_fused_step_is_forward_and_backward() -> None:
     error = image - target
     assert value.item() == pytest.approx((weight * error**2).sum().item(), rel=1e-6)
     gradient = engine.backward(params, placement, background, 2 * weight * error)
-    # Observed 1e-7: the same sums, the cotangent rounded once more.
+    # Observed 1e-7: the same sums, with one more rounding of the cotangent.
     assert worst(fused, gradient).max() < 1e-6
 
 
 @pytest.mark.parametrize("threads", [2, 3, 5])
-def test_same_bits_for_any_number_of_threads(threads: int) -> None:
+def test_results_are_bit_identical_for_any_number_of_threads(threads: int) -> None:
     templates = soft_stamps()
     params, placement, background = scene(templates, 300, 130, 150)
     random = torch.Generator().manual_seed(1)
@@ -135,7 +135,7 @@ def test_same_bits_for_any_number_of_threads(threads: int) -> None:
     assert torch.equal(results[0][1], results[1][1])
 
 
-def test_a_moved_parameter_changes_the_loss_by_its_gradient() -> None:
+def test_gradients_match_finite_differences() -> None:
     """Finite differences of the CPU engine itself, with smooth stamps and steps far above its rounding."""
     y, x = np.mgrid[-1:1:24j, -1:1:24j]
     alpha = 255 * np.exp(-4 * (x**2 + y**2))
@@ -163,7 +163,7 @@ def test_a_moved_parameter_changes_the_loss_by_its_gradient() -> None:
             values.append(engine.step(moved, placement, background, target, weight)[0].item())
         slope = (values[0] - values[1]) / (2 * step)
         error = abs(slope - gradient[2, column]).item() / gradient[:, column].abs().max().item()
-        # Observed 6e-4, rotation 5e-3: bilinear interpolation has kinks, and some lie within the step.
+        # Observed 6e-4, rotation 5e-3: bilinear interpolation has kinks, some within the step.
         assert error < 1e-2
 
 
@@ -213,14 +213,14 @@ class TestEdges:
         assert image[:, 8, 8].tolist() == pytest.approx([1, 0, 0])
 
     def test_rotation_is_clockwise_and_mirror_flips_left_to_right(self, engine: str) -> None:
-        """A stamp with a mark in its right half: turned by a quarter the mark is below, mirrored it is on the left."""
+        """A mark on the right is below after a quarter turn, and on the left if mirrored."""
         bitmap = np.zeros((16, 16, 4), np.uint8)
         bitmap[6:10, 11:15] = 255
         templates = Templates([Template("mark", bitmap)])
         params = torch.tensor([[16.0, 16, 16, 1, 0, 1, 1, 1, 1]])
         rasterizer = make_rasterizer(engine, templates, 32, 32)
 
-        def centre(rotation: float, mirror: bool) -> tuple[float, float]:
+        def center(rotation: float, mirror: bool) -> tuple[float, float]:
             params[0, 4] = rotation
             placement = Placement(torch.tensor([0]), torch.tensor([[0, 0]]), torch.tensor([mirror]))
             alpha = rasterizer.forward(params, placement, torch.zeros(3, 32, 32))[1].double()
@@ -228,13 +228,13 @@ class TestEdges:
             total = alpha.sum()
             return ((alpha.sum(0) * pixels).sum() / total).item(), ((alpha.sum(1) * pixels).sum() / total).item()
 
-        assert centre(0, False) == pytest.approx((26, 16), abs=1e-4)
-        assert centre(torch.pi / 2, False) == pytest.approx((16, 26), abs=1e-4)
-        assert centre(0, True) == pytest.approx((6, 16), abs=1e-4)
+        assert center(0, False) == pytest.approx((26, 16), abs=1e-4)
+        assert center(torch.pi / 2, False) == pytest.approx((16, 26), abs=1e-4)
+        assert center(0, True) == pytest.approx((6, 16), abs=1e-4)
 
     @pytest.mark.parametrize("offset", [-0.01, 0.0, 0.01])
     def test_primitives_at_a_tile_border(self, engine: str, offset: float) -> None:
-        """The picture moves with the primitive, whichever tiles it touches."""
+        """The picture moves with the primitive across tiles."""
         templates = soft_stamps()
         placement = Placement(torch.tensor([0]), torch.tensor([[8, 8]]), torch.tensor([False]))
         params = torch.tensor([[40.3, 40.7, 4.0, 1.0, 0.7, 0.9, 1.0, 1.0, 1.0]])
@@ -245,21 +245,21 @@ class TestEdges:
             moved[0, :2] += shift
             alpha = rasterizer.forward(moved, placement, torch.zeros(3, 96, 96))[1]
             found = alpha[30 + shift : 50 + shift, 30 + shift : 50 + shift]
-            # Rounding of 40 px in float32 moves a sample by 4e-6 px, a slope of 0.3 a px makes 1e-6 of it.
+            # Rounding 40 px in float32 moves a sample by 4e-6 px; at a slope of 0.3 per px this is 1e-6.
             assert torch.allclose(found, expected, atol=4e-6)
             assert alpha.sum() == pytest.approx(expected.sum().item(), rel=1e-5)
 
-    def test_more_primitives_than_fit_a_guess_on_one_tile(self, engine: str) -> None:
+    def test_many_primitives_on_one_tile(self, engine: str) -> None:
         templates = Templates([block(4, 4)])
         count = 3000
         params = torch.tensor([[4.0, 4, 6, 1, 0, 0.001, 1, 1, 1]]).repeat(count, 1)
         placement = Placement(torch.zeros(count).long(), torch.zeros(count, 2).long(), torch.zeros(count) > 0)
         image, _ = make_rasterizer(engine, templates, 8, 8).forward(params, placement, torch.zeros(3, 8, 8))
-        # 3000 roundings of 6e-8 each on what is left of the light, all the same way: 1e-5 observed.
+        # 3000 roundings of the transmittance by 6e-8 in the same direction: observed 1e-5.
         assert image[0, 4, 4].item() == pytest.approx(1 - 0.999**count, abs=2e-5)
 
 
-def test_not_a_number_is_not_drawn() -> None:
+def test_nan_is_not_drawn() -> None:
     templates = soft_stamps()
     params, placement, background = scene(templates, 20, 40, 40)
     clean = CpuRasterizer(templates, 40, 40)
@@ -277,8 +277,8 @@ def test_not_a_number_is_not_drawn() -> None:
         *itertools.product(["rotation"], [torch.inf, torch.nan]),
     ],
 )
-def test_what_has_no_size_is_not_drawn(engine: str, column: str, value: float) -> None:
-    """And it has a gradient of 0, and disturbs nobody else's."""
+def test_primitives_without_size_are_not_drawn(engine: str, column: str, value: float) -> None:
+    """It has a zero gradient and does not change the others."""
     templates = soft_stamps()
     params, placement, background = scene(templates, 20, 40, 40)
     rest = Placement(*(t[1:] for t in vars(placement).values()))
@@ -295,8 +295,8 @@ def test_what_has_no_size_is_not_drawn(engine: str, column: str, value: float) -
     assert torch.allclose(gradient[1:], rasterizer.backward(params[1:], rest, background, cotangent))
 
 
-def test_any_float_type_is_taken() -> None:
-    """Double and half precision are converted, and torch's default type changes nothing."""
+def test_any_float_type_is_accepted() -> None:
+    """Double and half precision are converted; PyTorch's default type has no effect."""
     templates = soft_stamps()
     params, placement, background = scene(templates, 20, 40, 40)
     target, weight = torch.rand(3, 40, 40), torch.rand(40, 40)

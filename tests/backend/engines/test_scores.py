@@ -1,4 +1,4 @@
-"""What engines say for relocation: the CPU engine against the reference in float64, and both against doing it."""
+"""Scores for relocation: the CPU engine against the reference in float64, and both against real changes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.backend.support.pictures import soft_disc
 BEST = native.load()[0].cpu_level()
 LEVELS = list(range(2, BEST + 1)) if BEST else [None]
 HEIGHT, WIDTH, COUNT = 70, 90, 60
-# Greatest error over greatest value. Observed 3.5e-5 over 6 scenes: gains are small differences of sums in float32.
+# Greatest error over greatest value. Observed 3.5e-5 in 6 scenes: gains are small differences of float32 sums.
 GAIN_TOLERANCE = 1e-4
 # Observed 4e-7.
 REMOVAL_TOLERANCE = 4e-6
 
 
 def stamps() -> Templates:
-    """A disc with a soft edge, not square, in each colour mode."""
+    """A disc with a soft edge, not square, in each color mode."""
     rgba = soft_disc(48, 64, edge=4, slope=4)
     return Templates(
         [Template("flat", rgba), Template("multiply", rgba, "multiply", 0.7), Template("mix", rgba, "mix", 0.4)]
@@ -33,7 +33,7 @@ def stamps() -> Templates:
 
 
 class Case:
-    """A random scene, its target and weight, and the scores of an engine."""
+    """A random scene with target and weight, and the scores of an engine."""
 
     def __init__(self, space: str, seed: int = 0, loss: str = "mse") -> None:
         self.templates, self.space, self.loss = stamps(), space, loss
@@ -70,7 +70,7 @@ def worst(found: Tensor, truth: Tensor) -> float:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("loss", ["mse", "l1"])
-def test_a_scored_step_is_the_references(level: int | None, space: str, loss: str) -> None:
+def test_a_scored_step_matches_the_reference(level: int | None, space: str, loss: str) -> None:
     case = Case(space, loss=loss)
     engine = CpuRasterizer(case.templates, HEIGHT, WIDTH, space=space, instructions=level)
     found, truth = case.scores(engine), case.scores(case.reference)
@@ -85,7 +85,7 @@ def test_a_scored_step_is_the_references(level: int | None, space: str, loss: st
 
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("loss", ["mse", "l1"])
-def test_removal_is_what_the_loss_gains_without_a_primitive(space: str, loss: str) -> None:
+def test_removal_is_the_increase_of_the_loss_without_a_primitive(space: str, loss: str) -> None:
     case = Case(space, loss=loss)
     removal = case.scores(case.reference).removal
     before = case.value(case.params, case.placement, case.background)
@@ -98,7 +98,7 @@ def test_removal_is_what_the_loss_gains_without_a_primitive(space: str, loss: st
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("space", ["display", "linear"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_candidates_are_the_references(level: int | None, space: str, seed: int) -> None:
+def test_candidates_match_the_reference(level: int | None, space: str, seed: int) -> None:
     case = Case(space, seed)
     engine = CpuRasterizer(case.templates, HEIGHT, WIDTH, space=space, instructions=level)
     truth, found = case.scores(case.reference), case.scores(engine)
@@ -119,7 +119,7 @@ def test_candidates_are_the_references(level: int | None, space: str, seed: int)
 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
-def test_a_gain_is_what_the_loss_falls_by(space: str) -> None:
+def test_a_gain_is_the_fall_of_the_loss(space: str) -> None:
     case = Case(space)
     scores = case.scores(case.reference)
     gains = case.reference.gains_on_top(case.params, case.placement, scores, case.weight)
@@ -129,7 +129,7 @@ def test_a_gain_is_what_the_loss_falls_by(space: str) -> None:
         assert before - after == pytest.approx(float(gains[number]), abs=1e-9 * before)
 
 
-def test_the_colour_of_least_squares_is_the_best() -> None:
+def test_the_least_squares_color_is_the_best() -> None:
     case = Case("display")
     scores = case.scores(case.reference)
     solved = case.reference.solve_on_top(
@@ -146,7 +146,7 @@ def test_the_colour_of_least_squares_is_the_best() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_same_bits_for_any_number_of_threads(threads: int) -> None:
+def test_scores_are_bit_identical_for_any_number_of_threads(threads: int) -> None:
     case = Case("linear")
     engines = [CpuRasterizer(case.templates, HEIGHT, WIDTH, space="linear", threads=n) for n in (threads, 2)]
     one, other = (case.scores(engine) for engine in engines)
@@ -167,5 +167,5 @@ def test_a_scaled_engine_differentiates_lengths_of_the_canvas() -> None:
         moved = params.clone()
         moved[5, column] += step
         slope = float(engine.step(moved, case.placement, *pictures)[0] - value) / step
-        # The finite difference is off by its step and by rounding: observed 1e-5 at most.
+        # The error of the finite difference and rounding: observed at most 1e-5.
         assert slope == pytest.approx(float(gradient[5, column]), rel=1e-3, abs=1e-4)

@@ -56,8 +56,8 @@ def test_a_perfect_clip_has_no_errors() -> None:
     assert found["frames"]["difference_error"] == [None, 0.0, 0.0, 0.0]
 
 
-def test_values_by_hand() -> None:
-    """A still target; the picture is off by 0.1 and then by 0.3, in half of the pixels of all channels."""
+def test_values_match_hand_calculations() -> None:
+    """A still target, and a picture with errors of 0.1 and then 0.3 in half of the pixels."""
     meter = ClipMeter(smooth=False)
     target = torch.full((3, 20, 20), 0.5)
     for error in (0.1, 0.3):
@@ -78,12 +78,12 @@ def test_cuts_are_left_out() -> None:
     assert meter.static[1] is None
 
 
-def test_jitter_is_of_those_that_are_seen_and_lie_still() -> None:
+def test_jitter_is_of_visible_and_still_primitives() -> None:
     x = [[10.0, 30.0, 50.0], [11.0, 30.0, 50.0], [10.0, 30.0, 90.0]]
     opacity = [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
     static: list[Tensor | None] = [None, torch.ones(48, 64, dtype=torch.bool), torch.ones(48, 64, dtype=torch.bool)]
     found = jitter(layout_of(x, opacity), static)
-    # One bends by 2 px in x, one not at all, the third is gone: the mean square of four coordinates is 1.
+    # One bends by 2 px in x, one does not, the third is gone: the mean square of four coordinates is 1.
     assert found == {"jitter": pytest.approx(1.0), "jitter_static": pytest.approx(1.0)}
     static[1] = static[1].clone() if static[1] is not None else None
     assert static[1] is not None
@@ -92,7 +92,7 @@ def test_jitter_is_of_those_that_are_seen_and_lie_still() -> None:
     assert jitter(layout_of(x, opacity), [None] * 3) == {"jitter": None, "jitter_static": None}
 
 
-def test_flow_finds_a_shift_and_what_it_covers() -> None:
+def test_flow_finds_a_shift_and_its_occlusion() -> None:
     before = texture(96, 128)
     after = before.roll((2, 5), (1, 2))
     field = flow(before, after)

@@ -1,4 +1,4 @@
-"""PSNR and SSIM against numbers of scikit-image 0.26."""
+"""PSNR and SSIM against values from scikit-image 0.26."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pair(height: int, width: int) -> tuple[Tensor, Tensor]:
         (11, 17, 18.144872336209385, 0.914541327996275),
     ],
 )
-def test_equals_scikit_image(height: int, width: int, decibels: float, similarity: float) -> None:
+def test_values_match_scikit_image(height: int, width: int, decibels: float, similarity: float) -> None:
     a, b = pair(height, width)
     assert psnr(a, b) == pytest.approx(decibels, abs=1e-6)
     assert ssim(a, b) == pytest.approx(similarity, abs=1e-6)
@@ -53,7 +53,7 @@ def test_small_pictures_have_numbers_too() -> None:
         assert ssim(a, b, torch.ones(size)) == pytest.approx(ssim(a, b))
 
 
-def test_only_what_counts_is_counted() -> None:
+def test_only_weighted_pixels_count() -> None:
     a, b = pair(40, 40)
     b[:, :, :20] = 0.0
     weight = torch.zeros(40, 40)
@@ -63,6 +63,6 @@ def test_only_what_counts_is_counted() -> None:
     assert ssim(a, b, weight) == pytest.approx(ssim(a[:, :, 20:], b[:, :, 20:]), abs=1e-6)
 
 
-def test_numbers_outside_the_range_count_as_its_ends() -> None:
+def test_values_outside_the_range_are_clamped() -> None:
     a, b = pair(20, 20)
     assert psnr(torch.where(a > 0.9, a + 5.0, a), b) == psnr(torch.where(a > 0.9, a * 0 + 1.0, a), b)

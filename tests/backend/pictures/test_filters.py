@@ -1,4 +1,4 @@
-"""Filters against convolutions and means that are written out."""
+"""Filters against explicit convolutions and means."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def test_window_sums_are_a_separable_convolution(axes: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (25, 17)])
-def test_a_gaussian_is_that_of_a_plane_that_its_edges_continue(size: tuple[int, int]) -> None:
+def test_a_gaussian_extends_the_edges(size: tuple[int, int]) -> None:
     plane, weights = noise(*size), torch.tensor(bell(2.0, 6), dtype=torch.float64)
     wide = pad(plane[None, None], (6,) * 4, mode="replicate")
     torch.testing.assert_close(gaussian(plane, 2.0), conv2d(wide, torch.outer(weights, weights)[None, None])[0, 0])
     torch.testing.assert_close(gaussian(torch.full(size, 0.3), 2.0), torch.full(size, 0.3))
 
 
-def test_a_box_mean_is_of_what_lies_inside() -> None:
+def test_a_box_mean_covers_the_part_inside() -> None:
     planes = noise(2, 9, 12)
     means = box_mean(planes, 5)
     torch.testing.assert_close(means[:, 4, 6], planes[:, 2:7, 4:9].mean((1, 2)))
     torch.testing.assert_close(means[:, 0, 11], planes[:, :3, 9:].mean((1, 2)))
 
 
-def test_shrunk_is_the_mean_of_each_area_and_of_the_rest_at_the_far_edges() -> None:
+def test_shrunk_averages_each_area_and_the_rest_at_the_far_edges() -> None:
     planes = noise(1, 5, 7)
     small = shrunk(planes, 4)
     assert small.shape == (1, 2, 2)

@@ -1,4 +1,4 @@
-"""Pictures of every kind come in as straight sRGB RGBA; what cannot come in says why."""
+"""Pictures of every kind become straight sRGB RGBA; others cause an error with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RED, GREEN = (200, 40, 10), (10, 180, 60)
 
 
 def picture(mode: str) -> Image.Image:
-    """Left column red, the rest green; the upper row has alpha 128 where the mode has alpha."""
+    """A picture with a red left column, green elsewhere, and alpha 128 in the upper row where the mode has alpha."""
     rgba = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
     rgba[..., :3] = GREEN
     rgba[:, 0, :3] = RED
@@ -33,7 +33,7 @@ def picture(mode: str) -> Image.Image:
     return cast(Image.Image, ImageCms.profileToProfile(image.convert("RGB"), *profiles, outputMode="LAB"))
 
 
-# LAB has whole numbers of 8 bits, which are coarse steps where red is low.
+# LAB has 8-bit integers, which are coarse steps where red is low.
 @pytest.mark.parametrize(
     ("mode", "same_as", "tolerance"),
     [(mode, mode, 0) for mode in ("RGB", "RGBA", "L", "LA", "1")]
@@ -70,7 +70,7 @@ def test_sixteen_bits_and_floats(tmp_path: Path) -> None:
         assert (rgba[..., 3] == 255).all()
 
 
-def test_exif_turns_the_picture_upright(tmp_path: Path) -> None:
+def test_exif_rotates_the_picture_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by a quarter
     picture("RGB").save(tmp_path / "a.png", exif=exif)
@@ -101,20 +101,20 @@ def test_srgb_and_broken_profiles_change_nothing(tmp_path: Path) -> None:
 
 
 def linear_profile() -> bytes:
-    """An RGB profile with sRGB's primaries and light as its numbers: the standard one with its curves replaced."""
+    """An RGB profile with sRGB's primaries and linear light: the standard profile with other curves."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     data = data.replace("sRGB".encode("utf-16-be"), "Linr".encode("utf-16-be"))
     count = struct.unpack_from(">I", data, 128)[0]
     for entry in range(count):
         tag, offset, size = struct.unpack_from(">4sII", data, 132 + 12 * entry)
         if tag in (b"rTRC", b"gTRC", b"bTRC"):
-            # A parametric curve of type 0 with exponent 1, padded to the length of the one that it replaces.
+            # A parametric curve of type 0 with exponent 1, padded to the length of the old curve.
             curve = struct.pack(">4sIHHi", b"para", 0, 0, 0, 1 << 16)
             data[offset : offset + size] = curve.ljust(size, b"\0")
     return bytes(data)
 
 
-def test_the_target_has_the_size_asked_for(tmp_path: Path) -> None:
+def test_the_target_has_the_given_size(tmp_path: Path) -> None:
     for size in ((300, 200), (20, 30), (400, 1), (1, 1)):
         Image.new("RGB", size, RED).save(tmp_path / "a.png")
         color, alpha = load_target(tmp_path / "a.png", 64)
@@ -153,7 +153,7 @@ def test_masks_are_weights(tmp_path: Path) -> None:
     weight = load_mask(tmp_path / "mask.png", 2, 4)
     assert weight.tolist() == [[1, 1, 0, 0]] * 2
     Image.new("L", (3, 3)).save(tmp_path / "black.png")
-    with pytest.raises(UserError, match="black all over"):
+    with pytest.raises(UserError, match="completely black"):
         load_mask(tmp_path / "black.png", 2, 4)
 
 
@@ -167,7 +167,7 @@ def test_saved_pictures_come_back_equal(tmp_path: Path) -> None:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says its size and has next to no data."""
+    """Makes a PNG with a size in its header but hardly any data."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -179,19 +179,19 @@ def png_header(width: int, height: int) -> bytes:
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("size", [(20_000, 20_000), (100_000, 1), (2_000_000_000, 2_000_000_000)])
-def test_a_picture_that_is_too_large_is_refused_by_its_header(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_a_too_large_picture_is_refused_by_its_header(tmp_path: Path, size: tuple[int, int]) -> None:
     (tmp_path / "a.png").write_bytes(png_header(*size))
-    with pytest.raises(UserError, match=r"at most 16,384 a side.*scale it to") as caught:
+    with pytest.raises(UserError, match=r"limit is 16,384 per side.*scale it to") as caught:
         load_target(tmp_path / "a.png", 512)
     assert f"{size[0]:,} x {size[1]:,} px" in caught.value.message
 
 
-def test_the_largest_side_is_read(tmp_path: Path) -> None:
+def test_a_picture_of_the_largest_side_is_read(tmp_path: Path) -> None:
     Image.new("L", (16_384, 3), 200).save(tmp_path / "a.png")
     assert load_target(tmp_path / "a.png", 512)[0].shape == (3, 1, 512)
 
 
-def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
+def test_other_files_are_named(tmp_path: Path) -> None:
     jpeg = io.BytesIO()
     Image.effect_noise((64, 64), 50).save(jpeg, "JPEG")
     contents = {
@@ -217,7 +217,7 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
         load_rgba(tmp_path / "zero.png")
 
 
-def test_a_stamp_is_scaled_down_to_what_can_be_shown(tmp_path: Path) -> None:
+def test_a_large_stamp_is_scaled_down(tmp_path: Path) -> None:
     Image.new("RGBA", (2 * MAX_STAMP, 300), (10, 20, 30, 255)).save(tmp_path / "banner.png")
     rgba = load_rgba(tmp_path / "banner.png")
     assert rgba.shape == (150, MAX_STAMP, 4)

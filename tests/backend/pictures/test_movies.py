@@ -1,4 +1,4 @@
-"""Movies, animated pictures and sequences, made here, and read back."""
+"""Generated movies, animated pictures and sequences are read back."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ COUNT, WIDTH, HEIGHT = 12, 48, 32
 
 
 def level(number: int) -> int:
-    """What frame `number` (from 1) is grey by."""
+    """The gray value of frame `number` (from 1)."""
     return 20 * number
 
 
 def frame(number: int, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
-    """Grey by its number, and red on top."""
+    """Makes a frame that is gray by its number, and red at the top."""
     picture = Image.new("RGB", (width, height), (level(number),) * 3)
     picture.paste((200, 30, 30), (0, 0, width, height // 4))
     return picture
 
 
 def write_movie(path: Path, codec: str = "libx264", pixels: str = "yuv420p", times: list[int] | None = None) -> None:
-    """25 frames a second, or at `times` in ms."""
+    """Writes a movie with 25 frames per second, or with frames at `times` in ms."""
     with av.open(str(path), "w") as container:
         stream = cast(av.VideoStream, container.add_stream(codec, rate=25))
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
@@ -45,18 +45,18 @@ def write_movie(path: Path, codec: str = "libx264", pixels: str = "yuv420p", tim
         container.mux(stream.encode())
 
 
-def grey(picture: Image.Image) -> int:
-    """Of the middle of the lower half."""
+def gray(picture: Image.Image) -> int:
+    """The gray value in the middle of the lower half."""
     return np.asarray(picture.convert("RGB"))[-6, picture.width // 2].astype(int).mean().round()
 
 
 def numbers(path: Path, clip: Clip) -> list[tuple[int, int]]:
-    """Which numbers come, and by the greys what frames they are."""
-    return [(number, round(grey(picture) / 20)) for number, picture in read_frames(path, clip)]
+    """Returns the numbers that are read, and the frames by their gray values."""
+    return [(number, round(gray(picture) / 20)) for number, picture in read_frames(path, clip)]
 
 
 @pytest.mark.parametrize(("name", "codec", "pixels"), [("a.mp4", "libx264", "yuv420p"), ("a.mkv", "ffv1", "bgr0")])
-def test_frames_come_by_their_numbers(tmp_path: Path, name: str, codec: str, pixels: str) -> None:
+def test_frames_are_read_by_number(tmp_path: Path, name: str, codec: str, pixels: str) -> None:
     path = tmp_path / name
     write_movie(path, codec, pixels)
     assert is_moving(path)
@@ -65,7 +65,7 @@ def test_frames_come_by_their_numbers(tmp_path: Path, name: str, codec: str, pix
     assert numbers(path, Clip(start=4, end=10, step=3)) == [(4, 4), (7, 7), (10, 10)]
 
 
-def test_colours_are_right(tmp_path: Path) -> None:
+def test_colors_are_right(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     write_movie(path)
     _, picture = next(read_frames(path, Clip()))
@@ -77,7 +77,7 @@ def test_colours_are_right(tmp_path: Path) -> None:
 
 def test_frames_at_other_times_are_resampled(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
-    # Each frame is seen for 40 ms but the third, which is for 120 ms.
+    # Each frame lasts 40 ms, except for the third with 120 ms.
     times = [0, 40, 80, *(200 + 40 * i for i in range(COUNT - 3))]
     write_movie(path, "ffv1", "bgr0", times)
     found = numbers(path, Clip(fps=25.0))
@@ -87,7 +87,7 @@ def test_frames_at_other_times_are_resampled(tmp_path: Path) -> None:
     assert abs(len(halved) - 7) <= 1
 
 
-def test_animated_gifs_keep_their_times(tmp_path: Path) -> None:
+def test_animated_gifs_keep_their_timing(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     frames = [frame(n) for n in (1, 5, 9)]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=[100, 300, 100], loop=0)
@@ -104,7 +104,7 @@ def test_folders_and_numbered_pictures(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     assert is_moving(tmp_path)
     assert [found for _, found in numbers(tmp_path, Clip())] == [8, 9, 10, 11, 13]
-    # From a file on, as far as there is no gap.
+    # From a file on, up to the first gap.
     assert [found for _, found in numbers(tmp_path / "shot_9.png", Clip())] == [9, 10, 11]
     assert frame_rate(tmp_path, Clip()) == 24.0
     (tmp_path / "job.json").write_text("{}")
@@ -134,7 +134,7 @@ def test_transparency_is_kept(tmp_path: Path) -> None:
         assert [round(float(footage[i][1].mean()) * 255) for i in (0, 1)] == [100, 200]
 
 
-def test_masks_are_of_one_picture_or_of_each_frame(tmp_path: Path) -> None:
+def test_masks_are_one_picture_or_one_per_frame(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     write_movie(path, "ffv1", "bgr0")
     moving = load_masks(path, Clip(start=2), 5, 16, 24)
@@ -147,7 +147,7 @@ def test_masks_are_of_one_picture_or_of_each_frame(tmp_path: Path) -> None:
         load_masks(path, Clip(), 13, 16, 24)
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There is no movie .*gone.mp4"):
         list(read_frames(tmp_path / "gone.mp4", Clip()))
     (tmp_path / "bad.mp4").write_bytes(b"not a movie")
@@ -155,11 +155,11 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         list(read_frames(tmp_path / "bad.mp4", Clip()))
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UserError, match="holds no pictures"):
+    with pytest.raises(UserError, match="has no pictures: choose a folder"):
         list(read_frames(empty, Clip()))
     path = tmp_path / "a.mkv"
     write_movie(path, "ffv1", "bgr0")
-    with pytest.raises(UserError, match="has 12 frames, but frame 20 is asked for"):
+    with pytest.raises(UserError, match="has 12 frames, but the clip needs frame 20"):
         list(read_frames(path, Clip(end=20)))
     with av.open(str(tmp_path / "sound.mkv"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
@@ -170,5 +170,5 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         list(read_frames(tmp_path / "sound.mkv", Clip()))
     for number, size in ((1, 20), (2, 30)):
         frame(number, size).save(empty / f"{number}.png")
-    with pytest.raises(UserError, match=r"Frame 2 of .* has another shape than the first"):
+    with pytest.raises(UserError, match=r"Frame 2 of .* has another size than the first"):
         Footage(empty, Clip(), 20)

@@ -1,4 +1,4 @@
-"""Small moving targets whose motion is known, and primitives that are where they should be."""
+"""Small moving targets with known motion, and primitives in the right places."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def discs(limits: Limits | None = None) -> Templates:
 
 
 def wall(seed: int = 0) -> Tensor:
-    """Still and uneven: [3, H, W]."""
+    """A still, uneven image: [3, H, W]."""
     coarse = torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(seed)) * 0.5
     return torch.nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bilinear")[0]
 
 
 def with_ball(image: Tensor, x: float, y: float = 30.0) -> Tensor:
-    """A bright ball before an image [3, H, W]."""
+    """Draws a bright ball on an image [3, H, W]."""
     rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
     inside = ((rows - y).square() + (columns - x).square()).sqrt() < RADIUS
     return torch.where(inside, torch.tensor(BALL)[:, None, None], image)
 
 
 def scene(frame: int, seed: int = 0) -> Tensor:
-    """A bright ball that rolls 4 px to the right in every frame, before the wall: [3, H, W]."""
+    """A bright ball that rolls 4 px per frame to the right, in front of the wall: [3, H, W]."""
     return with_ball(wall(seed), 10 + 4 * frame)
 
 
@@ -63,7 +63,7 @@ def context(image: Tensor, count: int, settings: dict[str, Any] | None = None, *
 
 
 def placed(rows: Sequence[tuple[float, float, float]], color: Sequence[float] = BALL) -> Pose:
-    """Opaque discs of one colour at x, y, of these scales, the first in front."""
+    """Opaque discs of one color at x, y with these scales, the first in front."""
     params = torch.tensor([[x, y, scale, 1.0, 0.0, 0.95, *color] for x, y, scale in rows])
     some = torch.zeros(len(rows), dtype=torch.bool)
     return Pose(params, torch.arange(len(rows)), torch.ones(len(rows)), some)

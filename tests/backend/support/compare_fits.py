@@ -1,4 +1,4 @@
-"""Compare what this checkout fits with what another one does, bit for bit.
+"""Compare the fits of this checkout with those of another one, bit by bit.
 
 `ENV/bin/python -m tests.backend.support.compare_fits OTHER_FOLDER`, from the project's folder. The other folder holds
 another commit, with its CPU engine built. The same small fits run by the command lines of both, on pictures that are
@@ -45,7 +45,7 @@ CASES = {
     "at most": f"picture.png {STAMPS} --at-most 50",
     "stretch, mirror": f"picture.png {STAMPS} --stretch 3 --mirror --mode mix",
     "limits": f"picture.png {STAMPS} --size-range 0.1 0.3 --rotation -20 40 --opacity 0.4 0.9",
-    "original colours": f"picture.png {STAMPS} --mode original --opaque",
+    "original colors": f"picture.png {STAMPS} --mode original --opaque",
     "absolute error": f"picture.png {STAMPS} --loss l1 --mode multiply",
     "image losses": f"picture.png {STAMPS} --loss {IMAGE_LOSSES}",
     "regularizers": f"picture.png {STAMPS} --loss mse {REGULARIZERS} --stretch 2",
@@ -58,14 +58,14 @@ CASES = {
     "clip": f"clip {STAMPS} --frame-iterations 8 --refinement 4",
     "clip, linear": f"clip {STAMPS} --frame-iterations 8 --refinement 2 --space linear --palette-size 4 --cut 0",
 }
-"""What comes after `python -m backend fit` and SMALL; of an option that is given twice, the second holds."""
+"""The arguments after `python -m backend fit` and SMALL; the second of two equal options counts."""
 
 COMMAND_LINES = """
 import json, sys
 from backend.__main__ import main
 sys.exit(max([main(line) for line in json.load(sys.stdin)]))
 """
-"""One process for all: to load PyTorch takes longer than such a fit."""
+"""One process for all: loading PyTorch takes longer than these fits."""
 
 Picture = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def main() -> int:
 
 
 def run(checkout: Path, cases: dict[str, str], pictures: Path, out: Path) -> str:
-    """Runs command lines with the code of a checkout, in one process; what it said where one failed."""
+    """Runs command lines with the code of a checkout in one process. Returns its output if one failed."""
     lines = []
     for case, text in cases.items():
         words = [str(pictures / word) if (pictures / word).exists() else word for word in text.split()]
@@ -99,7 +99,7 @@ def run(checkout: Path, cases: dict[str, str], pictures: Path, out: Path) -> str
 
 
 def draw(folder: Path) -> None:
-    """Draws what the cases name."""
+    """Draws the files of the cases."""
     (folder / "clip").mkdir(parents=True)
     y, x = np.mgrid[:HEIGHT, :WIDTH] / WIDTH
     save(folder / "picture.png", scene(x, y))
@@ -119,7 +119,7 @@ def draw(folder: Path) -> None:
 
 
 def scene(x: Picture, y: Picture) -> Picture:
-    """A disc and a beam before a wall with a pattern: [H, W, 3]."""
+    """A disc and a beam in front of a wall with a pattern: [H, W, 3]."""
     image = np.dstack([0.3 + 0.3 * x, 0.4 + 0.2 * np.sin(30 * x) * np.cos(20 * y), 0.7 - 0.4 * y])
     image[(x - 0.3) ** 2 + (y - 0.35) ** 2 < 0.03] = 0.85, 0.3, 0.1
     image[(x > 0.6) & (x < 0.72) & (y > 0.1)] = 0.05, 0.1, 0.2
@@ -131,7 +131,7 @@ def save(path: Path, image: Picture) -> None:
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What is not the same in the layouts and pictures of two result folders."""
+    """Lists the differences of layouts and pictures in two result folders."""
     if not all((folder / "layout.npz").exists() for folder in (one, other)):
         return ["failed"]
     found = []

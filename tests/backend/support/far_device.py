@@ -1,4 +1,4 @@
-"""A device that is none: tensors that claim to be elsewhere, so that those in the wrong place are found without a GPU.
+"""A fake device: tensors that claim to be elsewhere, to find those in the wrong place without a GPU.
 
 Each holds a CPU tensor, with which everything is computed. As on a GPU, operations on tensors of both places are errors
 (numbers without dimensions excepted), numpy does not reach them, and looking at one is to wait for the device, which
@@ -23,11 +23,11 @@ aten = torch.ops.aten
 
 WAITING = {aten._local_scalar_dense, aten.nonzero, aten.masked_select, aten.equal, aten.bincount}
 WAITING |= {aten.unique_dim, aten._unique2, aten.unique_consecutive}
-"""Operations whose result is looked at, or has a size that depends on numbers."""
+"""Operations whose result the CPU reads, or whose size depends on values."""
 
 
 class FarTensor(Tensor):
-    """A tensor on the device that is none."""
+    """A tensor on the fake device."""
 
     near: Tensor
 
@@ -53,12 +53,12 @@ class FarTensor(Tensor):
 
 
 class FarDevice(TorchDispatchMode):
-    """Within it, tensors can be on FAR."""
+    """Lets tensors be on FAR within the block."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.waits: list[str] = []
-        """The operations that waited for the device."""
+        """Returns the operations that waited for the device."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -79,13 +79,13 @@ class FarDevice(TorchDispatchMode):
             kwargs["device"] = torch.device("cpu")
         own = {id(tensor.near): tensor for tensor in far}
         result = func(*tree_map(to_near, args), **tree_map(to_near, kwargs))
-        # What is changed in place stays the same object.
+        # In-place operations return the same object.
         return (
             tree_map(lambda value: own[id(value)] if id(value) in own else to_far(value), result) if wanted else result
         )
 
     def _copies(self, func: Any, far: list[FarTensor], near: list[Tensor], kwargs: Any, wanted: bool) -> bool:
-        """Whether it copies between the places, and waits for that."""
+        """Whether the operation copies between devices and waits."""
         if func.overloadpacket is aten._to_copy:
             return bool(far) != wanted and not (wanted and kwargs.get("non_blocking"))
         return func.overloadpacket is aten.copy_ and bool(far) and any(tensor.ndim for tensor in near)

@@ -1,4 +1,4 @@
-"""Small fits with every kind of setting, and a digest of what comes out."""
+"""Small fits with every kind of setting, and a digest of their results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ARRAYS = ("x", "y", "scale", "aspect", "rotation", "opacity", "color", "template
 
 @dataclass(frozen=True)
 class FitCase:
-    """What a fit is asked for."""
+    """The input of a fit."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
@@ -102,7 +102,7 @@ def start_of(case: FitCase) -> Layout:
 
 
 def run_case(case: FitCase, observer: Observer | None = None, **changes: Any) -> FitResult:
-    """changes: of the settings."""
+    """changes: to the settings."""
     height, width = case.size
     across = torch.linspace(0.0, 1.0, width).expand(height, width)
     return fit(
@@ -118,7 +118,7 @@ def run_case(case: FitCase, observer: Observer | None = None, **changes: Any) ->
 
 
 def digest(result: FitResult) -> str:
-    """Of every number of the layout, and of its loss and PSNR."""
+    """The digest of all values of the layout, and of its loss and PSNR."""
     content = hashlib.sha256(repr((result.loss, result.psnr, result.steps)).encode())
     for name in ARRAYS:
         content.update(np.ascontiguousarray(getattr(result.layout, name)).tobytes())

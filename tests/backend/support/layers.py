@@ -1,4 +1,4 @@
-"""Layouts for the tests of exports, made of noise."""
+"""Random layouts for the tests of exports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = (("tint", 0.0), ("mix", 0.6), ("multiply", 0.8))
 
 
 def make_templates(side: int = 24, names: tuple[str, ...] = ("leaf", "star", "moon")) -> tuple[Templates, list[Any]]:
-    """A soft stamp of each colour mode, wider than high, and its specs."""
+    """A soft stamp for each color mode, wider than high, and the specs."""
     generator = np.random.default_rng(5)
     y, x = np.mgrid[-1 : 1 : (side * 3 // 4) * 1j, -1 : 1 : side * 1j]
     alpha = np.clip(2.5 * (1.0 - np.hypot(x, y)), 0, 1)[..., None]
@@ -41,7 +41,7 @@ def make_layout(
     names: tuple[str, ...] = ("leaf", "star", "moon"),
     **changed: Any,
 ) -> tuple[Layout, Templates]:
-    """Primitives of all kinds, some of them beyond the canvas."""
+    """Primitives of all kinds, some off the canvas."""
     generator = np.random.default_rng(7)
     templates, specs = make_templates(names=names)
     template = generator.integers(0, len(names), count).astype(np.int32)
@@ -74,7 +74,7 @@ def task(layout: Layout, templates: Templates, path: Path, **settings: Any) -> E
 
 
 def over(below: NDArray[np.float64], pixels: NDArray[Any], left: int, top: int, opacity: float) -> None:
-    """Composites straight RGBA of 8 bits over premultiplied RGBA in [0, 1] [h, w, 4], in place."""
+    """Composites 8-bit straight RGBA over premultiplied RGBA [h, w, 4] in [0, 1], in place."""
     height, width = below.shape[:2]
     top_edge, left_edge = max(top, 0), max(left, 0)
     bottom, right = min(top + pixels.shape[0], height), min(left + pixels.shape[1], width)

@@ -1,4 +1,4 @@
-"""Stamps and targets of tests, drawn by formulas."""
+"""Stamps and targets for tests, drawn by formulas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backend.templates import Template, Templates
 
 
 def soft_disc(height: int, width: int, edge: float, slope: int = 3) -> NDArray[np.uint8]:
-    """A disc that is cut by no side, soft over so many texels, on two slopes of colour: [height, width, 4]."""
+    """A disc inside the sides with a soft edge, on two slopes of color: [height, width, 4]."""
     y, x = np.mgrid[:height, :width]
     distance = np.hypot(x - (width - 1) / 2, y - (height - 1) / 2)
     alpha = np.clip((min(height, width) / 2 - 1 - distance) / edge, 0, 1) * 255
@@ -22,14 +22,14 @@ def soft_disc(height: int, width: int, edge: float, slope: int = 3) -> NDArray[n
 
 
 def disc(size: int = 32, color: tuple[int, int, int] = (0, 0, 0), **options: Any) -> Template:
-    """A round stamp with a smooth edge, of one colour."""
+    """A round stamp of one color with a smooth edge."""
     y, x = (np.mgrid[:size, :size] + 0.5) / size * 2 - 1
     alpha = np.rint(np.clip((0.95 - np.hypot(x, y)) * size / 2, 0, 1) * 255)
     return Template("disc", np.dstack([np.full((size, size, 3), color), alpha]).astype(np.uint8), **options)
 
 
 def discs(limits: Limits | None = None) -> Templates:
-    """A white disc that touches the sides, as the only stamp."""
+    """The only stamp, a white disc that touches the sides."""
     rows, columns = np.mgrid[:32, :32] - 15.5
     alpha = np.clip(16.0 - np.hypot(rows, columns), 0.0, 1.0) * 255
     rgba = np.dstack([np.full((32, 32, 3), 255.0), alpha]).astype(np.uint8)
@@ -37,7 +37,7 @@ def discs(limits: Limits | None = None) -> Templates:
 
 
 def block(height: int, width: int, name: str = "block", **options: Any) -> Template:
-    """A white rectangle without an edge."""
+    """A white rectangle with hard edges."""
     return Template(name, np.full((height, width, 4), 255, np.uint8), **options)
 
 
@@ -51,7 +51,7 @@ def picture(height: int = 48, width: int = 48) -> Tensor:
 
 
 def rolling_ball(frame: int, seed: int = 0, height: int = 48, width: int = 64) -> Tensor:
-    """A bright ball that rolls to the right before a still, uneven wall: [3, height, width]."""
+    """A bright ball that rolls to the right in front of a still, uneven wall: [3, height, width]."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(1, 3, 6, 8, generator=generator) * 0.5
     wall = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")[0]

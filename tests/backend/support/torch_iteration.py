@@ -1,4 +1,4 @@
-"""Whole steps (engines.Iteration) made of the CPU engine and the optimizer in PyTorch: what a fit's own steps do."""
+"""Whole steps (interface.Iteration) with the CPU engine and the optimizer in PyTorch, as in a fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backend.templates import Templates
 
 
 class IteratingRasterizer(CpuRasterizer):
-    """The CPU engine, which here makes whole steps."""
+    """The CPU engine with whole steps."""
 
     def __init__(self, templates: Templates, height: int, width: int, *, space: str = "display", threads: int = 0):
         super().__init__(templates, height, width, space=space, threads=threads)
@@ -36,7 +36,7 @@ class IteratingRasterizer(CpuRasterizer):
 
 
 class TorchIteration:
-    """See engines.Iteration."""
+    """See interface.Iteration."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class TorchIteration:
 
 
 class FailingRasterizer(IteratingRasterizer):
-    """Has too little memory for the first steps of each iteration."""
+    """An engine that lacks memory for the first steps of each iteration."""
 
     failures = 3
 
@@ -101,7 +101,7 @@ class FailingRasterizer(IteratingRasterizer):
 
 
 class FailingIteration:
-    """An iteration that fails so many times."""
+    """An iteration whose first steps fail."""
 
     def __init__(self, rasterizer: IteratingRasterizer, failures: int, iteration: Iteration) -> None:
         self._size, self._failures, self._iteration = rasterizer.size, failures, iteration
