@@ -2,35 +2,9 @@
 
 from __future__ import annotations
 
-from . import (
-    advanced,
-    export,
-    limits,
-    live,
-    look,
-    optimize,
-    preferences,
-    regions,
-    result,
-    sidebar,
-    stamps,
-    target,
-)
+from . import advanced, export, limits, live, look, optimize, preferences, regions, result, sidebar, stamps, target
 
-_PARTS = (
-    preferences,
-    sidebar,
-    live,
-    target,
-    stamps,
-    regions,
-    limits,
-    look,
-    optimize,
-    advanced,
-    result,
-    export,
-)
+_PARTS = (preferences, sidebar, live, target, stamps, regions, limits, look, optimize, advanced, result, export)
 
 
 def register() -> None:

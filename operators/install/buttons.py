@@ -235,12 +235,7 @@ class DIFFBMP_OT_show_install_log(Reports):
 
 
 register, _unregister = bpy.utils.register_classes_factory(
-    (
-        DIFFBMP_OT_install_backend,
-        DIFFBMP_OT_cancel_install,
-        DIFFBMP_OT_remove_backend,
-        DIFFBMP_OT_show_install_log,
-    )
+    (DIFFBMP_OT_install_backend, DIFFBMP_OT_cancel_install, DIFFBMP_OT_remove_backend, DIFFBMP_OT_show_install_log)
 )
 
 

@@ -200,20 +200,14 @@ _CAUSES = (
         "The package index's certificate is not accepted: set SSL_CERT_FILE to your company's certificates, or choose "
         "a folder of wheels",
     ),
-    (
-        r"ProxyError|407 Proxy",
-        "The proxy refuses the connection: see HTTPS_PROXY, or choose a folder of wheels",
-    ),
+    (r"ProxyError|407 Proxy", "The proxy refuses the connection: see HTTPS_PROXY, or choose a folder of wheels"),
     (
         r"NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|Temporary failure in name resolution"
         r"|Network is unreachable|Connection refused|ConnectionResetError|Connection broken|Read timed out",
         "The package index cannot be reached: see that there is a network, then press Install again; what is complete "
         "is not downloaded twice",
     ),
-    (
-        r"DO NOT MATCH THE HASHES|BadZipFile|is invalid.*wheel",
-        "A package arrived damaged: press Install again",
-    ),
+    (r"DO NOT MATCH THE HASHES|BadZipFile|is invalid.*wheel", "A package arrived damaged: press Install again"),
     (
         r"WinError 206|file ?name or extension is too long|Errno 36\b|File name too long",
         "A path is too long for this system: choose a shorter folder, such as C:\\DiffBMP",

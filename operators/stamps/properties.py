@@ -89,12 +89,7 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
         min=0.0,
         max=1.0,
     )
-    view: EnumProperty(
-        items=_VIEWS,
-        default="AUTO",
-        name="View",
-        description="Choose from where the object is seen",
-    )
+    view: EnumProperty(items=_VIEWS, default="AUTO", name="View", description="Choose from where the object is seen")
     own: BoolProperty(
         name="Own Settings", description="Give the stamp a color mode and limits of its own", default=False
     )
