@@ -1,4 +1,4 @@
-"""What the user sees. Panels draw and never compute."""
+"""The user interface. Panels draw and never compute."""
 
 from __future__ import annotations
 
