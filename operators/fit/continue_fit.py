@@ -115,7 +115,7 @@ class DIFFBMP_OT_continue_fit(Optimizing):
         if not is_result(context.scene):
             return "This scene was not built by DiffBMP: show the scene of the result"
         if source is None:
-            return "The scene with the target and the stamps was deleted: optimize in a new scene"
+            return "The scene with the target and the stamps is gone: optimize in a new one"
         return why_not_optimize(source) or _why_not_continue(source)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

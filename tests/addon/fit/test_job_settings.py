@@ -203,7 +203,7 @@ def test_the_published_recipe_gets_nothing_that_it_does_not_know(tmp_path: Path)
     set_everything(scene)
     scene.diffbmp.target.importance = make_image("importance", picture())
     (sentence,) = write_job(scene, tmp_path)
-    assert sentence.startswith("What is set of the stamps' limits and the look, because the recipe Published")
+    assert sentence.startswith("The stamps' limits and the look, because the recipe Published")
     job = Job.load(tmp_path)
     assert job.settings == Settings(count=20, size=48, iterations=10, recipe="paper", time_limit=12.5, recording=60)
     assert [spec.limits for spec in job.templates] == [Limits()]

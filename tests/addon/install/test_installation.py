@@ -150,7 +150,7 @@ def test_cancel_ends_every_process_and_install_goes_on(
         time.sleep(0.01)
     assert not any(map(is_alive, pids))
     assert (task.works, task.action) == (False, "install")
-    assert task.message == "Cancelled: press Install to go on, what is complete is kept"
+    assert task.message == "Cancelled: press Install to resume"
     assert folder.flaw().startswith("The backend's installation is not complete")
 
     play(DOCTOR)
@@ -251,7 +251,7 @@ def test_a_python_of_another_version_is_refused(tmp_path: Path, folder: BackendF
     digits = VERSION.replace(".", "")
     torch.rename(torch.with_name(torch.name.replace(f"cp{digits}", f"cp{other.replace('.', '')}")))
     task = follow(Installation(plan(folder, tag, python=sys.executable)))
-    assert task.message.endswith(f"is no Python {other} that can make environments")
+    assert task.message.endswith(f"is not a Python {other} that can make environments")
 
 
 def test_an_environment_of_a_python_that_is_gone_is_not_used(folder: BackendFolder, tmp_path: Path) -> None:
@@ -263,11 +263,11 @@ def test_an_environment_of_a_python_that_is_gone_is_not_used(folder: BackendFold
 
 def test_remove_says_why_not(folder: BackendFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RUN, "task", object())
-    with pytest.raises(RuntimeError, match="An optimization is running: wait for its end, or cancel it"):
+    with pytest.raises(RuntimeError, match="An optimization is running: wait until it ends, or cancel it"):
         bpy.ops.diffbmp.remove_backend()
     monkeypatch.setattr(RUN, "task", None)
     shutil.rmtree(folder.path)
-    with pytest.raises(RuntimeError, match="There is no environment of the add-on to remove"):
+    with pytest.raises(RuntimeError, match="The add-on has no environment to remove"):
         bpy.ops.diffbmp.remove_backend()
     with pytest.raises(RuntimeError, match="No installation is running"):
         bpy.ops.diffbmp.cancel_install()

@@ -126,7 +126,7 @@ def test_the_verdict_is_in_plain_words() -> None:
         "Ready: NVIDIA RTX 4090 and 8 CPU threads, AVX2, each proven equal to the reference"
     )
     wrong = verdict(engine("cpu", False, "8 CPU threads", error=0.1), slow)
-    assert wrong == (False, "The engine cpu differs from the reference: choose another one", True)
+    assert wrong == (False, "The engine cpu differs from the reference: choose another", True)
     assert verdict(none, slow)[0] is False
     assert judge("Segmentation fault", "exit code 3", False).sentence == "The backend does not work: exit code 3"
 

@@ -41,7 +41,7 @@ def test_what_is_not_there_is_named() -> None:
         "The wheel folder has no opencv-python-headless for Python 3.11"
     )
     assert "index has no opencv-python-headless" in explain_failure(lines, False, "3.11")
-    assert explain_failure([], False, "3.11") == "pip failed: it said nothing"
+    assert explain_failure([], False, "3.11") == "pip failed: it wrote nothing"
 
 
 def test_pips_lines_become_progress() -> None:

@@ -234,7 +234,7 @@ def test_look(palette: str) -> None:
     for _ in range(2):
         screen = shown()
         assert ("palette_size" in screen.properties("DIFFBMP_PG_look")) == (palette == "target")
-        assert ("Original Colors are not changed by a palette." in screen.text) == (palette != "any")
+        assert ("A palette does not change Original Colors." in screen.text) == (palette != "any")
         assert len(screen.buttons("diffbmp.remove_color")) == (len(settings.look.colors) if palette == "given" else 0)
         settings.look.colors.add()
     assert all(button.values["region"] == -1 for button in screen.buttons("diffbmp.add_color"))

@@ -83,7 +83,7 @@ def test_nothing_is_installed(chosen: Any) -> None:
         screen = shown_preferences(chosen, width)
         assert "Blender is not allowed to go online." in screen.texts
         assert screen.buttons("diffbmp.install_backend")[0].text.startswith("Install (about ")
-        assert screen.buttons("diffbmp.remove_backend")[0].reason == "There is no environment of the add-on to remove"
+        assert screen.buttons("diffbmp.remove_backend")[0].reason == "The add-on has no environment to remove"
         screen = shown(width=width)
         assert "The backend is not installed" in screen.text
         assert screen.buttons("preferences.addon_show")

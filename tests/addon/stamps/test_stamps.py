@@ -166,8 +166,8 @@ def test_a_stamp_whose_source_is_gone_is_named(tmp_path: Path) -> None:
     add_sources(scene.diffbmp.stamps, object_sources([text], "AUTO", "LETTERS"))
     scene.collection.objects.unlink(text)  # what Blender does where an object is deleted that a setting names
     problem, other = write_job(scene, tmp_path)
-    assert other == "What the stamp F showed was deleted: remove it from the list of stamps"
-    assert problem == "What the stamp lost showed was deleted: remove it from the list of stamps"
+    assert other == "The source of the stamp F was deleted: remove the stamp from the list"
+    assert problem == "The source of the stamp lost was deleted: remove the stamp from the list"
 
 
 def test_no_stamp_in_use(tmp_path: Path) -> None:
