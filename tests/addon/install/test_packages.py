@@ -48,9 +48,9 @@ def test_the_choice_is_told() -> None:
         "PyTorch for CUDA 13.0: RTX 4090, driver 580.1"
     )
     old = choose_build(Card("GTX 1660", "470.82"), system="linux")
-    assert old.reason.endswith("The driver 470.82 of the GTX 1660 is too old, at least 525 is needed")
+    assert old.reason.endswith("The driver 470.82 of the GTX 1660 is too old: at least 525 is needed")
     assert choose_build(None, system="linux").variants == ("cpu",)
-    with pytest.raises(UserError, match=r"470.82 .* is too old, .*: update NVIDIA's driver, or choose the CPU"):
+    with pytest.raises(UserError, match=r"470.82 .* is too old: .* - update NVIDIA's driver, or choose the CPU"):
         choose_build(Card("GTX 1660", "470.82"), "nvidia", "linux")
     with pytest.raises(UserError, match="No NVIDIA card with a driver was found"):
         choose_build(None, "nvidia", "linux")

@@ -224,7 +224,7 @@ def test_letters_and_words_are_added() -> None:
     assert bpy.ops.diffbmp.add_stamp_text() == {"FINISHED"}
     assert names(scene) == ["disc", "to", "be", "e", "b"]
     scene.diffbmp.stamps.text = " "
-    with pytest.raises(RuntimeError, match="There is no text: type the letters"):
+    with pytest.raises(RuntimeError, match="There is no text: type letters"):
         bpy.ops.diffbmp.add_stamp_text()
 
 

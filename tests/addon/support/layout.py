@@ -105,12 +105,12 @@ class Screen:
 
 
 def classes(base: Any) -> list[Any]:
-    """What the add-on has registered of a kind."""
-    found = []
+    """Returns the add-on's registered subclasses of a class of Blender's, each once."""
+    found: list[Any] = []
     for kind in base.__subclasses__():
         if kind.__module__.startswith("diffbmp."):
             found += [kind] * kind.is_registered + classes(kind)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def context_of(scene: Any, width: float = 300) -> Any:
