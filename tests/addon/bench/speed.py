@@ -1,4 +1,4 @@
-"""How long Blender waits for what a scene asks of it: seconds of wall clock, the best of three unless noted.
+"""How long Blender waits for the add-on: seconds of wall clock, the best of three unless noted.
 
 `ENV/bin/python -m tests.addon.bench.speed [--stamps 5000] [--runs 3]`, from the project's folder, in an environment
 that has bpy. pace.py has the running optimization. The tests count the work instead: see tests/addon/support/work.py.
@@ -62,7 +62,7 @@ def _stamps(folder: Path) -> Iterator[tuple[str, float]]:
     bpy.ops.mesh.primitive_monkey_add()
     yield "an object rendered as a stamp of 256 px", _seconds(lambda: render_objects([bpy.context.object], 256))
     path = folder / "preview.png"
-    for side in (500, 512):  # the second one is shown in the place of the first
+    for side in (500, 512):  # the second one replaces the first
         write_png(path, disc(side))
         seconds = _seconds(lambda: PREVIEW.show(str(path)))
     PREVIEW.clear()
@@ -106,7 +106,7 @@ def _result(folder: Path, count: int, form: str) -> Iterator[tuple[str, float]]:
 
 
 def _live(folder: Path) -> Iterator[tuple[str, float]]:
-    """The longest step: see STEP_SECONDS of operators/live.py."""
+    """The longest step: see STEP_SECONDS of operators/fit/live_planes.py."""
     from diffbmp.operators.fit.live_planes import LIVE_PLANES
 
     from tests.addon.support.layouts import random_layout, write_layout

@@ -1,4 +1,4 @@
-"""The panels while something runs, and of what has come of it."""
+"""The panels while a task runs, and of its result."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _nothing_told() -> Iterator[None]:
 
 
 def run_of(state: str, progress: Progress | None = None) -> SimpleNamespace:
-    """A task that is in some state."""
+    """Returns a task in a state."""
     doing, out = "Reading stamp 2 of 3", Path("a.psd")
     return SimpleNamespace(state=state, progress=progress, doing=doing, out=out, exporting=None)
 

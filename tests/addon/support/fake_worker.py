@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 LONG = 600.0
-"""Seconds: no test is so patient."""
+"""Seconds: longer than any test waits."""
 
 
 def say(event: str, **values: Any) -> None:
