@@ -36,8 +36,8 @@ Pretend = Callable[[str], None]
 def pretend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretend]:
     """Replaces the backend by the stand-in with a behavior."""
 
-    def pretend(behaviour: str) -> None:
-        command = [sys.executable, str(FAKE), behaviour]
+    def pretend(behavior: str) -> None:
+        command = [sys.executable, str(FAKE), behavior]
         monkeypatch.setattr(optimize, "backend_call", lambda *arguments: command)
         monkeypatch.setattr(optimize, "why_no_backend", lambda: "")
 

@@ -24,7 +24,7 @@ from tests.addon.support.scenes import add_stamp, make_scene
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times what Blender waits for")
     parser.add_argument("--stamps", type=int, default=5000, help="of the result that is worked on")
-    parser.add_argument("--runs", type=int, default=3, help="of which the best is told")
+    parser.add_argument("--runs", type=int, default=3, help="runs, of which the best counts")
     options = parser.parse_args()
     bpy.ops.wm.read_factory_settings(use_empty=True)
     _tell("registered", _seconds(ADD_ON.register))  # for the first time: with its imports

@@ -30,7 +30,7 @@ CLIP_PROGRESS = Progress(step=40, total=2000, loss=0.0, psnr=20.0, seconds_left=
 
 
 @pytest.fixture(autouse=True)
-def _nothing_told() -> Iterator[None]:
+def _no_notice() -> Iterator[None]:
     NOTICE.tell("")
     yield
     NOTICE.tell("")
@@ -66,7 +66,7 @@ def test_optimization(state: str, progress: Progress | None, monkeypatch: Patch)
     assert screen.buttons("diffbmp.cancel")[0].reason == ""
     assert screen.buttons("diffbmp.show_preview")
     settings = {name for name, item in screen.properties("DIFFBMP_PG_fit").items() if item.enabled}
-    assert settings == {"live"}, "all others are greyed out meanwhile"
+    assert settings == {"live"}, "all others are grayed out meanwhile"
     assert bool(screen.buttons("diffbmp.add_region")[0].reason) == (state == "collecting")
     assert why_not(DIFFBMP_OT_optimize, screen.context) == "An optimization is running already"
 

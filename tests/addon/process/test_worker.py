@@ -28,8 +28,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a run whose worker has a given behavior; none outlives the test."""
     workers: list[Worker] = []
 
-    def start(behaviour: str) -> Run:
-        workers.append(Worker([sys.executable, str(FAKE), behaviour], tmp_path / "worker.log"))
+    def start(behavior: str) -> Run:
+        workers.append(Worker([sys.executable, str(FAKE), behavior], tmp_path / "worker.log"))
         return Run(workers[0], tmp_path, tmp_path / "result")
 
     yield start
@@ -137,8 +137,8 @@ def test_the_job_is_written_in_short_steps(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("ending", ["cancel", "stop", "error", "no-torch"])
 def test_an_unfinished_job_leaves_nothing(tmp_path: Path, ending: str) -> None:
-    behaviour = ending if ending == "no-torch" else "finish"
-    worker = Worker([sys.executable, str(FAKE), behaviour], tmp_path / "log")
+    behavior = ending if ending == "no-torch" else "finish"
+    worker = Worker([sys.executable, str(FAKE), behavior], tmp_path / "log")
     (tmp_path / "job").mkdir()
     run = Run(worker, tmp_path / "job", tmp_path / "result", steps_of(12 if ending == "error" else 9999, True))
     run.update()
@@ -178,14 +178,14 @@ def test_a_warm_worker_is_used_again(tmp_path: Path) -> None:
     assert not is_alive(fresh.process_id)
 
 
-@pytest.mark.parametrize("behaviour", ["lingers", "mute"])
-def test_a_worker_that_takes_no_more_jobs_is_not_kept(tmp_path: Path, behaviour: str) -> None:
+@pytest.mark.parametrize("behavior", ["lingers", "mute"])
+def test_a_worker_that_takes_no_more_jobs_is_not_kept(tmp_path: Path, behavior: str) -> None:
     """Its process still runs, but it failed at its start or its events have ended."""
-    warm, command = WarmWorker(), [sys.executable, str(FAKE), behaviour]
+    warm, command = WarmWorker(), [sys.executable, str(FAKE), behavior]
     worker = warm.take(command, tmp_path / "log")
     run = Run(worker, tmp_path, tmp_path / "result")
     follow(run, lambda: not run.active and worker.is_leaving)
-    assert run.state == ("done" if behaviour == "mute" else "failed")
+    assert run.state == ("done" if behavior == "mute" else "failed")
     assert worker.exit_code is None
     assert is_alive(worker.process_id)
     warm.keep(worker)
@@ -253,14 +253,14 @@ def test_a_silent_program_is_killed(start: Start, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "message", "action"),
+    ("behavior", "message", "action"),
     [
         ("error", "The target has no pixels: choose another", ""),
         ("no-torch", f"{sys.executable} has no torch: install the backend's packages", "install"),
     ],
 )
-def test_the_backends_own_errors_are_passed_on(start: Start, behaviour: str, message: str, action: str) -> None:
-    run = start(behaviour)
+def test_the_backends_own_errors_are_passed_on(start: Start, behavior: str, message: str, action: str) -> None:
+    run = start(behavior)
     follow(run, lambda: not run.active)
     assert (run.state, run.message, run.action) == ("failed", message, action)
     assert not run.has_layout
@@ -272,11 +272,11 @@ def test_garbage_among_the_events_does_no_harm(start: Start) -> None:
     assert run.state == "done"
 
 
-@pytest.mark.parametrize("behaviour", ["slow", "silent"])
-def test_stop_ends_the_process(start: Start, behaviour: str) -> None:
+@pytest.mark.parametrize("behavior", ["slow", "silent"])
+def test_stop_ends_the_process(start: Start, behavior: str) -> None:
     """Ends even one that ignores the end of its stdin; on their own they would run for ten minutes."""
-    run = start(behaviour)
-    follow(run, lambda: run.progress is not None or behaviour == "silent")
+    run = start(behavior)
+    follow(run, lambda: run.progress is not None or behavior == "silent")
     run.stop()
     assert not is_alive(run.worker.process_id)
     assert run.state == "cancelled"
