@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import bpy
 
@@ -28,8 +28,8 @@ def redraw() -> None:
                 area.tag_redraw()
 
 
-def editor(context: bpy.types.Context, kind: str) -> Any:
-    """Returns the space of an editor of a kind, such as "TEXT_EDITOR"; opens one in a new window if there is none."""
+def editor(context: bpy.types.Context, kind: Literal["IMAGE_EDITOR", "TEXT_EDITOR"]) -> Any:
+    """Returns the space of an editor of this kind; opens one in a new window if there is none."""
     area = next((area for area in context.window.screen.areas if area.type == kind), None)
     if area is None:
         bpy.ops.wm.window_new()
