@@ -1,4 +1,4 @@
-"""All that acts on the Blender scene: its settings, the way to the backend and the way back."""
+"""All that acts on the Blender scene: its settings, the jobs for the backend, and their results."""
 
 from __future__ import annotations
 
@@ -19,41 +19,12 @@ from .stamps import thumbnails
 from .target import capture
 from .target import properties as target_properties
 
-# A group of properties before those that hold it.
-_PARTS = (
-    limits,
-    look,
-    fit,
-    backend,
-    clip,
-    target_properties,
-    mask_properties,
-    stamp_properties,
-    build_properties,
-    animate,
-    render_animation,
-    properties,
-    capture,
-    stamp_buttons,
-    mask_buttons,
-    thumbnails,
-    verify,
-    install_buttons,
-    preview,
-    live_planes,
-    recover,
-    optimize,
-    build_buttons,
-    rebuild,
-    continue_fit,
-    replace_stamp,
-    bake,
-    editable,
-    export,
-    troubleshoot,
-    presets,
-    command,
-)
+# A group of properties comes before those that hold it.
+_GROUPS = (limits, look, fit, backend, clip, target_properties, mask_properties, stamp_properties, build_properties)
+_INPUT = (capture, stamp_buttons, mask_buttons, thumbnails, verify, install_buttons)
+_FIT = (preview, live_planes, recover, optimize, continue_fit)
+_RESULT = (build_buttons, rebuild, replace_stamp, bake, editable, export)
+_PARTS = (*_GROUPS, animate, render_animation, properties, *_INPUT, *_FIT, *_RESULT, troubleshoot, presets, command)
 
 
 def register() -> None:

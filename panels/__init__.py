@@ -1,36 +1,10 @@
-"""What the user sees. Panels draw and never compute."""
+"""The user interface. Panels draw and never compute."""
 
 from __future__ import annotations
 
-from . import (
-    advanced,
-    export,
-    limits,
-    live,
-    look,
-    optimize,
-    preferences,
-    regions,
-    result,
-    sidebar,
-    stamps,
-    target,
-)
+from . import advanced, export, limits, live, look, optimize, preferences, regions, result, sidebar, stamps, target
 
-_PARTS = (
-    preferences,
-    sidebar,
-    live,
-    target,
-    stamps,
-    regions,
-    limits,
-    look,
-    optimize,
-    advanced,
-    result,
-    export,
-)
+_PARTS = (preferences, sidebar, live, target, stamps, regions, limits, look, optimize, advanced, result, export)
 
 
 def register() -> None:

@@ -1,12 +1,11 @@
-"""Settings of the fit that are seldom changed, and the engine."""
+"""Settings of the fit that are rarely changed, and the engine."""
 
 from __future__ import annotations
 
 import bpy
 
-from ..operators.session.slots import RUN
 from ..operators.target.properties import moves
-from .layouts import Sidebar
+from .layouts import Sidebar, settings_layout
 
 
 class DIFFBMP_PT_advanced(Sidebar):
@@ -17,10 +16,7 @@ class DIFFBMP_PT_advanced(Sidebar):
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.diffbmp
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        layout.enabled = RUN.task is None
+        layout = settings_layout(self.layout)
         for name in ("space", "recipe", "seed", "time_limit"):
             layout.prop(settings.fit, name)
         if not moves(context.scene):

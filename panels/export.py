@@ -1,4 +1,4 @@
-"""What is exported to other programs, and how far it is."""
+"""Exports to other programs, and their progress."""
 
 from __future__ import annotations
 
@@ -29,26 +29,24 @@ def draw_export(layout: bpy.types.UILayout) -> None:
     layout.operator("diffbmp.cancel_export", icon="CANCEL")
 
 
-class DIFFBMP_PT_export(Sidebar):
-    """In the scene with the settings: of its layout."""
-
+class _Export(Sidebar):
     bl_label = "Export"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_export(self.layout)
+
+
+class DIFFBMP_PT_export(_Export):
+    """Exports the layout of a scene with settings."""
+
     bl_parent_id = "DIFFBMP_PT_result"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        draw_export(self.layout)
 
 
-class DIFFBMP_PT_export_built(Sidebar):
-    """In a scene that was built: of what it shows."""
+class DIFFBMP_PT_export_built(_Export):
+    """Exports what a built scene shows."""
 
-    bl_label = "Export"
     bl_parent_id = "DIFFBMP_PT_built"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        draw_export(self.layout)
 
 
 register, unregister = bpy.utils.register_classes_factory((DIFFBMP_PT_export, DIFFBMP_PT_export_built))

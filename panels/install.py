@@ -1,4 +1,4 @@
-"""The backend's state in a layout: what is installed, or how far an installation is."""
+"""The backend's state: what is installed, or the progress of an installation."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..operators.install.environment import own_folder
 from ..operators.install.installation import Installation
 from ..operators.install.packages import PACKAGES, estimate_build
 from ..operators.session.slots import INSTALL
-from .layouts import draw_sentence, letters_of
+from .layouts import draw_sentence, letters_of, split_layout
 
 
 def draw_installation(layout: bpy.types.UILayout, width: float, lines: bool = False) -> bool:
-    """Draws the progress of a running installation or removal into a region of `width` px; whether there is one.
+    """Draws the progress of a running installation or removal. Returns whether there is one.
 
-    lines: the last ones of its log too.
+    width: of the region, px. lines: whether to draw the last lines of its log, too.
     """
     task = INSTALL.task
     if task is None:
@@ -39,16 +39,16 @@ def draw_installation(layout: bpy.types.UILayout, width: float, lines: bool = Fa
 
 
 def draw_own_environment(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, width: float) -> None:
-    """The settings and buttons of the add-on's own environment."""
+    """Draws the settings and buttons of the add-on's own environment. width: of the region, px."""
     folder = own_folder()
-    column = layout.column()
-    column.use_property_split = True
-    column.use_property_decorate = False
+    column = split_layout(layout.column())
     column.enabled = INSTALL.task is None
     column.prop(chosen, "device")
     column.prop(chosen, "folder", placeholder=str(folder.path))
     if sys.platform == "win32" and len(str(folder.path)) > LONG_PATH:
-        draw_sentence(column, f"This path is long for Windows, which allows 260 letters: {folder.path}", "ERROR", width)
+        draw_sentence(
+            column, f"This path is long for Windows, which allows 260 characters: {folder.path}", "ERROR", width
+        )
     column.prop(chosen, "wheels", placeholder="None: packages come from the network")
     column.prop(chosen, "index", placeholder="The usual one")
     if draw_installation(layout, width, lines=True):

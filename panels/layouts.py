@@ -1,4 +1,4 @@
-"""What panels share: their place, their columns, sentences that wrap, and the notice at the end."""
+"""Parts of all panels: their place, their columns, sentences that wrap, and the notice at the end."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ BUTTONS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     Action.ALLOW_ONLINE: ("extensions.userpref_allow_online", "Allow Online Access", "INTERNET", {}),
     Action.SHOW_LOG: ("diffbmp.show_log", "Show Log", "TEXT", {}),
 }
-"""The operator that takes an error's action, its text, its icon and its properties."""
+"""The button for each action of an error: operator, text, icon and properties."""
 
 
 def letters_of(width: float) -> int:
-    """How many letters a line of a region of `width` px has room for."""
+    """Returns how many letters fit in a line of a region of `width` px."""
     return int(width / bpy.context.preferences.system.ui_scale / _CHARACTER) - 8
 
 
@@ -39,7 +39,7 @@ def draw_sentence(layout: bpy.types.UILayout, text: str, icon: str, width: float
 
 
 def draw_notice(layout: bpy.types.UILayout, width: float) -> None:
-    """Draws the latest thing to tell, and what can be done about it."""
+    """Draws the latest message, and buttons that help with an error. width: of the region, px."""
     if not NOTICE.text:
         return
     draw_sentence(layout, NOTICE.text, "ERROR" if NOTICE.is_error else "INFO", width)
@@ -56,24 +56,29 @@ def draw_notice(layout: bpy.types.UILayout, width: float) -> None:
 
 
 class Sidebar(bpy.types.Panel):
-    """The place of a panel: the tab DiffBMP of the 3D view's sidebar."""
+    """A panel in the DiffBMP tab of the 3D view's sidebar."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "DiffBMP"
 
 
-def settings_layout(layout: bpy.types.UILayout) -> bpy.types.UILayout:
-    """A column for settings, names left and values right, greyed out while an optimization is running."""
+def split_layout(layout: bpy.types.UILayout) -> bpy.types.UILayout:
+    """Returns the layout, with the properties' names on the left and their values on the right."""
     layout.use_property_split = True
     layout.use_property_decorate = False
-    column = layout.column()
+    return layout
+
+
+def settings_layout(layout: bpy.types.UILayout) -> bpy.types.UILayout:
+    """Returns a column for settings, grayed out while an optimization is running."""
+    column = split_layout(layout).column()
     column.enabled = RUN.task is None
     return column
 
 
 def steering_layout(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.UILayout:
-    """A column for settings that not every recipe uses; where this one does not, says so and greys them out."""
+    """Returns a column for settings that some recipes ignore; there it says so, and grays them out."""
     is_used = takes_steering(context.scene)
     if not is_used:
         draw_sentence(layout, "The recipe Published uses none of this.", "INFO", context.region.width)
@@ -82,8 +87,8 @@ def steering_layout(layout: bpy.types.UILayout, context: bpy.types.Context) -> b
     return column
 
 
-def draw_pair(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, name: str) -> None:
-    """A lower and an upper limit."""
+def draw_together(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, *names: str) -> None:
+    """Draws properties that belong together, without gaps between them."""
     column = layout.column(align=True)
-    column.prop(group, f"{name}_min")
-    column.prop(group, f"{name}_max")
+    for name in names:
+        column.prop(group, name)

@@ -1,23 +1,23 @@
-"""What stamps may do: all of them, those of a region, or one."""
+"""Limits of all stamps, those of a region, or one."""
 
 from __future__ import annotations
 
 import bpy
 
-from .layouts import Sidebar, draw_pair, steering_layout
+from .layouts import Sidebar, draw_together, steering_layout
 
 
 def draw_limits(layout: bpy.types.UILayout, limits: bpy.types.PropertyGroup) -> None:
-    """Draws the limits, but for how often stamps are used relative to each other."""
+    """Draws the limits, except for how often stamps are used relative to each other."""
     layout.prop(limits, "stretch")
     layout.prop(limits, "mirror")
-    draw_pair(layout, limits, "size")
+    draw_together(layout, limits, "size_min", "size_max")
     layout.prop(limits, "free_rotation")
     if not limits.free_rotation:
-        draw_pair(layout, limits, "rotation")
+        draw_together(layout, limits, "rotation_min", "rotation_max")
     layout.prop(limits, "opaque")
     if not limits.opaque:
-        draw_pair(layout, limits, "opacity")
+        draw_together(layout, limits, "opacity_min", "opacity_max")
     layout.prop(limits, "most")
 
 

@@ -1,4 +1,4 @@
-"""In the scene that shows an optimization while it runs: how far it is, and the way back."""
+"""The panel of the live scene: the progress of the optimization, and the way back."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ class DIFFBMP_PT_live(Sidebar):
     def draw(self, context: bpy.types.Context) -> None:
         layout, source = self.layout, context.scene[LIVE]
         if source:
-            back = layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK")
-            back.name = source.name
+            layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK").name = source.name
         if RUN.task is not None:
             draw_run(layout, RUN.task)
         else:

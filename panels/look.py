@@ -1,16 +1,16 @@
-"""What the result is to look like: as a whole, or a region of it."""
+"""How the result looks: as a whole, or in a region."""
 
 from __future__ import annotations
 
 import bpy
 
 from ..operators.settings.likeness import PREFERENCES
-from .layouts import Sidebar, draw_sentence, steering_layout
+from .layouts import Sidebar, draw_sentence, draw_together, steering_layout
 from .target import draw_importance
 
 
 def draw_look(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, region: int = -1) -> None:
-    """Draws palette, order, spacing and preferences. region: its number in the list of regions, -1 = the whole."""
+    """Draws palette, order, spacing and preferences. region: its index in the list, -1 = the whole."""
     layout.prop(look, "palette")
     if look.palette == "target":
         layout.prop(look, "palette_size")
@@ -22,9 +22,7 @@ def draw_look(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, region:
     layout.prop(look, "containment")
     layout.separator()
     layout.prop(look, "match")
-    column = layout.column(align=True)
-    for name in PREFERENCES:
-        column.prop(look, name, slider=True)
+    draw_together(layout, look, *PREFERENCES)
 
 
 def _draw_colors(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, region: int) -> None:
@@ -34,7 +32,7 @@ def _draw_colors(layout: bpy.types.UILayout, look: bpy.types.PropertyGroup, regi
         row.prop(item, "color", text=f"Color {index + 1}")
         remove = row.operator("diffbmp.remove_color", text="", icon="X")
         remove.index, remove.region = index, region
-    row = column.split(factor=0.4)  # as the properties are
+    row = column.split(factor=0.4)  # as wide as the properties' names
     row.label()
     row.operator("diffbmp.add_color", icon="ADD").region = region
 
@@ -52,7 +50,7 @@ class DIFFBMP_PT_look(Sidebar):
         draw_importance(layout, settings.target)
         layout.separator()
         if look.palette != "any" and settings.stamps.mode == "original":
-            draw_sentence(layout, "Original Colors are not changed by a palette.", "INFO", context.region.width)
+            draw_sentence(layout, "A palette does not change Original Colors.", "INFO", context.region.width)
         draw_look(layout, look)
 
 

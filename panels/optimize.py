@@ -1,4 +1,4 @@
-"""Optimize, and what is seen of it while it runs."""
+"""Optimize, and its progress."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .install import draw_installation
 from .layouts import Sidebar, draw_notice, draw_sentence, settings_layout
 
 PREVIEW_SCALE = 8.0
-"""Of the preview, in heights of a button."""
+"""Height of the preview, in buttons."""
 
 
 def draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws the button that starts an optimization, and why it cannot."""
+    """Draws the button that starts an optimization, and why it is disabled."""
     try:
         backend_python()
     except UserError as error:
@@ -40,7 +40,7 @@ def draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 
 def draw_live(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
-    """Draws whether an optimization is shown as planes while it runs, which may be changed meanwhile."""
+    """Draws whether an optimization is shown as planes, which may be changed while it runs."""
     row = layout.row()
     row.use_property_split = False
     row.active = not moves(scene)
@@ -48,9 +48,9 @@ def draw_live(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
 
 
 def draw_run(layout: bpy.types.UILayout, run: Run) -> None:
-    """Draws how far an optimization is, and what can be done about it."""
+    """Draws the progress of an optimization, and the buttons that pause and cancel it."""
     progress = run.progress
-    done, text, quality = 0.0, f"{run.doing} ...", " "  # a line without text: what is below must not jump
+    done, text, quality = 0.0, f"{run.doing} ...", " "  # an empty line: what is below must not jump
     if progress:
         done = progress.step / max(1, progress.total)
         text = f"{progress.step:,} / {progress.total:,}, {describe_seconds(progress.seconds_left)} left"
@@ -81,11 +81,10 @@ class DIFFBMP_PT_optimize(Sidebar):
     bl_order = 50
 
     def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.diffbmp
         layout = self.layout
         column = settings_layout(layout)
         for name in ("count", "size", "preset", "steps"):
-            column.prop(settings.fit, name)
+            column.prop(context.scene.diffbmp.fit, name)
         draw_live(layout, context.scene)
         if RUN.task is None:
             draw_start(layout, context)

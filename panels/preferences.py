@@ -1,4 +1,4 @@
-"""The add-on's preferences: which Python runs the backend, and how it comes here."""
+"""The add-on's preferences: which Python runs the backend, and its installation."""
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
@@ -9,19 +9,19 @@ from .install import draw_own_environment
 from .layouts import draw_sentence
 
 _MODES = (
-    ("OWN", "Own Environment", "The backend has a Python environment of its own, which the add-on installs"),
-    ("EXISTING", "Existing Python", "The backend runs with a Python that is there already, and has its packages"),
+    ("OWN", "Own Environment", "Run the backend in an environment that the add-on installs"),
+    ("EXISTING", "Existing Python", "Run the backend with a Python that has its packages"),
 )
 
 
 def _take_python(chosen: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
-    """A Python that is set is to be used, by scripts too."""
+    """Uses a Python as soon as it is set, by scripts too."""
     chosen.mode = "EXISTING" if chosen.python else "OWN"
     _forget_verdict(chosen, context)
 
 
 def _forget_verdict(chosen: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
-    """It was about another environment."""
+    """Removes a verdict about another environment."""
     chosen.verdict = ""
 
 
@@ -38,21 +38,20 @@ class DIFFBMP_preferences(bpy.types.AddonPreferences):
     device: EnumProperty(items=DEVICE_ITEMS, name="Device", description="What PyTorch is installed for")
     folder: StringProperty(
         name="Folder",
-        description="Where the environment is made; empty = the extension's own folder, which goes when the extension "
-        "is uninstalled. On Windows a short one, such as C:\\DiffBMP, keeps paths below 260 letters",
+        description="Folder of the environment; empty = the extension's own folder, which is deleted with it. "
+        "On Windows choose a short one, such as C:\\DiffBMP, to keep paths below 260 characters",
         subtype="DIR_PATH",
         update=_forget_verdict,
     )
     wheels: StringProperty(
         name="Wheel Folder",
-        description="A folder of downloaded wheels (pip download), from which to install without a network; "
-        "empty = from the network",
+        description="Folder of downloaded wheels (pip download) to install without a network; empty = use the network",
         subtype="DIR_PATH",
     )
     index: StringProperty(
         name="Package Index",
-        description="Address of another package index, such as your company's mirror; empty = the usual one. PyTorch's "
-        "own index is asked too, for the build that suits the card",
+        description="Address of a package index, such as your company's mirror; empty = the default one. PyTorch's own "
+        "index is used as well, for the build that suits the card",
     )
     verdict: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     works: BoolProperty(options={"HIDDEN", "SKIP_SAVE"})

@@ -1,4 +1,4 @@
-"""The panel of the canvas's mask and of its regions."""
+"""The panels of the canvas's mask and its regions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class DIFFBMP_UL_regions(bpy.types.UIList):
     ) -> None:
         shown = layout.row(align=True)
         shown.active = item.use
-        shown.prop(item, "name", text="", emboss=False, icon_value=_source_icon(layout, item.area))
+        shown.prop(
+            item, "name", text="", emboss=False, icon_value=layout.enum_item_icon(item.area, "source", item.area.source)
+        )
         layout.prop(item, "use", text="")
 
 
@@ -61,7 +63,7 @@ class DIFFBMP_PT_regions(Sidebar):
 
 
 class _OfRegion(Sidebar):
-    """A panel of the active region."""
+    """A panel of the active region, grayed out where the region has no values of its own."""
 
     bl_parent_id = "DIFFBMP_PT_regions"
     bl_options = {"DEFAULT_CLOSED"}
@@ -75,35 +77,31 @@ class _OfRegion(Sidebar):
         self.layout.enabled = RUN.task is None
         self.layout.prop(active_region(context.scene), self.switch, text="")
 
-    def own_layout(self, context: bpy.types.Context, region: bpy.types.PropertyGroup) -> bpy.types.UILayout:
-        """Greyed out where the region does as all do."""
+    def draw(self, context: bpy.types.Context) -> None:
+        region: Any = active_region(context.scene)
         layout = steering_layout(self.layout, context)
         layout.active = getattr(region, self.switch)
-        return layout
+        self.draw_own(layout, region)
+
+    def draw_own(self, layout: bpy.types.UILayout, region: Any) -> None:
+        """Draws the region's own values."""
 
 
-class DIFFBMP_PT_region_limits(_OfRegion, bpy.types.Panel):
+class DIFFBMP_PT_region_limits(_OfRegion):
     bl_label = "Own Limits"
     switch = "own_limits"
 
-    def draw(self, context: bpy.types.Context) -> None:
-        region: Any = active_region(context.scene)
-        layout = self.own_layout(context, region)
+    def draw_own(self, layout: bpy.types.UILayout, region: Any) -> None:
         layout.prop(region.limits, "usage")
         draw_limits(layout, region.limits)
 
 
-class DIFFBMP_PT_region_look(_OfRegion, bpy.types.Panel):
+class DIFFBMP_PT_region_look(_OfRegion):
     bl_label = "Own Look"
     switch = "own_look"
 
-    def draw(self, context: bpy.types.Context) -> None:
-        region: Any = active_region(context.scene)
-        draw_look(self.own_layout(context, region), region.look, context.scene.diffbmp.regions.active)
-
-
-def _source_icon(layout: bpy.types.UILayout, source: bpy.types.PropertyGroup) -> int:
-    return layout.enum_item_icon(source, "source", source.source)
+    def draw_own(self, layout: bpy.types.UILayout, region: Any) -> None:
+        draw_look(layout, region.look, region.id_data.diffbmp.regions.active)
 
 
 def _draw_source(layout: bpy.types.UILayout, source: bpy.types.PropertyGroup, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The result in the sidebar: built from its layout, and worked with in its own scene."""
+"""The result in the sidebar: building it from its layout, and working with it in its own scene."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..operators.result.rebuild import source_of
 from ..operators.scene.instances import dense_object
 from ..operators.scene.storage import KEY
 from ..operators.session.slots import RUN
-from .layouts import Sidebar, draw_notice
+from .layouts import Sidebar, draw_notice, split_layout
 from .optimize import draw_live, draw_run
 
 
@@ -19,29 +19,27 @@ class DIFFBMP_PT_result(Sidebar):
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.diffbmp.build
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = split_layout(self.layout)
         layout.prop(settings, "layout")
         _draw_form(layout, settings)
         layout.operator("diffbmp.build", icon="OUTLINER_COLLECTION")
         if settings.scene:
-            show = layout.operator("diffbmp.show_scene", text=f"Show {settings.scene.name}", icon="SCENE_DATA")
-            show.name = settings.scene.name
+            name = settings.scene.name
+            layout.operator("diffbmp.show_scene", text=f"Show {name}", icon="SCENE_DATA").name = name
             draw_output(layout, settings.scene)
         draw_animate(layout, context.scene.diffbmp.animate)
 
 
 class Built(Sidebar):
-    """A panel of scenes that were built."""
+    """A panel of a built scene."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return KEY in context.scene
 
 
-class DIFFBMP_PT_built(Built, bpy.types.Panel):
-    """In a scene that was built: what it is and where it came from."""
+class DIFFBMP_PT_built(Built):
+    """Shows what a built scene is, and where it came from."""
 
     bl_label = "DiffBMP"
 
@@ -50,21 +48,18 @@ class DIFFBMP_PT_built(Built, bpy.types.Panel):
         layout.label(text=f"{len(scene[KEY]['template']):,} stamps, the first in front")
         source = source_of(scene)
         if source:
-            back = layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK")
-            back.name = source.name
+            layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK").name = source.name
         draw_output(layout, scene)
         layout.operator("diffbmp.remove_result", icon="TRASH")
         draw_notice(layout, context.region.width)
 
 
-class DIFFBMP_PT_continue(Built, bpy.types.Panel):
+class DIFFBMP_PT_continue(Built):
     bl_label = "Continue"
     bl_parent_id = "DIFFBMP_PT_built"
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = split_layout(self.layout)
         row = layout.row(align=True)
         for action, text in (("LOCK", "Lock"), ("UNLOCK", "Unlock"), ("SELECT", "Select")):
             row.operator("diffbmp.lock", text=text).action = action
@@ -78,15 +73,13 @@ class DIFFBMP_PT_continue(Built, bpy.types.Panel):
         row.operator("diffbmp.continue_fit", icon="PLAY")
 
 
-class DIFFBMP_PT_rebuild(Built, bpy.types.Panel):
+class DIFFBMP_PT_rebuild(Built):
     bl_label = "Rebuild"
     bl_parent_id = "DIFFBMP_PT_built"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = split_layout(self.layout)
         _draw_form(layout, context.scene.diffbmp.build)
         layout.operator("diffbmp.rebuild", icon="FILE_REFRESH")
         layout.operator("diffbmp.replace_stamp", icon="IMAGE_DATA")
@@ -105,13 +98,11 @@ def _draw_form(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
 
 
 def draw_output(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
-    """Draws how a scene that was built is rendered, if it has more than one frame."""
+    """Draws how a built scene is rendered, if it has more than one frame."""
     if scene.frame_end <= scene.frame_start:
         return
     settings = scene.diffbmp.output
-    column = layout.column()
-    column.use_property_split = True
-    column.use_property_decorate = False
+    column = split_layout(layout.column())
     column.separator()
     column.prop(settings, "kind")
     column.prop(settings, "path")
@@ -119,7 +110,7 @@ def draw_output(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
 
 
 def draw_animate(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
-    """Draws what makes an animation of a still layout."""
+    """Draws the settings that animate a still layout."""
     box = layout.box()
     box.prop(settings, "kind")
     if settings.kind == "transition":

@@ -52,7 +52,7 @@ class DIFFBMP_PT_main(Sidebar):
         DIFFBMP_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
-        """All there is stands in the panels below, in the order of the work."""
+        """Draws nothing: the panels below it follow the order of the work."""
 
 
 register, unregister = bpy.utils.register_classes_factory((DIFFBMP_PT_presets, DIFFBMP_PT_main))

@@ -1,4 +1,4 @@
-"""The stamps in the sidebar: where they come from, the list with thumbnails, the settings of the chosen one."""
+"""The stamps in the sidebar: their sources, the list with thumbnails, and the settings of the active one."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.target.properties import can_move, moves
-from .layouts import Sidebar, settings_layout
+from .layouts import Sidebar, draw_together, settings_layout
 
 
 class DIFFBMP_PT_target(Sidebar):
@@ -32,13 +32,9 @@ class DIFFBMP_PT_target(Sidebar):
             _draw_clip(layout, target, settings.clip)
         layout.prop(target, "aspect")
         if target.aspect == "CUSTOM":
-            column = layout.column(align=True)
-            column.prop(target, "aspect_x")
-            column.prop(target, "aspect_y")
+            draw_together(layout, target, "aspect_x", "aspect_y")
         if target.aspect != "TARGET":
-            column = layout.column(align=True)
-            column.prop(target, "focus_x")
-            column.prop(target, "focus_y")
+            draw_together(layout, target, "focus_x", "focus_y")
         layout.prop(target, "transparent")
         row = layout.row()
         row.active = not target.transparent
@@ -65,20 +61,18 @@ class DIFFBMP_PT_animation(Sidebar):
 
 
 def _draw_clip(layout: bpy.types.UILayout, target: bpy.types.PropertyGroup, clip: bpy.types.PropertyGroup) -> None:
-    """Draws whether the target is fitted as a clip, and which part of it."""
+    """Draws whether the target is fitted as a clip, and the frames that are."""
     layout.prop(target, "moving")
     if not target.moving:
         return
-    column = layout.column(align=True)
-    for name in ("start", "end", "step"):
-        column.prop(clip, name)
+    draw_together(layout, clip, "start", "end", "step")
     column = layout.column()
     column.prop(clip, "scene_start")
     column.prop(clip, "fps")
 
 
 def draw_importance(layout: bpy.types.UILayout, target: bpy.types.PropertyGroup) -> None:
-    """Draws what says where likeness matters most."""
+    """Draws the importance: where likeness matters most."""
     layout.prop(target, "importance_source")
     if target.importance_source == "VERTEX":
         layout.prop(target, "importance_object")

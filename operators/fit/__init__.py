@@ -1,1 +1,1 @@
-"""Settings and pixels to a job: start it, watch it, continue it, recover it."""
+"""Fits: writes their jobs, starts, shows, continues and recovers them."""

@@ -1,4 +1,4 @@
-"""Scene to job folder: the target, the stamps, the regions and the settings, as the backend reads them."""
+"""Writes a scene to a job folder: target, stamps, regions and settings, as the backend reads them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..target.properties import moves
 from .job_settings import (
     color_mode,
     fit_settings,
-    own_limits,
+    limits_of,
     region_limits,
     region_settings,
     stamp_limits,
@@ -32,20 +32,20 @@ from .job_settings import (
 )
 
 THREADS = 2
-"""More of them would keep Blender's own thread from its work."""
+"""Threads that convert and write pictures; more would slow down Blender's own thread."""
 
 
 def write_job(scene: bpy.types.Scene, folder: Path) -> list[str]:
-    """All steps of job_steps at once. Returns what they return."""
+    """Writes the scene's job without a pause. Returns what job_steps does."""
     left_out: list[str] = all_at_once(job_steps(scene, folder))
     return left_out
 
 
 def job_steps(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list[str]]:
-    """Writes the scene's job into the folder, in steps of which each says what comes next.
+    """Writes the scene's job into the folder in steps, each of which yields what comes next.
 
-    Between them Blender may be used, as long as the scene's settings stay as they are and nothing is undone. Returns a
-    sentence about each thing that had to be left out.
+    Between them Blender may be used, as long as the scene's settings do not change and nothing is undone. Returns a
+    sentence about each thing that was left out.
 
     Raises UserError where the target or all stamps cannot be used, a setting makes no sense, or the folder cannot be
     written to.
@@ -53,7 +53,7 @@ def job_steps(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list
     wanted, left_out = fit_settings(scene), unused_settings(scene)
     refresh(scene.diffbmp.stamps)
     try:
-        # Converting and compressing pictures takes the most time, and frees Blender's own thread meanwhile.
+        # Converting and compressing pictures takes most of the time, and leaves Blender's own thread free.
         with ThreadPoolExecutor(THREADS) as threads:
             files = _Files(folder, threads)
             yield "Reading the target"
@@ -78,30 +78,30 @@ def job_steps(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list
 
 
 class _Files:
-    """The pictures of a job, which are written in other threads."""
+    """Writes the pictures of a job in other threads."""
 
     def __init__(self, folder: Path, threads: Executor) -> None:
         self.folder, self.threads = folder, threads
         self._writing: list[Future[None]] = []
 
     def write(self, file: str, rgba: ByteArray) -> None:
-        """Begins to write [h, w, 4]. file: its path in the job's folder."""
+        """Starts to write a picture [h, w, 4]. file: its path in the job's folder."""
         self._writing.append(self.threads.submit(write_png, self.folder / file, rgba))
 
     def write_into(self, name: str, rgba: ByteArray) -> str:
-        """Begins to write a picture into a folder of its own. Returns its path in the job's folder."""
+        """Starts to write a picture into a folder of its own. Returns its path in the job's folder."""
         (self.folder / name).mkdir()
         self.write(f"{name}/0001.png", rgba)
         return f"{name}/0001.png"
 
     def finish(self) -> Generator[str, None, None]:
-        """Until all are written. Raises OSError where one cannot be."""
+        """Waits until all pictures are written. Raises OSError where one cannot be written."""
         for writing in self._writing:
             yield from waited(writing, "Writing the pictures")
 
 
 class _Stamps:
-    """The stamps of a job: each is read and written once, whatever regions use it."""
+    """The stamps of a job: each is read and written once, even if several regions use it."""
 
     def __init__(self, scene: bpy.types.Scene, files: _Files) -> None:
         self.specs: list[TemplateSpec] = []
@@ -112,9 +112,9 @@ class _Stamps:
         (files.folder / "templates").mkdir()
 
     def add(self, group: bpy.types.Collection | None, region: str, limits: Limits) -> Generator[str, None, list[int]]:
-        """Adds the stamps that a region uses, and returns their indices. limits: of stamps that have none of their own.
+        """Adds the stamps of a region. Returns their indices. limits: of stamps without their own.
 
-        Raises UserError where none can be used.
+        Raises UserError where no stamp can be used.
         """
         used = stamps_of(self._scene.diffbmp.stamps, group)
         if not used and group is not None:
@@ -144,7 +144,7 @@ class _Stamps:
             return None
         mode, blend = color_mode(stamp if stamp.own else self._scene.diffbmp.stamps)
         if stamp.own and takes_steering(self._scene):
-            limits = own_limits(stamp.limits)
+            limits = limits_of(stamp.limits)
         if takes_steering(self._scene):
             limits = replace(limits, share=round(stamp.share, 6))
         return replace(file, mode=mode, blend=blend, limits=limits)
@@ -184,7 +184,7 @@ def _region(mask: RegionMask, stamps: _Stamps) -> Generator[str, None, RegionSpe
 def _target(
     scene: bpy.types.Scene, files: _Files
 ) -> Generator[str, None, tuple[ByteArray | Footage, str, Clip | None]]:
-    """The target, its path in the job, and how it moves, None = not at all."""
+    """The target, its path in the job, and its clip, None = still."""
     if moves(scene):
         footage = write_footage(scene, files.folder, need_pictures(scene))
         return footage, footage.file, footage.clip
@@ -193,7 +193,7 @@ def _target(
 
 
 def _canvas(target: ByteArray | Footage, size: int) -> tuple[int, int]:
-    """Width and height of the canvas on which a target is fitted, px."""
+    """Width and height of the canvas for a target, px."""
     if isinstance(target, Footage):
         width, height = target.width, target.height
     else:

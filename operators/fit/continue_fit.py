@@ -1,4 +1,4 @@
-"""Continue: the optimization goes on from what a scene shows, changed by hand or not, and ends in the same scene."""
+"""Continue: optimizes a built scene further, with the changes made by hand, and shows the result in it."""
 
 import struct
 from collections.abc import Generator
@@ -27,11 +27,11 @@ from .optimize import Optimizing, why_not_optimize
 def continued_steps(
     scene: bpy.types.Scene, source: bpy.types.Scene, folder: Path, added: int
 ) -> Generator[str, None, list[str]]:
-    """Writes a job that goes on from what a scene that was built shows, in steps as collect.job_steps.
+    """Writes a job that continues from what a built scene shows, in steps like collect.job_steps.
 
-    source: whose target and settings hold, but for the canvas's, which stay those of the scene. Stamps of its list that
-    the layout does not have are for what is added. Planes with meshes of their own count as locked. Raises UserError as
-    job_steps and read_scene do, and for a target of another shape.
+    source: the scene with the target and the settings; those of the canvas stay the built scene's. Stamps of its list
+    that the layout does not have are used for added primitives. Planes with meshes of their own count as locked.
+    Raises UserError as job_steps and read_scene do, and for a target of another shape.
     """
     reading = read_scene(scene)
     layout, stamps = reading.layout, stamps_of(scene)
@@ -62,7 +62,7 @@ def continued_steps(
         transparent=layout.transparent,
     )
     job.start = str(start)
-    # Not by __post_init__, which has seen the job without a start.
+    # A new Job, so that __post_init__ checks it with its start.
     Job(**vars(job)).save(folder)
     return left_out
 
@@ -74,13 +74,13 @@ def _check_shape(target: Path, layout: Layout) -> None:
     factor = max(layout.width, layout.height) / max(width, height)
     if (max(1, round(width * factor)), max(1, round(height * factor))) != (layout.width, layout.height):
         raise UserError(
-            f"The target has {width} x {height} pixels now, but the canvas of this scene {layout.width} x "
-            f"{layout.height}, which is another shape: optimize anew, or choose a target of this one"
+            f"The target ({width} x {height} px) has another shape than the canvas of this scene ({layout.width} x "
+            f"{layout.height} px): optimize again, or choose a target of the canvas's shape"
         )
 
 
 def _joined(own: list[TemplateSpec], listed: list[TemplateSpec]) -> list[TemplateSpec]:
-    """The layout's stamps, with the limits of those in the list that have the same pixels, and then the others."""
+    """The layout's stamps, with the limits of those in the list that have the same pixels, then the list's others."""
     result, new = list(own), []
     for spec in listed:
         same = [number for number, known in enumerate(own) if _same_picture(known, spec)]
@@ -92,7 +92,7 @@ def _joined(own: list[TemplateSpec], listed: list[TemplateSpec]) -> list[Templat
 
 
 def _same_picture(one: TemplateSpec, other: TemplateSpec) -> bool:
-    """Whether two stamps that the same code has written are of the same pixels."""
+    """Whether two stamps that the same code has written have the same pixels."""
     if (one.width, one.height) != (other.width, other.height):
         return False
     return Path(one.file).read_bytes() == Path(other.file).read_bytes()
@@ -102,8 +102,8 @@ class DIFFBMP_OT_continue_fit(Optimizing):
     bl_idname = "diffbmp.continue_fit"
     bl_label = "Continue"
     bl_description = (
-        "Optimize on from what this scene shows, on its canvas. Planes may have been moved, turned, scaled, retinted, "
-        "deleted, duplicated or painted; locked ones, and those with meshes of their own, stay as they are"
+        "Optimize further from what this scene shows. Planes may have been moved, rotated, scaled, tinted, deleted, "
+        "duplicated or painted; locked planes and those with meshes of their own do not change"
     )
     bl_options = {"UNDO"}
 
@@ -113,7 +113,7 @@ class DIFFBMP_OT_continue_fit(Optimizing):
     def why_not(cls, context: bpy.types.Context) -> str:
         source = source_of(context.scene)
         if not is_result(context.scene):
-            return "This scene was not built: show the result's"
+            return "This scene was not built by DiffBMP: show the scene of the result"
         if source is None:
             return "The scene with the target and the stamps is gone: optimize in a new one"
         return why_not_optimize(source) or _why_not_continue(source)
@@ -124,7 +124,7 @@ class DIFFBMP_OT_continue_fit(Optimizing):
 
     def steps(self, scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list[str]]:
         source = source_of(scene)
-        assert source is not None  # says poll
+        assert source is not None  # or why_not would have said so
         return continued_steps(scene, source, folder, self.added)
 
     def take(self, scene: bpy.types.Scene, task: Run) -> str:
@@ -133,7 +133,7 @@ class DIFFBMP_OT_continue_fit(Optimizing):
         if own is None:
             source = source_of(scene) or scene
             source.diffbmp.build.layout = str(task.out)
-            return f"Planes were changed meanwhile, and stay as they are: the result can be built from {source.name}"
+            return f"Planes were changed meanwhile and are kept: build the result from {source.name} instead"
         known = {level: mesh for level, mesh in meshes_of(scene).items() if level in set(levels_of(layout))}
         with wholly_or_not_at_all():
             new = {level: make_mesh(layout, level, task.out) for level in set(levels_of(layout)) - set(known)}
@@ -143,16 +143,16 @@ class DIFFBMP_OT_continue_fit(Optimizing):
 
 
 def _why_not_continue(source: bpy.types.Scene) -> str:
-    """Why a fit with the settings of this scene cannot go on from a layout, "" if it can."""
+    """Says why a fit with the settings of this scene cannot continue from a layout, "" if it can."""
     if moves(source):
-        return "A target that moves cannot be gone on with: turn off Animation, or optimize again"
+        return "An optimization of a clip cannot be continued: turn off Animation, or optimize again"
     if any(region.use for region in source.diffbmp.regions.entries):
-        return "Regions cannot be gone on with: turn them off, or optimize again"
+        return "An optimization with regions cannot be continued: turn them off, or optimize again"
     return ""
 
 
 def _kept_meshes(scene: bpy.types.Scene, layout: Layout, start: Layout) -> dict[int, bpy.types.Mesh] | None:
-    """Meshes of their own of the layout's primitives, by number; None where the scene is not as it was at the start."""
+    """Own meshes of the layout's primitives by number; None where the scene has changed since the start."""
     try:
         reading = read_scene(scene)
     except UserError:
@@ -170,7 +170,7 @@ _COMPARED = ("x", "y", "scale", "aspect", "rotation", "opacity", "color", "templ
 
 
 def _values(layout: Layout, row: int) -> tuple[float, ...]:
-    """What a locked primitive keeps to the last bit."""
+    """The values that a locked primitive keeps to the last bit."""
     return (
         *(float(getattr(layout, name)[0, row]) for name in ("x", "y", "scale", "aspect", "rotation", "opacity")),
         *layout.color[0, row].tolist(),

@@ -1,4 +1,4 @@
-"""The scene's properties as what the backend is told."""
+"""Turns the scene's properties into the backend's settings and limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..target.properties import moves
 
 
 def fit_settings(scene: bpy.types.Scene) -> Settings:
-    """What the scene asks for, but for its stamps. Raises UserError for a palette without colors."""
+    """Returns the scene's settings, except for its stamps. Raises UserError for a palette without colors."""
     if lacks_colors(scene):
         raise UserError("The palette has no colors: add at least one")
     properties = scene.diffbmp
@@ -30,12 +30,12 @@ def fit_settings(scene: bpy.types.Scene) -> Settings:
 
 
 def stamp_limits(scene: bpy.types.Scene) -> Limits:
-    """What each stamp may do. Raises UserError where it could not be seen."""
-    return _limits(scene.diffbmp.limits) if takes_steering(scene) else Limits()
+    """Returns the limits of all stamps. Raises UserError where a stamp could not be seen."""
+    return limits_of(scene.diffbmp.limits) if takes_steering(scene) else Limits()
 
 
 def region_settings(region: bpy.types.PropertyGroup) -> dict[str, Any]:
-    """Those of the Settings, by their names, that a DIFFBMP_PG_region has of its own; none where the recipe uses none.
+    """Returns the Settings that a DIFFBMP_PG_region has of its own, by name; none where the recipe ignores them.
 
     Raises UserError for a palette without colors.
     """
@@ -50,46 +50,42 @@ def region_settings(region: bpy.types.PropertyGroup) -> dict[str, Any]:
 
 
 def region_limits(region: bpy.types.PropertyGroup) -> Limits | None:
-    """What each stamp may do in a DIFFBMP_PG_region; None where that is the same as elsewhere.
+    """Returns the limits of stamps in a DIFFBMP_PG_region; None where they are the same as elsewhere.
 
-    Raises UserError where it could not be seen.
+    Raises UserError where a stamp could not be seen.
     """
-    return _limits(region.limits) if region.own_limits and takes_steering(region.id_data) else None
-
-
-def own_limits(limits: bpy.types.PropertyGroup) -> Limits:
-    """What a stamp may do that has limits of its own. Raises UserError where it could not be seen."""
-    return _limits(limits)
+    return limits_of(region.limits) if region.own_limits and takes_steering(region.id_data) else None
 
 
 def color_mode(stamps: bpy.types.PropertyGroup) -> tuple[Literal["tint", "mix", "multiply"], float]:
-    """How own colors enter, and how much of them: of all stamps, or of one."""
+    """Returns how the own colors of stamps are used, and how much of them, 0 to 1. stamps: all of them, or one."""
     return ("mix", 1.0) if stamps.mode == "original" else (stamps.mode, number(stamps.blend))
 
 
 def lacks_colors(scene: bpy.types.Scene) -> bool:
-    """Whether only colors of a list may be used that holds none."""
+    """Returns whether the palette is a list without colors."""
     look = scene.diffbmp.look
     return takes_steering(scene) and look.palette == "given" and not look.colors
 
 
 def takes_steering(scene: bpy.types.Scene) -> bool:
-    """Whether the recipe uses limits of stamps, importance, and what is set of the look."""
+    """Returns whether the recipe uses the stamps' limits, the importance and the look."""
     return bool(scene.diffbmp.fit.recipe != "paper")
 
 
 def unused_settings(scene: bpy.types.Scene) -> str:
-    """What is set, but not used by the recipe; "" if nothing is."""
+    """Says which changed settings the recipe ignores; "" if there are none."""
     if takes_steering(scene):
         return ""
-    is_default = _limits(scene.diffbmp.limits) == Limits() and replace(Settings(), **_steering(scene)) == Settings()
+    is_default = limits_of(scene.diffbmp.limits) == Limits() and replace(Settings(), **_steering(scene)) == Settings()
     target = scene.diffbmp.target
     if is_default and target.importance is None and target.importance_object is None:
         return ""
-    return "What is set of the stamps' limits and the look, because the recipe Published does not use it"
+    return "The stamps' limits and the look, because the recipe Published does not use them"
 
 
-def _limits(limits: bpy.types.PropertyGroup) -> Limits:
+def limits_of(limits: bpy.types.PropertyGroup) -> Limits:
+    """Returns the limits that a group of properties holds. Raises UserError where a stamp could not be seen."""
     values = values_of(limits, Limits, "limits")
     if limits.free_rotation:
         del values["rotation_range"]
@@ -99,7 +95,7 @@ def _limits(limits: bpy.types.PropertyGroup) -> Limits:
 
 
 def _steering(scene: bpy.types.Scene) -> dict[str, Any]:
-    """Those of the settings that not every recipe uses."""
+    """The settings that some recipes ignore."""
     return {**_look(scene.diffbmp.look), **values_of(scene.diffbmp.limits, Settings, "limits")}
 
 
@@ -113,7 +109,7 @@ def _look(look: bpy.types.PropertyGroup) -> dict[str, Any]:
 
 
 def _losses(look: bpy.types.PropertyGroup) -> dict[str, float]:
-    """Weights by name; none where the recipe's own loss is all that is wanted."""
+    """The losses' weights by name; none where the recipe's own loss suffices."""
     preferred = {
         loss: number(weight * getattr(look, name))
         for name, (_, _, loss, weight) in PREFERENCES.items()

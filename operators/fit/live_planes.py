@@ -1,4 +1,4 @@
-"""Planes while it runs: a scene that shows the stamps of the running optimization, and follows its checkpoints."""
+"""The live scene: shows the stamps of the running optimization, and follows its checkpoints."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from ..session.reports import Reports
 NAME = "DiffBMP Live"
 
 STEP_SECONDS = 0.02
-"""How long following may take at a time, while Blender waits."""
+"""Longest time that one call of follow keeps Blender waiting."""
 
 MAX_COUNT = 20_000
-"""Primitives, up to which a checkpoint is shown in time: see tests/addon/bench/pace.py."""
+"""Most primitives for which checkpoints are shown in time: see tests/addon/bench/pace.py."""
 
 
 def live_scene() -> bpy.types.Scene | None:
-    """The scene that shows a running optimization; None where there is none."""
+    """Returns the scene that shows a running optimization; None where there is none."""
     return next((scene for scene in bpy.data.scenes if LIVE in scene), None)
 
 
 class LivePlanes:
-    """Follows one run. Between two calls it holds nothing of Blender's that undo could free, but for its steps."""
+    """Follows one run. Between calls, only its steps hold data of Blender's that undo could free."""
 
     def __init__(self) -> None:
         self._steps: Iterator[None] | None = None
-        self._seen = 0  # when the checkpoint that is shown was written
+        self._seen = 0  # modification time of the checkpoint that is shown, ns
         self._was_shown = False
 
     def follow(self, source: bpy.types.Scene, folder: Path) -> None:
-        """Does some of what is needed to show the latest checkpoint in the folder, if the scene asks for that.
+        """Does a part of the work to show the latest checkpoint in the folder, if the scene asks for that.
 
-        source: the scene that is optimized. Where a checkpoint cannot be shown, the next one is.
+        source: the scene that is optimized. A checkpoint that cannot be shown is skipped.
         """
         if not source.diffbmp.fit.live:
             self.end()
@@ -57,22 +57,24 @@ class LivePlanes:
                 return
             self._work()
         except (UserError, OSError, ReferenceError, RuntimeError, TypeError, ValueError, AttributeError, KeyError):
-            # The checkpoint was just being replaced, or the artist has changed the scene, or edits it.
+            # The checkpoint is being replaced, or the artist has changed the scene or edits it.
             self._steps = None
 
     def forget(self) -> None:
-        """Undo and redo make all data anew: what was being shown is of the past, the next checkpoint is not."""
+        """Drops the current checkpoint: undo and redo replace all data that its steps hold."""
         self._steps = None
 
     def end(self) -> None:
-        """Removes the scene; windows that show it go back. Harmless where there is none."""
+        """Removes the live scene, if there is one; windows that show it return to the source."""
         self._steps, self._seen, self._was_shown = None, 0, False
         while scene := live_scene():
             back = scene[LIVE] or next((other for other in bpy.data.scenes if other != scene), None)
-            if back is None:  # the only one that is left
+            if back is None:  # Blender keeps its last scene
                 del scene[LIVE]
                 return
-            _leave(scene, back)
+            for window in bpy.context.window_manager.windows:
+                if window.scene == scene:
+                    show_scene_in(window, back)
             dismantle(scene)
 
     def _begin(self, source: bpy.types.Scene, folder: Path) -> bool:
@@ -100,7 +102,8 @@ class LivePlanes:
         yield
         scene = live_scene()
         if scene is None:
-            scene = _made(layout, source)
+            scene = make_scene(layout, NAME, source.diffbmp.build.samples)
+            scene[LIVE] = source
             yield
         parts = _parts(scene)
         if parts is None or len(parts.cache.data.vertices) != layout.count:
@@ -123,15 +126,9 @@ class LivePlanes:
 LIVE_PLANES = LivePlanes()
 
 
-def _made(layout: Layout, source: bpy.types.Scene) -> bpy.types.Scene:
-    scene = make_scene(layout, NAME, source.diffbmp.build.samples)
-    scene[LIVE] = source
-    return scene
-
-
 @dataclass
 class _Parts:
-    """What a live scene shows: an object with a point per primitive, their transforms, a collection of stamps."""
+    """Parts of a live scene: an object with a point per primitive, their transforms, a collection of stamps."""
 
     shown: bpy.types.Object
     cache: bpy.types.Object
@@ -139,7 +136,7 @@ class _Parts:
 
 
 def _parts(scene: bpy.types.Scene) -> _Parts | None:
-    """None where they are not there, or are no longer what they were."""
+    """The parts of a live scene; None where one is missing or was changed."""
     shown = dense_object(scene)
     modifier = shown.modifiers.get(MODIFIER) if shown else None
     if shown is None or modifier is None or modifier.node_group is None:
@@ -150,7 +147,7 @@ def _parts(scene: bpy.types.Scene) -> _Parts | None:
 
 
 def _new_parts(scene: bpy.types.Scene, layout: Layout) -> _Parts:
-    """Those of a layout, without stamps yet. What the scene has shown before goes."""
+    """Makes the parts for a layout, without stamps yet. Removes what the scene has shown before."""
     remove_unused(take_out(scene, scene.collection))
     stamps, collection = (bpy.data.collections.new(name) for name in (f"{NAME} stamps", NAME))
     stamps[MADE] = collection[MADE] = True
@@ -165,7 +162,7 @@ def _new_parts(scene: bpy.types.Scene, layout: Layout) -> _Parts:
 
 
 def _finest(layout: Layout) -> list[Level]:
-    """Of each stamp that is used, the sharpest of its levels: one is enough to look at."""
+    """The sharpest level of each stamp that is used: one is enough for a preview."""
     finest: dict[int, Level] = {}
     for level in sorted(set(levels_of(layout)), key=lambda level: level[1] + level[2]):
         finest.setdefault(level[0], level)
@@ -173,28 +170,22 @@ def _finest(layout: Layout) -> list[Level]:
 
 
 def _update(parts: _Parts, layout: Layout, known: dict[int, int]) -> None:
-    """known: which object of the stamps shows each template."""
+    """Shows a layout. known: index of the stamps' object for each template."""
     numbers: NDArray[np.int32] = np.array([known[template] for template in layout.template.tolist()], np.int32)
     set_cache(parts.cache.data, transforms(layout))
     parts.shown.data.attributes[STAMP].data.foreach_set("value", numbers)
     parts.shown.data.update()
 
 
-def _leave(scene: bpy.types.Scene, back: bpy.types.Scene) -> None:
-    for window in bpy.context.window_manager.windows:
-        if window.scene == scene:
-            show_scene_in(window, back)
-
-
 class DIFFBMP_OT_remove_live(Reports):
     bl_idname = "diffbmp.remove_live"
     bl_label = "Remove"
-    bl_description = "Remove this scene, which has shown an optimization while it ran"
+    bl_description = "Remove this scene, which showed an optimization while it ran"
     bl_options = {"UNDO"}
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
-        return "There is no such scene" if live_scene() is None else ""
+        return "No scene shows an optimization" if live_scene() is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         LIVE_PLANES.end()

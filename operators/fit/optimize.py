@@ -1,4 +1,4 @@
-"""Optimize and Cancel: the scene's job goes to the backend, and the folder of its layout comes back."""
+"""Optimize, Pause and Cancel: has the backend fit the scene's job, and takes the layout."""
 
 from __future__ import annotations
 
@@ -37,10 +37,7 @@ SLOTS.append(RUN)
 
 
 def start_run(scene: bpy.types.Scene, write: Write = job_steps) -> Run:
-    """Begins to write the scene's job, which the worker then gets: it starts meanwhile, or is warm.
-
-    Raises UserError where that cannot start.
-    """
+    """Starts to write the scene's job for a worker, which starts meanwhile. Raises UserError where it cannot."""
     worker = WARM.take(backend_call("worker"), worker_log())
     try:
         folder = new_job_folder(target_name(scene))
@@ -52,7 +49,7 @@ def start_run(scene: bpy.types.Scene, write: Write = job_steps) -> Run:
 
 
 def why_not_optimize(scene: bpy.types.Scene) -> str:
-    """Why the scene cannot be optimized now, "" if it can."""
+    """Says why the scene cannot be optimized now, "" if it can."""
     if RUN.task is not None:
         return "An optimization is running already"
     if missing := lacks_target(scene):
@@ -65,19 +62,19 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
 
 
 class Optimizing(Watching, Reports):
-    """An operator that has the scene's job optimized."""
+    """An operator that optimizes the scene's job."""
 
     slot = RUN
     _next_line = 0.0
 
     def steps(self, scene: bpy.types.Scene, folder: Path) -> Steps:
-        """What writes the job."""
+        """Returns the steps that write the job."""
         return job_steps(scene, folder)
 
     def take(self, scene: bpy.types.Scene, task: Run) -> str:
-        """The task has left a layout. Returns what the user should know of that, "" = nothing more.
+        """Takes the layout that the task has left. Returns a message for the user, "" = the usual one.
 
-        Raises UserError where it is of no use.
+        Raises UserError where the layout cannot be used.
         """
         scene.diffbmp.build.layout = str(task.out)
         return ""
@@ -122,7 +119,7 @@ class Optimizing(Watching, Reports):
         if scene and task.has_layout:
             scene.diffbmp.build.layout = str(task.out)
         NOTICE.tell(
-            "The optimization was ended with its window"
+            "The optimization ended because its window was closed"
             + (": the best layout so far can be built" if task.has_layout else "")
         )
 
@@ -146,7 +143,7 @@ class Optimizing(Watching, Reports):
             except UserError as error:
                 message, failed, task.action = error.message, True, error.action
         elif task.has_layout:
-            message += f" - its scene was deleted: the layout lies in {task.out}"
+            message += f" - its scene was deleted: the layout is in {task.out}"
         left_out = f". Left out: {'; '.join(task.left_out)}" if task.left_out else ""
         NOTICE.tell(message + left_out, is_error=failed, action=task.action)
         self.report({"ERROR" if failed else "INFO"}, message)
@@ -156,7 +153,7 @@ class Optimizing(Watching, Reports):
 class DIFFBMP_OT_optimize(Optimizing):
     bl_idname = "diffbmp.optimize"
     bl_label = "Optimize"
-    bl_description = "Find where the stamps must lie to be the target. Blender stays free for other work meanwhile"
+    bl_description = "Arrange the stamps so that they show the target. Blender can be used meanwhile"
     bl_options = {"UNDO"}
 
     @classmethod
@@ -167,7 +164,7 @@ class DIFFBMP_OT_optimize(Optimizing):
 class DIFFBMP_OT_pause(Reports):
     bl_idname = "diffbmp.pause"
     bl_label = "Pause"
-    bl_description = "Let the optimization rest, or go on; the machine is free for other work meanwhile"
+    bl_description = "Pause or continue the optimization. While it is paused, the computer is free for other work"
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -184,21 +181,20 @@ class DIFFBMP_OT_pause(Reports):
 class DIFFBMP_OT_cancel(Reports):
     bl_idname = "diffbmp.cancel"
     bl_label = "Cancel"
-    bl_description = "End the optimization now; the best layout so far is kept"
+    bl_description = "End the optimization now, and keep the best layout so far"
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
         return "No optimization is running" if RUN.task is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        if RUN.task is not None:
-            RUN.task.cancel()
+        RUN.task.cancel()
         redraw()
         return {"FINISHED"}
 
 
 def describe_progress(run: Run) -> str:
-    """One line: step, loss, PSNR, time left."""
+    """Describes an optimization in one line: step, loss, PSNR, time left."""
     progress = run.progress
     if progress is None:
         return run.doing if run.state == "collecting" else "Starting"
@@ -207,14 +203,14 @@ def describe_progress(run: Run) -> str:
 
 
 def describe_quality(progress: Progress) -> str:
-    """The loss, and the latest preview's PSNR where there was a preview."""
+    """Describes the loss, and the PSNR of the latest preview if there was one."""
     quality = f", {progress.psnr:.1f} dB" if progress.psnr > 0 else ""
     what = f"loss {progress.loss:.4g}" if progress.frame is None else f"frame {progress.frame}"
     return what + quality
 
 
 def _measured(run: Run) -> str:
-    """The result's PSNR as it was measured at the end, "" where it was not."""
+    """The result's PSNR if it was measured at the end, "" if not."""
     try:
         return f"{json.loads((run.out / 'metrics.json').read_text(encoding='utf-8'))['psnr']:.1f} dB"
     except (OSError, ValueError, KeyError, TypeError):
@@ -222,6 +218,7 @@ def _measured(run: Run) -> str:
 
 
 def describe_seconds(seconds: float) -> str:
+    """Describes a duration, as "45 s", "12 min" or "1.5 h"."""
     if seconds < 90:
         return f"{max(0.0, seconds):.0f} s"
     minutes = round(seconds / 60)
@@ -229,7 +226,7 @@ def describe_seconds(seconds: float) -> str:
 
 
 def _before_undo(*_: object) -> None:
-    """Undo and redo make all settings anew: what is still being read is of the past."""
+    """Cancels a reading of the scene: undo and redo replace all data that it holds."""
     LIVE_PLANES.forget()
     if RUN.task is not None and RUN.task.state == "collecting":
         RUN.task.cancel()

@@ -1,4 +1,4 @@
-"""The picture of the running optimization: as an icon of the panel, and as an image for any Image Editor."""
+"""The picture of the running optimization: an icon in the panel, and an image for any Image Editor."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import bpy.utils.previews
 import numpy as np
 
 from ..session.reports import Reports
+from ..session.screen import editor
 
 NAME = "DiffBMP Preview"
 SIZE = 256
-"""Longer side of the icon at most, px."""
+"""Maximum side of the icon, px."""
 
 
 class Preview:
-    """What the latest preview file shows. Nothing of it is saved with the .blend."""
+    """The picture of the latest preview file. It is not saved with the .blend file."""
 
     def __init__(self) -> None:
         self._icons: bpy.utils.previews.ImagePreviewCollection | None = None
@@ -24,11 +25,11 @@ class Preview:
 
     @property
     def icon(self) -> int:
-        """0 while there is none."""
+        """The number of the icon, 0 while there is none."""
         return int(self._icons[NAME].icon_id) if self._icons is not None and NAME in self._icons else 0
 
     def show(self, path: str) -> None:
-        """Takes in the file at the path if it is new; "" = there is none."""
+        """Shows the file at the path if it is new. path: "" = no file."""
         try:
             latest = (path, Path(path).stat().st_mtime_ns) if path else ("", 0)
         except OSError:  # it is just being replaced
@@ -50,7 +51,7 @@ class Preview:
             self._draw(image)
 
     def _draw(self, image: bpy.types.Image) -> None:
-        # By its pixels: of a file that changes, Blender would show what it has seen of it before.
+        # Drawn from pixels: Blender keeps the first thumbnail of a file, even if the file changes.
         width, height = image.size
         pixels = np.empty((height, width, 4), np.float32)
         image.pixels.foreach_get(pixels.ravel())
@@ -70,7 +71,7 @@ class Preview:
         icon.icon_pixels_float.foreach_set(square.ravel())
 
     def image(self) -> bpy.types.Image | None:
-        """The image datablock; None before the first preview."""
+        """Returns the image datablock; None before the first preview."""
         return bpy.data.images.get(NAME)
 
     def clear(self) -> None:
@@ -85,7 +86,7 @@ PREVIEW = Preview()
 class DIFFBMP_OT_show_preview(Reports):
     bl_idname = "diffbmp.show_preview"
     bl_label = "Show Preview"
-    bl_description = "Show the optimization's picture in an Image Editor, where it changes as it is found"
+    bl_description = "Show the preview in an Image Editor, where it follows the optimization"
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -95,12 +96,7 @@ class DIFFBMP_OT_show_preview(Reports):
         image = PREVIEW.image()
         if image is None:
             return {"CANCELLED"}
-        area = next((area for area in context.window.screen.areas if area.type == "IMAGE_EDITOR"), None)
-        if area is None:
-            bpy.ops.wm.window_new()
-            area = context.window_manager.windows[-1].screen.areas[0]
-            area.type = "IMAGE_EDITOR"
-        area.spaces.active.image = image
+        editor(context, "IMAGE_EDITOR").image = image
         return {"FINISHED"}
 
 

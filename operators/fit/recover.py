@@ -1,4 +1,4 @@
-"""Optimizations that a Blender which ended did not see the end of: their layouts so far are offered."""
+"""Offers the best layouts of optimizations that were interrupted when Blender ended."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..session.reports import Reports
 from ..session.screen import redraw
 
 _ORIGIN = "origin.json"
-"""File in a job's folder, while its optimization runs: whose it is."""
+"""File in a job's folder, while its optimization runs: names the .blend file and the scene."""
 
 _LOCKS: dict[Path, JobLock] = {}
-"""Of the jobs of this session that are in work."""
+"""Locks of the jobs that run in this session."""
 
 _FOUND: dict[tuple[str, str], Path | None] = {}
-"""What was found for a file and a scene. It is looked for once."""
+"""The interrupted job of a .blend file and a scene: the folders are searched once."""
 
 
 def begin(scene: bpy.types.Scene, job: Path) -> None:
-    """Remembers that the scene's job is in work. What an earlier one has found of the same clip is used."""
+    """Marks the scene's job as running. It reuses the progress of an interrupted one of the same clip."""
     earlier = interrupted(scene)
     if earlier is not None and (earlier / "result" / "progress").is_dir():
         (job / "result").mkdir(exist_ok=True)
@@ -39,14 +39,14 @@ def begin(scene: bpy.types.Scene, job: Path) -> None:
 
 
 def end(job: Path) -> None:
-    """The job's optimization has ended, or its layout was taken."""
+    """Forgets a job: its optimization has ended, or its layout was taken."""
     release(job)
     with suppress(OSError):
         (job / _ORIGIN).unlink(missing_ok=True)
 
 
 def release(job: Path) -> None:
-    """Nobody sees to the job any more: it is offered from now on."""
+    """Unlocks a job that is no longer watched, so that it is offered from now on."""
     lock = _LOCKS.pop(job, None)
     if lock is not None:
         lock.close()
@@ -54,7 +54,7 @@ def release(job: Path) -> None:
 
 
 def interrupted(scene: bpy.types.Scene) -> Path | None:
-    """The folder of the latest job of this scene, in this file, that was left unfinished."""
+    """Returns the folder of the latest interrupted job of this scene; None where there is none."""
     key = (bpy.data.filepath, scene.name)
     if key not in _FOUND:
         _FOUND[key] = _latest(*key) if bpy.data.filepath else None
@@ -62,7 +62,7 @@ def interrupted(scene: bpy.types.Scene) -> Path | None:
 
 
 def offered(scene: bpy.types.Scene) -> Path | None:
-    """The layout of the interrupted job, if there is one to be built."""
+    """Returns the layout of the interrupted job; None where there is none to build."""
     job = interrupted(scene)
     return job / "result" if job is not None and (job / "result" / "layout.json").is_file() else None
 
@@ -83,7 +83,7 @@ def _latest(file: str, scene: str) -> Path | None:
 class DIFFBMP_OT_recover(Reports):
     bl_idname = "diffbmp.recover"
     bl_label = "Use Its Layout"
-    bl_description = "Take the best layout of the optimization that was interrupted, to be built"
+    bl_description = "Use the best layout of the interrupted optimization for the next build"
     bl_options = {"UNDO"}
 
     use: bpy.props.BoolProperty(name="Use", default=True, options={"SKIP_SAVE"})
@@ -94,7 +94,7 @@ class DIFFBMP_OT_recover(Reports):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         layout = offered(context.scene)
-        assert layout is not None  # says poll
+        assert layout is not None  # or why_not would have said so
         if self.use:
             context.scene.diffbmp.build.layout = str(layout)
             NOTICE.tell("The layout of the interrupted optimization can be built")

@@ -1,4 +1,4 @@
-"""What can be done about an error: the settings that mend it, the log, a report for those who can."""
+"""Help with errors: buttons that change a setting, the log, and a report to copy."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ..result.rebuild import source_of
 from ..session.logs import latest_log
 from ..session.notice import NOTICE
 from ..session.reports import Reports
-from ..session.screen import redraw
+from ..session.screen import editor, redraw
 
 LOG_LINES = 40
-"""Of the log, at the end of a report."""
+"""Number of log lines at the end of a report."""
 
 _LOG_NAME = "DiffBMP Log"
 
 
 def report_of(scene: bpy.types.Scene) -> str:
-    """What helps to find out what went wrong: versions, device, settings, the error, the log; no names of people."""
+    """Writes a report about an error: versions, device, settings, error and log, without the user's name."""
     manifest = tomllib.loads((ADD_ON_FOLDER / "blender_manifest.toml").read_text(encoding="utf-8"))
     chosen = preferences()
     try:
@@ -52,7 +52,7 @@ def report_of(scene: bpy.types.Scene) -> str:
 
 
 def _changed(group: bpy.types.PropertyGroup, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings whose values are not the defaults. Of what is the artist's own, only that it is set."""
+    """Settings that differ from the defaults; of texts and datablocks only that they are set."""
     for name, kind in group.bl_rna.properties.items():
         if name in ("rna_type", "name"):
             continue
@@ -77,18 +77,14 @@ def _changed(group: bpy.types.PropertyGroup, path: str = "") -> Iterator[tuple[s
 
 class DIFFBMP_OT_mend(bpy.types.Operator):
     bl_idname = "diffbmp.mend"
-    bl_label = "Mend"
-    bl_description = "Change the setting that is in the way. Then optimize again"
+    bl_label = "Change Setting"
+    bl_description = "Change the setting that causes the error. Then optimize again"
     bl_options = {"UNDO"}
 
     action: bpy.props.EnumProperty(
         items=(
-            (Action.USE_CPU.value, "Use CPU", "Have the processor compute"),
-            (
-                Action.HALVE_SIZE.value,
-                "Halve the Size",
-                "Fit on a canvas of half the size, which takes a quarter of the memory",
-            ),
+            (Action.USE_CPU.value, "Use CPU", "Compute on the CPU"),
+            (Action.HALVE_SIZE.value, "Halve the Size", "Use a canvas of half the size, in a quarter of the memory"),
         ),
         name="Action",
     )
@@ -97,7 +93,7 @@ class DIFFBMP_OT_mend(bpy.types.Operator):
         settings = (source_of(context.scene) or context.scene).diffbmp
         if self.action == Action.USE_CPU:
             settings.backend.engine = "cpu"
-            NOTICE.tell("The processor will compute: optimize again")
+            NOTICE.tell("The engine is the CPU now: optimize again")
         else:
             settings.fit.size = max(1, settings.fit.size // 2)
             NOTICE.tell(f"The size is {settings.fit.size} px now: optimize again")
@@ -107,7 +103,7 @@ class DIFFBMP_OT_mend(bpy.types.Operator):
 class DIFFBMP_OT_show_log(Reports):
     bl_idname = "diffbmp.show_log"
     bl_label = "Show Log"
-    bl_description = "Show what the backend has written, in a Text Editor"
+    bl_description = "Show the latest log of the backend in a Text Editor"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -115,17 +111,17 @@ class DIFFBMP_OT_show_log(Reports):
         except UserError as error:
             return self.fail(error)
         text = bpy.data.texts.get(_LOG_NAME) or bpy.data.texts.new(_LOG_NAME)
-        text.from_string(log or "The backend has written nothing yet.\n")
+        text.from_string(log or "There is no log yet.\n")
         text.use_fake_user = False
         if not bpy.app.background:
-            _show_text(context, text)
+            editor(context, "TEXT_EDITOR").text = text
         return {"FINISHED"}
 
 
 class DIFFBMP_OT_copy_report(Reports):
     bl_idname = "diffbmp.copy_report"
     bl_label = "Copy Report"
-    bl_description = "Copy versions, device, settings, the error and the end of the log, to be pasted in a bug report"
+    bl_description = "Copy versions, device, settings, the error and the end of the log for a bug report"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -139,15 +135,6 @@ class DIFFBMP_OT_copy_report(Reports):
         self.report({"INFO"}, "The report was copied")
         redraw()
         return {"FINISHED"}
-
-
-def _show_text(context: bpy.types.Context, text: bpy.types.Text) -> None:
-    area = next((area for area in context.window.screen.areas if area.type == "TEXT_EDITOR"), None)
-    if area is None:
-        bpy.ops.wm.window_new()
-        area = context.window_manager.windows[-1].screen.areas[0]
-        area.type = "TEXT_EDITOR"
-    area.spaces.active.text = text
 
 
 register, unregister = bpy.utils.register_classes_factory(

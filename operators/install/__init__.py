@@ -1,1 +1,1 @@
-"""From nothing to a checked backend environment."""
+"""Installs and checks the backend's environment."""

@@ -1,4 +1,4 @@
-"""Install, Cancel and Remove the backend's own environment, from the preferences or a script."""
+"""Buttons that install and remove the backend's own environment."""
 
 import sys
 import threading
@@ -23,8 +23,8 @@ from .installation import Installation
 from .packages import Plan
 
 DEVICE_ITEMS = (
-    ("auto", "Automatic", "PyTorch for the NVIDIA card if there is one with a driver that suits, else for the CPU"),
-    ("nvidia", "NVIDIA", "PyTorch for an NVIDIA card, about 3 GB to download; fails where there is none"),
+    ("auto", "Automatic", "PyTorch for the NVIDIA card if its driver suits, otherwise for the CPU"),
+    ("nvidia", "NVIDIA", "PyTorch for an NVIDIA card, about 3 GB to download; fails without one"),
     ("cpu", "CPU", "PyTorch for the CPU, about 0.4 GB to download"),
 )
 
@@ -34,7 +34,7 @@ OFFLINE = (
 
 
 class Removal:
-    """The deletion of an environment, in a thread: it has tens of thousands of files."""
+    """Deletes an environment in a thread: it has tens of thousands of files."""
 
     def __init__(self, folder: BackendFolder) -> None:
         self.works = False
@@ -63,23 +63,23 @@ class Removal:
 
 
 def install_log(create: bool = True) -> Path:
-    """Path of the log of the last installation. Raises UserError as user_folder does."""
+    """Returns the log file of the last installation. Raises UserError as user_folder does."""
     return user_folder("logs", create) / "install.log"
 
 
 def why_not_change() -> str:
-    """Why the environment cannot be installed or removed now, "" if it can."""
+    """Says why the environment cannot be installed or removed now, "" if it can."""
     if INSTALL.task is not None:
         return "An installation is running"
     if RUN.task is not None:
-        return "An optimization is running: wait for its end, or cancel it"
+        return "An optimization is running: wait until it ends, or cancel it"
     return ""
 
 
 def make_plan(
     wheels: str = "", folder: str = "", python: str = "", device: str = "preferences", index: str = ""
 ) -> Plan:
-    """What is to be installed: as the preferences say, but for what is given here.
+    """Returns what to install: as set in the preferences, except for what is given here.
 
     Raises UserError where Blender is not allowed to go online and there is no folder of wheels.
     """
@@ -102,7 +102,7 @@ def make_plan(
 
 
 def _watch(operator: bpy.types.Operator, task: Any) -> set[str]:
-    """Watches a task to its end, waiting for it in background mode, where Blender's timers do not run."""
+    """Watches a task until it ends; waits for it in background mode, where Blender's timers do not run."""
     INSTALL.task = task
     if not bpy.app.background:
         bpy.app.timers.register(_tick, first_interval=TIMER_SECONDS, persistent=True)
@@ -145,21 +145,21 @@ class DIFFBMP_OT_install_backend(Reports):
     bl_idname = "diffbmp.install_backend"
     bl_label = "Install"
     bl_description = (
-        "Make an environment for the backend, with PyTorch for this machine's graphics card, and check it. "
-        "What an earlier, cancelled installation has completed is used again"
+        "Install the backend in its own environment, with PyTorch for this computer's graphics card, and check it. "
+        "A cancelled installation is resumed"
     )
 
     wheels: StringProperty(
-        name="Wheel Folder", description="Folder of wheels instead of the network; empty = as in the preferences"
+        name="Wheel Folder", description="Folder of wheels to install without a network; empty = as in the preferences"
     )
     folder: StringProperty(
-        name="Folder", description="Folder of the environment; empty = as in the preferences, which it is set in then"
+        name="Folder", description="Folder of the environment, to be set in the preferences; empty = as set there"
     )
-    python: StringProperty(name="Python", description="Python to make the environment with; empty = one that is found")
+    python: StringProperty(name="Python", description="Python that makes the environment; empty = find one")
     device: EnumProperty(
-        items=(("preferences", "As in the Preferences", "What is set there"), *DEVICE_ITEMS),
+        items=(("preferences", "As in the Preferences", "Use the device that is set there"), *DEVICE_ITEMS),
         name="Device",
-        description="What PyTorch is for",
+        description="Device that PyTorch is installed for",
     )
     index: StringProperty(name="Package Index", description="Address of a package index; empty = as in the preferences")
 
@@ -186,7 +186,7 @@ class DIFFBMP_OT_install_backend(Reports):
 class DIFFBMP_OT_cancel_install(Reports):
     bl_idname = "diffbmp.cancel_install"
     bl_label = "Cancel"
-    bl_description = "End the installation. What is complete is kept: Install goes on from there"
+    bl_description = "Stop the installation. Install resumes it later"
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -204,7 +204,7 @@ class DIFFBMP_OT_remove_backend(Reports):
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
-        missing = "There is no environment of the add-on to remove" if own_folder().marker is None else ""
+        missing = "The add-on has no environment to remove" if own_folder().marker is None else ""
         return why_not_change() or missing
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -231,16 +231,11 @@ class DIFFBMP_OT_show_install_log(Reports):
         try:
             return bpy.ops.wm.path_open(filepath=str(install_log()))
         except RuntimeError:
-            return self.fail(UserError(f"No program opens {install_log()}: see it with a text editor"))
+            return self.fail(UserError(f"No program opens {install_log()}: open it with a text editor"))
 
 
 register, _unregister = bpy.utils.register_classes_factory(
-    (
-        DIFFBMP_OT_install_backend,
-        DIFFBMP_OT_cancel_install,
-        DIFFBMP_OT_remove_backend,
-        DIFFBMP_OT_show_install_log,
-    )
+    (DIFFBMP_OT_install_backend, DIFFBMP_OT_cancel_install, DIFFBMP_OT_remove_backend, DIFFBMP_OT_show_install_log)
 )
 
 

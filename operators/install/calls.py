@@ -1,4 +1,4 @@
-"""The commands of an installation: run one after another, logged, and ended at once from any thread."""
+"""Runs the commands of an installation one after another, logs them, and can end them from any thread."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..process.child import LEASH, Child
 from .env_folder import describe_size
 
 TAIL = 6
-"""Lines of the log that are shown."""
+"""Number of log lines that are shown."""
 
 _REMEMBERED = 60
 
 Take = Callable[[str], bool]
-"""Is told a line that a command writes; says whether to keep it."""
+"""Takes a line of a command's output. Returns whether to keep it."""
 
 
 @dataclass
 class State:
-    """How far it is: a few words, the fraction done, MB downloaded of about how many, the log's last lines.
+    """Progress: the step, the fraction done, MB downloaded of about how many, the log's last lines.
 
     replaces: whether packages that were there before are being replaced.
     """
@@ -37,7 +37,7 @@ class State:
 
     @property
     def text(self) -> str:
-        """Of the progress bar."""
+        """The text of the progress bar."""
         if self.done and self.total and self.step.startswith(("Downloading", "Finding")):
             return f"{self.step}: {describe_size(self.done)} of about {describe_size(max(self.done, self.total))}"
         return self.step
@@ -49,11 +49,11 @@ class State:
 
 
 class Cancelled(Exception):
-    """Leaves the thread."""
+    """Ends the thread of a cancelled installation."""
 
 
 class Calls:
-    """Runs commands, with what they say in a log's file and the state. Raises Cancelled as soon as it is cancelled."""
+    """Runs commands, and writes their output to a log file and the state. Raises Cancelled once it is cancelled."""
 
     def __init__(self, log: Path, state: State) -> None:
         self.state = state
@@ -63,7 +63,7 @@ class Calls:
         self._lock = threading.Lock()  # a child must not be started after the last one was killed
 
     def cancel(self) -> None:
-        """Ends whatever runs, at once; the thread follows soon."""
+        """Ends the running command at once; the thread follows soon."""
         self._cancelled.set()
         with self._lock:
             if self._child:
@@ -74,7 +74,7 @@ class Calls:
             raise Cancelled
 
     def clear_log(self) -> None:
-        """Raises OSError where the log cannot be written."""
+        """Empties the log file. Raises OSError where it cannot be written."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._log.write_text("", encoding="utf-8")
 
@@ -84,7 +84,7 @@ class Calls:
         self.note(step)
 
     def note(self, sentence: str) -> None:
-        """Into the log, the file too."""
+        """Writes a sentence to the log and its file."""
         self.state.lines.append(sentence)
         with open(self._log, "a", encoding="utf-8") as log:
             log.write(f"{sentence}\n")
@@ -96,7 +96,7 @@ class Calls:
         settings: Mapping[str, str] | None = None,
         take: Take | None = None,
     ) -> tuple[int, list[str]]:
-        """Runs a command to its end: its exit code, and its lines. Raises UserError where it cannot start."""
+        """Runs a command until it ends. Returns its exit code and lines. Raises UserError where it cannot start."""
         with self._lock:
             self.check()
             try:
@@ -119,5 +119,5 @@ class Calls:
 
 
 def reason(code: int, lines: Sequence[str]) -> str:
-    """Why a command has failed: its last words, or else its exit code."""
+    """Returns why a command has failed: its last line, or else its exit code."""
     return next((line for line in reversed(lines) if line), f"exit code {code}")

@@ -1,8 +1,8 @@
-"""The folder with the backend's own environment: what is in it, whether it is whole, and how it goes away.
+"""The folder of the backend's own environment: its contents, its state and its removal.
 
 env/            the virtual environment
 cache/          pip's downloads, until all is installed
-diffbmp.json    the marker: written before anything else, and as whole after everything else
+diffbmp.json    the marker: written first, and marked as whole at the end
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from typing import Any
 from ...backend.job import UserError
 
 LONG_PATH = 80
-"""Letters of a folder above which Windows' limit of 260 for a file's path comes near."""
+"""Length of a folder's path from which files in it may exceed Windows' limit of 260 characters."""
 
 _WINDOWS = sys.platform == "win32"
 
 
 @dataclass(frozen=True)
 class Marker:
-    """What is installed. python: its version. base: path of the Python below the environment. size: MB on the disk.
+    """What is installed. python: its version. base: path of the Python that made it. size: MB on the disk.
 
-    packages: version of each. requirements: what was asked for.
+    packages: version of each. requirements: those of pip.
     """
 
     whole: bool = False
@@ -42,7 +42,7 @@ class Marker:
 
 @dataclass(frozen=True)
 class BackendFolder:
-    """The folder, which need not exist."""
+    """The folder of the backend's own environment, which need not exist."""
 
     path: Path
 
@@ -61,7 +61,7 @@ class BackendFolder:
 
     @property
     def marker(self) -> Marker | None:
-        """What is installed, or begun; None where nothing is, or what is there is not ours."""
+        """What is installed, completely or not; None where the folder has no environment of the add-on."""
         try:
             data: dict[str, Any] = json.loads((self.path / "diffbmp.json").read_text(encoding="utf-8"))
             return Marker(**data)
@@ -69,14 +69,14 @@ class BackendFolder:
             return None
 
     def write_marker(self, marker: Marker) -> None:
-        """Raises OSError where the folder cannot be written to."""
+        """Writes the marker. Raises OSError where the folder cannot be written to."""
         self.path.mkdir(parents=True, exist_ok=True)
         aside = self.path / "diffbmp.json.new"
         aside.write_text(json.dumps(asdict(marker), indent=1), encoding="utf-8")
         os.replace(aside, self.path / "diffbmp.json")
 
     def flaw(self) -> str:
-        """A sentence that says why the environment cannot be used, "" if it can."""
+        """Says why the environment cannot be used, "" if it can."""
         marker = self.marker
         if marker is None:
             return "The backend is not installed: press Install in the add-on's preferences"
@@ -89,7 +89,7 @@ class BackendFolder:
         return ""
 
     def check_usable(self) -> None:
-        """Raises UserError where the folder holds what is not ours, so that an environment must not be made in it."""
+        """Raises UserError where the folder holds other files, so that no environment may be made in it."""
         try:
             taken = self.path.exists() and self.marker is None and any(self.path.iterdir())
         except OSError as error:
@@ -111,7 +111,7 @@ class BackendFolder:
             )
 
     def version(self) -> str:
-        """The Python version of the environment, as "3.11"; "" where there is none."""
+        """Returns the Python version of the environment, as "3.11"; "" where there is none."""
         try:
             text = (self.env / "pyvenv.cfg").read_text(encoding="utf-8")
         except OSError:
@@ -120,12 +120,12 @@ class BackendFolder:
         return found[1] if found else ""
 
     def packages(self) -> dict[str, str]:
-        """Name and version of everything in the environment."""
+        """Returns the version of each package in the environment by name."""
         names = (path.name.removesuffix(".dist-info") for path in self._site_packages("*.dist-info"))
         return dict(sorted((name.rpartition("-")[0], name.rpartition("-")[2]) for name in names))
 
     def drop_incomplete(self) -> None:
-        """Has pip forget the packages that it was interrupted at: it writes RECORD last, and does not look for it."""
+        """Deletes packages that pip has not finished: it writes RECORD last, but does not check for it."""
         for info in self._site_packages("*.dist-info"):
             if not (info / "RECORD").is_file():
                 shutil.rmtree(info, ignore_errors=True)
@@ -136,7 +136,7 @@ class BackendFolder:
         return self.env.glob(f"{'Lib' if _WINDOWS else 'lib/python*'}/site-packages/{pattern}")
 
     def size(self) -> int:
-        """MB in the environment. Takes a second or more."""
+        """Returns the environment's size, MB. Takes a second or more."""
         total = 0
         for folder, _, files in os.walk(self.env):
             for name in files:
@@ -146,15 +146,15 @@ class BackendFolder:
         return total // 10**6
 
     def remove(self) -> None:
-        """Deletes what an installation made, and the folder if nothing else is in it. Takes seconds.
+        """Deletes the environment, and the folder if nothing else is in it. Takes seconds.
 
-        Raises UserError where it is not ours, or in use.
+        Raises UserError where it is not the add-on's, or in use.
         """
         marker = self.marker
         if marker is None:
             raise UserError(f"The folder {self.path} holds no environment of the add-on: nothing is removed")
         try:
-            # From here on it is not taken for whole, however far the deletion gets.
+            # Not whole from here on, even if the deletion fails midway.
             self.write_marker(Marker())
             for folder in (self.env, self.cache):
                 if folder.exists():
@@ -164,11 +164,11 @@ class BackendFolder:
                 self.path.rmdir()
         except OSError as error:
             raise UserError(
-                f"{error.filename or self.path} cannot be removed ({error.strerror}): see that no program uses it, "
-                "then press Remove again"
+                f"{error.filename or self.path} cannot be removed ({error.strerror}): close programs that use "
+                "it, then press Remove again"
             ) from error
 
 
 def describe_size(megabytes: float) -> str:
-    """As "340 MB" or "2.9 GB"."""
+    """Describes a size, as "340 MB" or "2.9 GB"."""
     return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"

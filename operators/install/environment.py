@@ -1,4 +1,4 @@
-"""The Python that runs the backend: one that the user chose, the add-on's own, or the running one."""
+"""Finds the Python that runs the backend: one that the user chose, the add-on's own, or the running one."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .env_folder import BackendFolder
 
 
 def preferences() -> bpy.types.AddonPreferences | None:
-    """The add-on's preferences; None where it was registered without being enabled."""
+    """Returns the add-on's preferences; None where it was registered without being enabled."""
     add_on = bpy.context.preferences.addons.get(ADD_ON)
     return add_on.preferences if add_on else None
 
 
 def own_folder() -> BackendFolder:
-    """The folder of the add-on's own environment, there or not. Raises UserError as user_folder does."""
+    """Returns the folder of the add-on's own environment, existing or not. Raises UserError as user_folder does."""
     chosen = preferences()
     if chosen and chosen.folder:
         return BackendFolder(Path(bpy.path.abspath(chosen.folder)))
@@ -29,10 +29,10 @@ def own_folder() -> BackendFolder:
 
 
 def backend_python() -> str:
-    """Path of the backend's Python: the existing one of the preferences if that is chosen, else that of the add-on's
-    own environment if it is whole, else the running one if it has torch.
+    """Returns the path of the backend's Python.
 
-    Raises UserError where there is none.
+    It is the existing one of the preferences if that is chosen, else that of the add-on's own environment if it is
+    whole, else the running one if it has torch. Raises UserError where there is none.
     """
     chosen = preferences()
     if chosen and chosen.mode == "EXISTING":
@@ -49,7 +49,7 @@ def backend_python() -> str:
 
 
 def why_no_backend() -> str:
-    """Why there is no Python that could run the backend, "" if there is one."""
+    """Says why no Python can run the backend, "" if one can."""
     try:
         backend_python()
     except UserError as error:
@@ -58,12 +58,12 @@ def why_no_backend() -> str:
 
 
 def backend_call(*arguments: str) -> list[str]:
-    """The command line that runs the backend with arguments. Raises UserError as backend_python and user_folder do."""
+    """Returns the backend's command line with arguments. Raises UserError as backend_python and user_folder do."""
     return backend_command(backend_python(), user_folder("pycache"), *arguments)
 
 
 def tell_verdict(works: bool, sentence: str) -> None:
-    """Has the preferences show a sentence about the backend, "" for none."""
+    """Shows a sentence about the backend in the preferences, "" for none."""
     chosen = preferences()
     if chosen:
         chosen.verdict, chosen.works = sentence, works

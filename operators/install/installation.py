@@ -1,4 +1,4 @@
-"""Install: from nothing to a backend that was checked, step by step in a thread. It knows nothing of Blender."""
+"""Installs and checks the backend step by step in a thread. It knows nothing of Blender."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STOP_SECONDS = 1.0
 
 
 class Installation:
-    """A running installation: a session.Task. What is complete when it is stopped stays for the next one."""
+    """A running installation: a session.Task. If it is stopped, the next one resumes it."""
 
     def __init__(self, plan: Plan) -> None:
         self.state = State()
@@ -35,14 +35,14 @@ class Installation:
         return self._thread.is_alive()
 
     def update(self) -> bool:
-        """Whether there is something new to show."""
+        """Returns whether there is something new to show."""
         self._pip.update()
         seen = (self.state.text, self.state.fraction, self.state.tail)
         changed, self._seen = seen != self._seen, seen
         return changed or not self.active
 
     def cancel(self) -> None:
-        """Ends whatever runs, at once; the thread follows soon."""
+        """Ends the running command at once; the thread follows soon."""
         self._calls.cancel()
 
     def stop(self) -> None:
@@ -56,14 +56,14 @@ class Installation:
             self.works, self.message = verdict.works, verdict.sentence
             self.action = "" if self.works else Action.SHOW_LOG
         except Cancelled:
-            self.message, self.action = "Cancelled: press Install to go on, what is complete is kept", Action.INSTALL
+            self.message, self.action = "Cancelled: press Install to resume", Action.INSTALL
         except UserError as error:
             self.message, self.action = error.message, error.action or Action.SHOW_LOG
         except OSError as error:
             self.message = cannot_write(error.filename or self._plan.folder.path, error).message
             self.action = Action.SHOW_LOG
         if not self.works:
-            with contextlib.suppress(OSError):  # a full disk has just been told of
+            with contextlib.suppress(OSError):  # the message already says that the disk is full
                 self._calls.note(self.message)
 
     def _install(self) -> Verdict:

@@ -1,4 +1,4 @@
-"""What is installed for the backend: packages, PyTorch's build for the card, sizes. It knows nothing of Blender."""
+"""The backend's packages, PyTorch's build for the card, and their sizes. It knows nothing of Blender."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ CUDA_PACKAGES = {
     12: ("cuda-core>=1.2,<2", "cuda-bindings==12.*", "nvidia-cuda-nvrtc-cu12"),
     13: ("cuda-core>=1.2,<2", "cuda-bindings==13.*", "nvidia-cuda-nvrtc==13.*"),
 }
-"""The CUDA engine's, by the CUDA major of PyTorch."""
+"""The CUDA engine's packages by PyTorch's major version of CUDA."""
 
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 
 DRIVERS = ((580, "cu130"), (570, "cu128"), (525, "cu126"))
-"""The least driver version of each of PyTorch's builds, the newest first."""
+"""Minimum driver version of each PyTorch build, newest first."""
 
 DEVICES = ("auto", "nvidia", "cpu")
 
 _SIZES = {"cpu": (350, 1500), "plain": (300, 1200), "cuda": (3000, 7500)}
-"""MB downloaded and MB on the disk, from above."""
+"""Upper estimates of MB downloaded and MB on the disk."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be installed, and where. wheels: a folder of wheels instead of the network. index: a mirror.
+    """What to install, and where. wheels: a folder of wheels instead of the network. index: a mirror.
 
-    python: path of the Python to take, "" for any that is found. device: one of DEVICES.
+    python: path of the Python to use, "" for any that is found. device: one of DEVICES.
     """
 
     folder: BackendFolder
@@ -69,9 +69,9 @@ class Card:
 
 @dataclass(frozen=True)
 class Build:
-    """A build of PyTorch. variants: names in its index, the best first; () = the usual index.
+    """A build of PyTorch. variants: names in its index, best first; () = the default index.
 
-    reason: a sentence that says why this one.
+    reason: why it was chosen, as a sentence.
     """
 
     variants: tuple[str, ...]
@@ -83,16 +83,16 @@ class Build:
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """About how many MB are downloaded, and how many are on the disk at the end."""
+        """About how many MB are downloaded, and how many they take on the disk."""
         return _SIZES["cuda" if self.is_cuda else "cpu" if self.variants else "plain"]
 
 
 def choose_build(card: Card | None, device: str = "auto", system: str = sys.platform) -> Build:
-    """The build of PyTorch for a card and a device of DEVICES. Raises UserError where NVIDIA is asked for in vain."""
+    """Returns the build of PyTorch for a card and a device of DEVICES. Raises UserError where NVIDIA cannot be used."""
     if system == "darwin":
         return Build((), "PyTorch for macOS, on the CPU")
     if device == "cpu":
-        return Build(("cpu",), "PyTorch for the CPU, as was chosen")
+        return Build(("cpu",), "PyTorch for the CPU, as chosen")
     if card is None:
         if device == "nvidia":
             raise UserError("No NVIDIA card with a driver was found: install NVIDIA's driver, or choose the CPU")
@@ -102,14 +102,14 @@ def choose_build(card: Card | None, device: str = "auto", system: str = sys.plat
     if variants:
         cuda = f"{variants[0][2:-1]}.{variants[0][-1]}"
         return Build(variants, f"PyTorch for CUDA {cuda}: {card.name}, driver {card.driver}")
-    sentence = f"The driver {card.driver} of the {card.name} is too old, at least {DRIVERS[-1][0]} is needed"
+    sentence = f"The driver {card.driver} of the {card.name} is too old: at least {DRIVERS[-1][0]} is needed"
     if device == "nvidia":
-        raise UserError(f"{sentence}: update NVIDIA's driver, or choose the CPU")
+        raise UserError(f"{sentence} - update NVIDIA's driver, or choose the CPU")
     return Build(("cpu",), f"PyTorch for the CPU. {sentence}")
 
 
 def find_card() -> Card | None:
-    """The first NVIDIA card that the driver knows. Starts a process."""
+    """Finds the first NVIDIA card that the driver knows. Starts a process."""
     for program in _driver_programs():
         try:
             answer = answer_of([program, "--query-gpu=name,driver_version", "--format=csv,noheader"])
@@ -121,7 +121,7 @@ def find_card() -> Card | None:
 
 
 def _driver_programs() -> Iterator[str]:
-    """nvidia-smi, on the path or where NVIDIA's installers put it."""
+    """Yields nvidia-smi on the path, and where NVIDIA's installers put it."""
     if program := shutil.which("nvidia-smi"):
         yield program
     for name, place in (
@@ -135,7 +135,7 @@ def _driver_programs() -> Iterator[str]:
 
 
 def read_card(text: str) -> Card | None:
-    """The first card in nvidia-smi's answer of lines "name, driver version"."""
+    """Reads the first card from nvidia-smi's lines "name, driver version"; None where there is none."""
     for line in text.splitlines():
         name, comma, driver = line.rpartition(",")
         if comma and re.match(r"\s*\d+\.", driver):
@@ -144,28 +144,28 @@ def read_card(text: str) -> Card | None:
 
 
 def has_nvidia_driver() -> bool:
-    """Whether there seems to be an NVIDIA card; answers at once, for an estimate."""
+    """Returns whether there seems to be an NVIDIA card: an estimate without delay."""
     if sys.platform == "win32":
         return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").is_file()
     return any(Path(place).exists() for place in ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/nvidia-smi"))
 
 
 def estimate_build(device: str) -> Build:
-    """The build that is likely chosen, without asking the driver."""
+    """Returns the build that is likely to be chosen, without asking the driver."""
     cuda = device == "nvidia" or (device == "auto" and sys.platform != "darwin" and has_nvidia_driver())
     return Build((DRIVERS[0][1],), "") if cuda else choose_build(None, "cpu")
 
 
 def cuda_packages(variant: str) -> tuple[str, ...]:
-    """What the CUDA engine needs beside a build of PyTorch such as "cu130"; () for any other."""
+    """Returns the CUDA engine's packages for a build of PyTorch such as "cu130"; () for any other."""
     found = re.fullmatch(r"cu(\d+)\d", variant)
     return CUDA_PACKAGES.get(int(found[1]), ()) if found else ()
 
 
 def torch_options(variant: str, index: str) -> list[str]:
-    """pip's options that say where PyTorch comes from. index: a mirror's address, "" for none.
+    """Returns pip's options for the source of PyTorch. index: a mirror's address, "" for none.
 
-    Without a mirror it is PyTorch's own index alone, so that no other build with a higher version is taken instead.
+    Without a mirror this is PyTorch's own index alone, so that pip does not prefer another build of a higher version.
     """
     if not variant:
         return ["--index-url", index] if index else []
@@ -177,7 +177,7 @@ def torch_options(variant: str, index: str) -> list[str]:
 
 
 def wheel_versions(folder: Path) -> tuple[str, ...]:
-    """The Python versions for which a folder has a PyTorch of this system, the best tested first.
+    """Returns the Python versions for which a folder has PyTorch for this system, best tested first.
 
     Raises UserError where it has none.
     """
@@ -197,7 +197,7 @@ def wheel_versions(folder: Path) -> tuple[str, ...]:
 
 
 def wheel_cuda_packages(folder: Path) -> tuple[str, ...]:
-    """The CUDA engine's packages, of the major that a folder of wheels has; () where it has none."""
+    """Returns the CUDA engine's packages, of the major version in a folder of wheels; () where it has none."""
     for wheel in folder.glob("cuda_bindings-*.whl"):
         if packages := CUDA_PACKAGES.get(int(re.sub(r"\D.*", "", wheel.name.split("-")[1]) or 0)):
             return packages
@@ -210,7 +210,7 @@ def _suits(tag: str) -> bool:
 
 
 def _system_tag() -> str:
-    """Start and end of the wheel tags of this system, with a blank between."""
+    """Start and end of the wheel tags of this system, with a space between."""
     machine = platform.machine().lower()
     if sys.platform == "win32":
         return f"win_ {'arm64' if machine == 'arm64' else 'amd64'}"

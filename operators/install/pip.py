@@ -1,4 +1,4 @@
-"""pip: what it is told, and what it says, as progress and as reasons why it failed. It knows nothing of Blender."""
+"""Runs pip, and reads its output as progress and causes of failure. It knows nothing of Blender."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SIZES = {"bytes": 1e-6, "kB": 1e-3, "MB": 1.0, "GB": 1e3}
 
 
 class PipProgress:
-    """Counts while it is fed pip's lines.
+    """Follows pip's progress by the lines that it writes.
 
-    done: MB downloaded, those included that were kept from before. step: what it is at, in a few words. packages: how
-    many it unpacks, 0 until then.
+    done: MB downloaded, cached ones included. step: what pip does, in a few words. packages: how many it unpacks, 0
+    until then.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class PipProgress:
         return self._finished + self._part
 
     def take(self, line: str) -> bool:
-        """Reads a line. Returns whether it is worth keeping: counters are not."""
+        """Reads a line. Returns whether to keep it: counters are dropped."""
         text = line.strip()
         if raw := re.fullmatch(r"Progress (\d+) of (\d+)", text):
             self._part = int(raw[1]) / 1e6
@@ -60,15 +60,15 @@ class PipProgress:
 
 
 def _name(source: str) -> str:
-    """A package's name, out of the path of its wheel or a requirement."""
+    """A package's name, from the path of its wheel or a requirement."""
     file = re.split(r"[/\\]", source)[-1]
     return file.split("-")[0] if ".whl" in file else re.split(r"[<>=!~\[;]", file)[0]
 
 
 class PipRun:
-    """One run of pip as a part of the whole installation. share: the fractions between which it goes on.
+    """One run of pip as a part of the whole installation. share: the whole's fractions at its start and end.
 
-    downloading: how much of that is the download; the rest is unpacking.
+    downloading: the download's fraction of that; the rest is unpacking.
     """
 
     def __init__(self, state: State, folder: BackendFolder, share: tuple[float, float], downloading: float) -> None:
@@ -81,7 +81,7 @@ class PipRun:
         self._there: int | None = None  # packages before it unpacks
 
     def take(self, line: str) -> bool:
-        """Reads a line of pip's. Returns whether it is worth keeping."""
+        """Reads a line of pip's. Returns whether to keep it."""
         state, progress = self._state, self._progress
         keep = progress.take(line)
         state.done = self._before + progress.done
@@ -93,7 +93,7 @@ class PipRun:
         return keep
 
     def count_unpacked(self) -> None:
-        """pip says nothing while it unpacks: what it has come to is seen in the folder."""
+        """Counts the unpacked packages in the folder: pip is silent meanwhile."""
         if self._there is None:
             return
         packages = self._progress.packages
@@ -120,7 +120,7 @@ class Pip:
             run.count_unpacked()
 
     def version(self) -> tuple[int, int]:
-        """As (24, 1); (0, 0) where it does not run. Its warnings stand among the lines."""
+        """Returns pip's version among its warnings, as (24, 1); (0, 0) where it does not run."""
         try:
             code, lines = self._call("--version")
         except (OSError, UserError):
@@ -129,9 +129,9 @@ class Pip:
         return (int(found[1]), int(found[2])) if found and not code else (0, 0)
 
     def renew(self) -> None:
-        """A Python's own pip may be too old to count what it downloads, and to go on where a connection broke.
+        """Updates pip: a Python's own may be too old to report progress and to resume downloads.
 
-        Raises UserError where the index cannot be asked, before anything large is.
+        Raises UserError where the index cannot be reached, before anything large is downloaded.
         """
         options = ["--upgrade", "--no-input", "--only-binary=:all:", "--retries", "1", "--progress-bar", "off"]
         index = ["--index-url", self._plan.index] if self._plan.index else []
@@ -152,7 +152,7 @@ class Pip:
 
     @cached_property
     def _known_options(self) -> list[str]:
-        """What this pip knows: progress for programs from 24.1 on, broken downloads that go on from 25.1 on."""
+        """Options that this pip knows: raw progress from 24.1 on, resumed downloads from 25.1 on."""
         version = self.version()
         options = ["--progress-bar", "raw" if version >= (24, 1) else "off"]
         return [*options, "--resume-retries", "20"] if version >= (25, 1) else options
@@ -160,13 +160,13 @@ class Pip:
     def _call(self, *arguments: str, take: Take | None = None) -> tuple[int, list[str]]:
         folder = self._plan.folder
         settings = {"PIP_CACHE_DIR": str(folder.cache), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-        if self._plan.wheels:  # the user's settings for the network would bring other folders and indexes in
+        if self._plan.wheels:  # the user's settings could add other folders and indexes
             settings["PIP_CONFIG_FILE"] = os.devnull
         return self._calls.run(leashed_module(folder.interpreter, "pip", *arguments), folder.path, settings, take)
 
 
 def explain_failure(lines: Sequence[str], wheels: bool, version: str) -> str:
-    """A sentence for the last lines that pip wrote before it failed. wheels: it had a folder and no network."""
+    """Returns a sentence for the lines that pip wrote before it failed. wheels: whether it used a folder of wheels."""
     text = "\n".join(lines)
     missing = re.search(r"No matching distribution found for ([^\s(;<>=!~,]+)", text)
     for pattern, sentence in _CAUSES:
@@ -174,17 +174,15 @@ def explain_failure(lines: Sequence[str], wheels: bool, version: str) -> str:
             return sentence
     if missing:
         if wheels:
-            return f"The wheel folder has no {missing[1]} for Python {version}: add it with all that it needs"
-        return (
-            f"The package index has no {missing[1]} for Python {version} on this system: update, or use another Python"
-        )
+            return f"The wheel folder has no {missing[1]} for Python {version}: add it and all that it needs"
+        return f"The package index has no {missing[1]} for Python {version} on this system: use another Python"
     told = [line for line in lines if line.startswith("ERROR:")]
-    last = (told or [line for line in lines if line.strip()] or ["it said nothing"])[-1].removeprefix("ERROR:").strip()
+    last = (told or [line for line in lines if line.strip()] or ["it wrote nothing"])[-1].removeprefix("ERROR:").strip()
     return f"pip failed: {last}"
 
 
 def is_missing(lines: Iterable[str]) -> bool:
-    """Whether pip failed because the index has no such package, not because it could not be asked."""
+    """Returns whether pip failed because the index has no such package, and not for a known other cause."""
     text = "\n".join(lines)
     unheard = any(re.search(pattern, text, re.IGNORECASE) for pattern, _ in _CAUSES)
     return "No matching distribution found" in text and not unheard
@@ -200,26 +198,19 @@ _CAUSES = (
         "The package index's certificate is not accepted: set SSL_CERT_FILE to your company's certificates, or choose "
         "a folder of wheels",
     ),
-    (
-        r"ProxyError|407 Proxy",
-        "The proxy refuses the connection: see HTTPS_PROXY, or choose a folder of wheels",
-    ),
+    (r"ProxyError|407 Proxy", "The proxy refuses the connection: check HTTPS_PROXY, or choose a folder of wheels"),
     (
         r"NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|Temporary failure in name resolution"
         r"|Network is unreachable|Connection refused|ConnectionResetError|Connection broken|Read timed out",
-        "The package index cannot be reached: see that there is a network, then press Install again; what is complete "
-        "is not downloaded twice",
+        "The package index cannot be reached: check the network, then press Install again to resume",
     ),
-    (
-        r"DO NOT MATCH THE HASHES|BadZipFile|is invalid.*wheel",
-        "A package arrived damaged: press Install again",
-    ),
+    (r"DO NOT MATCH THE HASHES|BadZipFile|is invalid.*wheel", "A package arrived damaged: press Install again"),
     (
         r"WinError 206|file ?name or extension is too long|Errno 36\b|File name too long",
         "A path is too long for this system: choose a shorter folder, such as C:\\DiffBMP",
     ),
     (
         r"WinError 5\b|WinError 32\b|Access is denied|Permission denied|Errno 13\b",
-        "A file cannot be written: see that no other program uses the folder and that it may be written to",
+        "A file cannot be written: close programs that use the folder, and check its permissions",
     ),
 )

@@ -1,6 +1,6 @@
-"""The Pythons of this machine that can make a virtual environment. It knows nothing of Blender.
+"""Finds the Pythons of this computer that can make a virtual environment. It knows nothing of Blender.
 
-Probing starts processes, so it belongs into a thread.
+Probing starts processes, so call it in a thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...backend.job import Action, UserError
 from ..process.child import answer_of
 
 VERSIONS = ("3.13", "3.11", "3.12", "3.14")
-"""Those that run the backend, the best tested first."""
+"""Python versions that run the backend, best tested first."""
 
 _WINDOWS = sys.platform == "win32"
 
@@ -30,7 +30,7 @@ usable = sys.maxsize > 2**32 and not sysconfig.get_config_var("Py_GIL_DISABLED")
 print(json.dumps(["%d.%d" % sys.version_info[:2], getattr(sys, "_base_executable", None) or sys.executable, usable]))
 """
 
-_PLACES = (  # of uv, pyenv, Homebrew and the installers, where these are not on the path
+_PLACES = (  # of uv, pyenv, Homebrew and the installers, in case these are not on the path
     "$UV_PYTHON_INSTALL_DIR/cpython-{version}*/bin/python{version}",
     "~/.local/share/uv/python/cpython-{version}*/bin/python{version}",
     "~/AppData/Roaming/uv/python/cpython-{version}*/python.exe",
@@ -59,9 +59,9 @@ def find_python(
     commands: Iterable[Sequence[str]] | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Python:
-    """The first Python of one of the versions; commands: what may start one, by default `candidates(versions)`.
+    """Finds the first Python of one of the versions. commands: may start one, by default `candidates(versions)`.
 
-    check is called between the probes, and may raise to end the search. Raises UserError where there is none.
+    check: called between the probes, and may raise to end the search. Raises UserError where there is none.
     """
     for command in candidates(versions) if commands is None else commands:
         check()
@@ -76,7 +76,7 @@ def find_python(
 
 
 def candidates(versions: Sequence[str]) -> Iterator[list[str]]:
-    """Commands that may start a Python of one of the versions, Blender's own first. Some may be shims that fail."""
+    """Yields commands that may start a Python of one of the versions, Blender's own first. Some may fail."""
     seen = set()
     for command in _places(versions):
         if tuple(command) not in seen:
@@ -103,7 +103,7 @@ def _places(versions: Sequence[str]) -> Iterator[list[str]]:
 
 
 def probe(command: Sequence[str]) -> Python | None:
-    """The Python that a command starts (of a virtual environment, the one below it), None if it can make none."""
+    """Returns the Python that a command starts, or that its environment was made with; None if it cannot make any."""
     try:
         version, path, usable = json.loads(answer_of([*command, "-I", "-c", _PROBE]))
     except (OSError, ValueError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""The steps of an installation, in their order. They know nothing of Blender."""
+"""The steps of an installation in their order. They know nothing of Blender."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from .pythons import VERSIONS, Python, find_python, probe
 from .verdict import Verdict, judge
 
 _UNPACKED = 4.5
-"""How many times larger packages are than their wheels, from above."""
+"""Upper estimate of how many times larger packages are than their wheels."""
 
 
 def find_build(plan: Plan, calls: Calls) -> Build:
-    """The build of PyTorch that suits the card. Raises UserError as choose_build does."""
+    """Returns the build of PyTorch that suits the card. Raises UserError as choose_build does."""
     if plan.wheels:
         return Build((), f"The packages in {plan.wheels}")
     calls.begin("Looking for a graphics card", 0.01)
@@ -43,12 +43,12 @@ def find_build(plan: Plan, calls: Calls) -> Build:
 
 
 def choose_python(plan: Plan, calls: Calls) -> Python:
-    """The plan's Python, or one that is found. Raises UserError where there is none that suits."""
+    """Returns the plan's Python, or finds one. Raises UserError where none suits."""
     versions = wheel_versions(plan.wheels) if plan.wheels else VERSIONS
     calls.begin("Looking for a Python", 0.02)
     python = probe([plan.python]) if plan.python else find_python(versions, check=calls.check)
     if python is None or python.version not in versions:
-        raise UserError(f"{plan.python} is no Python {' or '.join(versions)} that can make environments")
+        raise UserError(f"{plan.python} is not a Python {' or '.join(versions)} that can make environments")
     calls.note(f"Python {python.version}: {python.path}")
     return python
 
@@ -65,7 +65,7 @@ def check_space(plan: Plan, build: Build, state: State) -> None:
 
 @contextmanager
 def whole_stays_whole(folder: BackendFolder, state: State) -> Iterator[None]:
-    """Has an environment that works stay in use where nothing of it was replaced: there was no network, say."""
+    """Keeps a working environment in use where an installation fails before it replaces any package."""
     before, packages, was_whole = folder.marker, folder.packages(), not folder.flaw()
     try:
         yield
@@ -76,7 +76,7 @@ def whole_stays_whole(folder: BackendFolder, state: State) -> Iterator[None]:
 
 
 def make_environment(folder: BackendFolder, calls: Calls, pip: Pip, python: Python) -> None:
-    """Makes the environment, or takes what is there of an earlier installation with the same version of Python."""
+    """Makes the environment, or reuses that of an earlier installation with the same Python version."""
     calls.begin("Making the environment", 0.03)
     folder.write_marker(Marker(base=python.path, python=python.version))
     if folder.version() == python.version and pip.version() > (0, 0):
@@ -89,7 +89,7 @@ def make_environment(folder: BackendFolder, calls: Calls, pip: Pip, python: Pyth
 
 
 def install_packages(plan: Plan, calls: Calls, pip: Pip, build: Build, python: str) -> list[str]:
-    """Installs everything, PyTorch first; the requirements that are met then."""
+    """Installs all packages, PyTorch first. Returns their requirements."""
     if plan.wheels:
         requirements = [TORCH, *PACKAGES, *wheel_cuda_packages(plan.wheels)]
         options = ["--no-index", "--find-links", str(plan.wheels), "--no-cache-dir"]
@@ -104,31 +104,31 @@ def install_packages(plan: Plan, calls: Calls, pip: Pip, build: Build, python: s
 
 
 def _install_torch(plan: Plan, calls: Calls, pip: Pip, build: Build, python: str) -> str:
-    """Installs the best build that the index has; its variant, which is another where pip's settings say so."""
+    """Installs the best build that the index has. Returns its variant, which pip's settings may have changed."""
     variants = build.variants or ("",)
     for variant in variants:
         options, there = torch_options(variant, plan.index), _variant(plan.folder)
         try:
             if there and variant and there != variant:
-                # To pip, a build for another device is as good.
+                # pip does not tell builds for different devices apart.
                 pip.install([*options, "--force-reinstall", "--no-deps"], [TORCH], python, (0.06, 0.4))
             pip.install(options, [TORCH], python, (0.06, 0.75))
         except UserError:
             if variant == variants[-1] or not is_missing(calls.state.lines):
                 raise
-            calls.note(f"There is no PyTorch {variant} any more")
+            calls.note(f"The index has no PyTorch {variant} any more")
             continue
         return _variant(plan.folder) or variant
     raise AssertionError("there is at least one variant")
 
 
 def _variant(folder: BackendFolder) -> str:
-    """Of the PyTorch that is installed, "" where there is none or it does not say."""
+    """The variant of the installed PyTorch, such as "cu130"; "" where there is none or it is unknown."""
     return folder.packages().get("torch", "").partition("+")[2]
 
 
 def check_backend(plan: Plan, calls: Calls) -> Verdict:
-    """Has the backend check itself."""
+    """Runs the backend's check of itself. Returns its verdict."""
     calls.begin("Checking the backend against the reference", 0.96)
     command = backend_command(str(plan.folder.interpreter), plan.byte_code, "doctor", "--json")
     code, lines = calls.run(command, ADD_ON_FOLDER)
@@ -136,8 +136,8 @@ def check_backend(plan: Plan, calls: Calls) -> Verdict:
 
 
 def tidy_up(folder: BackendFolder, calls: Calls, python: Python, requirements: Sequence[str]) -> None:
-    """Marks the environment as whole."""
+    """Deletes pip's cache, and marks the environment as whole."""
     calls.begin("Tidying up", 0.99)
-    shutil.rmtree(folder.cache, ignore_errors=True)  # it is as large again as what was installed from it
+    shutil.rmtree(folder.cache, ignore_errors=True)  # it is as large as the environment
     folder.write_marker(Marker(True, python.version, python.path, folder.size(), folder.packages(), list(requirements)))
     calls.state.step, calls.state.fraction = "Done", 1.0

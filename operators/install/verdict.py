@@ -1,4 +1,4 @@
-"""What the backend's own check found, in plain words."""
+"""Turns the result of the backend's own check into a sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Verdict:
-    """works: whether there is a fast engine and none that is wrong. complete: whether the check ran to its end."""
+    """Result of a check. works: whether a fast engine works and none is wrong. complete: whether the check finished."""
 
     works: bool
     sentence: str
@@ -17,9 +17,9 @@ class Verdict:
 
 
 def judge(output: str, reason: str, has_card: bool) -> Verdict:
-    """Reads what `backend doctor --json` wrote, other lines around it or not.
+    """Judges the output of `backend doctor --json`, which may have other lines around it.
 
-    reason: why it wrote none, if so. has_card: there is an NVIDIA card, so that it matters whether that is used.
+    reason: why it wrote nothing, if so. has_card: whether there is an NVIDIA card that should be used.
     """
     try:
         engines = json.loads(output[output.index("{") : output.rindex("}") + 1])["engines"]
@@ -27,7 +27,7 @@ def judge(output: str, reason: str, has_card: bool) -> Verdict:
         return Verdict(False, f"The backend does not work: {reason}", False)
     wrong = [engine["name"] for engine in engines if not engine["works"] and engine["image_error"] is not None]
     if wrong:
-        return Verdict(False, f"The engine {', '.join(wrong)} differs from the reference: choose another one", True)
+        return Verdict(False, f"The engine {', '.join(wrong)} differs from the reference: choose another", True)
     usable = [engine for engine in engines if engine["works"] and engine["name"] != "reference"]
     missing = [
         f"{_title(engine)} does not run: {engine['cause']}"

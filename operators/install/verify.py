@@ -1,4 +1,4 @@
-"""Verify: runs the backend's own check with the Python of the preferences, and says how it went."""
+"""Verify: runs the backend's own check with the Python of the preferences, and reports its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 120.0
 
 
 def verdict_of(check: SingleRun) -> tuple[bool, str]:
-    """Once it has ended: whether the backend works, and a sentence that says so."""
+    """Returns whether the backend works, and a sentence about it. check: has ended."""
     if check.late:
         return False, f"The backend did not answer within {TIMEOUT_SECONDS:.0f} s"
     verdict = judge(check.output, check.reason, has_nvidia_driver())
@@ -28,7 +28,7 @@ def verdict_of(check: SingleRun) -> tuple[bool, str]:
 class DIFFBMP_OT_verify_backend(Watching, Reports):
     bl_idname = "diffbmp.verify_backend"
     bl_label = "Verify"
-    bl_description = "Check that the backend runs with this Python, and that its engines compute what they should"
+    bl_description = "Check that the backend runs with this Python, and that its engines compute correctly"
 
     slot = Slot()
 
@@ -46,7 +46,7 @@ class DIFFBMP_OT_verify_backend(Watching, Reports):
         return self.watch(context, check)
 
     def dropped(self, task: SingleRun) -> None:
-        tell_verdict(False, "The check was ended with its window: verify again")
+        tell_verdict(False, "The check ended because its window was closed: verify again")
 
     def finish(self, task: SingleRun) -> set[str]:
         self._say(*verdict_of(task))

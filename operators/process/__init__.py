@@ -1,1 +1,1 @@
-"""The backend's process and its jobs. Nothing here imports bpy."""
+"""The backend's processes and their jobs. Nothing here imports bpy."""

@@ -1,4 +1,4 @@
-"""Child processes: in an environment of their own, without a console window, and ended with all that they started."""
+"""Child processes: with a clean environment, without a console window, and killed with all that they started."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 _FOREIGN = ("PYTHON", "PIP_", "CONDA", "DYLD_", "UV_", "LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT")
 _FOREIGN_NAMES = {"VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "__PYVENV_LAUNCHER__"}
 _KEPT = {"PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY"}
-"""How a company's network is reached is needed by every program in it."""
+"""Variables of pip that it needs in a company's network."""
 
 
 def clean_environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment variables for a child, by default this process's, without those by which other software would
-    change which Python, packages or libraries it gets. Proxies, certificates, PATH and the like stay."""
+    """Returns environment variables, by default this process's, without those that change a child's Python, packages
+    or libraries. Proxies, certificates, PATH and the like stay."""
     given = os.environ if variables is None else variables
     return {name: value for name, value in given.items() if name in _KEPT or not _is_foreign(name.upper())}
 
@@ -28,7 +28,7 @@ def _is_foreign(name: str) -> bool:
 
 
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""Flag of new processes, without which Windows opens a console window."""
+"""Flag of new processes that keeps Windows from opening a console window."""
 
 LEASH = """
 import os, runpy, sys, threading
@@ -40,19 +40,19 @@ threading.Thread(target=leave, daemon=True).start()
 sys.argv[0] = sys.argv.pop(1)
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
-"""A program that runs the module which its first argument names."""
+"""A program that runs the module that its first argument names, and ends as soon as its stdin does."""
 
 
 def leashed_module(python: str | Path, module: str, *arguments: str | Path) -> list[str | Path]:
-    """The command line that runs a Python's module with arguments, and ends as soon as its stdin does.
+    """Returns the command line that runs a Python's module with arguments, and ends as soon as its stdin does.
 
-    Nothing of other software gets in: neither the user's packages nor the variables for Python.
+    Neither the user's packages nor the variables for Python reach it.
     """
     return [python, "-I", "-X", "utf8", "-u", "-c", LEASH, module, *arguments]
 
 
 def answer_of(command: Sequence[str], seconds: float = 20.0) -> str:
-    """What a command writes. Raises OSError or subprocess.SubprocessError where it cannot, or takes too long."""
+    """Returns what a command writes. Raises OSError or subprocess.SubprocessError where it fails or takes too long."""
     return subprocess.run(
         command,
         env=clean_environment(),
@@ -75,13 +75,12 @@ class Child:
             [str(part) for part in command],
             cwd=folder,
             env={**clean_environment(), **(extra or {})},
-            # Nothing is ever written: its end tells the child that Blender is gone.
+            # Nothing is written to it: its end tells the child that Blender has ended.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            # Without it Windows opens a console window.
             creationflags=NO_WINDOW,
             # A group of its own, so that its children end with it.
             start_new_session=os.name == "posix",
@@ -92,13 +91,13 @@ class Child:
         return self._process.pid
 
     def lines(self) -> Iterator[str]:
-        """Its output, a line at a time without the end, until it has ended and all is read."""
+        """Yields its output, a line at a time without the line break, until it has ended."""
         assert self._process.stdout
         for line in self._process.stdout:
             yield line.rstrip()
 
     def wait(self) -> int:
-        """Its exit code, once it has ended."""
+        """Waits until it ends. Returns its exit code."""
         code = self._process.wait()
         assert self._process.stdin
         assert self._process.stdout
@@ -107,20 +106,12 @@ class Child:
         return code
 
     def kill(self) -> None:
-        """Ends it and all that it started, at once; harmless where it has ended."""
+        """Ends it and all that it started, at once, if it still runs."""
         if self._process.poll() is not None:
             return
         if sys.platform == "win32":
-            command = ["taskkill", "/F", "/T", "/PID", str(self.process_id)]
             with contextlib.suppress(OSError, subprocess.SubprocessError):
-                subprocess.run(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    timeout=5,
-                    check=False,
-                    creationflags=subprocess.CREATE_NO_WINDOW,
-                )
+                answer_of(["taskkill", "/F", "/T", "/PID", str(self.process_id)], seconds=5.0)
             with contextlib.suppress(OSError):
                 self._process.kill()
         else:

@@ -1,4 +1,4 @@
-"""One export from start to end. It knows nothing of Blender."""
+"""One export from start to finish. It knows nothing of Blender."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .worker import Worker
 class ExportRun(Run):
     """A layout's folder that is written, and that a worker then exports.
 
-    exporting: how far it is. written: the first file. remarks: what the user should know of the result.
+    exporting: its progress. written: the first file. remarks: sentences about the result for the user.
     """
 
     def __init__(self, worker: Worker, job: Path, out: Path, steps: Steps) -> None:
-        """out: the file, or the folder, that is written once the steps have written the job folder."""
+        """Starts the export. out: file or folder that is written once the steps have written the job folder."""
         self.exporting: Exporting | None = None
         self.remarks: list[str] = []
         self.written = out
@@ -28,7 +28,7 @@ class ExportRun(Run):
         return False
 
     def close(self) -> None:
-        """Deletes what the export needed, and what a worker that was killed has left."""
+        """Deletes the job folder, and what a killed worker has left."""
         shutil.rmtree(self.job, ignore_errors=True)
         shutil.rmtree(self.out.parent / (STAGE + self.job.name), ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""One optimization from start to end: what the worker said, and what that means. It knows nothing of Blender."""
+"""One optimization from start to finish, as the worker's events tell it. It knows nothing of Blender."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from ...backend.job import Action, Command, Done, Error, Event, Progress, UserEr
 from .worker import Worker, last_line
 
 CANCEL_SECONDS = 0.9
-"""How long a worker may take to hand over its best layout after a cancel, before it is killed: its folder holds one."""
+"""How long a worker may take to write its best layout after a cancel; a killed one has left an earlier layout."""
 
 COLLECT_SECONDS = 0.02
-"""How long the steps before the fit may take at a time, while Blender waits."""
+"""Longest time that the steps before the fit keep Blender waiting at once."""
 
 START_SECONDS = 300.0
-"""How long a worker may be silent at its start: PyTorch comes from a slow disk, and past a virus scanner."""
+"""How long a worker may be silent at its start: a slow disk or a virus scanner may delay PyTorch."""
 
 
 Steps = Generator[str, None, list[str]]
-"""What writes a job: each step says what comes next, and at last there is a sentence about each thing left out."""
+"""Steps that write a job: each yields what comes next; they return a sentence about each thing left out."""
 
 
 class Run:
-    """A job that is written, and that a worker then is on.
+    """A job that is written, and that a worker then fits.
 
-    state: "collecting", "running", "paused", "cancelling", then "done", "cancelled" or "failed". doing: what is done
+    state: "collecting", "running", "paused", "cancelling", then "done", "cancelled" or "failed". doing: the step
     before the fit. left_out: a sentence about each thing that could not be used. message: one sentence for the user,
     "" while all is well. action: see UserError.
     """
 
     def __init__(self, worker: Worker, job: Path, out: Path, steps: Steps | None = None) -> None:
-        """Gives the worker the job folder, once the steps have written it; the layout comes into the folder `out`."""
+        """Gives the worker the job folder once the steps have written it. out: folder of the layout."""
         self.worker, self.job, self.out = worker, job, out
         self.state, self.doing = "collecting", "Starting"
         self.message = self.action = ""
@@ -53,18 +53,18 @@ class Run:
 
     @property
     def has_layout(self) -> bool:
-        """Whether there is a layout to build: the result, or the best so far of a run that did not get through."""
+        """Whether there is a layout to build: the result, or the best so far of an unfinished run."""
         return (self.out / "layout.json").is_file() and (self.out / "layout.npz").is_file()
 
     def update(self) -> bool:
-        """Does some of the steps, or takes in what the worker has said. Returns whether anything is new."""
+        """Does some of the steps, or handles the worker's events. Returns whether anything is new."""
         if self.state == "collecting":
             self._listen()
             return self._collect(COLLECT_SECONDS) if self.state == "collecting" else True
         return self._listen()
 
     def collect(self) -> None:
-        """Does all of the steps now. Raises UserError as they do; then nothing is left of the job."""
+        """Does all steps now. Where they raise UserError, deletes the job and raises it, too."""
         self._collect(float("inf"))
         if self.state == "failed":
             raise UserError(self.message, self.action)
@@ -80,7 +80,7 @@ class Run:
             self.worker.send(Command("continue"))
 
     def cancel(self) -> None:
-        """Asks for an early end, which keeps the best layout so far. The state becomes "cancelled" soon after."""
+        """Ends the run early, and keeps the best layout so far. The state becomes "cancelled" soon after."""
         if self.state == "collecting":
             self._drop()
             self._end_cancelled()
@@ -91,7 +91,7 @@ class Run:
         self._deadline = monotonic() + CANCEL_SECONDS
 
     def stop(self) -> None:
-        """Ends the worker within a second, whatever it is doing."""
+        """Ends the worker within a second."""
         if self.state == "collecting":
             self._drop()
         self.worker.stop()
@@ -118,14 +118,14 @@ class Run:
             self._begin()
         except UserError as error:
             self._fail(error.message, error.action)
-        except BaseException:  # half a job is of no use, and may be what fills the disk
+        except BaseException:  # half a job is useless, and may fill the disk
             self._drop()
             self.state = "failed"
             raise
         return True
 
     def _drop(self) -> None:
-        """Ends the steps; nothing is left of the job."""
+        """Ends the steps, and deletes the job."""
         if self._steps is not None:
             self._steps.close()
             self._steps = None

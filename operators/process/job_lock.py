@@ -1,4 +1,4 @@
-"""A file of a job's folder that is locked while a Blender sees to the job: the system frees it with the process."""
+"""A file in a job's folder that is locked while Blender watches the job: it is freed when the process ends."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class JobLock:
 
 
 def is_locked(job: Path) -> bool:
-    """Whether a process, this one included, sees to a job."""
+    """Returns whether a process, this one included, watches a job."""
     try:
         handle = os.open(job / _NAME, os.O_RDWR)
     except FileNotFoundError:
         return False
-    except OSError:  # Windows' word for it
+    except OSError:  # on Windows, where it is locked
         return True
     try:
         _lock(handle)
@@ -46,7 +46,7 @@ def is_locked(job: Path) -> bool:
 
 
 def _lock(handle: int) -> None:
-    """Raises OSError at once where the file is locked."""
+    """Locks a file. Raises OSError at once where it is locked already."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -1,4 +1,4 @@
-"""One command of the backend that runs to its end by itself. It knows nothing of Blender."""
+"""One command of the backend that runs and ends by itself. It knows nothing of Blender."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .worker import last_line, start_process
 
 
 class SingleRun:
-    """The running command: a session.Task. log: file of its stderr. seconds: after which it is killed.
+    """A running command: a session.Task. log: file of its stderr. seconds: time after which it is killed.
 
-    late: whether it was. output: what it wrote. Raises UserError where it cannot start.
+    late: whether it was killed then. output: what it wrote. Raises UserError where it cannot start.
     """
 
     def __init__(self, command: list[str], log: Path, seconds: float = inf) -> None:
@@ -35,7 +35,7 @@ class SingleRun:
 
     @property
     def reason(self) -> str:
-        """Why it has failed."""
+        """Why it has failed: its last line, or its exit code."""
         return last_line(self._log) or f"exit code {self._process.returncode}"
 
     def update(self) -> bool:

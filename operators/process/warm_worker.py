@@ -1,4 +1,4 @@
-"""The backend's process between the runs of this session: what it has imported and set up is used again."""
+"""Keeps the backend's worker between the runs of this session, so that it need not start again."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from .worker import Worker
 
 
 class WarmWorker:
-    """At most one worker that waits for a job. After a while without one it ends by itself."""
+    """At most one worker that waits for a job. Without a job it ends by itself after a while."""
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
         self._command: list[str] = []
 
     def take(self, command: list[str], log: Path) -> Worker:
-        """The one that waits, if this command has started it and it still lives; else a new one.
-
-        Raises UserError where that cannot start.
-        """
+        """Returns the waiting worker of this command, else a new one. Raises UserError where that cannot start."""
         worker, self._worker = self._worker, None
         if worker is not None and command == self._command:
             worker.poll()
@@ -30,7 +27,7 @@ class WarmWorker:
         return Worker(command, log)
 
     def keep(self, worker: Worker) -> None:
-        """Lets the worker, which take() has given, wait for the next job, unless it is leaving."""
+        """Lets a worker that take() has returned wait for the next job, unless it is leaving."""
         if self._worker is not None and self._worker is not worker:
             self._worker.close()
         self._worker = None if worker.is_leaving else worker
@@ -38,7 +35,7 @@ class WarmWorker:
             worker.close()
 
     def clear(self) -> None:
-        """Ends the one that waits, within a second."""
+        """Ends the waiting worker within a second."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.stop()

@@ -1,4 +1,4 @@
-"""The backend's process: started, told commands, listened to, ended. It knows nothing of Blender."""
+"""Starts the backend's process, sends commands, receives events, and ends it. It knows nothing of Blender."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .child import NO_WINDOW, clean_environment
 ADD_ON_FOLDER = Path(__file__).resolve().parents[2]
 
 STOP_SECONDS = 1.0
-"""How long a worker may take to leave after its stdin has ended, before it is killed."""
+"""How long a worker may take to end after its stdin was closed, before it is killed."""
 
 
 def backend_command(python: str, cache: Path, *arguments: str) -> list[str]:
-    """The command line that runs the backend with arguments, shut off from the user's Python settings.
+    """Returns the command line that runs the backend with arguments, without the user's Python settings.
 
     cache: folder for byte code, so that nothing is written beside the code.
     """
@@ -39,7 +39,6 @@ def start_process(command: list[str], log: Path) -> subprocess.Popen[str]:
                 stderr=errors,
                 encoding="utf-8",
                 errors="replace",
-                # Without it Windows opens a console window.
                 creationflags=NO_WINDOW,
             )
     except OSError as error:
@@ -51,13 +50,13 @@ def start_process(command: list[str], log: Path) -> subprocess.Popen[str]:
 
 
 class Worker:
-    """A running `python -m backend worker`. All methods return at once, but for `stop`."""
+    """A running `python -m backend worker`. All methods except `stop` return at once."""
 
     def __init__(self, command: list[str], log: Path) -> None:
         """Starts the command. Raises UserError where it cannot start."""
         self.log = log
         self.is_leaving = False
-        """Whether it takes no more jobs: it was told to end, has failed at its start, or is gone."""
+        """Whether it takes no more jobs: it was asked to end, failed at its start, or has ended."""
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._process = start_process(command, log)
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -69,13 +68,13 @@ class Worker:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs, or while it has events left that `poll` will give."""
+        """The exit code; None while it runs, or while `poll` still has events to return."""
         if self._listener.is_alive() or not self._events.empty():
             return None
         return self._process.poll()
 
     def poll(self) -> list[Event]:
-        """What it has said since the last call."""
+        """Returns the events since the last call."""
         events: list[Event] = []
         with contextlib.suppress(Empty):
             while True:
@@ -83,7 +82,7 @@ class Worker:
         return events
 
     def send(self, command: Command) -> None:
-        """Tells it a command. One that is gone already hears nothing: its exit code tells."""
+        """Sends a command. A worker that has ended ignores it: see exit_code."""
         assert self._process.stdin
         try:
             self._process.stdin.write(command.encode() + "\n")
@@ -92,13 +91,13 @@ class Worker:
             self.is_leaving = True
 
     def close(self) -> None:
-        """Lets it go when it is ready; kills it if that takes too long."""
+        """Asks it to end, and kills it if that takes too long."""
         self.send(Command("quit"))
         self._end_input()
         threading.Thread(target=self._reap, daemon=True).start()
 
     def stop(self) -> None:
-        """Ends it now: it hears that its stdin is closed, and is killed after STOP_SECONDS."""
+        """Ends it now: closes its stdin, and kills it after STOP_SECONDS."""
         self._end_input()
         self._reap()
 
@@ -126,7 +125,7 @@ class Worker:
                 event = decode_event(line)
             except UserError as error:
                 event = Log(error.message)
-            # Instead of "Ready": it lacks a package.
+            # An error instead of "Ready": a package is missing.
             self.is_leaving |= number == 0 and isinstance(event, Error)
             self._events.put(event)
         self.is_leaving = True
@@ -134,7 +133,7 @@ class Worker:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that is not empty, "" where there is none."""
+    """Returns the last line of a log that is not empty, "" where there is none."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:

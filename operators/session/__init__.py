@@ -1,1 +1,1 @@
-"""What goes on in this Blender session: tasks, notices, logs. It is neither undone nor saved."""
+"""State of this Blender session: tasks, notices, logs. It is neither undone nor saved."""

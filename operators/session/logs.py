@@ -9,11 +9,11 @@ from pathlib import Path
 from ..blender.folders import user_folder
 
 KEPT_LOGS = 10
-"""Of workers: of this session and of earlier ones."""
+"""Number of worker logs that are kept, of this session and earlier ones."""
 
 
 def worker_log() -> Path:
-    """The log of this session's worker, of which the latest are kept. Raises UserError where there is no place."""
+    """Returns the log file of this session's worker; deletes old ones. Raises UserError as user_folder does."""
     folder = user_folder("logs")
     with suppress(OSError):
         logs = sorted(folder.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)
@@ -23,7 +23,7 @@ def worker_log() -> Path:
 
 
 def latest_log() -> str:
-    """What the log says that was written last; "" if there is none."""
+    """Returns the text of the latest log; "" if there is none."""
     files = [path for path in user_folder("logs").glob("*.log") if path.is_file()]
     if not files:
         return ""

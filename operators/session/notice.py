@@ -1,4 +1,4 @@
-"""The latest thing to tell the user."""
+"""The latest message for the user."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .screen import redraw
 
 @dataclass
 class Notice:
-    """The sentence at the end of the panel."""
+    """A sentence at the end of the panel."""
 
     text: str = ""
     is_error: bool = False
-    action: str = ""  # what mends it: see UserError
+    action: str = ""  # what helps: see UserError
 
     def tell(self, text: str, is_error: bool = False, action: str = "") -> None:
         self.text, self.is_error, self.action = text, is_error, action

@@ -1,4 +1,4 @@
-"""What operators tell: why they cannot be pressed, and how they went."""
+"""Messages of operators: why they are disabled, and how they ended."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .notice import NOTICE
 
 
 class Reports(bpy.types.Operator):
-    """An operator that says why it cannot be pressed, and how it went: in the panel and in Blender's report."""
+    """An operator that says why it is disabled, and how it ended: in the panel and in Blender's reports."""
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
-        """Why it cannot be pressed now, "" if it can."""
+        """Says why it is disabled now, "" if it is not."""
         return ""
 
     @classmethod
@@ -26,7 +26,7 @@ class Reports(bpy.types.Operator):
         return not reason
 
     def run(self, act: Callable[[], str]) -> set[str]:
-        """Does it, and tells what it returns, or what went wrong."""
+        """Calls `act`, and reports the sentence that it returns, or its UserError."""
         try:
             return self.succeed(act())
         except UserError as error:

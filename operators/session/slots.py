@@ -13,9 +13,9 @@ from .screen import redraw
 
 @dataclass
 class Slot:
-    """Room for one task and the timer by which its modal operator watches it.
+    """A place for one task, and for the timer of the modal operator that watches it.
 
-    It is no generic class: typing would keep that alive, and so bpy, which then hangs at the exit of a script in 4.5.
+    It is not generic: typing would keep the class alive, and so bpy, which then hangs at the exit of a script in 4.5.
     """
 
     task: Any = None  # a Task, or None
@@ -28,7 +28,7 @@ class Slot:
         return next((scene for scene in bpy.data.scenes if scene.session_uid == self.scene), None)
 
     def clear(self) -> None:
-        """Ends the task and its timer, whatever their state; harmless where there is none."""
+        """Ends the task and its timer, if there are any."""
         timer, task = self.timer, self.task
         self.task, self.scene, self.timer = None, 0, None
         if timer is not None:
@@ -46,19 +46,19 @@ INSTALL = Slot()
 preferences' window may be closed meanwhile, and another file opened."""
 
 RUN = Slot()
-"""The optimization of this session: one at a time, because it takes all of the machine."""
+"""The optimization of this session: one at a time, because it uses the whole computer."""
 
 SLOTS: list[Slot] = []
-"""Those whose tasks change their scene at the end: see is_busy."""
+"""Slots whose tasks change their scene at the end: see is_busy."""
 
 
 def is_busy(scene: bpy.types.Scene) -> bool:
-    """Whether a task will change what the scene shows."""
+    """Returns whether a task will change what the scene shows."""
     return any(slot.task is not None and slot.scene == scene.session_uid for slot in SLOTS)
 
 
 class EditsLists(Reports):
-    """An operator that adds, removes or moves entries of a list, which must not be while a task reads that."""
+    """An operator that adds, removes or moves entries of a list. It is disabled while a task reads them."""
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:

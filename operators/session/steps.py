@@ -1,4 +1,4 @@
-"""Work in steps, between which Blender may be used. Each step says what comes next."""
+"""Work in steps, between which Blender may be used. Each step yields what comes next."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 WAIT_SECONDS = 0.01
-"""For what another thread does, at a time."""
+"""How long one step waits for another thread."""
 
 
 def waited(future: Future[Any], doing: str) -> Generator[str, None, Any]:
-    """Until another thread has done something: returns what that returns, raises what it raises."""
+    """Waits for another thread. Returns the future's result, or raises its exception."""
     while not future.done():
         yield doing
         wait([future], WAIT_SECONDS)
@@ -19,7 +19,7 @@ def waited(future: Future[Any], doing: str) -> Generator[str, None, Any]:
 
 
 def all_at_once(steps: Generator[str, None, Any]) -> Any:
-    """All steps without a pause. Returns what they return."""
+    """Does all steps without a pause. Returns what they return."""
     while True:
         try:
             next(steps)

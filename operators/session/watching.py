@@ -1,7 +1,4 @@
-"""What goes on in this Blender session: the processes that operators watch, and the latest thing to tell the user.
-
-It is kept here and not in the scene, because it must neither be undone nor saved.
-"""
+"""Operators that watch a task until it ends."""
 
 from __future__ import annotations
 
@@ -18,36 +15,35 @@ TIMER_SECONDS = 0.05
 
 
 class Task(Protocol):
-    """A process of the backend, seen from its operator. No method waits, but for `stop`: a second at most."""
+    """A process of the backend, as its operator sees it. Only `stop` waits: a second at most."""
 
     @property
     def active(self) -> bool: ...
 
     def update(self) -> bool:
-        """Takes in what is new. Returns whether anything is."""
-        ...
+        """Handles what is new. Returns whether anything is."""
 
     def stop(self) -> None: ...
 
 
 class Watching:
-    """What an operator needs to watch a task without blocking Blender, or with, where there are no events."""
+    """An operator that watches a task without blocking Blender; in background mode it waits for it."""
 
     slot: Slot
-    """The operator's, shared by all its calls."""
+    """The operator's slot, shared by all its calls."""
 
     def finish(self, task: Any) -> set[str]:
-        """The task has ended by itself: says so, and returns the operator's result. The slot still holds it."""
+        """Reports a task that has ended by itself, and returns the operator's result. The slot still holds it."""
         raise NotImplementedError
 
     def show(self, task: Any) -> None:
-        """Something is new; called in background mode only."""
+        """Shows what is new, in background mode."""
 
     def look(self, task: Any) -> None:
-        """Something is new; called where there is a window only."""
+        """Shows what is new, in a window."""
 
     def watch(self, context: bpy.types.Context, task: Any) -> set[str]:
-        """Begins to watch; what execute() returns."""
+        """Starts to watch the task. Returns the result of execute()."""
         self.slot.task, self.slot.scene = task, context.scene.session_uid
         if bpy.app.background:
             return self._wait(task)
@@ -69,9 +65,9 @@ class Watching:
                     redraw()
                 failed = False
             finally:
-                if failed:  # Blender ends the operator, and nobody would ever clear the slot
+                if failed:  # Blender ends the operator: the slot would never be cleared
                     self._drop(task)
-                    NOTICE.tell("Something went wrong, which Blender's console names: copy a report", is_error=True)
+                    NOTICE.tell("Something went wrong: see Blender's console, or copy a report", is_error=True)
             if not task.active:
                 return self._end(task)
         return {"PASS_THROUGH"}
@@ -82,7 +78,7 @@ class Watching:
             self._drop(self.slot.task)
 
     def dropped(self, task: Any) -> None:
-        """The task is about to be ended, because nobody can watch it any more."""
+        """Called before a task is ended because it can no longer be watched."""
 
     def _drop(self, task: Any) -> None:
         try:

@@ -1,1 +1,1 @@
-"""Groups of properties that several rooms share."""
+"""Groups of properties that several packages share."""

@@ -1,4 +1,4 @@
-"""What computes a fit, as Scene.diffbmp.backend."""
+"""The engine of a fit, as Scene.diffbmp.backend."""
 
 import bpy
 
@@ -7,7 +7,7 @@ from .fields import with_settings
 
 @with_settings("backend")
 class DIFFBMP_PG_backend(bpy.types.PropertyGroup):
-    """All of it is settings."""
+    """Has the backend's settings only."""
 
 
 register, unregister = bpy.utils.register_classes_factory((DIFFBMP_PG_backend,))

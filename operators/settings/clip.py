@@ -1,4 +1,4 @@
-"""Which frames of a moving target are fitted, and how the stamps move, as Scene.diffbmp.clip."""
+"""The frames of a clip that are fitted, and how the stamps move, as Scene.diffbmp.clip."""
 
 import bpy
 
@@ -7,8 +7,8 @@ from .fields import Own, values_of, with_settings
 
 _OWN: Own = {
     "start": {
-        "description": "Set the first frame that is fitted: of a movie counted from 1, of a scene or an object the "
-        "scene's own number; 0 = the first there is",
+        "description": "Set the first frame to fit: in a movie counted from 1, otherwise a frame of the scene; "
+        "0 = the first frame",
         "default": 0,
         "min": 0,
     },
@@ -19,11 +19,11 @@ _OWN: Own = {
 
 @with_settings("clip", _OWN)
 class DIFFBMP_PG_clip(bpy.types.PropertyGroup):
-    """All of it is settings."""
+    """Has the backend's settings only."""
 
 
 def clip_of(scene: bpy.types.Scene, start: int, end: int, fps: float) -> Clip:
-    """What the scene asks for of a clip whose first frame that is fitted, last one (0 = its last) and rate are these.
+    """Returns the scene's clip. start, end: its first and last fitted frame, end 0 = the last there is. fps: its rate.
 
     Raises UserError where it ends before it starts.
     """

@@ -1,4 +1,4 @@
-"""The backend's settings as Blender's properties, and back: label, help, range, unit and choices are the field's."""
+"""The backend's settings as Blender's properties, with their label, help, range, unit and choices, and back."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NAMES = {
     ("export", "width"): ("scale",),
     ("export", "frames"): ("use_range", "first_frame", "last_frame"),
 }
-"""The properties for a setting, by its group and name, where they are not called as it is."""
+"""The properties of a setting, by its group and name, where their names differ from its own."""
 
 _UNITS = {
     "px": ("PIXEL", 1),
@@ -45,7 +45,7 @@ _UNITS = {
     "%": ("PERCENTAGE", 1),
     "share": ("PERCENTAGE", 100),
 }
-"""How Blender shows a unit, and what that multiplies the value by."""
+"""Blender's subtype for a unit, and the factor from the setting to the property."""
 
 C = TypeVar("C", bound=type)
 Own = Mapping[str, Mapping[str, Any]]
@@ -53,14 +53,14 @@ Update = Callable[[bpy.types.PropertyGroup, bpy.types.Context], None]
 
 
 def names_of(kind: type[Any], name: str) -> tuple[str, ...]:
-    """The properties that a setting is set by. The last one holds the value, or the last two its limits."""
+    """Returns the properties of a setting. The last one holds the value, or the last two its limits."""
     stem = name.removesuffix("_range")
     usual = (name,) if stem == name else (f"{stem}_min", f"{stem}_max")
     return _NAMES.get((settings_of(kind)[name].group, name), usual)
 
 
 def preset_names(kinds: Sequence[type[Any]] = KINDS) -> dict[str, tuple[str, ...]]:
-    """The properties that a preset holds and resets, by their group below Scene.diffbmp."""
+    """Returns the properties that a preset holds and resets, by their group below Scene.diffbmp."""
     found: dict[str, tuple[str, ...]] = {}
     for kind in kinds:
         for name, one in settings_of(kind).items():
@@ -72,9 +72,8 @@ def preset_names(kinds: Sequence[type[Any]] = KINDS) -> dict[str, tuple[str, ...
 def with_settings(group: str, own: Own | None = None, kinds: Sequence[type[Any]] = KINDS) -> Callable[[C], C]:
     """Decorates a property group, or a mixin of operators: gives it the properties for all settings of a group.
 
-    own: keywords that differ from the setting, by the property's name. What the class itself has is left as it is.
+    own: keywords that differ from the setting, by the property's name. Properties of the class itself are kept.
     """
-
     own = own or {}
 
     def decorate(cls: C) -> C:
@@ -92,7 +91,7 @@ def with_settings(group: str, own: Own | None = None, kinds: Sequence[type[Any]]
 
 
 def property_of(kind: type[Any], name: str, **own: Any) -> Any:
-    """Blender's property for a setting that is one value. own: keywords that differ from the setting."""
+    """Returns Blender's property for a setting of one value. own: keywords that differ from the setting."""
     one, hint = settings_of(kind)[name], type_hints(kind)[name]
     shown = {"name": one.label, "description": one.text}
     if hint is bool:
@@ -107,12 +106,12 @@ def property_of(kind: type[Any], name: str, **own: Any) -> Any:
 
 
 def items_of(choices: Choices) -> tuple[tuple[str, str, str], ...]:
-    """The items of an enumeration."""
+    """Returns the items of an EnumProperty."""
     return tuple((str(value), label, text) for value, (label, text) in choices.items())
 
 
 def values_of(properties: Any, kind: type[Any], group: str) -> dict[str, Any]:
-    """The settings of a dataclass that properties of a group hold, by their names."""
+    """Returns the settings of a dataclass by name, from the properties of a group."""
     return {name: _value(properties, kind, name) for _, name in _fields(group, (kind,))}
 
 
@@ -157,7 +156,7 @@ def _pair(kind: type[Any], name: str, names: tuple[str, ...], own: Own) -> dict[
 
 
 def _in_order(changed: str, other: str, nearer: Callable[[float, float], float]) -> Update:
-    """Lets the other limit follow the one that was changed, where it would lie on the wrong side of it."""
+    """Moves the other limit along where the changed one would pass it."""
 
     def update(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
         limit, kept = getattr(group, changed), getattr(group, other)

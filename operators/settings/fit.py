@@ -8,7 +8,7 @@ from .fields import with_settings
 
 _PRESETS = (
     *((name, name.title(), f"Take {values['iterations']} steps") for name, values in PRESETS.items()),
-    ("custom", "Custom", "Take a number of steps of your own"),
+    ("custom", "Custom", "Set the number of steps"),
 )
 
 
@@ -33,8 +33,8 @@ class DIFFBMP_PG_fit(bpy.types.PropertyGroup):
     )
     live: BoolProperty(
         name="Planes While It Runs",
-        description="Show the stamps as they move, in a scene of their own that is there until the optimization ends. "
-        "For still targets",
+        description="Show the stamps as they move, in a scene that is removed when the optimization ends. For still "
+        "targets",
         default=False,
     )
 

@@ -1,4 +1,4 @@
-"""What the result is to look like, as Scene.diffbmp.look, and the buttons of its list of colors."""
+"""How the result looks, as Scene.diffbmp.look, and the buttons of its list of colors."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from .likeness import MATCHES, PREFERENCES
 
 _PALETTES = (
     ("any", "Any", "Give each stamp the color that fits best"),
-    ("target", "From Target", "Use only so many colors, which are taken from the target"),
+    ("target", "From Target", "Use only a number of colors, taken from the target"),
     ("given", "Given", "Use only the colors of the list"),
 )
 _OWN: Own = {
@@ -54,23 +54,23 @@ DIFFBMP_PG_look.__annotations__ |= {
 
 
 class _Coloring(bpy.types.Operator):
-    """What the operators of the palettes have in common: whose palette it is."""
+    """An operator that changes a palette."""
 
     bl_options = {"UNDO"}
 
-    region: IntProperty(name="Region", description="The region whose palette it is, -1 = of none", default=-1, min=-1)
+    region: IntProperty(name="Region", description="Index of the palette's region; -1 = none", default=-1, min=-1)
 
-    def colors(
-        self, context: bpy.types.Context
-    ) -> "bpy.types.bpy_prop_collection_idprop[bpy.types.PropertyGroup] | None":
-        """The palette's colors; None, and reported, where there is no such region."""
+    def change(self, colors: Any) -> set[str]:
+        """Changes the colors of the palette. Returns the operator's result."""
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.diffbmp
-        if self.region < 0:
-            return settings.look.colors
-        if self.region < len(settings.regions.entries):
-            return settings.regions.entries[self.region].look.colors
-        self.report({"ERROR"}, f"There is no region {self.region}: the list has {len(settings.regions.entries)}")
-        return None
+        regions = settings.regions.entries
+        if self.region >= len(regions):
+            self.report({"ERROR"}, f"There is no region {self.region}: the list has {len(regions)}")
+            return {"CANCELLED"}
+        return self.change((settings if self.region < 0 else regions[self.region]).look.colors)
 
 
 class DIFFBMP_OT_add_color(_Coloring):
@@ -78,10 +78,7 @@ class DIFFBMP_OT_add_color(_Coloring):
     bl_label = "Add Color"
     bl_description = "Add a color to those that stamps may have"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        colors = self.colors(context)
-        if colors is None:
-            return {"CANCELLED"}
+    def change(self, colors: Any) -> set[str]:
         colors.add()
         return {"FINISHED"}
 
@@ -91,12 +88,9 @@ class DIFFBMP_OT_remove_color(_Coloring):
     bl_label = "Remove Color"
     bl_description = "Remove this color from the list"
 
-    index: IntProperty(name="Index", description="Its place in the list, from 0", min=0)
+    index: IntProperty(name="Index", description="Index of the color in the list, from 0", min=0)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        colors = self.colors(context)
-        if colors is None:
-            return {"CANCELLED"}
+    def change(self, colors: Any) -> set[str]:
         if self.index >= len(colors):
             self.report({"ERROR"}, f"There is no color {self.index}: the list has {len(colors)}")
             return {"CANCELLED"}

@@ -1,8 +1,8 @@
-"""Numbers from properties, which keep only 32 bits."""
+"""Reads numbers from properties, which have single precision."""
 
 from __future__ import annotations
 
 
 def number(value: float) -> float:
-    """The number as it was set: Blender keeps single precision, which adds digits."""
+    """Returns a property's number as it was set, without the digits that single precision adds."""
     return round(value, 6)

@@ -1,4 +1,4 @@
-"""Presets: all settings of a fit by name, some that come with the add-on and the artist's own."""
+"""Presets: sets of settings for a fit, shipped with the add-on or the artist's own."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from bpy.props import StringProperty
 from .fields import preset_names
 
 FOLDER = "diffbmp"
-"""Of the artist's own presets, among Blender's."""
+"""Folder of the artist's own presets among Blender's."""
 
 SHIPPED: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 """The presets that come with the add-on: a description, and per group the values that differ from the defaults."""
 
 
-# How the stamps are fitted, what they become and what lies behind them. Not what belongs to one picture or computer:
-# the target and its frames, the stamps, the regions, the seed, what is shown meanwhile, the engine, the result.
+# How the stamps are fitted, their look and their background; not what belongs to one picture or computer: the target
+# and its frames, the stamps, the regions, the seed, the live scene, the engine, the result.
 def owned() -> Iterator[tuple[str, str]]:
-    """The settings that every preset decides, as groups of Scene.diffbmp and names in them."""
+    """Yields the settings that every preset sets, as groups of Scene.diffbmp and names in them."""
     return ((group, name) for group, names in preset_names().items() for name in names)
 
 
 def own_presets() -> dict[str, Path]:
-    """The files of the artist's own presets by name. One that is called like a preset of the add-on takes its place."""
+    """Returns the files of the artist's own presets by name. They replace the add-on's presets of the same name."""
     files = (path for folder in bpy.utils.preset_paths(FOLDER) for path in Path(folder).glob("*.py"))
     names = {bpy.path.display_name(path.name, title_case=False): path for path in files}
     return dict(sorted(names.items(), key=lambda item: item[0].lower()))
@@ -37,7 +37,7 @@ def own_presets() -> dict[str, Path]:
 class DIFFBMP_OT_apply_preset(bpy.types.Operator):
     bl_idname = "diffbmp.apply_preset"
     bl_label = "Apply Preset"
-    bl_description = "Reset the fit, the limits, the look and the animation, and set what the preset holds"
+    bl_description = "Reset the fit, the limits, the look and the animation, then apply the preset"
     bl_options = {"UNDO", "INTERNAL"}
 
     name: StringProperty(name="Name", description="A preset that comes with DiffBMP, or one of your own")
@@ -69,7 +69,7 @@ class DIFFBMP_OT_apply_preset(bpy.types.Operator):
                 if name in values:
                     setattr(getattr(settings, group), name, values[name])
         if context.area:
-            context.area.tag_redraw()  # Blender sees what is set, not what is reset.
+            context.area.tag_redraw()  # Blender notices properties that are set, but not those that are reset
         return {"FINISHED"}
 
 
@@ -81,7 +81,7 @@ def _value(properties: Any, name: str) -> Any:
 class DIFFBMP_OT_add_preset(AddPresetBase, bpy.types.Operator):
     bl_idname = "diffbmp.add_preset"
     bl_label = "Add Preset"
-    bl_description = "Keep the settings of the fit, the limits, the look and the animation by a name"
+    bl_description = "Save the settings of the fit, the limits, the look and the animation as a preset"
 
     preset_menu = "DIFFBMP_PT_presets"
     preset_subdir = FOLDER
@@ -89,7 +89,7 @@ class DIFFBMP_OT_add_preset(AddPresetBase, bpy.types.Operator):
 
     @property
     def preset_values(self) -> list[str]:
-        """What is kept. The list of colors is the artist's work: only a preset that needs it replaces it."""
+        """The saved properties. The list of colors is the artist's work: only a preset that needs it replaces it."""
         names = list(owned())
         if bpy.context.scene.diffbmp.look.palette == "given":
             names.append(("look", "colors"))

@@ -1,1 +1,1 @@
-"""The artist's stamps: their properties, their buttons, their pixels."""
+"""The artist's stamps: their properties, buttons and pixels."""

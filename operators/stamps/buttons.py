@@ -1,4 +1,4 @@
-"""The buttons of the list of stamps: add from files, objects and texts, refresh, choose, remove."""
+"""The buttons of the list of stamps: add from files, objects and texts, refresh, switch, remove."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from .sources import Source, image_source, object_sources, text_sources
 from .thumbnails import draw_thumbnails
 
 PICTURES = (*bpy.path.extensions_image, ".svg")  # type: ignore[attr-defined]
-"""Suffixes of the files that are taken from a folder."""
+"""Suffixes of the files that are used from a folder."""
 
 
 def load_sources(paths: list[Path]) -> tuple[list[Source], list[str]]:
-    """Picture files as image datablocks, each once, and SVG files as collections of curves.
+    """Loads picture files as image datablocks, each once, and SVG files as collections of curves.
 
     Returns their sources, and a sentence about each file that cannot be used.
     """
@@ -36,7 +36,7 @@ def load_sources(paths: list[Path]) -> tuple[list[Source], list[str]]:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The picture files of a folder by name. Raises UserError where it cannot be read or holds none."""
+    """Returns the picture files of a folder by name. Raises UserError where it cannot be read or has none."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.is_file())
     except OSError as error:
@@ -58,29 +58,37 @@ def _load_svg(path: Path) -> Source:
     return Source(collection.name, collection=collection)
 
 
-class _Adding(EditsLists):
-    """What operators that add stamps have in common."""
+class _Filling(EditsLists):
+    """An operator that adds or updates stamps."""
+
+    def tell(self, message: str, problems: list[str]) -> None:
+        """Reports a message, and a sentence about each stamp that cannot be used."""
+        for sentence in problems:
+            self.report({"WARNING"}, sentence)
+        NOTICE.tell("; ".join([message, *problems]), is_error=bool(problems))
+        self.report({"INFO"}, message)
+
+
+class _Adding(_Filling):
+    """An operator that adds stamps."""
 
     bl_options = {"REGISTER", "UNDO"}
 
     def add(self, context: bpy.types.Context, sources: list[Source], problems: list[str]) -> set[str]:
-        """Adds the sources, reports what was added and what not."""
+        """Adds the sources, and reports what was added and what was not."""
         added = add_sources(context.scene.diffbmp.stamps, sources)
         draw_thumbnails(context.scene)
-        for sentence in problems:
-            self.report({"WARNING"}, sentence)
         message = f"{added} {'stamp' if added == 1 else 'stamps'} added"
         if sources and not added:
-            message = "No stamp added: they are in the list already"
-        NOTICE.tell("; ".join([message, *problems]), is_error=bool(problems))
-        self.report({"INFO"}, message)
+            message = "No stamps added: they are already in the list"
+        self.tell(message, problems)
         return {"FINISHED"} if added else {"CANCELLED"}
 
 
 class DIFFBMP_OT_add_stamp_files(_Adding):
     bl_idname = "diffbmp.add_stamp_files"
     bl_label = "Add Files"
-    bl_description = "Add picture and SVG files to the stamps: those that are chosen, or else all of the folder"
+    bl_description = "Add the chosen picture and SVG files to the stamps; if none is chosen, all files of the folder"
 
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
@@ -105,7 +113,7 @@ class DIFFBMP_OT_add_stamp_files(_Adding):
 class DIFFBMP_OT_add_example_stamps(_Adding):
     bl_idname = "diffbmp.add_example_stamps"
     bl_label = "Add Examples"
-    bl_description = "Add a disc, a leaf and a brush stroke to the stamps, to begin with"
+    bl_description = "Add a disc, a leaf and a brush stroke to the stamps, to start with"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.add(context, [image_source(image) for image in example_images()], [])
@@ -114,7 +122,7 @@ class DIFFBMP_OT_add_example_stamps(_Adding):
 class DIFFBMP_OT_add_stamp_objects(_Adding):
     bl_idname = "diffbmp.add_stamp_objects"
     bl_label = "Add Selected Objects"
-    bl_description = "Add the selected objects to the stamps: the images of flat ones, all others as they look"
+    bl_description = "Add the selected objects to the stamps: the images of flat objects, and renders of all others"
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -135,32 +143,28 @@ class DIFFBMP_OT_add_stamp_text(_Adding):
     bl_label = "Add Text"
     bl_description = "Add the letters or the words of a text to the stamps"
 
-    text: StringProperty(name="Text", description="Empty = the text of the panel")
+    text: StringProperty(name="Text", description="Text to add; empty = the text in the panel")
     split: EnumProperty(items=SPLITS, default="LETTERS", name="Split")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         stamps = context.scene.diffbmp.stamps
         sources = text_sources(self.text or stamps.text, self.split, font=stamps.font)
         if not sources:
-            return self.fail(UserError("There is no text: type the letters or words that are to be stamps"))
+            return self.fail(UserError("There is no text: type letters or words to use as stamps"))
         return self.add(context, sources, [])
 
 
-class DIFFBMP_OT_refresh_stamps(EditsLists):
+class DIFFBMP_OT_refresh_stamps(_Filling):
     bl_idname = "diffbmp.refresh_stamps"
     bl_label = "Refresh"
-    bl_description = "Find the stamps of the collections anew, and draw the thumbnails"
+    bl_description = "Update the stamps from the collections, and draw the thumbnails"
     bl_options = {"UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         refresh(context.scene.diffbmp.stamps)
         missing, problems = draw_thumbnails(context.scene)
-        for sentence in problems:
-            self.report({"WARNING"}, sentence)
         rest = f", {missing} thumbnails not yet drawn: refresh again" if missing else ""
-        message = f"{len(context.scene.diffbmp.stamps.entries)} stamps{rest}"
-        NOTICE.tell("; ".join([message, *problems]), is_error=bool(problems))
-        self.report({"INFO"}, message)
+        self.tell(f"{len(context.scene.diffbmp.stamps.entries)} stamps{rest}", problems)
         return {"FINISHED"}
 
 
@@ -168,12 +172,11 @@ class DIFFBMP_OT_remove_stamps(EditsLists):
     bl_idname = "diffbmp.remove_stamps"
     bl_label = "Remove Stamp"
     bl_description = (
-        "Remove the stamp from the list; one that was found in a collection comes back with the next refresh: "
-        "switch it off instead"
+        "Remove the stamp from the list. The next refresh adds a stamp of a collection again: switch it off instead"
     )
     bl_options = {"UNDO"}
 
-    index: IntProperty(name="Index", description="Its place in the list, from 0; -1 = all", default=-1, min=-1)
+    index: IntProperty(name="Index", description="Index of the stamp in the list, from 0; -1 = all", default=-1, min=-1)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         stamps = context.scene.diffbmp.stamps
@@ -191,7 +194,7 @@ class DIFFBMP_OT_remove_stamps(EditsLists):
 class DIFFBMP_OT_use_stamps(bpy.types.Operator):
     bl_idname = "diffbmp.use_stamps"
     bl_label = "Use Stamps"
-    bl_description = "Switch all stamps of the list on or off, or each to the opposite"
+    bl_description = "Switch all stamps on or off, or invert each"
     bl_options = {"UNDO"}
 
     action: EnumProperty(

@@ -1,4 +1,4 @@
-"""The pixels of stamps: read from images or rendered, cropped, freed of their background."""
+"""The pixels of stamps: read or rendered, cropped, with their background removed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ OFFSET = 0.5 / 255.0
 
 
 class StampReader:
-    """Reads stamps one after the other; the image that was read last is kept, for sheets that hold many stamps."""
+    """Reads stamps one by one, and keeps the last image, for sheets that hold many stamps."""
 
     def __init__(self, scene: bpy.types.Scene, resolution: int = 0) -> None:
-        """scene: whose light is taken where stamps are to be lit by it. resolution: of rendered stamps; 0 = as set."""
+        """scene: may light the stamps. resolution: longer side of rendered stamps, px; 0 = as set in the scene."""
         settings = scene.diffbmp.stamps
         self._scene, self._lighting = scene, settings.lighting
         self._resolution = resolution or settings.resolution
@@ -28,20 +28,20 @@ class StampReader:
         self._pixels: Callable[[], ByteArray] | None = None
 
     def read(self, stamp: bpy.types.PropertyGroup) -> ByteArray:
-        """A stamp's pixels [h, w, 4], straight alpha, display-encoded.
+        """Returns a stamp's pixels [h, w, 4], straight alpha, display-encoded.
 
-        Raises UserError for one whose source is gone, cannot be read or rendered, or shows nothing.
+        Raises UserError where its source was deleted, cannot be read or rendered, or shows nothing.
         """
         return self.reader_of(stamp)()
 
     def reader_of(self, stamp: bpy.types.PropertyGroup) -> Callable[[], ByteArray]:
-        """As read, but only what Blender's own thread must do is done: what comes back does the rest, in any thread.
+        """Does the part of `read` that needs Blender's own thread. Returns a function for the rest, in any thread.
 
         Both raise UserError.
         """
         is_gone = stamp.object is not None and was_deleted(stamp.object)
         if is_gone or not (stamp.text or stamp.image or stamp.collection or stamp.object):
-            raise UserError(f"What the stamp {stamp.name} showed was deleted: remove it from the list of stamps")
+            raise UserError(f"The source of the stamp {stamp.name} was deleted: remove the stamp from the list")
         rendered = stamp.collection.all_objects if stamp.collection else [stamp.object] if stamp.object else []
         missing = "" if stamp.text or stamp.image else missing_texture(rendered)
         if missing:
@@ -66,7 +66,7 @@ class StampReader:
         return finished
 
     def _source(self, stamp: bpy.types.PropertyGroup) -> Callable[[], ByteArray]:
-        """What gives the pixels of all that a stamp is made of."""
+        """Returns a function that returns the pixels of the whole source of a stamp."""
         if stamp.image and not stamp.text:
             if self._pixels is None or self._image != stamp.image:
                 self._pixels, self._image = cache(reader_of(stamp.image)), stamp.image
@@ -82,7 +82,7 @@ class StampReader:
 
 
 def crop(rgba: ByteArray, part: tuple[float, ...]) -> ByteArray:
-    """A part of a picture [h, w, 4]: left, bottom, right, top in UV, rounded to whole pixels, one at least."""
+    """Returns a part of a picture [h, w, 4]: left, bottom, right, top in UV, rounded to whole pixels, one at least."""
     height, width = rgba.shape[:2]
     left, bottom, right, top = part
     first, last = _pixels(left, right, width)
@@ -96,10 +96,10 @@ def _pixels(low: float, high: float, size: int) -> tuple[int, int]:
 
 
 def remove_background(rgba: ByteArray, threshold: float) -> ByteArray:
-    """Makes transparent what has the colour of the picture's border [h, w, 4].
+    """Makes the color of the border of a picture [h, w, 4] transparent.
 
-    threshold: how far from that colour, in the channel that differs most, a pixel of the background may be; from twice
-    as far on it is opaque. In between, the background's share is taken out of the colour, so that no fringe is left.
+    threshold: how far from that color, in the channel that differs most, a pixel of the background may be; from twice
+    as far on it is opaque. In between, the background's part is removed from the color, so that no fringe is left.
     """
     values = rgba.astype(np.float32) / 255.0
     edge = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])

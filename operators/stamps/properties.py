@@ -1,4 +1,4 @@
-"""The stamps, as Scene.diffbmp.stamps: a list, kept in step with collections, with settings for each."""
+"""The stamps, as Scene.diffbmp.stamps: a list that follows collections, with settings for each stamp."""
 
 from collections.abc import Iterable
 
@@ -30,13 +30,13 @@ SPLITS = (
     ("WHOLE", "Whole", "The text as a whole is a stamp"),
 )
 _TAKES = (
-    ("AUTO", "Automatic", "The images of flat objects; all other objects as they look"),
-    ("IMAGES", "Images", "Image textures only"),
-    ("RENDER", "Objects", "Every object as it looks"),
+    ("AUTO", "Automatic", "Use the images of flat objects, and render all others"),
+    ("IMAGES", "Images", "Use image textures only"),
+    ("RENDER", "Objects", "Render every object"),
 )
 _ALPHAS = (
     ("KEEP", "Keep", "The image's own alpha; an image without one is a rectangle"),
-    ("REMOVE", "Remove Background", "What has the color of the image's border becomes transparent"),
+    ("REMOVE", "Remove Background", "Make the color of the image's border transparent"),
 )
 _VIEWS = (
     ("AUTO", "Automatic", "Flat objects along their own normal, all others from the front"),
@@ -61,7 +61,7 @@ def _add_picked(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
 @with_settings("stamps.entries[]", {"share": {"step": 10}})
 @with_settings("stamps", _COLORING)
 class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
-    """One of: an image, an object, a collection's objects together, a text. See stamp_sources.Source."""
+    """One of: an image, an object, a collection's objects together, a text. See sources.Source."""
 
     use: BoolProperty(name="Use", description="Use this stamp", default=True)
     image: PointerProperty(type=bpy.types.Image, name="Image")
@@ -70,16 +70,16 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
     font: PointerProperty(type=bpy.types.VectorFont, name="Font")
     text: StringProperty(name="Text")
     crop: FloatVectorProperty(
-        name="Crop", description="Left, bottom, right and top of what is used of the image", size=4, default=WHOLE
+        name="Crop", description="Left, bottom, right and top of the used part of the image", size=4, default=WHOLE
     )
-    by_hand: BoolProperty(description="Whether it was added by hand, and not found in a collection")
+    by_hand: BoolProperty(description="Whether it was added by hand and not from a collection")
     group: PointerProperty(
         type=bpy.types.Collection,
         name="Belongs To",
         description="Regions that use this collection use the stamp; none = all regions without a collection",
     )
     alpha: EnumProperty(
-        items=_ALPHAS, default="KEEP", name="Alpha", description="Choose what of the image is transparent"
+        items=_ALPHAS, default="KEEP", name="Alpha", description="Choose which part of the image is transparent"
     )
     threshold: FloatProperty(
         name="Threshold",
@@ -90,10 +90,7 @@ class DIFFBMP_PG_stamp(bpy.types.PropertyGroup):
         max=1.0,
     )
     view: EnumProperty(
-        items=_VIEWS,
-        default="AUTO",
-        name="View",
-        description="Choose from where the object is seen",
+        items=_VIEWS, default="AUTO", name="View", description="Choose the side that is seen of the object"
     )
     own: BoolProperty(
         name="Own Settings", description="Give the stamp a color mode and limits of its own", default=False
@@ -106,21 +103,21 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
     collection: PointerProperty(
         type=bpy.types.Collection,
         name="Collection",
-        description="The objects of this collection are the stamps: their images, or how they look",
+        description="Use the objects of this collection as stamps: their images, or renders of them",
         update=_choose,
     )
     take: EnumProperty(
         items=_TAKES,
         default="AUTO",
         name="Take",
-        description="Choose what is taken of the collection's objects",
+        description="Choose whether objects are rendered or their images used",
         update=_choose,
     )
     split: EnumProperty(
         items=SPLITS,
         default="LETTERS",
         name="Split Text",
-        description="Choose what of a text is a stamp",
+        description="Choose which parts of a text are stamps",
         update=_choose,
     )
     entries: CollectionProperty(type=DIFFBMP_PG_stamp, name="Stamps", description="The stamps and their settings")
@@ -128,7 +125,7 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
     pick: PointerProperty(
         type=bpy.types.Image, name="Add Image", description="An image to add to the stamps", update=_add_picked
     )
-    text: StringProperty(name="Text", description="A text whose letters or words are to be added to the stamps")
+    text: StringProperty(name="Text", description="A text whose letters or words are added to the stamps")
     font: PointerProperty(type=bpy.types.VectorFont, name="Font", description="The text's font; none = Blender's own")
     resolution: IntProperty(
         name="Resolution",
@@ -147,10 +144,9 @@ class DIFFBMP_PG_stamps(bpy.types.PropertyGroup):
 
 
 def refresh(stamps: bpy.types.PropertyGroup) -> None:
-    """Brings the list in step with the collections of the panel and of the regions.
+    """Updates the list from the collections of the panel and the regions.
 
-    What a collection has come by is added, what it has lost is removed; the settings of the others stay, and so does
-    what was added by hand.
+    New stamps are added, and lost ones removed. The others keep their settings, and those added by hand stay.
     """
     groups = _groups(stamps)
     found = {
@@ -170,7 +166,7 @@ def refresh(stamps: bpy.types.PropertyGroup) -> None:
 
 
 def add_sources(stamps: bpy.types.PropertyGroup, sources: Iterable[Source]) -> int:
-    """Adds stamps by hand, but for those that were added before. Returns how many are new."""
+    """Adds sources as stamps by hand, except for those added before. Returns how many are new."""
     known = {_source_of(stamp) for stamp in stamps.entries if stamp.by_hand}
     new = [source for source in sources if source not in known]
     for source in new:
@@ -181,7 +177,7 @@ def add_sources(stamps: bpy.types.PropertyGroup, sources: Iterable[Source]) -> i
 
 
 def stamps_of(stamps: bpy.types.PropertyGroup, group: bpy.types.Collection | None) -> list[bpy.types.PropertyGroup]:
-    """The stamps that are used of a region's collection; None = the panel's, and those added by hand."""
+    """Returns the used stamps of a region's collection; None = the panel's, and those added by hand."""
     if group is not None:
         return [stamp for stamp in stamps.entries if stamp.use and stamp.group == group]
     return [
@@ -192,13 +188,13 @@ def stamps_of(stamps: bpy.types.PropertyGroup, group: bpy.types.Collection | Non
 
 
 def has_stamps(scene: bpy.types.Scene) -> bool:
-    """Whether there is anything that stamps may come from."""
+    """Returns whether there are any stamps, or collections for them."""
     stamps = scene.diffbmp.stamps
     return bool(_groups(stamps)) or any(stamp.use for stamp in stamps.entries)
 
 
 def _groups(stamps: bpy.types.PropertyGroup) -> list[bpy.types.Collection]:
-    """The collections that stamps are found in, each once."""
+    """The collections of the panel and the regions, each once."""
     regions = stamps.id_data.diffbmp.regions.entries
     return list(dict.fromkeys(group for group in (stamps.collection, *(r.stamps for r in regions)) if group))
 
@@ -220,7 +216,7 @@ def _source_of(stamp: bpy.types.PropertyGroup) -> Source:
 
 
 def _name_of(stamp: bpy.types.PropertyGroup) -> str:
-    """The name that its source has now: datablocks may have been renamed."""
+    """The present name of its source: datablocks may have been renamed."""
     if stamp.text:
         return str(stamp.text)
     source = stamp.image or stamp.collection or stamp.object

@@ -1,4 +1,4 @@
-"""What a collection of the scene, or a selection of objects, offers as stamps. Nothing is read or rendered here."""
+"""Finds the sources of stamps in collections, objects and texts. Nothing is read or rendered here."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import bpy
 import numpy as np
 
 _EVEN = 1e-4
-"""A mesh is no more than its picture whose thinnest side is at most so many times the longest: others are rendered."""
+"""Thinnest side of a flat mesh at most, as a fraction of the longest. Other meshes are rendered."""
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-"""A crop of an image that leaves it as it is."""
+"""The crop of a whole image."""
 
 Crop = tuple[float, float, float, float]
 
@@ -25,8 +25,8 @@ _RENDERABLE = {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD
 class Source:
     """Where a stamp's pixels come from: an image, an object, a collection's objects together, or a text.
 
-    Of an image `crop` is what is shown: left, bottom, right, top in UV. A text is set in the style of the object, or
-    else in the font, or else in Blender's own.
+    crop: the part of an image that is shown: left, bottom, right, top in UV. A text has the style of the object, or
+    else the font, or else Blender's own font.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Source:
 
 
 def image_source(image: bpy.types.Image, crop: Crop = WHOLE) -> Source:
-    """An image, or a part of it."""
+    """Returns the source of an image, or of a part of it."""
     return Source(short_name(image.name), image=image, crop=crop)
 
 
 def collection_sources(collection: bpy.types.Collection, take: str, split: str) -> list[Source]:
-    """The stamps of a collection's objects, those of nested collections included: each once, by the objects' names.
+    """Returns the sources in a collection and its nested collections, each once, by the objects' names.
 
     take and split: see object_sources.
     """
@@ -52,10 +52,10 @@ def collection_sources(collection: bpy.types.Collection, take: str, split: str) 
 
 
 def object_sources(objects: Iterable[bpy.types.Object], take: str, split: str) -> list[Source]:
-    """The stamps of objects, each once.
+    """Returns the sources of objects, each once.
 
-    take: "AUTO" = the images of flat objects, and the others as they look; "IMAGES" = images only; "RENDER" = every
-    object as it looks. split: a text's "LETTERS", "WORDS" or the "WHOLE" of it.
+    take: "AUTO" = images of flat objects, renders of all others; "IMAGES" = images only; "RENDER" = renders only.
+    split: texts by "LETTERS", "WORDS" or as a "WHOLE".
     """
     found: dict[Source, None] = {}
     for item in objects:
@@ -66,14 +66,14 @@ def object_sources(objects: Iterable[bpy.types.Object], take: str, split: str) -
 def text_sources(
     text: str, split: str, *, font: bpy.types.VectorFont | None = None, style: bpy.types.Object | None = None
 ) -> list[Source]:
-    """The letters or words of a text, each once, or the whole of it; none where it is blank."""
+    """Returns the letters or words of a text, each once, or the whole text; none where it is blank."""
     words = [" ".join(text.split())] if split == "WHOLE" else text.split()
     parts = [letter for word in words for letter in word] if split == "LETTERS" else words
     return [Source(part, object=style, font=font, text=part) for part in dict.fromkeys(parts) if part]
 
 
 def short_name(name: str) -> str:
-    """A datablock's name without the suffix of an image's file, but with the number that tells it from others."""
+    """Returns a datablock's name without the suffix of an image's file, but with Blender's number, as in "a.001"."""
     return _SUFFIX.sub("", name) or name
 
 
@@ -93,9 +93,7 @@ def _of_object(item: bpy.types.Object, take: str, split: str) -> Iterator[Source
 
 
 def _is_flat(item: bpy.types.Object) -> bool:
-    if item.type != "MESH":
-        return False
-    if item.modifiers:
+    if item.type != "MESH" or item.modifiers:
         return False
     corners = np.array([tuple(corner) for corner in item.bound_box])
     sides = corners.max(0) - corners.min(0)
@@ -103,12 +101,12 @@ def _is_flat(item: bpy.types.Object) -> bool:
 
 
 def _images(item: bpy.types.Object) -> list[Source]:
-    """The images in the object's materials, cropped to what the object shows of them."""
+    """The images in the object's materials, cropped to the part that the object shows."""
     found: dict[Source, None] = {}
     for number, slot in enumerate(item.material_slots):
         if slot.material and slot.material.node_tree:
             images = list(dict.fromkeys(node_images(slot.material.node_tree, set())))
-            # Beside a picture, an image that is data is a normal map or the like.
+            # Next to a picture, a non-color image is a normal map or the like.
             pictures = [image for image in images if not image.colorspace_settings.is_data]
             crop = _shown(item, number)
             found.update(dict.fromkeys(image_source(image, crop) for image in pictures or images))
@@ -116,7 +114,7 @@ def _images(item: bpy.types.Object) -> list[Source]:
 
 
 def missing_texture(objects: Iterable[bpy.types.Object]) -> str:
-    """The name of an image whose file is missing, of the materials of some objects; "" where there is none."""
+    """Returns the name of an image with a missing file in the objects' materials; "" where there is none."""
     for item in objects:
         for slot in item.material_slots:
             if slot.material and slot.material.node_tree:
@@ -127,7 +125,7 @@ def missing_texture(objects: Iterable[bpy.types.Object]) -> str:
 
 
 def node_images(tree: bpy.types.NodeTree, seen: set[bpy.types.NodeTree]) -> Iterator[bpy.types.Image]:
-    """The images of a material's texture nodes, also inside of groups. seen: groups that are not looked at again."""
+    """Yields the images of a material's texture nodes, also inside groups. seen: trees to skip."""
     if tree in seen:
         return
     seen.add(tree)
@@ -139,7 +137,7 @@ def node_images(tree: bpy.types.NodeTree, seen: set[bpy.types.NodeTree]) -> Iter
 
 
 def _shown(item: bpy.types.Object, slot: int) -> Crop:
-    """What the faces of a material slot show of its image. All of it where the UVs repeat it or are no area."""
+    """The part of the image that a material slot's faces show: the whole where the UVs repeat it or have no area."""
     mesh = item.data
     if item.type != "MESH" or not mesh.polygons or mesh.uv_layers.active is None:
         return WHOLE

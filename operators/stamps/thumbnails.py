@@ -14,24 +14,24 @@ from ..session.screen import redraw
 from .pixels import StampReader
 
 SIZE = 64
-"""Longer side, px."""
+"""Side of a thumbnail, px."""
 
 SECONDS = 2.0
-"""How long drawing may take at a time; what is left is drawn the next time."""
+"""How long drawing may take at a time; the rest is drawn the next time."""
 
 
 class Thumbnails:
-    """Icons by what they show. A stamp whose picture would have changed has none until it is drawn again."""
+    """Icons of stamps. A stamp whose picture has changed has none until it is drawn again."""
 
     def __init__(self) -> None:
         self._icons: bpy.utils.previews.ImagePreviewCollection | None = None
 
     def __contains__(self, stamp: bpy.types.PropertyGroup) -> bool:
-        """Whether a stamp's picture has been drawn."""
+        """Returns whether a stamp's picture has been drawn."""
         return self._icons is not None and _key(stamp) in self._icons
 
     def icon(self, stamp: bpy.types.PropertyGroup) -> int:
-        """A stamp's icon, 0 if it has none yet, as always in background mode."""
+        """Returns the number of a stamp's icon; 0 if it has none yet, as always in background mode."""
         return int(self._icons[_key(stamp)].icon_id) if self._icons is not None and stamp in self else 0
 
     def draw(self, stamp: bpy.types.PropertyGroup, rgba: ByteArray) -> None:
@@ -57,7 +57,7 @@ THUMBNAILS = Thumbnails()
 
 
 def draw_thumbnails(scene: bpy.types.Scene) -> tuple[int, list[str]]:
-    """Draws those that are missing, for SECONDS. Returns how many are left, and a sentence about each bad stamp."""
+    """Draws missing thumbnails for SECONDS. Returns how many are left, and a sentence about each bad stamp."""
     end = monotonic() + SECONDS
     reader = StampReader(scene, resolution=SIZE)
     left, problems = 0, []
@@ -97,7 +97,7 @@ def _fitted(rgba: ByteArray) -> ByteArray:
 
 
 def register() -> None:
-    """Nothing to do: icons are made when they are needed."""
+    """Does nothing: icons are made when they are needed."""
 
 
 def unregister() -> None:

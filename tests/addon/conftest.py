@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def _load() -> ModuleType:
-    """Loads the project's folder, whatever it is called, as an installed extension would be."""
+    """Loads the project's folder, whatever its name, like an installed extension."""
     spec = spec_from_file_location("diffbmp", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""The whole way, as `blender -b scene.blend -P script.py` goes it, on the real backend."""
+"""From a scene to its render, as with `blender -b scene.blend -P script.py`, on the real backend."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _backend() -> None:
 
 
 def render_difference(scene: bpy.types.Scene, folder: Path) -> float:
-    """Builds the scene's layout and renders it: its PSNR against the engine's picture, dB."""
+    """Builds and renders the scene's layout. Returns its PSNR against the engine's picture, dB."""
     assert bpy.ops.diffbmp.build() == {"FINISHED"}
     result = scene.diffbmp.build.scene
     result.render.filepath = str(folder / "render.png")
@@ -56,14 +56,14 @@ def render_difference(scene: bpy.types.Scene, folder: Path) -> float:
 
 
 def bands() -> NDArray[Any]:
-    """Slanting bands, along which stamps want to be long."""
+    """Slanted bands, along which stamps become long."""
     pixels = picture(96, 64)
     y, x = np.mgrid[:64, :96]
     pixels[..., :3] = np.rint(255 * (0.5 + 0.4 * np.sin((x + 2 * y) / 6))[..., None] * pixels[..., :3]) / 255
     return pixels
 
 
-def test_from_the_scene_to_the_render(tmp_path: Path) -> None:
+def test_a_scene_is_optimized_built_and_rendered(tmp_path: Path) -> None:
     scene = make_scene()
     scene.diffbmp.stamps.mode = "mix"
     add_stamp(scene.diffbmp.stamps.collection, make_image("tall", picture(8, 20)))
@@ -76,7 +76,7 @@ def test_from_the_scene_to_the_render(tmp_path: Path) -> None:
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["count"] == 60
 
 
-def test_the_script_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_script_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     script = text.split("As a script")[1].split("```python\n")[1].split("```")[0]
     assert "settings.fit.count = 2000" in script
@@ -90,7 +90,7 @@ def test_the_script_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "result.blend").is_file()
 
 
-def test_a_warm_worker_serves_the_next_run_with_previews_from_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_worker_shows_previews_from_the_start_of_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = make_scene()
     scene.diffbmp.target.image = bpy.data.images.load(str(ROOT / "docs" / "demo" / "astronaut.jpg"))
     scene.diffbmp.fit.count, scene.diffbmp.fit.size = 1000, 512
@@ -106,7 +106,7 @@ def test_a_warm_worker_serves_the_next_run_with_previews_from_its_start(monkeypa
 
 
 def followed(scene: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, list[Event]]:
-    """A run's worker, and all that it has said until the run was done."""
+    """Returns a run's worker, and its events until the run was done."""
     run, said = optimize.start_run(scene), list[Event]()
     listen = run.worker.poll
 
@@ -125,7 +125,7 @@ def followed(scene: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch) -> tuple[W
     return run.worker, said
 
 
-def test_a_result_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_result_is_continued(tmp_path: Path) -> None:
     scene = make_scene()
     scene.diffbmp.fit.count, scene.diffbmp.fit.steps, scene.diffbmp.build.samples = 40, 30, 1
     assert bpy.ops.diffbmp.optimize() == {"FINISHED"}
@@ -144,7 +144,7 @@ def test_a_result_is_gone_on_with(tmp_path: Path) -> None:
     assert len(planes_of(result)) == 54
     for name in ("x", "y", "scale", "rotation", "opacity"):
         assert np.array_equal(getattr(after, name)[0, after.locked], getattr(before, name)[0, before.locked])
-    # The layout that it is shows the same.
+    # Its layout shows the same.
     result.render.filepath = str(tmp_path / "render.png")
     bpy.ops.render.render(write_still=True, scene=result.name)
     shown = read_image(bpy.data.images.load(result.render.filepath)) / 255.0
@@ -153,7 +153,7 @@ def test_a_result_is_gone_on_with(tmp_path: Path) -> None:
     assert psnr(shown, engine) > 55.0
 
 
-def test_stretched_and_mirrored_stamps_look_as_they_were_fitted(tmp_path: Path) -> None:
+def test_stretched_and_mirrored_stamps_render_as_fitted(tmp_path: Path) -> None:
     scene = make_scene()
     settings = scene.diffbmp
     settings.target.image = make_image("bands", bands())
@@ -182,7 +182,7 @@ def test_the_backend_is_verified() -> None:
     assert preferences.verdict.startswith("Ready: ")
 
 
-def test_a_python_that_lacks_packages_is_told(tmp_path: Path) -> None:
+def test_a_python_without_packages_is_reported(tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", symlinks=sys.platform != "win32")
     (python,) = (path for path in tmp_path.glob("bare/*/python*") if path.stem == "python")
     preferences = bpy.context.preferences.addons["diffbmp"].preferences
@@ -218,7 +218,7 @@ bpy.ops.diffbmp.optimize()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
-def test_blender_that_dies_takes_the_backend_with_it() -> None:
+def test_the_backend_ends_when_blender_dies() -> None:
     command = [sys.executable, "-c", SCRIPT.format(python=backend_python())]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as blender:
@@ -241,4 +241,4 @@ def is_running(process: str) -> bool:
     state = subprocess.run(
         ["ps", "-o", "stat=", "-p", process], capture_output=True, text=True, timeout=10, check=False
     )
-    return state.stdout.strip()[:1] not in ("", "Z")  # a zombie has ended and waits for somebody to ask
+    return state.stdout.strip()[:1] not in ("", "Z")  # a zombie has ended, but was not waited for

@@ -34,10 +34,10 @@ Pretend = Callable[[str], None]
 
 @pytest.fixture
 def pretend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretend]:
-    """Has the stand-in take the backend's place, with a behaviour of its own."""
+    """Replaces the backend by the stand-in with a behavior."""
 
-    def pretend(behaviour: str) -> None:
-        command = [sys.executable, str(FAKE), behaviour]
+    def pretend(behavior: str) -> None:
+        command = [sys.executable, str(FAKE), behavior]
         monkeypatch.setattr(optimize, "backend_call", lambda *arguments: command)
         monkeypatch.setattr(optimize, "why_no_backend", lambda: "")
 
@@ -46,7 +46,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretend]:
 
 
 def when_there_is_a_layout(act: Callable[[], object]) -> threading.Thread:
-    """Does something while the operator is waiting, as soon as its run has a layout to keep."""
+    """Calls a function while the operator waits, as soon as its run has a layout."""
 
     def wait() -> None:
         end = time.monotonic() + 60
@@ -79,7 +79,7 @@ def test_cancel_keeps_the_best_layout(pretend: Pretend) -> None:
     assert NOTICE.text == "Cancelled: the best layout so far is kept and can be built"
 
 
-def test_a_scene_renamed_meanwhile_gets_its_layout(pretend: Pretend) -> None:
+def test_a_scene_that_was_renamed_meanwhile_gets_its_layout(pretend: Pretend) -> None:
     pretend("slow")
     scene = make_scene()
 
@@ -94,7 +94,7 @@ def test_a_scene_renamed_meanwhile_gets_its_layout(pretend: Pretend) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
-def test_a_killed_backend_is_one_sentence_and_keeps_the_layout(pretend: Pretend) -> None:
+def test_a_killed_backend_gives_one_sentence_and_keeps_the_layout(pretend: Pretend) -> None:
     pretend("slow")
     scene = make_scene()
     thread = when_there_is_a_layout(lambda: os.kill(RUN.task.worker.process_id, signal.SIGKILL))
@@ -118,7 +118,7 @@ def test_the_backends_error_is_passed_on(pretend: Pretend) -> None:
     assert (NOTICE.text, NOTICE.is_error) == ("The target has no pixels: choose another", True)
 
 
-def test_a_python_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_no_python_is_named(tmp_path: Path) -> None:
     bpy.context.preferences.addons["diffbmp"].preferences.python = str(tmp_path / "python")
     make_scene()
     with pytest.raises(RuntimeError, match=r"python cannot be started \(No such file or directory\): choose another"):
@@ -127,7 +127,7 @@ def test_a_python_that_is_none(tmp_path: Path) -> None:
         bpy.ops.diffbmp.verify_backend()
 
 
-def test_without_a_python_poll_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_poll_says_that_there_is_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
     bpy.context.preferences.addons["diffbmp"].preferences.python = ""
     monkeypatch.setattr(environment, "find_spec", lambda name: None)
     scene = make_scene()
@@ -154,7 +154,7 @@ def test_poll_says_what_is_missing() -> None:
         bpy.ops.diffbmp.cancel()
 
 
-def test_stamps_left_out_are_told(pretend: Pretend, capfd: pytest.CaptureFixture[str]) -> None:
+def test_stamps_that_are_left_out_are_reported(pretend: Pretend, capfd: pytest.CaptureFixture[str]) -> None:
     pretend("finish")
     scene = make_scene()
     target = bpy.data.images.new("clear", 4, 4, alpha=True)
@@ -166,7 +166,7 @@ def test_stamps_left_out_are_told(pretend: Pretend, capfd: pytest.CaptureFixture
     assert "Left out: The image clear is fully transparent" in capfd.readouterr().out
 
 
-def test_a_target_that_is_gone_is_one_sentence() -> None:
+def test_a_deleted_target_gives_one_sentence() -> None:
     scene = make_scene()
     scene.diffbmp.target.image = bpy.data.images.new("gone", 4, 4)
     scene.diffbmp.target.image.source = "FILE"
@@ -194,7 +194,7 @@ def test_a_job_that_cannot_be_written_leaves_nothing(monkeypatch: pytest.MonkeyP
     assert set(jobs.iterdir()) == before
 
 
-def test_build_makes_the_scene_that_it_names(tmp_path: Path) -> None:
+def test_build_makes_the_named_scene(tmp_path: Path) -> None:
     write_layout(tmp_path / "layout", *random_layout(5))
     scene = make_scene()
     scene.diffbmp.build.layout = str(tmp_path / "layout")
@@ -208,7 +208,7 @@ def test_build_makes_the_scene_that_it_names(tmp_path: Path) -> None:
     assert NOTICE.text == "Built 5 planes in the scene DiffBMP sunset"
 
 
-def test_build_of_nothing_is_one_sentence(tmp_path: Path) -> None:
+def test_build_without_a_layout_gives_one_sentence(tmp_path: Path) -> None:
     bpy.context.scene.diffbmp.build.layout = str(tmp_path / "nothing")
     with pytest.raises(RuntimeError, match=r"layout\.json cannot be read: No such file or directory"):
         bpy.ops.diffbmp.build()
@@ -236,7 +236,7 @@ def test_settings_are_saved_with_the_file(tmp_path: Path) -> None:
     assert settings.stamps.collection.name == "Stamps"
 
 
-def test_disabling_the_add_on_cancels_what_runs(pretend: Pretend) -> None:
+def test_disabling_the_add_on_cancels_running_tasks(pretend: Pretend) -> None:
     pretend("slow")
     run = optimize.start_run(make_scene())
     run.collect()
@@ -253,7 +253,7 @@ def test_disabling_the_add_on_cancels_what_runs(pretend: Pretend) -> None:
         diffbmp.register()
 
 
-def test_a_scene_that_was_built_can_be_left_again(tmp_path: Path) -> None:
+def test_the_source_can_be_shown_again_from_a_built_scene(tmp_path: Path) -> None:
     write_layout(tmp_path / "layout", *random_layout(5))
     scene = bpy.context.scene
     result = build_scene(tmp_path / "layout", "sunset", samples=1)
@@ -265,7 +265,7 @@ def test_a_scene_that_was_built_can_be_left_again(tmp_path: Path) -> None:
         bpy.ops.diffbmp.show_scene(name="nowhere")
 
 
-def test_seconds_are_told_as_people_do() -> None:
+def test_durations_are_rounded_for_people() -> None:
     assert [describe_seconds(s) for s in (-1, 12.4, 89, 100, 3000, 9000)] == [
         "0 s",
         "12 s",

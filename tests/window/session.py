@@ -1,6 +1,6 @@
-"""What a user does in a window, one step after the other; run by Blender itself: `blender --python session.py -- ...`.
+"""The steps of a user in a window, run by Blender itself: `blender --python session.py -- ...`.
 
-Arguments: the add-on's zip, the backend's Python, a folder for what is saved. Says PASSED and figures, or a traceback.
+Arguments: the add-on's zip, the backend's Python, a folder for saved files. Prints PASSED and figures, or a traceback.
 Operators are invoked as buttons invoke them; Blender's own loop does the rest.
 """
 
@@ -19,13 +19,13 @@ import bpy
 ZIP, PYTHON, FOLDER = sys.argv[sys.argv.index("--") + 1 :]
 TICK = 0.01
 LIMIT = 60.0
-"""Seconds that a step may take."""
+"""Longest time of a step, s."""
 
 Condition = Callable[[], bool]
 
 
 def session() -> Iterator[Condition]:
-    """Yields what is waited for."""
+    """Does the steps. Yields the conditions to wait for."""
     bpy.context.preferences.view.show_splash = False
     bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True)
     name = next(item.module for item in bpy.context.preferences.addons if item.module.endswith(".diffbmp"))
@@ -41,7 +41,7 @@ def session() -> Iterator[Condition]:
 
 
 def long_run(package: ModuleType) -> Iterator[Condition]:
-    """Set up, begun, paused, continued and cancelled."""
+    """Sets up, starts, pauses, continues and cancels an optimization."""
     run, preview = package.operators.session.slots.RUN, package.operators.fit.preview.PREVIEW
     settings = bpy.context.scene.diffbmp
     image = bpy.data.images.new("grid", 256, 192)
@@ -70,7 +70,7 @@ def long_run(package: ModuleType) -> Iterator[Condition]:
 
 
 def warm_run(package: ModuleType) -> Iterator[Condition]:
-    """To its end, with planes while it runs."""
+    """Optimizes until the end, with the live scene."""
     run, source = package.operators.session.slots.RUN, bpy.context.scene
     fit, live = source.diffbmp.fit, package.operators.fit.live_planes.live_scene
     fit.steps, fit.live = 2000, True
@@ -87,7 +87,7 @@ def warm_run(package: ModuleType) -> Iterator[Condition]:
 
 
 def result(package: ModuleType) -> Iterator[Condition]:
-    """Built, gone on with, undone."""
+    """Builds, continues and undoes."""
     run, source = package.operators.session.slots.RUN, bpy.context.scene.name
     bpy.ops.diffbmp.build("INVOKE_DEFAULT")
     yield waiting(0.5)
@@ -95,7 +95,7 @@ def result(package: ModuleType) -> Iterator[Condition]:
     assert bpy.context.window.scene == built
     assert len(built.collection.all_objects) == 301
     built.diffbmp.build.added = 20
-    # A timer's operators leave no steps of undo by themselves.
+    # Operators of a timer leave no undo steps by themselves.
     bpy.ops.ed.undo_push(message="built")
     bpy.ops.diffbmp.continue_fit("INVOKE_DEFAULT")
     yield lambda: run.task is None
@@ -106,7 +106,7 @@ def result(package: ModuleType) -> Iterator[Condition]:
 
 
 def saved() -> Iterator[Condition]:
-    """Saved and opened again."""
+    """Saves the file and opens it again."""
     source, path = bpy.context.scene.name, str(Path(FOLDER) / "session.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
@@ -133,7 +133,7 @@ def waiting(seconds: float) -> Condition:
 
 
 class Driver:
-    """Takes the steps, from a timer."""
+    """Does the steps from a timer."""
 
     def __init__(self) -> None:
         self.steps, self.condition = session(), waiting(1.0)

@@ -27,5 +27,5 @@ def test_a_session_in_a_window(tmp_path: Path) -> None:
         [*command, str(found[-1]), python, str(tmp_path)], capture_output=True, text=True, timeout=280, check=False
     )
     assert "\nPASSED" in answer.stdout, answer.stdout[-3000:] + answer.stderr[-3000:]
-    # What a panel raises while it is drawn is only printed.
+    # Exceptions of a panel while it is drawn are only printed.
     assert "Traceback" not in answer.stdout + answer.stderr

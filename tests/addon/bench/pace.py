@@ -1,4 +1,4 @@
-"""How long the running optimization keeps Blender waiting, and how soon there is something to see.
+"""How long the running optimization keeps Blender waiting, and how soon it shows something.
 
 `ENV/bin/python -m tests.addon.bench.pace [--stamps 300] [--count 1000] [--live] ...`, from the project's folder,
 in an environment that has bpy, and torch or DIFFBMP_BACKEND_PYTHON. It plays the timer of the modal operator.

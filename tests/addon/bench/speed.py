@@ -1,4 +1,4 @@
-"""How long Blender waits for what a scene asks of it: seconds of wall clock, the best of three unless noted.
+"""How long Blender waits for the add-on: seconds of wall clock, the best of three unless noted.
 
 `ENV/bin/python -m tests.addon.bench.speed [--stamps 5000] [--runs 3]`, from the project's folder, in an environment
 that has bpy. pace.py has the running optimization. The tests count the work instead: see tests/addon/support/work.py.
@@ -24,7 +24,7 @@ from tests.addon.support.scenes import add_stamp, make_scene
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times what Blender waits for")
     parser.add_argument("--stamps", type=int, default=5000, help="of the result that is worked on")
-    parser.add_argument("--runs", type=int, default=3, help="of which the best is told")
+    parser.add_argument("--runs", type=int, default=3, help="runs, of which the best counts")
     options = parser.parse_args()
     bpy.ops.wm.read_factory_settings(use_empty=True)
     _tell("registered", _seconds(ADD_ON.register))  # for the first time: with its imports
@@ -62,7 +62,7 @@ def _stamps(folder: Path) -> Iterator[tuple[str, float]]:
     bpy.ops.mesh.primitive_monkey_add()
     yield "an object rendered as a stamp of 256 px", _seconds(lambda: render_objects([bpy.context.object], 256))
     path = folder / "preview.png"
-    for side in (500, 512):  # the second one is shown in the place of the first
+    for side in (500, 512):  # the second one replaces the first
         write_png(path, disc(side))
         seconds = _seconds(lambda: PREVIEW.show(str(path)))
     PREVIEW.clear()

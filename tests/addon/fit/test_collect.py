@@ -1,4 +1,4 @@
-"""Scene to job folder."""
+"""The job folder of a scene."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def as_bytes(pixels: Array) -> Array:
 # --- images ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_generated_image_is_read_as_it_is() -> None:
+def test_a_generated_image_is_read_unchanged() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (5, 7, 4)) / 255
     np.testing.assert_array_equal(read_image(make_image("noise", pixels)), as_bytes(pixels))
 
 
-def test_a_file_is_read_as_it_is_whatever_its_color_space(tmp_path: Path) -> None:
+def test_a_file_is_read_unchanged_in_any_color_space(tmp_path: Path) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (5, 7, 4)).astype(np.uint8)
     write_png(tmp_path / "file.png", pixels)
     for color_space in ("sRGB", "Non-Color"):
@@ -65,13 +65,13 @@ def test_a_float_image_is_encoded() -> None:
     assert rgba[0, 0].tolist() == [0, 0, 0, 0]
 
 
-def test_data_in_a_float_image_is_left_alone() -> None:
+def test_a_float_image_of_non_color_data_is_not_encoded() -> None:
     rgba = read_image(make_image("data", np.full((2, 2, 4), 0.5), float_buffer=True, is_data=True))
     assert (rgba == 128).all()
 
 
-def test_a_16_bit_file_is_straightened_and_encoded(tmp_path: Path) -> None:
-    """Blender keeps it as premultiplied light."""
+def test_a_16_bit_file_becomes_straight_alpha_and_is_encoded(tmp_path: Path) -> None:
+    """Blender stores it premultiplied and linear."""
     pixels = np.empty((2, 2, 4), np.uint16)
     pixels[...] = (0.5 * 65535, 0.25 * 65535, 65535, 0.5 * 65535)
     write_16_bit_png(tmp_path / "deep.png", pixels)
@@ -117,7 +117,7 @@ def test_tiles_are_refused() -> None:
         read_image(bpy.data.images.new("udim", 4, 4, tiled=True))
 
 
-def test_one_pixel_is_a_picture() -> None:
+def test_an_image_of_one_pixel_is_read() -> None:
     assert read_image(make_image("dot", np.ones((1, 1, 4)))).shape == (1, 1, 4)
 
 
@@ -128,7 +128,7 @@ def test_encode_is_srgb() -> None:
 # --- the job ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_job_is_what_the_scene_says(tmp_path: Path) -> None:
+def test_the_job_matches_the_scene(tmp_path: Path) -> None:
     scene = make_scene()
     settings = scene.diffbmp
     settings.fit.seed, settings.fit.space, settings.fit.background = 7, "linear", (0.5, 0.25, 0)
@@ -159,7 +159,7 @@ def test_stamps_that_cannot_be_used_are_left_out(tmp_path: Path) -> None:
     assert [spec.name for spec in Job.load(tmp_path).templates] == ["disc"]
 
 
-def test_no_stamp_that_can_be_used(tmp_path: Path) -> None:
+def test_a_job_without_usable_stamps_is_refused(tmp_path: Path) -> None:
     scene = make_scene()
     stamps = scene.diffbmp.stamps.collection
     for item in list(stamps.objects):
@@ -178,14 +178,14 @@ def test_no_stamp_that_can_be_used(tmp_path: Path) -> None:
     ("part", "name", "message"),
     [("target", "image", "There is no target: choose"), ("stamps", "collection", "There are no stamps: choose")],
 )
-def test_what_was_not_chosen_is_named(tmp_path: Path, part: str, name: str, message: str) -> None:
+def test_missing_choices_are_named(tmp_path: Path, part: str, name: str, message: str) -> None:
     scene = make_scene()
     setattr(getattr(scene.diffbmp, part), name, None)
     with pytest.raises(UserError, match=message):
         write_job(scene, tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UserError, match=r"file cannot be written to \(Not a directory\): see that there is space"):
         write_job(make_scene(), tmp_path / "file")
@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 # --- folders ---------------------------------------------------------------------------------------------------------
 
 
-def test_job_folders_are_apart_and_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_job_has_its_folder_and_the_oldest_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folders, "KEPT_JOBS", 3)
     made = [new_job_folder("my target.png") for _ in range(5)]
     assert len(set(made)) == 5

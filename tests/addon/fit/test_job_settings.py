@@ -1,4 +1,4 @@
-"""The scene's properties: their defaults, how they keep in step, and what the backend is told of them."""
+"""The scene's properties: their defaults, how they follow each other, and how they reach the backend."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def written_job(scene: bpy.types.Scene, folder: Path) -> Job:
 
 
 def set_everything(scene: bpy.types.Scene) -> None:
-    """Limits and look, each other than by default."""
+    """Sets the limits and the look to values other than the defaults."""
     limits, look = scene.diffbmp.limits, scene.diffbmp.look
     limits.stretch, limits.mirror = 3.3, True
     limits.size_min, limits.size_max = 0.7, 33.3
@@ -42,7 +42,7 @@ def set_everything(scene: bpy.types.Scene) -> None:
     scene.diffbmp.fit.recording = 60
 
 
-def test_the_defaults_are_the_backends() -> None:
+def test_defaults_are_those_of_the_backend() -> None:
     scene = bpy.context.scene
     assert fit_settings(scene) == Settings()
     assert stamp_limits(scene) == Limits()
@@ -89,7 +89,7 @@ def test_importance_is_written_like_the_target(tmp_path: Path) -> None:
     np.testing.assert_array_equal(target, np.rint(picture() * 255).astype(np.uint8))
 
 
-def test_importance_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_a_missing_importance_image_is_named(tmp_path: Path) -> None:
     scene = make_scene()
     gone = bpy.data.images.new("gone", 4, 4)
     gone.source, gone.filepath = "FILE", "//gone.png"
@@ -115,7 +115,7 @@ def test_opaque_only_wins_over_the_range() -> None:
     assert stamp_limits(bpy.context.scene).opacity_range == (1.0, 1.0)
 
 
-def test_a_range_of_rotation_counts_only_where_it_is_not_free() -> None:
+def test_a_rotation_range_is_used_only_without_free_rotation() -> None:
     limits = bpy.context.scene.diffbmp.limits
     limits.rotation_min = 0.0
     assert stamp_limits(bpy.context.scene).rotation_range == Limits().rotation_range
@@ -136,14 +136,14 @@ def test_limits_keep_their_order(name: str) -> None:
     assert getattr(limits, lower) == 0.25
 
 
-def test_no_limits_leave_a_stamp_that_cannot_be_seen() -> None:
+def test_limits_never_make_a_stamp_invisible() -> None:
     limits = bpy.context.scene.diffbmp.limits
     limits.size_max = limits.opacity_max = 0.0
     assert stamp_limits(bpy.context.scene).size_range == (0.0, 0.001)
     assert stamp_limits(bpy.context.scene).opacity_range == (0.0, 0.01)
 
 
-def test_presets_and_steps_keep_in_step() -> None:
+def test_preset_and_steps_follow_each_other() -> None:
     fit = bpy.context.scene.diffbmp.fit
     assert (fit.preset, fit.steps) == ("normal", PRESETS["normal"]["iterations"])
     for name, values in PRESETS.items():
@@ -187,7 +187,7 @@ def test_a_palette_without_colors_is_named(tmp_path: Path) -> None:
         write_job(scene, tmp_path)
 
 
-def test_regularizers_alone_keep_the_match() -> None:
+def test_preferences_alone_keep_the_match() -> None:
     look = bpy.context.scene.diffbmp.look
     look.follow, look.flow, look.apart = 0.5, 0.1, 1.0
     expected = {"mse": 1.0, "alignment": 0.05, "smoothness": 0.01, "overlap": 0.01}
@@ -196,14 +196,14 @@ def test_regularizers_alone_keep_the_match() -> None:
     assert fit_settings(bpy.context.scene).losses == {"gray_mse": 1.0, **dict(list(expected.items())[1:])}
 
 
-def test_the_published_recipe_gets_nothing_that_it_does_not_know(tmp_path: Path) -> None:
+def test_the_published_recipe_gets_no_settings_that_it_ignores(tmp_path: Path) -> None:
     scene = make_scene()
     scene.diffbmp.fit.recipe = "paper"
     assert unused_settings(scene) == ""
     set_everything(scene)
     scene.diffbmp.target.importance = make_image("importance", picture())
     (sentence,) = write_job(scene, tmp_path)
-    assert sentence.startswith("What is set of the stamps' limits and the look, because the recipe Published")
+    assert sentence.startswith("The stamps' limits and the look, because the recipe Published")
     job = Job.load(tmp_path)
     assert job.settings == Settings(count=20, size=48, iterations=10, recipe="paper", time_limit=12.5, recording=60)
     assert [spec.limits for spec in job.templates] == [Limits()]

@@ -1,4 +1,4 @@
-"""Planes while it runs: what is shown of checkpoints, and that nothing of it is left."""
+"""The live scene: it shows checkpoints, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def live() -> Iterator[LivePlanes]:
 
 
 def checkpoint(folder: Path, count: int = 60, seed: int = 1) -> Layout:
-    """Leaves a layout in the folder, as if it were the next of a run."""
+    """Writes a layout into the folder, like the next one of a run."""
     layout, bitmaps = random_layout(count, seed=seed)
     if not (folder / "layout.json").exists():
         write_layout(folder, layout, bitmaps)
@@ -44,7 +44,7 @@ def checkpoint(folder: Path, count: int = 60, seed: int = 1) -> Layout:
 
 
 def followed(live: LivePlanes, source: bpy.types.Scene, folder: Path) -> list[int]:
-    """Until the checkpoint is shown. Returns the calls of functions that each time took."""
+    """Follows until the checkpoint is shown. Returns the number of function calls of each step."""
     calls: list[int] = []
     while not calls or live._steps is not None:
         calls.append(work_of(lambda: live.follow(source, folder)).calls)
@@ -52,7 +52,7 @@ def followed(live: LivePlanes, source: bpy.types.Scene, folder: Path) -> list[in
 
 
 def shown(scene: bpy.types.Scene) -> NDArray[np.float64]:
-    """Where the instances of a scene are: location and scale along u, sorted."""
+    """Returns location and scale along u of a scene's instances, sorted."""
     item = dense_object(scene)
     graph = scene.view_layers[0].depsgraph
     graph.update()
@@ -66,7 +66,7 @@ def expected(layout: Layout) -> NDArray[np.float64]:
     return np.array(sorted(np.column_stack([moves.location[0], moves.scale[0, :, 1]])[seen].tolist()))
 
 
-def test_it_follows_the_checkpoints(live: LivePlanes, tmp_path: Path) -> None:
+def test_the_live_scene_follows_the_checkpoints(live: LivePlanes, tmp_path: Path) -> None:
     source = make_scene()
     source.diffbmp.fit.live = True
     live.follow(source, tmp_path)  # there is none yet
@@ -86,7 +86,7 @@ def test_it_follows_the_checkpoints(live: LivePlanes, tmp_path: Path) -> None:
     assert np.allclose(shown(scene), expected(third), atol=1e-4)
 
 
-def test_nothing_is_left_of_it(live: LivePlanes, tmp_path: Path) -> None:
+def test_the_live_scene_leaves_nothing(live: LivePlanes, tmp_path: Path) -> None:
     source = make_scene()
     before = census()
     source.diffbmp.fit.live = True
@@ -110,7 +110,7 @@ def test_the_artists_objects_stay(live: LivePlanes, tmp_path: Path) -> None:
     assert bpy.data.objects["own"] == own
 
 
-def test_undo_takes_it_away_and_the_next_checkpoint_brings_it_back(live: LivePlanes, tmp_path: Path) -> None:
+def test_the_live_scene_returns_after_undo(live: LivePlanes, tmp_path: Path) -> None:
     source = make_scene()
     source.diffbmp.fit.live = True
     uid = source.session_uid
@@ -128,7 +128,7 @@ def test_undo_takes_it_away_and_the_next_checkpoint_brings_it_back(live: LivePla
     assert live_scene() is None
 
 
-def test_it_is_removed_by_hand_meanwhile(live: LivePlanes, tmp_path: Path) -> None:
+def test_the_live_scene_can_be_removed_by_hand(live: LivePlanes, tmp_path: Path) -> None:
     source = make_scene()
     source.diffbmp.fit.live = True
     checkpoint(tmp_path)
@@ -146,7 +146,7 @@ def test_it_is_removed_by_hand_meanwhile(live: LivePlanes, tmp_path: Path) -> No
     followed(live, source, tmp_path)
 
 
-def test_clips_and_too_many_are_not_shown(live: LivePlanes, tmp_path: Path) -> None:
+def test_clips_and_large_layouts_are_not_shown_live(live: LivePlanes, tmp_path: Path) -> None:
     source = make_scene()
     source.diffbmp.fit.live = True
     layout = checkpoint(tmp_path)
@@ -155,10 +155,8 @@ def test_clips_and_too_many_are_not_shown(live: LivePlanes, tmp_path: Path) -> N
     assert live_scene() is None
 
 
-def test_it_is_done_in_steps_that_do_not_grow(
-    live: LivePlanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # By this clock each step takes all the time that there is for it.
+def test_steps_do_not_grow_with_the_layout(live: LivePlanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # With this clock each step uses all of its time.
     ticks = itertools.count()
     monkeypatch.setattr(live_module, "monotonic", lambda: 0.75 * STEP_SECONDS * next(ticks))
     source = make_scene()

@@ -1,4 +1,4 @@
-"""An optimization from its button to its end as in a window, whose events are played by hand."""
+"""An optimization from its button to its end as in a window; the test sends the events."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _made(folder: Path) -> Path:
 
 
 def followed(scene: bpy.types.Scene) -> None:
-    """Until the scene's run is done."""
+    """Waits until the scene's run is done."""
     run = optimize.start_run(scene)
     end = time.monotonic() + 60
     while run.active and time.monotonic() < end:
@@ -65,7 +65,7 @@ def test_the_worker_stays_warm() -> None:
     assert WARM._worker is worker
 
 
-def test_undo_ends_the_reading_of_the_scene() -> None:
+def test_undo_cancels_the_reading_of_the_scene() -> None:
     run = optimize.start_run(make_scene())
     RUN.task = run
     optimize._listen_for_undo(True)
@@ -85,7 +85,7 @@ def test_undo_ends_the_reading_of_the_scene() -> None:
     run.stop()
 
 
-def test_the_preview_is_shown_where_it_is_wanted(tmp_path: Path) -> None:
+def test_the_preview_is_shown_in_an_image_editor(tmp_path: Path) -> None:
     assert PREVIEW.icon == 0
     assert PREVIEW.image() is None
     assert not bpy.ops.diffbmp.show_preview.poll()
@@ -105,7 +105,7 @@ def test_the_preview_is_shown_where_it_is_wanted(tmp_path: Path) -> None:
 
 
 def left_behind(scene: bpy.types.Scene, *, ended: bool = True) -> Path:
-    """A job of the scene whose Blender has ended before it, or which is in work."""
+    """Leaves a job of the scene: one whose Blender has ended before it, or one that runs."""
     job = folders.new_job_folder("lost")
     recover.begin(scene, job)
     (job / "result").mkdir(exist_ok=True)
@@ -122,7 +122,7 @@ def test_the_layout_of_an_interrupted_run_is_offered(tmp_path: Path) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     scene = bpy.context.scene
     recover._FOUND.clear()
-    left_behind(scene, ended=False)  # one that runs, here or elsewhere, is not interrupted
+    left_behind(scene, ended=False)  # a running job, here or elsewhere, is not interrupted
     assert recover.offered(scene) is None
     job = left_behind(scene)
     assert recover.offered(scene) == job / "result"
@@ -136,7 +136,7 @@ def test_the_layout_of_an_interrupted_run_is_offered(tmp_path: Path) -> None:
     assert (other / "result").exists()
 
 
-def test_what_was_found_of_a_clip_is_used_again(tmp_path: Path) -> None:
+def test_progress_of_an_interrupted_clip_is_reused(tmp_path: Path) -> None:
     make_scene()
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     scene = bpy.context.scene

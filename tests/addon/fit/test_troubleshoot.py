@@ -1,4 +1,4 @@
-"""What is offered where something went wrong, the command line, and what registering leaves behind."""
+"""Help with errors, the command line, and what registering leaves behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.addon.support.layouts import random_layout, write_layout
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_an_error_is_mended_by_its_button() -> None:
+def test_the_button_of_an_error_changes_its_setting() -> None:
     settings = bpy.context.scene.diffbmp
     NOTICE.fail(UserError("There is too little memory", "halve_size"))
     assert (NOTICE.is_error, NOTICE.action) == (True, "halve_size")
@@ -36,7 +36,7 @@ def test_an_error_is_mended_by_its_button() -> None:
 
 
 class Row:
-    """Stands in for a layout, and keeps the buttons that the notice has drawn: each an operator's name and settings."""
+    """A stand-in for a layout that keeps the buttons of the notice: each an operator's name and settings."""
 
     def __init__(self) -> None:
         self.buttons: list[tuple[str, SimpleNamespace]] = []
@@ -69,7 +69,7 @@ def test_every_action_has_a_button_and_is_documented(row: Row, action: Action) -
     assert row.buttons[-1][0] == "diffbmp.copy_report"
 
 
-def test_an_action_that_is_not_known_is_harmless(row: Row) -> None:
+def test_an_unknown_action_is_harmless(row: Row) -> None:
     error = decode_event('{"event": "error", "message": "Something is wrong", "action": "of_the_future"}')
     assert isinstance(error, Error)
     NOTICE.fail(UserError(error.message, error.action))
@@ -77,7 +77,7 @@ def test_an_action_that_is_not_known_is_harmless(row: Row) -> None:
     assert [name for name, _ in row.buttons] == ["diffbmp.show_log", "diffbmp.copy_report"]
 
 
-def test_the_report_tells_all_that_helps_and_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_names_versions_and_settings_but_no_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "user_folder", lambda name: tmp_path)
     (tmp_path / "worker-1.log").write_text(f"old\n{Path.home()}/secret/file\nSegmentation fault\n")
     settings = bpy.context.scene.diffbmp
@@ -96,7 +96,7 @@ def test_the_report_tells_all_that_helps_and_no_names(tmp_path: Path, monkeypatc
     NOTICE.tell("")
 
 
-def test_the_command_line_passes_on_to_the_backend(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_calls_the_backend(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     try:
         backend_python()
     except UserError:
@@ -155,7 +155,7 @@ assert not slow and not {"torch", "PIL", "psd_tools"}.intersection(sys.modules)
 
 
 def test_registering_twice_leaves_nothing_and_does_nothing_slow() -> None:
-    """It starts no process, asks no network and imports nothing large; numpy is Blender's own."""
+    """Registering starts no process, uses no network and imports nothing large; numpy is Blender's own."""
     answer = subprocess.run(
         [sys.executable, "-c", CLEAN], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )

@@ -43,7 +43,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
-    """Asks for tiny packages, and has a script take the doctor's place."""
+    """Installs tiny packages, and replaces the doctor by a script."""
 
     def play(doctor: str) -> None:
         def command(python: str, cache: Path, *arguments: str) -> list[str]:
@@ -58,7 +58,7 @@ def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test begins without an existing Python, as a new user does."""
+    """Starts each test without an existing Python, as for a new user."""
     bpy.context.preferences.addons["diffbmp"].preferences.python = ""
     monkeypatch.setattr(environment, "find_spec", lambda name: None)
     yield
@@ -67,7 +67,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> BackendFolder:
-    """A folder in which an environment was made, and nothing installed yet: what takes time is done once."""
+    """A folder with an environment and no packages: made once, because it takes time."""
     folder = BackendFolder(tmp_path_factory.mktemp("begun") / "an env ü")
     task = follow(Installation(Plan(folder, folder.path.parent / "log", folder.path.parent, wheels)))
     assert task.message.startswith("The wheel folder has no numpy"), task.message
@@ -76,7 +76,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> BackendFold
 
 @pytest.fixture
 def folder(begun: BackendFolder, tmp_path: Path) -> BackendFolder:
-    """A begun installation of the test's own."""
+    """The test's own copy of a begun installation."""
     shutil.copytree(begun.path, tmp_path / "an env ü", symlinks=True)
     folder = BackendFolder(tmp_path / "an env ü")
     base = begun.marker
@@ -135,7 +135,7 @@ def test_a_script_installs_uses_and_removes(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="asks for processes by signals")
-def test_cancel_ends_every_process_and_install_goes_on(
+def test_cancel_ends_every_process_and_install_resumes(
     play: Play, wheels: Path, folder: BackendFolder, tmp_path: Path
 ) -> None:
     play(SLOW_DOCTOR)
@@ -150,7 +150,7 @@ def test_cancel_ends_every_process_and_install_goes_on(
         time.sleep(0.01)
     assert not any(map(is_alive, pids))
     assert (task.works, task.action) == (False, "install")
-    assert task.message == "Cancelled: press Install to go on, what is complete is kept"
+    assert task.message == "Cancelled: press Install to resume"
     assert folder.flaw().startswith("The backend's installation is not complete")
 
     play(DOCTOR)
@@ -196,7 +196,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     process.wait()
 
 
-def test_a_backend_that_does_not_work_is_not_taken_for_whole(play: Play, wheels: Path, folder: BackendFolder) -> None:
+def test_a_backend_that_fails_its_check_is_not_whole(play: Play, wheels: Path, folder: BackendFolder) -> None:
     play("raise SystemExit('torch: undefined symbol')")
     with pytest.raises(RuntimeError, match="The backend does not work: torch: undefined symbol"):
         bpy.ops.diffbmp.install_backend(wheels=str(wheels))
@@ -212,7 +212,7 @@ def test_a_missing_package_is_named(wheels: Path, folder: BackendFolder, monkeyp
     assert task.action == "show_log"
 
 
-def test_a_full_disk_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheels = write_backend_wheels(tmp_path / "wheels")
     with open(next(wheels.glob("torch*")), "ab") as file:
         file.truncate(900_000_000)  # a hole: nothing is written
@@ -235,7 +235,7 @@ def test_other_files_are_neither_used_nor_removed(wheels: Path, folder: BackendF
     assert [path.name for path in folder.path.iterdir()] == ["mine.txt"]
 
 
-def test_the_network_is_not_used_without_leave(folder: BackendFolder) -> None:
+def test_the_network_is_not_used_without_permission(folder: BackendFolder) -> None:
     if bpy.app.online_access:
         pytest.skip("Blender was allowed to go online")
     with pytest.raises(RuntimeError, match="Blender is not allowed to go online: allow it in the preferences"):
@@ -251,29 +251,29 @@ def test_a_python_of_another_version_is_refused(tmp_path: Path, folder: BackendF
     digits = VERSION.replace(".", "")
     torch.rename(torch.with_name(torch.name.replace(f"cp{digits}", f"cp{other.replace('.', '')}")))
     task = follow(Installation(plan(folder, tag, python=sys.executable)))
-    assert task.message.endswith(f"is no Python {other} that can make environments")
+    assert task.message.endswith(f"is not a Python {other} that can make environments")
 
 
-def test_an_environment_of_a_python_that_is_gone_is_not_used(folder: BackendFolder, tmp_path: Path) -> None:
+def test_an_environment_of_a_deleted_python_is_not_used(folder: BackendFolder, tmp_path: Path) -> None:
     folder.write_marker(Marker(True, VERSION, str(tmp_path / "gone"), 1))
     assert folder.flaw().startswith(f"The backend's Python {tmp_path / 'gone'} is gone: press Install")
     (folder.path / "diffbmp.json").write_text("{", encoding="utf-8")
     assert folder.marker is None
 
 
-def test_remove_says_why_not(folder: BackendFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remove_says_why_it_is_disabled(folder: BackendFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RUN, "task", object())
-    with pytest.raises(RuntimeError, match="An optimization is running: wait for its end, or cancel it"):
+    with pytest.raises(RuntimeError, match="An optimization is running: wait until it ends, or cancel it"):
         bpy.ops.diffbmp.remove_backend()
     monkeypatch.setattr(RUN, "task", None)
     shutil.rmtree(folder.path)
-    with pytest.raises(RuntimeError, match="There is no environment of the add-on to remove"):
+    with pytest.raises(RuntimeError, match="The add-on has no environment to remove"):
         bpy.ops.diffbmp.remove_backend()
     with pytest.raises(RuntimeError, match="No installation is running"):
         bpy.ops.diffbmp.cancel_install()
 
 
-def test_the_existing_python_is_used_where_it_is_chosen(folder: BackendFolder) -> None:
+def test_the_existing_python_is_used_if_chosen(folder: BackendFolder) -> None:
     chosen = bpy.context.preferences.addons["diffbmp"].preferences
     chosen.python = sys.executable
     assert chosen.mode == "EXISTING"
@@ -285,17 +285,17 @@ def test_the_existing_python_is_used_where_it_is_chosen(folder: BackendFolder) -
         backend_python()
 
 
-def test_the_folder_is_movable(tmp_path: Path) -> None:
+def test_the_folder_can_be_set(tmp_path: Path) -> None:
     chosen = bpy.context.preferences.addons["diffbmp"].preferences
     assert own_folder().path.name == "backend"
     chosen.folder = str(tmp_path)
     assert own_folder().path == tmp_path
 
 
-def test_a_newer_pytorch_build_that_is_gone_gives_way_to_an_older(
+def test_an_older_pytorch_build_replaces_a_missing_one(
     folder: BackendFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Indexes are folders here: the newest build's is empty."""
+    """The indexes are folders here; that of the newest build is empty."""
     index = tmp_path / "index"
     for variant in ("cu128", "cpu"):
         write_wheel(index / variant / "torch", "torch", f"9.0+{variant}")
@@ -321,7 +321,7 @@ def test_a_newer_pytorch_build_that_is_gone_gives_way_to_an_older(
 
 
 def write_page(folder: Path) -> None:
-    """The page of a package index that names the wheels in a folder."""
+    """Writes the page of a package index that names the wheels in a folder."""
     links = "".join(f'<a href="{path.name}">{path.name}</a>' for path in folder.glob("*.whl"))
     (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>", encoding="utf-8")
 

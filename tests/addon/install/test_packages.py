@@ -19,7 +19,7 @@ from tests.addon.support.wheels import VERSION, native_tag, write_wheel
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_the_same_is_installed_as_the_project_asks_for() -> None:
+def test_the_installed_packages_are_those_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert [packages.TORCH, *packages.PACKAGES] == project["dependencies"]
     extras = {f"cuda{major}": list(names) for major, names in packages.CUDA_PACKAGES.items()}
@@ -43,20 +43,20 @@ def test_the_driver_decides_the_build(driver: str, variants: tuple[str, ...]) ->
     assert choose_build(Card("Card", driver), "cpu", "linux").variants == ("cpu",)
 
 
-def test_the_choice_is_told() -> None:
+def test_a_build_says_why_it_was_chosen() -> None:
     assert choose_build(Card("RTX 4090", "580.1"), system="linux").reason == (
         "PyTorch for CUDA 13.0: RTX 4090, driver 580.1"
     )
     old = choose_build(Card("GTX 1660", "470.82"), system="linux")
-    assert old.reason.endswith("The driver 470.82 of the GTX 1660 is too old, at least 525 is needed")
+    assert old.reason.endswith("The driver 470.82 of the GTX 1660 is too old: at least 525 is needed")
     assert choose_build(None, system="linux").variants == ("cpu",)
-    with pytest.raises(UserError, match=r"470.82 .* is too old, .*: update NVIDIA's driver, or choose the CPU"):
+    with pytest.raises(UserError, match=r"470.82 .* is too old: .* - update NVIDIA's driver, or choose the CPU"):
         choose_build(Card("GTX 1660", "470.82"), "nvidia", "linux")
     with pytest.raises(UserError, match="No NVIDIA card with a driver was found"):
         choose_build(None, "nvidia", "linux")
 
 
-def test_the_drivers_answer_is_read() -> None:
+def test_the_answer_of_the_driver_is_read() -> None:
     text = "NVIDIA H100 80GB HBM3, 580.95.05\nNVIDIA T4, 580.95.05\n"
     assert packages.read_card(text) == Card("NVIDIA H100 80GB HBM3", "580.95.05")
     assert packages.read_card("NVIDIA-SMI has failed because it couldn't communicate, sorry\n") is None
@@ -64,7 +64,7 @@ def test_the_drivers_answer_is_read() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="stands in for a program by a shell script")
-def test_the_driver_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_card_is_found_through_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\n[ $# = 2 ] && echo 'NVIDIA GeForce RTX 4090, 581.29'\n", encoding="utf-8")
     program.chmod(0o755)
@@ -72,7 +72,7 @@ def test_the_driver_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert packages.find_card() == Card("NVIDIA GeForce RTX 4090", "581.29")
 
 
-def test_pytorch_comes_from_its_own_index_alone_but_for_a_mirror() -> None:
+def test_pytorch_comes_from_its_own_index_and_from_a_mirror_if_set() -> None:
     own = "https://download.pytorch.org/whl/cu130"
     assert packages.torch_options("cu130", "") == ["--index-url", own]
     assert packages.torch_options("cu130", "https://m") == ["--index-url", "https://m", "--extra-index-url", own]
@@ -82,7 +82,7 @@ def test_pytorch_comes_from_its_own_index_alone_but_for_a_mirror() -> None:
     assert packages.cuda_packages("cpu") == packages.cuda_packages("") == ()
 
 
-def test_the_wheels_say_which_python_is_needed(tmp_path: Path) -> None:
+def test_wheels_decide_the_python_version(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere does not exist"):
         packages.wheel_versions(tmp_path / "nowhere")
     with pytest.raises(UserError, match="has no PyTorch"):
@@ -109,7 +109,7 @@ def engine(name: str, works: bool, device: str = "", cause: str = "", error: flo
     )
 
 
-def test_the_verdict_is_in_plain_words() -> None:
+def test_the_verdict_is_a_plain_sentence() -> None:
     def verdict(*engines: str, has_card: bool = False) -> tuple[bool, str, bool]:
         found = judge(f'A warning\n{{"engines": [{", ".join(engines)}]}}\n', "", has_card)
         return found.works, found.sentence, found.complete
@@ -126,12 +126,12 @@ def test_the_verdict_is_in_plain_words() -> None:
         "Ready: NVIDIA RTX 4090 and 8 CPU threads, AVX2, each proven equal to the reference"
     )
     wrong = verdict(engine("cpu", False, "8 CPU threads", error=0.1), slow)
-    assert wrong == (False, "The engine cpu differs from the reference: choose another one", True)
+    assert wrong == (False, "The engine cpu differs from the reference: choose another", True)
     assert verdict(none, slow)[0] is False
     assert judge("Segmentation fault", "exit code 3", False).sentence == "The backend does not work: exit code 3"
 
 
-def test_other_software_does_not_leak_in() -> None:
+def test_variables_of_other_software_do_not_reach_a_child() -> None:
     foreign = {
         **dict.fromkeys(
             ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_INDEX_URL", "VIRTUAL_ENV", "CONDA_PREFIX"), "x"

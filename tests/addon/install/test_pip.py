@@ -1,4 +1,4 @@
-"""What pip says, as progress and as reasons why it failed."""
+"""pip's output as progress and causes of failure."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def test_pips_failures_become_sentences(line: str, sentence: str) -> None:
     assert explain_failure(["Collecting torch", line], False, "3.13").startswith(sentence)
 
 
-def test_an_index_that_cannot_be_asked_lacks_nothing() -> None:
-    """pip says that it found nothing, too, after it did not get through."""
+def test_an_unreachable_index_is_not_a_missing_package() -> None:
+    """pip reports a missing package as well after it could not reach the index."""
     lines = ["WARNING: Retrying after 'NewConnectionError(...)'", "ERROR: No matching distribution found for torch"]
     assert explain_failure(lines, False, "3.13").startswith("The package index cannot be reached")
     assert not is_missing(lines)
 
 
-def test_what_is_not_there_is_named() -> None:
+def test_a_package_that_the_index_lacks_is_named() -> None:
     lines = ["ERROR: No matching distribution found for opencv-python-headless>=4.10"]
     assert is_missing(lines)
     assert explain_failure(lines, True, "3.11").startswith(
         "The wheel folder has no opencv-python-headless for Python 3.11"
     )
     assert "index has no opencv-python-headless" in explain_failure(lines, False, "3.11")
-    assert explain_failure([], False, "3.11") == "pip failed: it said nothing"
+    assert explain_failure([], False, "3.11") == "pip failed: it wrote nothing"
 
 
 def test_pips_lines_become_progress() -> None:
@@ -74,10 +74,10 @@ Collecting filelock
   Downloading filelock-4.3.1-py3-none-any.whl (244 kB)
 Installing collected packages: pillow, filelock
 """
-"""What pip 26 writes with --progress-bar raw."""
+"""Output of pip 26 with --progress-bar raw."""
 
 
-def test_a_run_of_pip_moves_the_whole_along(tmp_path: Path) -> None:
+def test_a_pip_run_advances_the_whole_installation(tmp_path: Path) -> None:
     state = State(done=100.0, total=20.0)
     run = PipRun(state, BackendFolder(tmp_path), (0.25, 0.75), 0.5)
     seen = {}
@@ -96,7 +96,7 @@ def test_a_run_of_pip_moves_the_whole_along(tmp_path: Path) -> None:
         assert (state.step, state.fraction) == (f"Unpacking packages, {number} of 2", 0.5 + 0.125 * number)
 
 
-def test_before_it_unpacks_nothing_is_counted(tmp_path: Path) -> None:
+def test_packages_are_counted_only_while_pip_unpacks(tmp_path: Path) -> None:
     state = State(step="Finding torch", total=400.0)
     run = PipRun(state, BackendFolder(tmp_path), (0.2, 0.6), 0.5)
     run.take("Requirement already satisfied: torch>=2.11 in ./env/lib/python3.13/site-packages (2.13.0+cpu)")

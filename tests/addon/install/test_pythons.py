@@ -32,7 +32,7 @@ def test_the_running_python_is_found_first() -> None:
 
 
 @posix
-def test_what_fails_or_cannot_make_environments_is_passed_over(tmp_path: Path) -> None:
+def test_unusable_pythons_are_skipped(tmp_path: Path) -> None:
     shim = script(tmp_path / "shim", "echo 'no such version' >&2; exit 127")
     bare = script(tmp_path / "debian", "echo \"No module named 'ensurepip'\" >&2; exit 1")
     narrow = script(tmp_path / "narrow", f'echo \'["{VERSION}", "/x", false]\'')
@@ -46,13 +46,13 @@ def test_what_fails_or_cannot_make_environments_is_passed_over(tmp_path: Path) -
 
 
 @posix
-def test_variables_of_other_software_do_not_mislead_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_other_software_do_not_disturb_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONHOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert probe([sys.executable]) is not None
 
 
-def test_where_there_is_none_the_versions_are_named() -> None:
+def test_without_a_python_the_versions_are_named() -> None:
     with pytest.raises(UserError, match=r"Python 3\.11 or 3\.13 is needed and was not found: install it") as caught:
         find_python(("3.13", "3.11"), [])
     assert caught.value.action == "install"
@@ -83,5 +83,5 @@ def test_the_search_can_be_ended() -> None:
         find_python(("3.13",), check=end)
 
 
-def test_every_version_is_one_that_the_project_allows() -> None:
+def test_the_project_allows_every_version() -> None:
     assert sorted(pythons.VERSIONS) == ["3.11", "3.12", "3.13", "3.14"]

@@ -1,4 +1,4 @@
-"""The interface has a scale, as in a window: in background mode it is 0."""
+"""Gives the interface the scale of a window: in background mode it is 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every panel, in every state that its settings make: drawn into a stand-in for Blender's layout, which checks it."""
+"""Every panel in every state of its settings, drawn into a stand-in for Blender's layout that checks it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_operators_draw_their_options() -> None:
             assert any(item.kind.startswith("prop") for item in screen.items) or kind.bl_idname == "diffbmp.export_json"
 
 
-def test_every_operator_says_why_it_cannot_be_called(tmp_path: Path) -> None:
+def test_every_operator_says_why_it_is_disabled(tmp_path: Path) -> None:
     write_layout(tmp_path / "layout", *random_layout(5))
     scene: Any = bpy.context.scene
     places = [scene, build_scene(tmp_path / "layout", "sunset", samples=1, form=Form("PLANES"))]
@@ -62,7 +62,7 @@ def test_every_operator_says_why_it_cannot_be_called(tmp_path: Path) -> None:
 
 
 def reasons(*scenes: bpy.types.Scene) -> list[str]:
-    """Why each of the operators cannot be called in these scenes."""
+    """Returns why each operator is disabled in these scenes."""
     return [why_not(kind, context_of(scene)) for kind in classes(bpy.types.Operator) for scene in scenes]
 
 
@@ -127,7 +127,7 @@ def add_region() -> None:
 
 
 def make_stamps(scene: Any) -> Any:
-    """One of each kind; the last has lost what it showed."""
+    """Adds a stamp of each kind; the source of the last is deleted."""
     group = bpy.data.collections.new("twigs")
     cube, text, empty, curve = make_cube(), make_text("A"), bpy.data.objects.new("empty", None), make_curve()
     sources = [
@@ -234,7 +234,7 @@ def test_look(palette: str) -> None:
     for _ in range(2):
         screen = shown()
         assert ("palette_size" in screen.properties("DIFFBMP_PG_look")) == (palette == "target")
-        assert ("Original Colors are not changed by a palette." in screen.text) == (palette != "any")
+        assert ("A palette does not change Original Colors." in screen.text) == (palette != "any")
         assert len(screen.buttons("diffbmp.remove_color")) == (len(settings.look.colors) if palette == "given" else 0)
         settings.look.colors.add()
     assert all(button.values["region"] == -1 for button in screen.buttons("diffbmp.add_color"))
@@ -242,7 +242,7 @@ def test_look(palette: str) -> None:
     assert optimize.reason == "", "it has colors"
 
 
-def test_recipe_that_takes_no_steering() -> None:
+def test_recipe_without_steering() -> None:
     scene: Any = make_scene()
     scene.diffbmp.fit.recipe = "paper"
     add_region()

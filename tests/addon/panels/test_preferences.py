@@ -1,4 +1,4 @@
-"""The preferences in both modes, and what they and the sidebar show of the backend's installation."""
+"""The preferences in both modes, and the installation as they and the sidebar show it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WHOLE = Marker(True, "3.11", sys.executable, 2900, {"torch": "2.9.0"}, list(PACK
 
 @pytest.fixture
 def chosen(monkeypatch: Patch, tmp_path: Path) -> Any:
-    """The preferences with the add-on's own environment, of which there is nothing yet, and no other torch."""
+    """The preferences with the add-on's own environment, which is not installed, and no other torch."""
     context: Any = bpy.context
     preferences = context.preferences.addons["diffbmp"].preferences
     preferences.python, preferences.folder = "", str(tmp_path / "backend")
@@ -48,13 +48,13 @@ def install_backend(marker: Marker) -> None:
 
 
 def installation(state: State) -> Installation:
-    """One that does nothing."""
+    """Returns an installation that does nothing."""
     task = object.__new__(Installation)
     task.state = state
     return task
 
 
-def test_nothing_can_be_written(chosen: Any, monkeypatch: Patch, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_to(chosen: Any, monkeypatch: Patch, tmp_path: Path) -> None:
     def user_path(package: str, path: str, create: bool) -> str:
         if create:
             raise PermissionError(13, "Permission denied")
@@ -83,7 +83,7 @@ def test_nothing_is_installed(chosen: Any) -> None:
         screen = shown_preferences(chosen, width)
         assert "Blender is not allowed to go online." in screen.texts
         assert screen.buttons("diffbmp.install_backend")[0].text.startswith("Install (about ")
-        assert screen.buttons("diffbmp.remove_backend")[0].reason == "There is no environment of the add-on to remove"
+        assert screen.buttons("diffbmp.remove_backend")[0].reason == "The add-on has no environment to remove"
         screen = shown(width=width)
         assert "The backend is not installed" in screen.text
         assert screen.buttons("preferences.addon_show")
@@ -94,7 +94,7 @@ def test_nothing_is_installed(chosen: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["whole", "old", "broken", "begun", "gone"])
-def test_what_is_installed(state: str, chosen: Any) -> None:
+def test_installed_packages(state: str, chosen: Any) -> None:
     markers = {
         "old": Marker(True, "3.11", sys.executable, 2900),
         "begun": Marker(),

@@ -1,4 +1,4 @@
-"""The panels while something runs, and of what has come of it."""
+"""The panels while a task runs, and of its result."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ CLIP_PROGRESS = Progress(step=40, total=2000, loss=0.0, psnr=20.0, seconds_left=
 
 
 @pytest.fixture(autouse=True)
-def _nothing_told() -> Iterator[None]:
+def _no_notice() -> Iterator[None]:
     NOTICE.tell("")
     yield
     NOTICE.tell("")
 
 
 def run_of(state: str, progress: Progress | None = None) -> SimpleNamespace:
-    """A task that is in some state."""
+    """Returns a task in a state."""
     doing, out = "Reading stamp 2 of 3", Path("a.psd")
     return SimpleNamespace(state=state, progress=progress, doing=doing, out=out, exporting=None)
 
@@ -66,7 +66,7 @@ def test_optimization(state: str, progress: Progress | None, monkeypatch: Patch)
     assert screen.buttons("diffbmp.cancel")[0].reason == ""
     assert screen.buttons("diffbmp.show_preview")
     settings = {name for name, item in screen.properties("DIFFBMP_PG_fit").items() if item.enabled}
-    assert settings == {"live"}, "all others are greyed out meanwhile"
+    assert settings == {"live"}, "all others are grayed out meanwhile"
     assert bool(screen.buttons("diffbmp.add_region")[0].reason) == (state == "collecting")
     assert why_not(DIFFBMP_OT_optimize, screen.context) == "An optimization is running already"
 

@@ -1,4 +1,4 @@
-"""The backend's process, from outside, with a stand-in that speaks its protocol."""
+"""The backend's process from outside, with a stand-in that speaks its protocol."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Start = Callable[[str], Run]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a run whose worker behaves as it is told; none outlives the test."""
+    """Starts a run whose worker has a given behavior; none outlives the test."""
     workers: list[Worker] = []
 
-    def start(behaviour: str) -> Run:
-        workers.append(Worker([sys.executable, str(FAKE), behaviour], tmp_path / "worker.log"))
+    def start(behavior: str) -> Run:
+        workers.append(Worker([sys.executable, str(FAKE), behavior], tmp_path / "worker.log"))
         return Run(workers[0], tmp_path, tmp_path / "result")
 
     yield start
@@ -40,7 +40,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker has all the time that a busy machine may take to obey a cancel."""
+    """Gives a worker the time that a busy computer needs for a cancel."""
     monkeypatch.setattr(run_module, "CANCEL_SECONDS", 60.0)
 
 
@@ -74,7 +74,7 @@ def test_a_run_reports_progress_and_its_layout(start: Start) -> None:
 
 
 def test_update_never_waits(start: Start) -> None:
-    """It returns although the process, which lives for ten minutes, has said nothing."""
+    """update returns although the process, which runs for ten minutes, has written nothing."""
     run = start("silent")
     assert not any(run.update() for _ in range(100))
     assert (run.state, run.worker.exit_code) == ("running", None)
@@ -92,7 +92,7 @@ def test_cancel_keeps_the_best_layout(start: Start, patient: None) -> None:
     assert run.message == "Cancelled: the best layout so far is kept and can be built"
 
 
-def test_a_run_rests_and_goes_on(start: Start, patient: None) -> None:
+def test_a_run_is_paused_and_continued(start: Start, patient: None) -> None:
     run = start("slow")
     run.resume()
     follow(run, lambda: run.progress is not None)
@@ -116,11 +116,11 @@ def steps_of(count: int, fails: bool = False) -> Generator[str, None, list[str]]
     return ["one was left out"]
 
 
-def test_the_job_is_written_some_steps_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_job_is_written_in_short_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker([sys.executable, str(FAKE), "finish"], tmp_path / "log")
     (tmp_path / "job").mkdir()
     run = Run(worker, tmp_path / "job", tmp_path / "result", steps_of(30))
-    # A step takes 6 ms by this clock: three have begun when COLLECT_SECONDS are over.
+    # With this clock a step takes 6 ms: three have begun when COLLECT_SECONDS are over.
     ticks = itertools.count()
     monkeypatch.setattr(run_module, "monotonic", lambda: 0.0061 * next(ticks))
     monkeypatch.setattr(run_module, "START_SECONDS", float("inf"))  # by that clock, a slow start would be late
@@ -137,9 +137,9 @@ def test_the_job_is_written_some_steps_at_a_time(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("ending", ["cancel", "stop", "error", "no-torch"])
-def test_a_job_that_is_not_written_to_its_end_leaves_nothing(tmp_path: Path, ending: str) -> None:
-    behaviour = ending if ending == "no-torch" else "finish"
-    worker = Worker([sys.executable, str(FAKE), behaviour], tmp_path / "log")
+def test_an_unfinished_job_leaves_nothing(tmp_path: Path, ending: str) -> None:
+    behavior = ending if ending == "no-torch" else "finish"
+    worker = Worker([sys.executable, str(FAKE), behavior], tmp_path / "log")
     (tmp_path / "job").mkdir()
     run = Run(worker, tmp_path / "job", tmp_path / "result", steps_of(12 if ending == "error" else 9999, True))
     run.update()
@@ -179,14 +179,14 @@ def test_a_warm_worker_is_used_again(tmp_path: Path) -> None:
     assert not is_alive(fresh.process_id)
 
 
-@pytest.mark.parametrize("behaviour", ["lingers", "mute"])
-def test_a_worker_that_takes_no_more_jobs_is_not_kept(tmp_path: Path, behaviour: str) -> None:
-    """Although its process still lives: it has failed at its start, or its events have ended."""
-    warm, command = WarmWorker(), [sys.executable, str(FAKE), behaviour]
+@pytest.mark.parametrize("behavior", ["lingers", "mute"])
+def test_a_worker_that_takes_no_more_jobs_is_not_kept(tmp_path: Path, behavior: str) -> None:
+    """Its process still runs, but it failed at its start or its events have ended."""
+    warm, command = WarmWorker(), [sys.executable, str(FAKE), behavior]
     worker = warm.take(command, tmp_path / "log")
     run = Run(worker, tmp_path, tmp_path / "result")
     follow(run, lambda: not run.active and worker.is_leaving)
-    assert run.state == ("done" if behaviour == "mute" else "failed")
+    assert run.state == ("done" if behavior == "mute" else "failed")
     assert worker.exit_code is None
     assert is_alive(worker.process_id)
     warm.keep(worker)
@@ -197,7 +197,7 @@ def test_a_worker_that_takes_no_more_jobs_is_not_kept(tmp_path: Path, behaviour:
         assert not is_alive(each.process_id)
 
 
-def test_cancel_before_anything_is_done(start: Start) -> None:
+def test_cancel_before_the_first_step(start: Start) -> None:
     """The worker, which is silent for ten minutes, is killed."""
     run = start("silent")
     run.cancel()
@@ -206,7 +206,7 @@ def test_cancel_before_anything_is_done(start: Start) -> None:
     assert run.worker.is_leaving
 
 
-def test_a_worker_that_does_not_hear_cancel_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_ignores_cancel_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "CANCEL_SECONDS", 0.3)
     run = start("deaf")
     follow(run, lambda: run.progress is not None)
@@ -218,7 +218,7 @@ def test_a_worker_that_does_not_hear_cancel_is_killed(start: Start, monkeypatch:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
-def test_a_killed_worker_ends_in_one_sentence(start: Start) -> None:
+def test_a_killed_worker_gives_one_sentence(start: Start) -> None:
     run = start("slow")
     follow(run, lambda: run.has_layout)
     os.kill(run.worker.process_id, signal.SIGKILL)
@@ -236,7 +236,7 @@ def test_a_crash_names_the_last_line_of_the_log(start: Start) -> None:
     assert run.message.startswith("The backend ended unexpectedly (exit code 3): Segmentation fault in the engine")
 
 
-def test_a_python_that_does_not_run_the_backend_is_told_as_such(start: Start) -> None:
+def test_a_python_that_cannot_run_the_backend_is_reported(start: Start) -> None:
     run = start("stranger")
     follow(run, lambda: not run.active)
     assert (run.state, run.action) == ("failed", "install")
@@ -245,7 +245,7 @@ def test_a_python_that_does_not_run_the_backend_is_told_as_such(start: Start) ->
     )
 
 
-def test_a_program_that_never_speaks_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_program_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "START_SECONDS", 0.5)
     run = start("silent")
     follow(run, lambda: not run.active)
@@ -254,14 +254,14 @@ def test_a_program_that_never_speaks_is_ended(start: Start, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "message", "action"),
+    ("behavior", "message", "action"),
     [
         ("error", "The target has no pixels: choose another", ""),
         ("no-torch", f"{sys.executable} has no torch: install the backend's packages", "install"),
     ],
 )
-def test_the_backends_own_errors_are_passed_on(start: Start, behaviour: str, message: str, action: str) -> None:
-    run = start(behaviour)
+def test_the_backends_own_errors_are_passed_on(start: Start, behavior: str, message: str, action: str) -> None:
+    run = start(behavior)
     follow(run, lambda: not run.active)
     assert (run.state, run.message, run.action) == ("failed", message, action)
     assert not run.has_layout
@@ -273,11 +273,11 @@ def test_garbage_among_the_events_does_no_harm(start: Start) -> None:
     assert run.state == "done"
 
 
-@pytest.mark.parametrize("behaviour", ["slow", "silent"])
-def test_stop_ends_the_process(start: Start, behaviour: str) -> None:
-    """Also one that does not notice the end of its stdin; by themselves they would end in ten minutes."""
-    run = start(behaviour)
-    follow(run, lambda: run.progress is not None or behaviour == "silent")
+@pytest.mark.parametrize("behavior", ["slow", "silent"])
+def test_stop_ends_the_process(start: Start, behavior: str) -> None:
+    """Ends even one that ignores the end of its stdin; on their own they would run for ten minutes."""
+    run = start(behavior)
+    follow(run, lambda: run.progress is not None or behavior == "silent")
     run.stop()
     assert not is_alive(run.worker.process_id)
     assert run.state == "cancelled"
@@ -295,12 +295,12 @@ def test_events_come_in_order(tmp_path: Path) -> None:
     worker.stop()
 
 
-def test_a_python_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_no_python_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere/python cannot be started \(No such file or directory\): choose"):
         Worker(["nowhere/python"], tmp_path / "log")
 
 
-def test_the_backend_is_shut_off_from_python_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_settings_do_not_reach_the_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONHOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "job.py").write_text("raise SystemExit(9)", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""How an operator watches a task: a window's part is played by hand, because bpy as a module has no events."""
+"""How an operator watches a task. The test sends a window's events: bpy as a module has none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOUSE = SimpleNamespace(type="MOUSEMOVE")
 
 
 class FakeTask:
-    """Active for some updates, with news at each."""
+    """A task that is active for some updates, each with news."""
 
     def __init__(self, updates: int) -> None:
         self.left = updates
@@ -63,7 +63,7 @@ def test_events_pass_through_until_the_task_has_ended() -> None:
 
 
 def test_a_cleared_slot_ends_the_operator() -> None:
-    """As when the add-on is disabled in the middle."""
+    """This happens when the add-on is disabled meanwhile."""
     operator, task = Operator(), FakeTask(100)
     operator.slot.task = task
     operator.modal(bpy.context, TIMER)
@@ -82,7 +82,7 @@ def test_closing_blender_stops_the_task() -> None:
     assert not operator.finished
 
 
-def test_in_background_it_waits_and_shows() -> None:
+def test_background_mode_waits_and_shows_progress() -> None:
     operator, task = Operator(), FakeTask(3)
     assert operator.watch(bpy.context, task) == {"FINISHED"}
     assert operator.shown == 3
@@ -102,7 +102,7 @@ def test_an_interrupt_in_background_stops_the_task(monkeypatch: pytest.MonkeyPat
     assert operator.slot.task is None
 
 
-def test_a_failure_to_finish_frees_the_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_finish_frees_the_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     operator = Operator()
 
     def fail(task: Any) -> set[str]:

@@ -27,7 +27,7 @@ from docs.settings import rows_of
 
 OWN = {
     ("clip", "start"),  # 0 = the first frame of a scene
-    ("limits", "size_max"),  # a stamp is to be seen
+    ("limits", "size_max"),  # a stamp must be visible
     ("limits", "opacity_max"),
     ("limits", "rotation_min"),  # where the rotation is free, these are not used
     ("limits", "rotation_max"),
@@ -51,7 +51,7 @@ def group_at(path: str) -> Any:
 
 
 def shown_settings() -> list[tuple[type[Any], str, str]]:
-    """Class, name and property of all settings that are one property, or a pair of them."""
+    """Returns class, name and property of all settings that are one property or a pair."""
     return [
         (kind, name, shown)
         for kind in KINDS
@@ -92,7 +92,7 @@ def test_every_property_has_the_range_and_the_default_of_its_setting() -> None:
 
 
 def test_choices_keep_their_numbers() -> None:
-    """Files of Blender hold the number of what was chosen."""
+    """.blend files store the number of the chosen item."""
     for path, name, expected in (
         ("fit", "recipe", ["default", "paper"]),
         ("fit", "space", ["display", "linear"]),
@@ -109,7 +109,7 @@ def test_choices_keep_their_numbers() -> None:
         assert [item.value for item in items] == list(range(len(expected)))
 
 
-def test_every_setting_is_in_blender_or_said_not_to_be() -> None:
+def test_every_setting_is_in_blender_or_listed_as_absent() -> None:
     missing = {
         f"{kind.__name__}.{name}"
         for kind in (Settings, Clip, Limits, ExportSettings)
@@ -119,7 +119,7 @@ def test_every_setting_is_in_blender_or_said_not_to_be() -> None:
     assert missing == {"Settings.locked", "Settings.preview_seconds", "ExportSettings.engine", "ExportSettings.threads"}
 
 
-def test_presets_hold_the_look_of_a_fit_and_no_place_or_machine() -> None:
+def test_presets_hold_the_look_of_a_fit_but_no_path_or_engine() -> None:
     held = preset_names()
     assert set(held) == {"fit", "limits", "look", "target", "stamps", "clip"}
     assert set(held["fit"]) == {"count", "size", "preset", "steps", "time_limit", "recipe", "space", "background"}
@@ -135,7 +135,7 @@ def test_presets_hold_the_look_of_a_fit_and_no_place_or_machine() -> None:
 
 @dataclass
 class More(Settings):
-    """The settings and one that there is not."""
+    """The settings, and a new one."""
 
     sparkle: float = setting(
         0.25,

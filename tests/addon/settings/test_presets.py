@@ -1,4 +1,4 @@
-"""Presets: those that come with the add-on, the artist's own, and what they leave alone."""
+"""Presets: shipped ones, the artist's own, and the settings that they keep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.addon.support.scenes import make_scene
 
 NAMES = ["Default", "Draft", "Fine", "Brush Strokes", "Collage", "Confetti", "Mosaic", "Upright Letters"]
 
-# As AddPresetBase wrote it before presets reset anything: it names less than presets own today.
+# As AddPresetBase wrote it before presets reset anything: it has fewer settings than presets own today.
 OLD = """import bpy
 settings = bpy.context.scene.diffbmp
 
@@ -32,7 +32,7 @@ settings.target.transparent = True
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Holds the artist's own presets, in a new folder of scripts."""
+    """The folder of the artist's own presets, in a new folder of scripts."""
     monkeypatch.setenv("BLENDER_USER_SCRIPTS", str(tmp_path))
     folder = tmp_path / "presets" / presets.FOLDER
     folder.mkdir(parents=True)
@@ -57,7 +57,7 @@ def default_of(kind: bpy.types.Property) -> Any:
 
 
 def other_than(value: Any, kind: bpy.types.Property) -> Any:
-    """Another value of the same property."""
+    """Returns another valid value of a property."""
     if kind.type == "BOOLEAN":
         return not value
     if kind.type == "ENUM":
@@ -69,7 +69,7 @@ def other_than(value: Any, kind: bpy.types.Property) -> Any:
 
 
 def change_everything(settings: bpy.types.PropertyGroup) -> None:
-    """Sets each setting that presets own to something that is not its default."""
+    """Sets each setting that presets own to a value other than its default."""
     for group, name in presets.owned():
         kind = kind_of(group, name)
         setattr(getattr(settings, group), name, other_than(default_of(kind), kind))
@@ -89,7 +89,7 @@ def apply(name: str) -> None:
 
 @pytest.fixture
 def settings() -> bpy.types.PropertyGroup:
-    """Of a scene in which nothing that presets own is as it was at first."""
+    """The settings of a scene where all those that presets own differ from the defaults."""
     settings = bpy.context.scene.diffbmp
     change_everything(settings)
     return settings
@@ -97,13 +97,13 @@ def settings() -> bpy.types.PropertyGroup:
 
 @pytest.fixture
 def fresh() -> Iterator[bpy.types.PropertyGroup]:
-    """The settings of another scene, as they are at first."""
+    """The settings of another scene, with their defaults."""
     scene = bpy.data.scenes.new("Fresh")
     yield scene.diffbmp
     bpy.data.scenes.remove(scene)
 
 
-def test_the_presets_that_come_along_stand_in_the_order_of_the_menu() -> None:
+def test_shipped_presets_have_the_order_of_the_menu() -> None:
     assert list(presets.SHIPPED) == NAMES
     assert all(preset["description"][-1].isalnum() for preset in presets.SHIPPED.values())
 
@@ -121,9 +121,7 @@ def test_a_preset_is_the_defaults_and_its_values(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_preset_holds_settings_that_presets_own_with_values_they_can_have(
-    name: str, fresh: bpy.types.PropertyGroup
-) -> None:
+def test_a_preset_holds_valid_values_of_settings_that_presets_own(name: str, fresh: bpy.types.PropertyGroup) -> None:
     given = {
         (group, key): value
         for group, values in presets.SHIPPED[name].items()
@@ -137,13 +135,13 @@ def test_a_preset_holds_settings_that_presets_own_with_values_they_can_have(
         assert value != default_of(kind)
         if kind.type in ("INT", "FLOAT"):
             assert kind.hard_min <= value <= kind.hard_max
-        setattr(getattr(fresh, group), key, value)  # Blender raises TypeError at a word that an enum lacks.
-    # No value moves another, as a limit would that lies beyond its partner.
+        setattr(getattr(fresh, group), key, value)  # Blender raises TypeError for a value that an enum lacks.
+    # No value moves another, as a limit beyond its partner would.
     found = values_of(fresh)
     assert {key: found[key] for key in given} == pytest.approx(given)
 
 
-def test_default_is_what_everything_is_set_to_at_first(
+def test_the_preset_default_holds_the_defaults(
     settings: bpy.types.PropertyGroup, fresh: bpy.types.PropertyGroup
 ) -> None:
     apply("Default")
@@ -164,7 +162,7 @@ def test_a_preset_is_the_same_after_any_other(before: str, fresh: bpy.types.Prop
     assert settings.fit.recipe == "default"
 
 
-def test_what_belongs_to_one_picture_or_computer_stays(folder: Path) -> None:
+def test_settings_of_one_picture_or_computer_stay(folder: Path) -> None:
     scene = make_scene()
     settings = scene.diffbmp
     color = settings.look.colors.add()
@@ -188,8 +186,8 @@ def test_what_belongs_to_one_picture_or_computer_stays(folder: Path) -> None:
         assert (settings.build.layout, settings.build.spread) == ("layout", 0.5)
 
 
-def test_presets_own_all_that_says_how_a_picture_is_made() -> None:
-    """What is new in these groups has to be decided on."""
+def test_presets_own_all_settings_of_a_fit() -> None:
+    """A new property in these groups must be added to presets or to this list."""
     left = {"fit": {"seed", "live", "recording"}, "limits": set(), "look": {"colors"}}
     left["clip"] = {"start", "end", "step", "scene_start", "fps"}
     for group, names in left.items():
@@ -197,7 +195,7 @@ def test_presets_own_all_that_says_how_a_picture_is_made() -> None:
         assert found == names | {key for owner, key in presets.owned() if owner == group}
 
 
-def test_an_own_preset_of_old_loads_after_a_reset(
+def test_an_old_own_preset_loads_after_a_reset(
     folder: Path, settings: bpy.types.PropertyGroup, fresh: bpy.types.PropertyGroup
 ) -> None:
     (folder / "My_Old_Preset.py").write_text(OLD, encoding="utf-8")
@@ -208,7 +206,7 @@ def test_an_own_preset_of_old_loads_after_a_reset(
     assert values_of(settings) == values_of(fresh)
 
 
-def test_an_own_preset_is_kept_and_applied_and_removed(folder: Path, settings: bpy.types.PropertyGroup) -> None:
+def test_an_own_preset_is_saved_applied_and_removed(folder: Path, settings: bpy.types.PropertyGroup) -> None:
     settings.look.palette = "given"
     settings.look.colors.add().color = (0.25, 0.5, 0.75)
     kept = values_of(settings)
@@ -225,13 +223,13 @@ def test_an_own_preset_is_kept_and_applied_and_removed(folder: Path, settings: b
     assert not presets.own_presets()
 
 
-def test_a_preset_that_needs_no_list_of_colors_brings_none(folder: Path) -> None:
+def test_a_preset_without_a_list_of_colors_keeps_the_list(folder: Path) -> None:
     assert bpy.ops.diffbmp.add_preset(name="Plain") == {"FINISHED"}
     assert "colors" not in (folder / "Plain.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["Mosaic", "Brush Strokes", " Brush_Strokes "])
-def test_a_preset_that_comes_along_is_neither_replaced_nor_removed(folder: Path, name: str) -> None:
+def test_a_shipped_preset_is_neither_replaced_nor_removed(folder: Path, name: str) -> None:
     with pytest.raises(RuntimeError, match="comes with DiffBMP: choose another name"):
         bpy.ops.diffbmp.add_preset(name=name)
     assert bpy.ops.diffbmp.add_preset(name=name, remove_name=True) == {"CANCELLED"}
@@ -239,13 +237,13 @@ def test_a_preset_that_comes_along_is_neither_replaced_nor_removed(folder: Path,
     apply("Brush Strokes")
 
 
-def test_an_own_preset_keeps_its_name_where_a_new_one_of_the_add_on_has_it(folder: Path) -> None:
+def test_an_own_preset_hides_a_shipped_one_of_the_same_name(folder: Path) -> None:
     (folder / "Mosaic.py").write_text(OLD, encoding="utf-8")
     apply("Mosaic")
     assert bpy.context.scene.diffbmp.fit.count == 321
 
 
-def test_an_unknown_name_is_told_and_changes_nothing(settings: bpy.types.PropertyGroup) -> None:
+def test_an_unknown_name_is_reported_and_changes_nothing(settings: bpy.types.PropertyGroup) -> None:
     before = values_of(settings)
     with pytest.raises(RuntimeError, match=r'There is no preset "Mosaics", only Default, Draft, .*Upright Letters'):
         bpy.ops.diffbmp.apply_preset(name="Mosaics")
@@ -261,7 +259,7 @@ def test_an_own_preset_that_fails_leaves_the_settings(folder: Path, settings: bp
     assert tuple(settings.fit.background) == (0.25, 0.5, 0.75)
 
 
-def test_applying_a_preset_is_one_step_of_undo() -> None:
+def test_applying_a_preset_is_one_undo_step() -> None:
     bpy.context.scene.diffbmp.fit.recipe = "paper"
     bpy.ops.ed.undo_push(message="before")
     assert bpy.ops.diffbmp.apply_preset("EXEC_DEFAULT", True, name="Mosaic") == {"FINISHED"}

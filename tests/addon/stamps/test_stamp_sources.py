@@ -1,4 +1,4 @@
-"""What collections and objects offer as stamps."""
+"""The stamps of collections and objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def new_collection(*objects: bpy.types.Object) -> bpy.types.Collection:
     return collection
 
 
-def test_each_image_of_the_collection_comes_once() -> None:
+def test_each_image_of_a_collection_is_one_stamp() -> None:
     stamps, inner = bpy.data.collections.new("Stamps"), bpy.data.collections.new("Inner")
     stamps.children.link(inner)
     first, second, third = (make_image(name, disc(4)) for name in ("a", "b", "c"))
@@ -54,7 +54,7 @@ def test_a_material_on_the_object_counts() -> None:
     assert images_of(stamps) == [image]
 
 
-def test_a_normal_map_is_no_stamp_beside_a_picture() -> None:
+def test_a_normal_map_next_to_a_picture_is_no_stamp() -> None:
     picture, data = make_image("picture", disc(4)), make_image("normal", disc(4), is_data=True)
     data.colorspace_settings.name = "Non-Color"
     item = make_plane(picture, [(0, 0), (1, 0), (1, 1), (0, 1)])
@@ -64,7 +64,7 @@ def test_a_normal_map_is_no_stamp_beside_a_picture() -> None:
     assert images_of(new_collection(alone)) == [data]
 
 
-def test_planes_of_a_sheet_are_a_stamp_each() -> None:
+def test_each_plane_of_a_sheet_is_a_stamp() -> None:
     sheet = make_image("sheet", disc(8))
     left = make_plane(sheet, [(0, 0), (0.5, 0), (0.5, 1), (0, 1)], "a")
     right = make_plane(sheet, [(0.5, 0.25), (1, 0.25), (1, 0.75), (0.5, 0.75)], "b")
@@ -85,12 +85,12 @@ def test_planes_of_a_sheet_are_a_stamp_each() -> None:
         [(float("nan"), 0), (1, 0), (1, 1), (0, 1)],
     ],
 )
-def test_uvs_that_are_no_crop(uv: list[tuple[float, float]]) -> None:
+def test_unusable_uvs_keep_the_whole_image(uv: list[tuple[float, float]]) -> None:
     (source,) = object_sources([make_plane(make_image("i", disc(4)), uv)], "AUTO", "LETTERS")
     assert source.crop == WHOLE
 
 
-def test_what_is_not_flat_is_taken_as_it_looks() -> None:
+def test_objects_that_are_not_flat_are_rendered() -> None:
     cube, image = make_cube(), make_image("bark", disc(4))
     cube.data.materials.append(textured_material("bark", image))
     assert object_sources([cube], "AUTO", "LETTERS") == [Source("cube", object=cube)]
@@ -114,7 +114,7 @@ def test_an_instance_of_a_collection_is_a_stamp() -> None:
     assert object_sources([instance], "AUTO", "LETTERS") == [Source("instance", object=instance)]
 
 
-def test_a_text_falls_into_letters_or_words() -> None:
+def test_a_text_is_split_into_letters_or_words() -> None:
     text = make_text("to be\nto")
     letters = object_sources([text], "AUTO", "LETTERS")
     assert [(source.text, source.object) for source in letters] == [(letter, text) for letter in "tobe"]

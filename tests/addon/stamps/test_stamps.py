@@ -1,4 +1,4 @@
-"""The list of stamps: kept in step with collections, with settings of its own for each, written to the job."""
+"""The list of stamps: it follows collections, has settings for each stamp, and is written to the job."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def written_pixels(spec_file: str) -> NDArray[Any]:
     return read_image(bpy.data.images.load(spec_file))
 
 
-# --- in step with collections ----------------------------------------------------------------------------------------
+# --- following collections -------------------------------------------------------------------------------------------
 
 
 def test_choosing_a_collection_fills_the_list() -> None:
@@ -61,7 +61,7 @@ def test_refresh_keeps_settings_and_what_was_added_by_hand() -> None:
     assert names(scene) == ["picked"]
 
 
-def test_a_hundred_letters_come_and_go_with_the_text() -> None:
+def test_a_hundred_letters_follow_their_text() -> None:
     scene = make_scene()
     stamps = scene.diffbmp.stamps
     text = make_text("abc")
@@ -87,7 +87,7 @@ def test_the_crop_is_whole_pixels() -> None:
     assert crop(rgba, (1, 1, 1, 1)).shape == (1, 1, 4)
 
 
-def test_a_plane_of_a_sheet_is_its_part() -> None:
+def test_a_plane_of_a_sheet_shows_its_part() -> None:
     noise = np.random.default_rng(1).integers(1, 256, (8, 8, 4)) / 255
     scene = make_scene()
     stamps = scene.diffbmp.stamps
@@ -99,7 +99,7 @@ def test_a_plane_of_a_sheet_is_its_part() -> None:
 
 @pytest.mark.parametrize(("paper", "ink"), [((255, 255, 255), (20, 60, 200)), ((0, 0, 0), (255, 240, 220))])
 def test_a_background_is_removed_without_a_fringe(paper: tuple[int, ...], ink: tuple[int, ...]) -> None:
-    """A disc painted over paper, anti-aliased: its coverage and its colour come back, light on dark as well."""
+    """Coverage and color of an anti-aliased disc on paper are restored, also light on dark."""
     coverage = disc(32)[..., 3:]
     painted = np.rint(np.array(paper) * (1 - coverage) + np.array(ink) * coverage)
     rgba = np.concatenate([painted, np.full_like(coverage, 255)], 2).astype(np.uint8)
@@ -156,7 +156,7 @@ def test_a_removed_background_reaches_the_job(tmp_path: Path) -> None:
     assert rgba[..., 3].sum() == 16 * 255
 
 
-def test_a_stamp_whose_source_is_gone_is_named(tmp_path: Path) -> None:
+def test_a_stamp_with_a_deleted_source_is_named(tmp_path: Path) -> None:
     scene = make_scene()
     image = make_image("lost.png", disc(4))
     scene.diffbmp.stamps.pick = image
@@ -164,13 +164,13 @@ def test_a_stamp_whose_source_is_gone_is_named(tmp_path: Path) -> None:
     text = make_text("F")
     scene.collection.objects.link(text)
     add_sources(scene.diffbmp.stamps, object_sources([text], "AUTO", "LETTERS"))
-    scene.collection.objects.unlink(text)  # what Blender does where an object is deleted that a setting names
+    scene.collection.objects.unlink(text)  # as Blender does when an object is deleted that a setting uses
     problem, other = write_job(scene, tmp_path)
-    assert other == "What the stamp F showed was deleted: remove it from the list of stamps"
-    assert problem == "What the stamp lost showed was deleted: remove it from the list of stamps"
+    assert other == "The source of the stamp F was deleted: remove the stamp from the list"
+    assert problem == "The source of the stamp lost was deleted: remove the stamp from the list"
 
 
-def test_no_stamp_in_use(tmp_path: Path) -> None:
+def test_a_list_without_used_stamps_is_refused(tmp_path: Path) -> None:
     scene = make_scene()
     assert bpy.ops.diffbmp.use_stamps(action="NONE") == {"FINISHED"}
     with pytest.raises(UserError, match="There are no stamps: choose a collection, or add"):
@@ -193,7 +193,7 @@ def test_files_and_folders_are_added(tmp_path: Path) -> None:
     assert len([image for image in bpy.data.images if image.filepath]) == 2
 
 
-def test_folders_that_offer_nothing_are_named(tmp_path: Path) -> None:
+def test_folders_without_pictures_are_named(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="holds no pictures: choose another"):
         bpy.ops.diffbmp.add_stamp_files(directory=str(tmp_path))
     with pytest.raises(RuntimeError, match=r"The folder .*gone cannot be read \(No such file or directory\)"):
@@ -224,7 +224,7 @@ def test_letters_and_words_are_added() -> None:
     assert bpy.ops.diffbmp.add_stamp_text() == {"FINISHED"}
     assert names(scene) == ["disc", "to", "be", "e", "b"]
     scene.diffbmp.stamps.text = " "
-    with pytest.raises(RuntimeError, match="There is no text: type the letters"):
+    with pytest.raises(RuntimeError, match="There is no text: type letters"):
         bpy.ops.diffbmp.add_stamp_text()
 
 
@@ -242,7 +242,7 @@ def test_stamps_are_removed() -> None:
 # --- thumbnails ------------------------------------------------------------------------------------------------------
 
 
-def test_thumbnails_are_drawn_once_and_anew_where_they_change() -> None:
+def test_thumbnails_are_drawn_once_and_again_after_changes() -> None:
     scene = make_scene()
     stamp = scene.diffbmp.stamps.entries[0]
     assert draw_thumbnails(scene) == (0, [])

@@ -1,4 +1,4 @@
-"""What a file holds, to see that nothing stays behind."""
+"""The contents of a file, to check that nothing stays behind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bpy
 
 
 def census() -> dict[str, list[str]]:
-    """The names of all datablocks by kind."""
+    """Returns the names of all datablocks by kind."""
     return {
         name: [item.name_full for item in getattr(bpy.data, name)]
         for name, kind in bpy.data.bl_rna.properties.items()

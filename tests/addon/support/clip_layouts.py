@@ -1,4 +1,4 @@
-"""Layouts of clips as the backend leaves them: smooth paths, shots, still primitives, and some that relocate."""
+"""Layouts of clips like the backend's: smooth paths, shots, still primitives, and some that relocate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def clip_layout(
     seed: int = 1,
     **options: Any,
 ) -> tuple[Layout, dict[Level, Array]]:
-    """As random_layout, over frames. cut: the first frame of a second shot of as many primitives, 0 = there is none.
+    """Returns a random_layout over frames. cut: first frame of a second shot of as many primitives, 0 = none.
 
     relocating, still: shares of the primitives that go elsewhere halfway, and that never move. knots: frames from one
     to the next of the B-splines that the others follow, at a speed of a few pixels a frame.
@@ -63,7 +63,7 @@ def _relocate(
     between: tuple[int, int],
     total: int,
 ) -> None:
-    """Some fade away, are unseen in two frames, and rise in front of all others, elsewhere."""
+    """Lets some fade out, disappear for two frames, and reappear elsewhere in front of all others."""
     first, end = between
     middle = (first + end) // 2
     for index in np.flatnonzero(generator.random(total) < share):
@@ -74,7 +74,7 @@ def _relocate(
 
 
 def _spline(generator: np.random.Generator, frames: int, count: int, knots: int) -> Array:
-    """Cubic B-splines through time with random knots: [F, N], about within [-1, 1]."""
+    """Returns cubic B-splines over time with random knots: [F, N], about within [-1, 1]."""
     values = generator.uniform(-1, 1, (frames // knots + 4, count))
     time = np.arange(frames) / knots
     at = time.astype(int)

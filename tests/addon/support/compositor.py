@@ -1,4 +1,4 @@
-"""An independent compositor: what a layout must look like, in float64 numpy, straight from the conventions."""
+"""An independent compositor that follows the conventions, in float64 numpy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Level = tuple[int, int, int]
 
 
 def composite(layout: Layout, bitmaps: dict[Level, Array], side: int = 1, frame: int = 0) -> Array:
-    """[H, W, 3] display-encoded. bitmaps: uint8 [h, w, 4] by template and levels. side x side samples a pixel.
+    """Composites a layout: [H, W, 3] display-encoded. bitmaps: uint8 [h, w, 4] by template and levels.
 
-    frame: its number from 0.
+    side x side: samples of a pixel. frame: its number from 0.
     """
     layout = layout.only([frame])
     rows, columns = np.mgrid[: layout.height * side, : layout.width * side]
@@ -30,7 +30,7 @@ def composite(layout: Layout, bitmaps: dict[Level, Array], side: int = 1, frame:
 
 
 def composite_transparent(layout: Layout, bitmaps: dict[Level, Array]) -> Array:
-    """As composite, at the pixels' centres without the background: straight [H, W, 4], display-encoded."""
+    """Composites at the pixels' centers without the background: straight [H, W, 4], display-encoded."""
     rows, columns = np.mgrid[: layout.height, : layout.width] + 0.5
     image, alpha = np.zeros((*rows.shape, 3)), np.zeros((*rows.shape, 1))
     for index in reversed(range(layout.count)):
@@ -64,7 +64,7 @@ def _sample(layout: Layout, bitmaps: dict[Level, Array], index: int, x: Array, y
 
 
 def _bilinear(bitmap: Array, column: Array, row: Array) -> Array:
-    """Texels at continuous positions, alpha zero outside."""
+    """Samples texels at continuous positions, with alpha zero outside."""
     padded = np.pad(bitmap, ((1, 1), (1, 1), (0, 0)), mode="edge")
     padded[[0, -1], :, 3] = 0
     padded[:, [0, -1], 3] = 0

@@ -1,6 +1,6 @@
 """A stand-in for `python -m backend worker`: speaks the same protocol, computes nothing.
 
-Its behaviour is the first argument: finish, slow, deaf, silent, stranger, error, crash, no-torch, lingers, mute,
+Its behavior is the first argument: finish, slow, deaf, silent, stranger, error, crash, no-torch, lingers, mute,
 garbage. "slow" takes ten minutes, "silent" says nothing, "stranger" is another program, "lingers" has no torch either
 but does not end at once, "mute" closes its stdout after a job.
 """
@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 LONG = 600.0
-"""Seconds: no test is so patient."""
+"""Seconds: longer than any test waits."""
 
 
 def say(event: str, **values: Any) -> None:
@@ -41,55 +41,55 @@ def listen(commands: SimpleQueue[dict[str, str]]) -> None:
     os._exit(0)
 
 
-def fit(behaviour: str, command: dict[str, str], commands: SimpleQueue[dict[str, str]]) -> None:
+def fit(behavior: str, command: dict[str, str], commands: SimpleQueue[dict[str, str]]) -> None:
     out = Path(command["out"])
-    if behaviour == "error":
+    if behavior == "error":
         say("error", message="The target has no pixels: choose another", action="")
         return
     progress(1)
     leave_layout(out)
-    if behaviour == "crash":
+    if behavior == "crash":
         sys.stderr.write("Segmentation fault in the engine\n\n")
         sys.stderr.flush()
         os._exit(3)
-    if behaviour == "garbage":
+    if behavior == "garbage":
         sys.stdout.write("warning: something printed this\n")
-    for step in range(2, 101 if behaviour in ("finish", "garbage") else 3):
+    for step in range(2, 101 if behavior in ("finish", "garbage") else 3):
         progress(step)
-    waits = behaviour in ("slow", "deaf")
-    cancelled = waits and wait_for_cancel(behaviour, commands)
+    waits = behavior in ("slow", "deaf")
+    cancelled = waits and wait_for_cancel(behavior, commands)
     say("done", out=str(out), cancelled=cancelled)
-    if behaviour == "mute":
+    if behavior == "mute":
         os.close(1)
         time.sleep(LONG)
 
 
-def wait_for_cancel(behaviour: str, commands: SimpleQueue[dict[str, str]]) -> bool:
+def wait_for_cancel(behavior: str, commands: SimpleQueue[dict[str, str]]) -> bool:
     end = time.monotonic() + LONG
     while time.monotonic() < end:
         try:
-            if commands.get(timeout=0.1)["command"] == "cancel" and behaviour != "deaf":
+            if commands.get(timeout=0.1)["command"] == "cancel" and behavior != "deaf":
                 return True
         except Empty:
             continue
     return False
 
 
-def main(behaviour: str) -> None:
-    if behaviour in ("no-torch", "lingers"):
+def main(behavior: str) -> None:
+    if behavior in ("no-torch", "lingers"):
         say("error", message=f"{sys.executable} has no torch: install the backend's packages", action="install")
-        time.sleep(LONG if behaviour == "lingers" else 0.0)
+        time.sleep(LONG if behavior == "lingers" else 0.0)
         sys.exit(2)
-    if behaviour == "stranger":
+    if behavior == "stranger":
         sys.exit(0)
-    if behaviour == "silent":
+    if behavior == "silent":
         time.sleep(LONG)
     commands: SimpleQueue[dict[str, str]] = SimpleQueue()
     threading.Thread(target=listen, args=(commands,), daemon=True).start()
     say("log", text="Ready")
     while (command := commands.get())["command"] != "quit":
         if command["command"] == "fit":
-            fit(behaviour, command, commands)
+            fit(behavior, command, commands)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A stand-in for Blender's UILayout, which draws nothing in background mode: keeps what is drawn, and checks it."""
+"""A stand-in for Blender's UILayout, which draws nothing in background mode: records and checks what is drawn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Item:
 
 @dataclass
 class Screen:
-    """What a region shows, and the classes that have drawn it."""
+    """The contents of a region, and the classes that have drawn it."""
 
     context: Any
     items: list[Item] = field(default_factory=list)
@@ -51,25 +51,25 @@ class Screen:
 
     @property
     def text(self) -> str:
-        """All sentences, which are drawn in several lines, in one."""
+        """All texts in one line."""
         return " ".join(self.texts)
 
     @property
     def labels(self) -> list[str]:
-        """Of the panels, from top to bottom."""
+        """The panels' labels from top to bottom."""
         return [kind.bl_label for kind in self.drawn if issubclass(kind, bpy.types.Panel)]
 
     def buttons(self, name: str) -> list[Item]:
-        """Those of an operator."""
+        """Returns the buttons of an operator."""
         return [item for item in self.items if item.kind == "operator" and item.name == name]
 
     def properties(self, group: str) -> dict[str, Item]:
-        """Those of a struct, by name."""
+        """Returns the properties of a struct by name."""
         found = [item for item in self.items if item.name.startswith(f"{group}.")]
         return {item.name.rpartition(".")[2]: item for item in found}
 
     def draw(self, kind: type, source: object = None, **values: Any) -> None:
-        """Has a class draw itself, if its poll allows that. source: its instance where it has one."""
+        """Draws a class, if its poll allows that. source: its instance if it has one."""
         poll = getattr(kind, "poll", None)
         if poll is not None and not poll(self.context):
             return
@@ -80,13 +80,13 @@ class Screen:
                 method(stand_in, self.context)
 
     def draw_options(self, kind: Any, **values: Any) -> None:
-        """Has an operator draw its properties, which have their usual values but for those that are given."""
+        """Draws the properties of an operator with their defaults, except for given values."""
         rna = _operator_rna(kind.bl_idname)
         usual = {rule.identifier: rule.default for rule in rna.properties if hasattr(rule, "default")}
         kind.draw(StandIn(kind, layout=Layout(self), **{"bl_rna": rna, **usual, **values}), self.context)
 
     def draw_sidebar(self) -> None:
-        """Has all panels of the add-on draw themselves, as they stand below each other when all are open."""
+        """Draws all panels of the add-on in their order, as if all were open."""
         self._draw_panels("")
 
     def _draw_panels(self, parent: str) -> None:
@@ -105,7 +105,7 @@ class Screen:
 
 
 def classes(base: Any) -> list[Any]:
-    """Lists what the add-on has registered of a kind, each class once."""
+    """Returns the add-on's registered subclasses of a class of Blender's, each once."""
     found: dict[Any, None] = {}
     for kind in base.__subclasses__():
         if kind.__module__.startswith("diffbmp."):
@@ -114,7 +114,7 @@ def classes(base: Any) -> list[Any]:
 
 
 def context_of(scene: Any, width: float = 300) -> Any:
-    """A context that shows the scene in a sidebar of `width` px."""
+    """Returns a context that shows the scene in a sidebar of `width` px."""
     return SimpleNamespace(
         scene=scene,
         view_layer=scene.view_layers[0],
@@ -127,14 +127,14 @@ def context_of(scene: Any, width: float = 300) -> Any:
 
 
 def shown(scene: Any = None, width: float = 300) -> Screen:
-    """The sidebar of a scene, with all panels open."""
+    """Draws the sidebar of a scene, with all panels open."""
     screen = Screen(context_of(scene or bpy.context.scene, width))
     screen.draw_sidebar()
     return screen
 
 
 class StandIn:
-    """Takes the place of `self` in methods of classes that only Blender can make an instance of."""
+    """Replaces `self` in methods of classes that only Blender can instantiate."""
 
     def __init__(self, source: Any, **values: Any) -> None:
         vars(self).update(values, _source=source)
@@ -147,7 +147,7 @@ class StandIn:
 
 
 class Layout:
-    """Takes the place of a UILayout. Raises AssertionError for what Blender would refuse, or draw as an error."""
+    """Replaces a UILayout. Raises AssertionError for what Blender would refuse or draw as an error."""
 
     screen: Screen
     parent: Layout | None
@@ -247,7 +247,7 @@ class Layout:
 
 
 class Values:
-    """Takes the place of an operator's properties."""
+    """Replaces an operator's properties."""
 
     _rna: Any
     _values: dict[str, Any]
@@ -262,7 +262,7 @@ class Values:
 
 
 def why_not(kind: Any, context: Any) -> str:
-    """The reason that an operator's poll gives, "" if it can be called. Raises AssertionError where it gives none."""
+    """Returns why an operator is disabled, "" if it is not. Raises AssertionError where its poll gives no reason."""
     said: list[str] = []
     poll = getattr(kind, "poll", None)
     with mock.patch.object(kind, "poll_message_set", said.append, create=True):
@@ -272,7 +272,7 @@ def why_not(kind: Any, context: Any) -> str:
 
 
 def _operator_rna(name: str) -> Any:
-    """Of an operator that is there; KeyError where there is none."""
+    """Returns an operator's RNA type. Raises KeyError where there is none."""
     module, function = name.split(".")
     return getattr(getattr(bpy.ops, module), function).get_rna_type().bl_rna
 
@@ -283,7 +283,7 @@ def _property(data: Any, name: str) -> Any:
 
 
 def _check(rule: Any, value: Any) -> None:
-    """Raises AssertionError where Blender would not take a value for a property or a parameter."""
+    """Raises AssertionError where Blender would refuse a value of a property or a parameter."""
     kinds = {"STRING": str, "BOOLEAN": int, "INT": int, "FLOAT": int | float, "ENUM": str | set}
     what = f"{rule.identifier} = {value!r}"
     if rule.type in kinds and not getattr(rule, "is_array", False):

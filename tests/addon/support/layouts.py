@@ -1,4 +1,4 @@
-"""Layout folders as the backend leaves them, made of random primitives."""
+"""Layout folders like the backend's, with random primitives."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Array = NDArray[Any]
 Level = tuple[int, int, int]
 
 STAMPS = (("leaf", 40, 24), ("petal", 24, 24), ("stroke", 16, 48))
-"""Names, and sizes in texels."""
+"""Names and sizes of the stamps, texels."""
 
 
 def stamp(width: int, height: int, generator: np.random.Generator) -> Array:
-    """A soft-edged, coloured blob: uint8 [h, w, 4]."""
+    """Draws a soft-edged, colored blob: uint8 [h, w, 4]."""
     y, x = np.mgrid[:height, :width]
     inside = 1.0 - ((2 * x + 1) / width - 1) ** 2 - ((2 * y + 1) / height - 1) ** 2
     rgba = np.empty((height, width, 4))
     rgba[..., :3] = generator.uniform(0.2, 0.8, 3) + 0.2 * np.sin(np.stack([x, y, x + y], 2) / 3)
     rgba[..., 3] = np.clip(2 * inside, 0, 1)
-    # Something at the very edge, which only the padding keeps from being cut.
+    # Something at the very edge, which is cut without padding.
     rgba[height // 3 : height // 2, :, 3] = 1.0
     return np.rint(rgba.clip(0, 1) * 255).astype(np.uint8)
 
@@ -41,7 +41,7 @@ def random_layout(
     seed: int = 1,
     transparent: bool = False,
 ) -> tuple[Layout, dict[Level, Array]]:
-    """A layout, and its levels' bitmaps without padding. Some levels differ along u and v, as for stretched stamps."""
+    """Returns a layout and its levels' bitmaps without padding. Some levels differ along u and v, as if stretched."""
     generator = np.random.default_rng(seed)
     specs, bitmaps = [], {}
     for index, (name, w, h) in enumerate(STAMPS):
@@ -74,7 +74,7 @@ def random_layout(
 
 
 def write_layout(folder: Path, layout: Layout, bitmaps: dict[Level, Array]) -> None:
-    """Writes the folder that the backend would have left."""
+    """Writes a layout's folder as the backend does."""
     (folder / "templates").mkdir(parents=True)
     (folder / "levels").mkdir()
     for index, spec in enumerate(layout.templates):

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def make_image(name: str, pixels: Array, **options: bool) -> bpy.types.Image:
-    """An image datablock of [h, w, 4] in 0..1, the top row first."""
+    """Makes an image datablock from [h, w, 4] in 0..1, top row first."""
     height, width = pixels.shape[:2]
     image = bpy.data.images.new(name, width, height, alpha=True, **options)
     image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], np.float32).ravel())
@@ -24,7 +24,7 @@ def make_image(name: str, pixels: Array, **options: bool) -> bpy.types.Image:
 
 
 def picture(width: int = 48, height: int = 32) -> Array:
-    """Smooth colours, opaque, in whole 255ths."""
+    """Returns smooth colors, opaque, in whole 255ths."""
     y, x = np.mgrid[:height, :width]
     pixels = np.ones((height, width, 4), np.float32)
     pixels[..., 0], pixels[..., 1], pixels[..., 2] = x / width, y / height, 0.5
@@ -32,7 +32,7 @@ def picture(width: int = 48, height: int = 32) -> Array:
 
 
 def disc(size: int = 16) -> Array:
-    """A white disc with a soft edge."""
+    """Returns a white disc with a soft edge."""
     y, x = (np.mgrid[:size, :size] + 0.5) / size * 2 - 1
     pixels = np.ones((size, size, 4), np.float32)
     pixels[..., 3] = np.clip((1 - np.hypot(x, y)) * 4, 0, 1)

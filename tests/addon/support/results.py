@@ -1,4 +1,4 @@
-"""Scenes that were built."""
+"""Built scenes."""
 
 from __future__ import annotations
 

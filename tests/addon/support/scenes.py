@@ -11,7 +11,7 @@ CUBE = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
 
 
 def textured_material(name: str, image: bpy.types.Image | None, *, in_group: bool = False) -> bpy.types.Material:
-    """A material whose node tree, or a group in it, holds the image."""
+    """Makes a material whose node tree, or a group in it, has the image."""
     material = bpy.data.materials.new(name)
     if bpy.app.version < (5, 0):
         material.use_nodes = True
@@ -24,7 +24,7 @@ def textured_material(name: str, image: bpy.types.Image | None, *, in_group: boo
 
 
 def add_stamp(collection: bpy.types.Collection, image: bpy.types.Image | None, *, in_group: bool = False) -> None:
-    """An object with a material that shows the image."""
+    """Makes an object with a material that shows the image."""
     name = image.name if image else "nothing"
     mesh = bpy.data.meshes.new(name)
     mesh.materials.append(textured_material(name, image, in_group=in_group))
@@ -32,7 +32,7 @@ def add_stamp(collection: bpy.types.Collection, image: bpy.types.Image | None, *
 
 
 def make_plane(image: bpy.types.Image, uv: list[tuple[float, float]], name: str = "plane") -> bpy.types.Object:
-    """A rectangle that shows the image; UVs of its corners from the lower left, counter-clockwise."""
+    """Makes a rectangle that shows the image. uv: of its corners from the lower left, counter-clockwise."""
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata([(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)], [], [(0, 1, 2, 3)])
     mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", np.array(uv, np.float32).ravel())
@@ -53,14 +53,14 @@ def make_text(body: str) -> bpy.types.Object:
 
 
 def make_mask(name: str) -> bpy.types.Mask:
-    """A Mask datablock with one empty layer."""
+    """Makes a Mask datablock with one empty layer."""
     mask = bpy.data.masks.new(name)
     mask.layers.new(name="layer")
     return mask
 
 
 def add_square(layer: bpy.types.MaskLayer, low: float, high: float, *, turned: bool = False) -> bpy.types.MaskSpline:
-    """A spline from (low, low) to (high, high) in the mask's own coordinates, y up; or the diamond inside it."""
+    """Adds a square from (low, low) to (high, high) in the mask's coordinates, y up. turned: the diamond inside it."""
     middle = (low + high) / 2
     corners = [(low, low), (high, low), (high, high), (low, high)]
     if turned:
@@ -75,7 +75,7 @@ def add_square(layer: bpy.types.MaskLayer, low: float, high: float, *, turned: b
 
 
 def make_scene() -> bpy.types.Scene:
-    """The current scene, ready to be optimized in a second."""
+    """Makes the current scene ready for an optimization of a second."""
     scene = bpy.context.scene
     stamps = bpy.data.collections.new("Stamps")
     scene.collection.children.link(stamps)

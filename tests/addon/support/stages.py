@@ -1,4 +1,4 @@
-"""A scene that is a target, and what a render of it must leave as it was."""
+"""A scene as a target, and the settings that rendering it must not change."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_camera(scene: bpy.types.Scene, name: str, x: float = 0.0, scale: float =
 
 
 def make_stage() -> bpy.types.Scene:
-    """A scene of 4 x 2 units: red on the left, blue on the right, nothing on the outer quarters."""
+    """Makes a scene of 4 x 2 units: red on the left, blue on the right, outer quarters empty."""
     scene = bpy.data.scenes.new("Stage")
     for item in (rectangle("red", -1, 0, (1, 0, 0)), rectangle("blue", 0, 1, (0, 0, 1))):
         scene.collection.objects.link(item)

@@ -11,7 +11,7 @@ VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def write_wheel(folder: Path, name: str, version: str, needs: str = "", tag: str = "py3-none-any") -> Path:
-    """A wheel with one empty module. needs: a requirement."""
+    """Writes a wheel with one empty module. needs: a requirement."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{version}-{tag}.whl"
     info = f"{name}-{version}.dist-info"
@@ -29,7 +29,7 @@ def write_wheel(folder: Path, name: str, version: str, needs: str = "", tag: str
 
 
 def native_tag(version: str = VERSION) -> str:
-    """The wheel tag of compiled code for a Python version on this system."""
+    """Returns the wheel tag of compiled code for a Python version on this system."""
     python = f"cp{version.replace('.', '')}"
     machine = platform.machine().lower()
     system = {"win32": f"win_{machine}", "darwin": f"macosx_11_0_{machine}"}.get(sys.platform, f"manylinux1_{machine}")
@@ -37,7 +37,7 @@ def native_tag(version: str = VERSION) -> str:
 
 
 def write_backend_wheels(folder: Path) -> Path:
-    """A folder with a PyTorch of a local version for this Python, and another package; returns it."""
+    """Fills a folder with a PyTorch of a local version for this Python and another package; returns it."""
     write_wheel(folder, "torch", "9.0+cpu", "tinynumbers", native_tag())
     write_wheel(folder, "tinynumbers", "1.0")
     write_wheel(folder, "tinypictures", "2.0")

@@ -1,4 +1,4 @@
-"""Work, counted instead of timed: how busy the machine is changes nothing about it."""
+"""Counts work instead of timing it, so that a busy computer does not matter."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import bpy
 
 @dataclass
 class Work:
-    """What something has done. calls: of functions, from Python. updates: of Blender's dependency graph."""
+    """Work done. calls: of functions, from Python. updates: of Blender's dependency graph."""
 
     calls: int = 0
     updates: int = 0
 
     def grows_from(self, less: Work, times: float) -> bool:
-        """Whether it is at most so many times as much, with a tenth for what is odd, and no more updates."""
+        """Returns whether it is at most so many times as much, with a margin of a tenth, and no more updates."""
         return self.calls <= 1.1 * times * less.calls and self.updates <= less.updates
 
 
 def work_of(act: Callable[[], object]) -> Work:
-    """Does something and counts what that takes, in this thread."""
+    """Calls a function, and counts its work in this thread."""
     work = Work()
 
     def count_call(frame: FrameType, event: str, argument: Any) -> None:
