@@ -21,7 +21,7 @@ _MODES: dict[str, tuple[Any, float]] = {
     "multiply": ("multiply", 1.0),
     "original": ("mix", 1.0),
 }
-"""Mode and usual blend of a stamp's own colours, by the command line's names."""
+"""Mode and usual blend of a stamp's own colors, by the command line's names."""
 
 _OWN = ("start", "end", "share", "opacity_range", "palette", "palette_size")
 """Settings whose options are of another form, or exclude each other."""

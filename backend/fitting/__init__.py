@@ -42,7 +42,7 @@ def fit(
     weight says where the target counts; primitives are kept out of where it is 0. importance says how much an error
     matters there, relative to other places; the result is judged without it. What is hidden does not count, nor need it
     stay clear where weight is greater than 0. The recipe paper ignores it.
-    With settings.transparent, target has straight colours, and weight is the alpha that the result is to have, on any
+    With settings.transparent, target has straight colors, and weight is the alpha that the result is to have, on any
     canvas; the recipe paper fits the target over the settings' background, and weight is only that.
     start is a layout to continue from (its first frame): its primitives and their order are kept, their number too, and
     locked ones do not change at all. If its canvas has another size, it is scaled.

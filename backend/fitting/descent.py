@@ -32,7 +32,7 @@ class Descent(Protocol):
 
     @property
     def primitives(self) -> Primitives:
-        """The primitives as they were evaluated, colours display-encoded; later steps leave them as they are."""
+        """The primitives as they were evaluated, colors display-encoded; later steps leave them as they are."""
         ...
 
     def finished(self, primitives: Primitives) -> Primitives:

@@ -54,11 +54,11 @@ class Goal:
     containment: float = 1.0  # weight of what is to stay clear, relative to what counts most
     hidden: Tensor | None = None  # [H, W] share that something in front covers: it neither counts nor must stay clear
     transparent: bool = False  # the weight is also the alpha that the result is to have
-    straight: Tensor | None = None  # [3, H, W] the target's own colours, where it is transparent
+    straight: Tensor | None = None  # [3, H, W] the target's own colors, where it is transparent
 
     @property
     def colors(self) -> Tensor:
-        """The target's own colours [3, H, W], whatever is behind it."""
+        """The target's own colors [3, H, W], whatever is behind it."""
         return self.target if self.straight is None else self.straight
 
     @property

@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 class Judge:
-    """Shows params [N, 9] (colours as composited) on the goal's background, and compares."""
+    """Shows params [N, 9] (colors as composited) on the goal's background, and compares."""
 
     def __init__(self, rasterizer: Rasterizer, goal: Goal, *, linear: bool = False) -> None:
         self._rasterizer, self._target, self._linear = rasterizer, goal.target, linear

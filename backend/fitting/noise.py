@@ -17,7 +17,7 @@ NOISE_STRIDE = 16  # numbers: a step of whole cache lines
 OPEN_CONTRAST = 8.0
 """Factor on the noise where the canvas shows through the goal: errors of alpha then count for more.
 
-The PSNR of 600 stamps in a photograph that is cut out, shown on white, black and a grey checkerboard, differs by up to
+The PSNR of 600 stamps in a photograph that is cut out, shown on white, black and a gray checkerboard, differs by up to
 0.4 dB with 1, 0.33 dB with 3 and 0.26 dB with 8 or with noise that is 0 or 1; the PSNR itself is the same.
 """
 

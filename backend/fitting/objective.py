@@ -47,7 +47,7 @@ class _Open:
 
 
 class Objective:
-    """Loss and gradient of params [N, 9] (colours as composited).
+    """Loss and gradient of params [N, 9] (colors as composited).
 
     The gradient is that of the loss times N: of the order of 1 for a primitive, whatever the picture's size and N.
     Losses are not looked at, which would be to wait for the device; whoever reads one gives it to check().
@@ -80,7 +80,7 @@ class Objective:
         weight = goal.weights
         trained = weight if goal.importance is None else weight * goal.importance
         scale = count / (3.0 * float(trained.double().sum()))
-        # Clear pixels weigh as much as white ones while stamps are kept out of them, and nothing in the judgement.
+        # Clear pixels weigh as much as white ones while stamps are kept out of them, and nothing in the judgment.
         if self._open is not None:
             share = self._open.share if goal.hidden is None else self._open.share * (1.0 - goal.hidden)
             trained = trained + goal.containment * float(trained.max()) * share
@@ -122,7 +122,7 @@ class Objective:
     def run(
         self,
         iteration: Iteration,
-        drawn: Callable[[], tuple[Tensor, Placement]],  # the params [N, 9], colours as composited, and their placement
+        drawn: Callable[[], tuple[Tensor, Placement]],  # the params [N, 9], colors as composited, and their placement
         *,
         rate: float,
         bias: float,

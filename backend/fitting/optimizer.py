@@ -1,7 +1,7 @@
 """Gradient descent on primitives: Adam on variables that stand for the parameters.
 
 Scale and aspect are optimized as logarithms and opacity as a logit; positions along the primitive's own axes; rotation
-and colour as they are. Colours stay display-encoded, whatever they are composited in. Everything is done on [N, 9]
+and color as they are. Colors stay display-encoded, whatever they are composited in. Everything is done on [N, 9]
 matrices at once, whose columns are those of engines.PARAMETERS.
 """
 
@@ -21,14 +21,14 @@ from .constraints.palette import nearest
 class Optimizer:
     """Adam on all primitives at once, on the device of their params.
 
-    params [N, 9] is what the engine draws, with colours as they are composited; encoded [N, 9] has the same with
-    display-encoded colours. Where there is a palette, encoded has its colours, and from limit_colors() on params too;
-    then it descends from the free colours beneath, by the palette's gradients (a straight-through estimate).
+    params [N, 9] is what the engine draws, with colors as they are composited; encoded [N, 9] has the same with
+    display-encoded colors. Where there is a palette, encoded has its colors, and from limit_colors() on params too;
+    then it descends from the free colors beneath, by the palette's gradients (a straight-through estimate).
     """
 
     def __init__(
         self,
-        params: Tensor,  # [N, 9], colours display-encoded
+        params: Tensor,  # [N, 9], colors display-encoded
         bounds: Bounds,
         frozen: Tensor,  # [N, 9] bool: what stays as it is
         rule: AdamRule,
@@ -48,19 +48,19 @@ class Optimizer:
 
     @property
     def encoded(self) -> Tensor:
-        """The params [N, 9] with display-encoded colours; later steps leave them as they are."""
+        """The params [N, 9] with display-encoded colors; later steps leave them as they are."""
         if self._encoded is None:
             free = self._encoded = self.variables.free
             if self._palette is not None:
                 color = self._palette[nearest(free[:, 6:], self._palette)]
-                # A colour that is frozen stays, palette or not.
+                # A color that is frozen stays, palette or not.
                 color = torch.where(self.variables.frozen[:, 6:], free[:, 6:], color)
                 self._encoded = torch.cat([free[:, :6], color], 1)
         return self._encoded
 
     @property
     def params(self) -> Tensor:
-        """The params [N, 9] that are drawn, colours as composited; later steps leave them as they are."""
+        """The params [N, 9] that are drawn, colors as composited; later steps leave them as they are."""
         if self._params is None:
             self._params = self.encoded if self._limited else self.variables.free
             if self._linear:
@@ -82,7 +82,7 @@ class Optimizer:
         self._place(self._bounded(_stepped(variables.free, step)))
 
     def limit_colors(self) -> None:
-        """Draws only the palette's colours from now on."""
+        """Draws only the palette's colors from now on."""
         if not self._limited:
             self._limited, self._params = True, None
 
@@ -91,7 +91,7 @@ class Optimizer:
         self._place(torch.cat([position, self.variables.free[:, 2:]], 1))
 
     def rearrange(self, order: Tensor, arriving: Tensor, bounds: Bounds, frozen: Tensor) -> None:
-        """Puts new primitives [K, 9] (colours display-encoded) in front of those at `order` (index [N - K]).
+        """Puts new primitives [K, 9] (colors display-encoded) in front of those at `order` (index [N - K]).
 
         bounds and frozen are those of all N as they are then.
         """

@@ -17,7 +17,7 @@ from ..templates import Templates
 class Primitives:
     """N primitives, front first."""
 
-    params: Tensor  # [N, 9], columns of engines.PARAMETERS, colours display-encoded
+    params: Tensor  # [N, 9], columns of engines.PARAMETERS, colors display-encoded
     template: Tensor  # [N] int64
     mirror: Tensor  # [N] bool
     locked: Tensor  # [N] bool

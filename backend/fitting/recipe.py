@@ -41,7 +41,7 @@ class Recipe:
     momentum: float = 0.88  # of fits with so many steps that ...
     memory: float = 0.12  # ... it forgets within this share of them; in shorter ones it is less ...
     least_momentum: float = 0.8  # ... down to this (30 steps: +0.3 dB)
-    second_momentum: float = 0.8  # short memory: neighbours move, old gradients mislead
+    second_momentum: float = 0.8  # short memory: neighbors move, old gradients mislead
     epsilon: float = 1e-10  # keeps a primitive that no pixel sees in its place; gradients are of the order of 1
     full_rate: float = 1.0  # factor on all of them
     hold: float = 0.7  # share of the iterations at full rate, then a cosine ...
@@ -53,7 +53,7 @@ class Recipe:
     soften_until: float = 0.3  # share of the iterations
 
     # --- palettes ---
-    palette_from: float = 0.85  # share of the iterations before which colours are free; from the start: -1.3 dB
+    palette_from: float = 0.85  # share of the iterations before which colors are free; from the start: -1.3 dB
 
     # --- relocation: see relocation.py; 0.9 dB with all that belongs to it ---
     relocate_every: int = 4  # steps: two are too few to settle (-0.08 dB)
@@ -86,7 +86,7 @@ class Recipe:
 
     # --- limits ---
     least_scale: float = 1.0  # px: below it a stamp is less than a pixel
-    margin: float = 2.0  # px that a centre may leave the canvas by
+    margin: float = 2.0  # px that a center may leave the canvas by
     logit_limit: float = 6.0  # opacity 0.0025 to 0.9975: beyond it the gradient fades
 
     def continued(self, added: bool = False) -> Recipe:

@@ -235,7 +235,7 @@ def _nearest(before: Layout, after: Layout, ours: Index, theirs: Index) -> tuple
 
 
 def _curve(layout: Layout, rows: Index) -> Index:
-    """Places along a Morton curve, which keeps neighbours together."""
+    """Places along a Morton curve, which keeps neighbors together."""
     code = np.zeros(len(rows), np.int64)
     for shift, plane, size in ((0, layout.x, layout.width), (1, layout.y, layout.height)):
         cell = (plane[0][rows] / size * 1024).astype(np.int64).clip(0, 1023)

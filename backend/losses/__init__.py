@@ -29,7 +29,7 @@ Term = Callable[[Any], Tensor]
 FUSED = ("mse", "l1")
 """What Rasterizer.step computes."""
 STAY_CLEAR = 1 / 6
-"""What alpha^2 costs where nothing should be: the mean squared error of any colour over noise."""
+"""What alpha^2 costs where nothing should be: the mean squared error of any color over noise."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ LOSSES: dict[str, LossKind] = {
     "mse": LossKind("image", "squared error: what PSNR measures", images.mse),
     "l1": LossKind("image", "absolute error: crisper, outliers count less", images.l1),
     "huber": LossKind("image", "squared small and absolute large errors", images.huber),
-    "gray_mse": LossKind("image", "squared error of the brightness: colours are free", images.gray(images.mse)),
+    "gray_mse": LossKind("image", "squared error of the brightness: colors are free", images.gray(images.mse)),
     "gray_l1": LossKind("image", "absolute error of the brightness", images.gray(images.l1)),
     "gray_huber": LossKind("image", "Huber error of the brightness", images.gray(images.huber)),
     "ssim": LossKind("image", "1 - structural similarity: textures and fine detail", ssim),
@@ -59,7 +59,7 @@ LOSSES: dict[str, LossKind] = {
     "size": LossKind("primitives", "primitives are small", regularizers.size),
     "sparsity": LossKind("primitives", "primitives that are of little use vanish", regularizers.sparsity),
     "decisive": LossKind("primitives", "primitives are opaque or vanish", regularizers.decisive),
-    "smoothness": LossKind("primitives", "neighbours are rotated alike", regularizers.smoothness),
+    "smoothness": LossKind("primitives", "neighbors are rotated alike", regularizers.smoothness),
     "alignment": LossKind("primitives", "primitives lie along the target's edges", regularizers.alignment),
     "boundary": LossKind("primitives", "primitives stay inside the canvas", regularizers.boundary),
 }
@@ -69,7 +69,7 @@ class Combination:
     """A weighted sum of losses by name: image losses of the image and its alpha, regularizers of the primitives.
 
     What depends on the target alone is computed once. A pixel whose weight is 0 does not matter to any image loss, not
-    even as a neighbour; that it stays clear is asked of the alpha, beside the image losses.
+    even as a neighbor; that it stays clear is asked of the alpha, beside the image losses.
 
     fused: the name of the engines' own pixel loss ("mse" or "l1") if the image is judged by that alone, else None.
     fused_weight: the weight it has.

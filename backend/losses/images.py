@@ -41,7 +41,7 @@ def huber(target: Tensor, weight: Tensor) -> ImageLoss:
 
 
 def gray(loss: Callable[[Tensor, Tensor], ImageLoss]) -> Callable[[Tensor, Tensor], ImageLoss]:
-    """The same loss of the pictures' luma: colours are free where their brightness is right."""
+    """The same loss of the pictures' luma: colors are free where their brightness is right."""
 
     def prepare(target: Tensor, weight: Tensor) -> ImageLoss:
         of_luma = loss(_luma(target), weight)

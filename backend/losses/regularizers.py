@@ -3,7 +3,7 @@
 Each function takes the target and the weight of its pixels (see images.py) and gives the loss: a
 differentiable function of the primitives. All are means or shares of the order of 1, independent of the canvas' size.
 
-Their cost grows with the number of primitives alone. What depends on neighbours is gathered on a coarse grid, to which
+Their cost grows with the number of primitives alone. What depends on neighbors is gathered on a coarse grid, to which
 every primitive adds a Gaussian. A Gaussian is the product of one along x and one along y, so the sum over primitives is
 a product of matrices, whatever their number and size.
 """
@@ -90,7 +90,7 @@ def overlap(target: Tensor, weight: Tensor) -> Regularizer:
 
 
 def size(target: Tensor, weight: Tensor) -> Regularizer:
-    """The area of all primitives as a share of the canvas: towards smaller ones."""
+    """The area of all primitives as a share of the canvas: toward smaller ones."""
     return lambda stamps: stamps.area.sum() / (stamps.height * stamps.width)
 
 
@@ -114,9 +114,9 @@ def decisive(target: Tensor, weight: Tensor) -> Regularizer:
 
 
 def smoothness(target: Tensor, weight: Tensor) -> Regularizer:
-    """The mean of (1 - cos(difference of rotation)) / 2 to the neighbours: 0 if they are parallel, 1 if opposite.
+    """The mean of (1 - cos(difference of rotation)) / 2 to the neighbors: 0 if they are parallel, 1 if opposite.
 
-    Neighbours count by a Gaussian of the primitives' mean spacing. Rotations are changed, positions are not.
+    Neighbors count by a Gaussian of the primitives' mean spacing. Rotations are changed, positions are not.
     """
 
     def loss(stamps: Stamps) -> Tensor:
@@ -131,7 +131,7 @@ def smoothness(target: Tensor, weight: Tensor) -> Regularizer:
         one, cosine, sine = torch.ones_like(rotation), rotation.cos(), rotation.sin()
 
         def around(values: Tensor) -> Tensor:
-            """[N]: their sum over the neighbours, by nearness."""
+            """[N]: their sum over the neighbors, by nearness."""
             field = (down * values[:, None]).T @ across
             return ((down @ field) * across).sum(1) - own * values
 

@@ -38,7 +38,7 @@ def shown_target(
 ) -> tuple[Tensor, Tensor | None]:
     """The target over the background [3, H, W], and where it counts [H, W]: mask times alpha, None = everywhere.
 
-    For a transparent canvas it is the target's straight colours, and the alpha that the result is to have.
+    For a transparent canvas it is the target's straight colors, and the alpha that the result is to have.
     """
     background = torch.tensor(settings.background)
     target = color if settings.transparent else composited(color, alpha, background, "display")
@@ -60,9 +60,9 @@ def load_importance(job: Job, target: Tensor, weight: Tensor | None) -> Tensor |
     return weighed(load_grey(Path(job.importance), *target.shape[1:]), weight) if job.importance else None
 
 
-def weighed(grey: Tensor, weight: Tensor | None) -> Tensor:
+def weighed(gray: Tensor, weight: Tensor | None) -> Tensor:
     """How much errors weigh [H, W], of an importance picture's brightness [H, W]: see load_importance."""
-    importance = 1.0 + (IMPORTANCE - 1.0) * grey
+    importance = 1.0 + (IMPORTANCE - 1.0) * gray
     counts = torch.ones_like(importance) if weight is None or not weight.any() else weight
     mean = (importance.double() * counts).sum() / counts.double().sum()
     return importance / mean.float()

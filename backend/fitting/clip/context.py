@@ -76,7 +76,7 @@ class Context:
 
     @property
     def fixed_columns(self) -> Tensor:
-        """The columns of params that never change: [9] bool. Colours of a palette are chosen once per appearance."""
+        """The columns of params that never change: [9] bool. Colors of a palette are chosen once per appearance."""
         columns = self.locked.clone()
         columns[6:] |= self.palette is not None
         return columns
@@ -90,7 +90,7 @@ class Context:
         return encode(image) if self.linear else image
 
     def composited(self, params: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Params [N, 9] with colours as composited, and the derivative of these by the display-encoded ones [N, 3]."""
+        """Params [N, 9] with colors as composited, and the derivative of these by the display-encoded ones [N, 3]."""
         if not self.linear:
             return params.clone(), 1.0
         return torch.cat([params[:, :6], decode(params[:, 6:])], 1), decoding_slope(params[:, 6:])

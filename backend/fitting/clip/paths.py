@@ -88,7 +88,7 @@ class Paths:
             total.index_add_(0, base + j, values * weight[:, j : j + 1])
 
     def bent(self, points: Tensor) -> Tensor:
-        """Second differences of neighbouring control points [K, C], 0 at both ends of each appearance."""
+        """Second differences of neighboring control points [K, C], 0 at both ends of each appearance."""
         result = torch.zeros_like(points)
         result[1:-1] = points[:-2] - 2.0 * points[1:-1] + points[2:]
         result[self.first | self.last] = 0.0

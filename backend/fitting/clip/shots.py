@@ -17,9 +17,9 @@ FLAT = 1.0 / 255.0
 class CutFinder:
     """Finds cuts by comparing each frame with the one before.
 
-    Two frames of a shot have their large shapes in about the same places, so that their small grey pictures correlate:
+    Two frames of a shot have their large shapes in about the same places, so that their small gray pictures correlate:
     by 0.55 and more where half of the picture is covered by something that passes close to the camera, by 0.25 and less
-    at cuts, also between scenes of the same colours.
+    at cuts, also between scenes of the same colors.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -35,10 +35,10 @@ class CutFinder:
 
 
 def _thumbnail(frame: Tensor) -> NDArray[np.float64]:
-    grey = frame.mean(0).cpu().numpy()
-    factor = min(1.0, THUMBNAIL / max(grey.shape))
-    size = (max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor)))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float64)
+    gray = frame.mean(0).cpu().numpy()
+    factor = min(1.0, THUMBNAIL / max(gray.shape))
+    size = (max(1, round(gray.shape[1] * factor)), max(1, round(gray.shape[0] * factor)))
+    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float64)
 
 
 def _correlation(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:

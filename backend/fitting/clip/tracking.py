@@ -48,7 +48,7 @@ _LEAST_FADE = 1e-6
 class Pose:
     """The identities of a shot in one frame. New ones are added when they are first needed, so there are ever more."""
 
-    params: Tensor  # [N, 9] colours display-encoded, opacity without its fade
+    params: Tensor  # [N, 9] colors display-encoded, opacity without its fade
     depth: Tensor  # [N] int64: the least is in front
     fade: Tensor  # [N] factor on the opacity, from 0 = not seen to 1
     still: Tensor  # [N] bool: as in the frame before
@@ -83,10 +83,10 @@ def front_first(pose: Pose) -> Tensor:
 
 
 def steadied(goal: Goal, error: Tensor, context: Context) -> tuple[Goal, float]:
-    """A goal that wants the error [3, H, W] of a neighbouring frame, too, and the factor on its loss.
+    """A goal that wants the error [3, H, W] of a neighboring frame, too, and the factor on its loss.
 
     The error e and its change d since that frame, e = d + error, cost e^2 + s d^2 = (1 + s) (e - s / (1 + s) error)^2
-    and a constant: the squared distance from a target that is moved by a share of the neighbour's error.
+    and a constant: the squared distance from a target that is moved by a share of the neighbor's error.
     """
     weight = STEADINESS * context.clip.smoothness
     if weight <= 0.0:
@@ -183,7 +183,7 @@ class Tracker:
         return poses[::-1]
 
     def drawn(self) -> tuple[Tensor, Placement]:
-        """The latest frame as the engine takes it: params [M, 9], colours as composited, and their placement."""
+        """The latest frame as the engine takes it: params [M, 9], colors as composited, and their placement."""
         context, pose = self.context, self.latest
         who = front_first(pose)
         params, _ = context.composited(pose.params[who].to(context.device))

@@ -31,7 +31,7 @@ class Bounds:
     def clamp(self, params: Tensor) -> Tensor:
         """The nearest params [N, 9] that are allowed, exactly; the rotation by any number of turns from where it was.
 
-        Colours are taken as display-encoded, or as light: both end at 0 and 1.
+        Colors are taken as display-encoded, or as light: both end at 0 and 1.
         """
         if self.of_rotation:
             params = params.clone()

@@ -1,4 +1,4 @@
-"""Minimum spacing: primitives whose centres are too close to each other are pushed apart.
+"""Minimum spacing: primitives whose centers are too close to each other are pushed apart.
 
 Positions are float64 arrays here; what comes back is float32 and keeps the spacing exactly.
 """
@@ -32,7 +32,7 @@ _MOMENTUM_RISE = 0.01  # ... by this much more of it a round
 
 
 def check_spacing(spacing: float, count: int, height: int, width: int) -> None:
-    """Raises UserError where `count` centres do not fit on the canvas with that many px between any two."""
+    """Raises UserError where `count` centers do not fit on the canvas with that many px between any two."""
     if spacing <= 0.0 or len(_lattice(spacing + 2 * TOLERANCE, height, width)[0]) >= count:
         return
     longer = max(height, width)
@@ -44,7 +44,7 @@ def check_spacing(spacing: float, count: int, height: int, width: int) -> None:
 
 
 def greatest_spacing(count: int, height: int, width: int) -> float:
-    """The spacing in px, at most the canvas's longer side, at which `count` centres fit, in a hexagonal lattice."""
+    """The spacing in px, at most the canvas's longer side, at which `count` centers fit, in a hexagonal lattice."""
     low, high = 0.5 * math.sqrt(height * width / count), float(max(height, width))  # the lower one always fits
     for _ in range(40):
         middle = 0.5 * (low + high)
@@ -62,7 +62,7 @@ def spread(
     width: int,
     rounds: int = 4,
 ) -> tuple[Tensor, Tensor]:
-    """Pushes apart centres that are closer to each other than the spacing, by a few rounds: x [N], y [N].
+    """Pushes apart centers that are closer to each other than the spacing, by a few rounds: x [N], y [N].
 
     They stay on the canvas; the ones that may not move do not. The same numbers for any number of threads.
     """
@@ -83,7 +83,7 @@ def settle(
     height: int,
     width: int,
 ) -> tuple[Tensor, Tensor]:
-    """Spreads until any two centres are the spacing apart, to TOLERANCE px: x [N], y [N].
+    """Spreads until any two centers are the spacing apart, to TOLERANCE px: x [N], y [N].
 
     Where they jam, though they would fit (check_spacing), they are laid on a hexagonal lattice. Only where some may not
     move can it fail; then they are as far apart as pushing has brought them.

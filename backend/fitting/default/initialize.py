@@ -1,8 +1,8 @@
 """The start of a fit: primitives as dense as the target is busy, each as large as its surroundings allow.
 
-Density follows local contrast; centres are drawn from it in strata along a Hilbert curve, so that they neither clump
+Density follows local contrast; centers are drawn from it in strata along a Hilbert curve, so that they neither clump
 nor leave holes; a primitive's scale is the one at which its stamp, at that density, covers the canvas a given number of
-times. Small ones lie in front. Colours are local means.
+times. Small ones lie in front. Colors are local means.
 """
 
 from __future__ import annotations
@@ -30,12 +30,7 @@ FINEST_SPACING = 16.0
 
 
 def first_primitives(
-    goal: Goal,
-    choice: Choice,
-    settings: Settings,
-    recipe: Recipe,
-    start: Layout | None,
-    generator: torch.Generator,
+    goal: Goal, choice: Choice, settings: Settings, recipe: Recipe, start: Layout | None, generator: torch.Generator
 ) -> Primitives:
     """The primitives that a fit begins with: new ones, or those of a layout behind settings.added new ones.
 
@@ -149,7 +144,7 @@ def _normalized(density: Tensor) -> Tensor:
 
 
 def _local_means(image: Tensor, rows: Tensor, columns: Tensor, radius: Tensor) -> Tensor:
-    """Mean colour around each pixel, over a square about `radius` px wide: [N, 3]."""
+    """Mean color around each pixel, over a square about `radius` px wide: [N, 3]."""
     result = torch.empty(len(rows), 3)
     octave = radius.clamp_min(1.0).log2().round().long()
     last = max(image.shape[1:]).bit_length() - 1

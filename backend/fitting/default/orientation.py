@@ -23,9 +23,9 @@ class Edges:
     """
 
     def __init__(self, target: Tensor, sigma: float) -> None:
-        """target [3, H, W]; sigma: of the neighbourhood that counts, px."""
-        grey = gaussian(target.mean(0), 1.0)
-        down, right = _slopes(grey.T).T, _slopes(grey)
+        """target [3, H, W]; sigma: of the neighborhood that counts, px."""
+        gray = gaussian(target.mean(0), 1.0)
+        down, right = _slopes(gray.T).T, _slopes(gray)
         xx, xy, yy = (gaussian(product, sigma) for product in (right * right, right * down, down * down))
         self.coherence = ((xx - yy).square() + 4.0 * xy.square()).sqrt() / (xx + yy + _FAINT)
         self.angle = 0.5 * torch.atan2(2.0 * xy, xx - yy) + 0.5 * math.pi

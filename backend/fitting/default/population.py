@@ -59,11 +59,11 @@ class Population:
 
     @property
     def encoded(self) -> Tensor:
-        """Their params [N, 9], colours display-encoded; later steps leave them as they are."""
+        """Their params [N, 9], colors display-encoded; later steps leave them as they are."""
         return self._optimizer.encoded
 
     def drawn(self, bias: float) -> tuple[Tensor, Placement]:
-        """Params [N, 9] as they are drawn, colours as composited, and the placement for `bias` texels a pixel."""
+        """Params [N, 9] as they are drawn, colors as composited, and the placement for `bias` texels a pixel."""
         params = self._optimizer.params
         return params, self.at(params).placement(self._choice.templates, bias)
 
@@ -72,7 +72,7 @@ class Population:
         return replace(self._primitives, params=params)
 
     def limit_colors(self) -> None:
-        """Draws only the palette's colours from now on."""
+        """Draws only the palette's colors from now on."""
         self._optimizer.limit_colors()
 
     def load(self, iteration: Iteration) -> None:

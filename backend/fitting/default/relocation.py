@@ -3,7 +3,7 @@
 Gradients move a primitive by some pixels; how many of them a part of the picture has, and what lies in front, they
 hardly change. So every few steps the primitives with the least removal loss (engines.Scores) are taken away and as many
 candidates are laid on top of the picture. Many more candidates than that are drawn where the error is; each gets the
-colour that suits it best, in closed form, and with it its exact gain. The best are varied, and kept where that helps.
+color that suits it best, in closed form, and with it its exact gain. The best are varied, and kept where that helps.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .orientation import Edges, long_axes
 class Candidates:
     """M primitives that might be added."""
 
-    params: Tensor  # [M, 9] colours display-encoded: those that suit best
+    params: Tensor  # [M, 9] colors display-encoded: those that suit best
     template: Tensor  # [M] int64
     mirror: Tensor  # [M] bool
     gain: Tensor  # [M] by how much the loss falls under each, were it alone
@@ -202,7 +202,7 @@ class CandidateSearch:
         return self._choice.limits.bounds(template).clamp(params)
 
     def _judged(self, params: Tensor, template: Tensor, mirror: Tensor, scores: Scores, bias: float) -> Candidates:
-        """Candidates with the best colours and their gains: exact in display space, in linear light to first order."""
+        """Candidates with the best colors and their gains: exact in display space, in linear light to first order."""
         placement = self._placement(params, template, mirror, bias)
         solutions = self._rasterizer.solve_on_top(params, placement, scores.image, self._composited, self._color_weight)
         palette = self._choice.palette

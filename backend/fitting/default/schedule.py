@@ -15,7 +15,7 @@ class Moment:
     shrink: int  # canvas pixels to a pixel of the picture that is worked on: a power of two
     bias: float  # texels a canvas pixel, by which mip levels are chosen
     rate: float  # factor on all steps of the optimizer
-    limited: bool  # only the palette's colours are drawn
+    limited: bool  # only the palette's colors are drawn
     relocated: float  # share of the primitives that may go elsewhere; 0 where none is to
     phase: int  # losses of one phase compare, and those of a later one are of a picture more finished
 

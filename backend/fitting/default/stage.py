@@ -18,7 +18,7 @@ class Evaluated:
     """A population as it was evaluated, and the gradient and scores for its next step."""
 
     loss: Tensor  # [] float64
-    params: Tensor  # [N, 9] colours display-encoded
+    params: Tensor  # [N, 9] colors display-encoded
     gradient: Tensor | None  # [N, 9] of the drawn params; None where the engine has made the step already
     scores: Scores | None  # where primitives may go elsewhere
 

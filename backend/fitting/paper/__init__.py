@@ -55,15 +55,15 @@ def paper_recipe(weight: Tensor | None) -> PaperRecipe:
 
 
 class PaperOptimizer:
-    """Adam on all primitives at once, opacities and colours as logits, lengths as they are.
+    """Adam on all primitives at once, opacities and colors as logits, lengths as they are.
 
-    params [N, 9] is what the engine draws, with colours as they are composited; encoded [N, 9] has the same with
-    display-encoded colours.
+    params [N, 9] is what the engine draws, with colors as they are composited; encoded [N, 9] has the same with
+    display-encoded colors.
     """
 
     def __init__(
         self,
-        params: Tensor,  # [N, 9], colours display-encoded
+        params: Tensor,  # [N, 9], colors display-encoded
         recipe: PaperRecipe,
         height: int,
         width: int,
@@ -98,7 +98,7 @@ class PaperOptimizer:
         self._activate()
 
     def replace(self, chosen: Tensor, params: Tensor) -> None:
-        """Lets the chosen primitives (index [n]) start anew with params [n, 9], colours display-encoded.
+        """Lets the chosen primitives (index [n]) start anew with params [n, 9], colors display-encoded.
 
         They keep their place in the order and forget their moments, which were those of another place.
         """
@@ -154,7 +154,7 @@ def _rates(recipe: PaperRecipe, count: int, unit: float) -> Tensor:
 
 
 def _limits(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """The least and the greatest value of each variable: [9], [9]. Centres stay within the centres of pixels."""
+    """The least and the greatest value of each variable: [9], [9]. Centers stay within the centers of pixels."""
     low, high = torch.full((9,), -math.inf), torch.full((9,), math.inf)
     low[:3] = torch.tensor([0.5, 0.5, least_scale(height, width)])
     high[:3] = torch.tensor([width - 0.5, height - 0.5, largest_scale(height, width)])

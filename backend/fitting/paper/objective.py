@@ -13,7 +13,7 @@ from . import PaperRecipe
 
 
 class PaperObjective:
-    """Loss and gradient of params [N, 9] (colours as composited), the gradient times N as fitting.objective's is."""
+    """Loss and gradient of params [N, 9] (colors as composited), the gradient times N as fitting.objective's is."""
 
     def __init__(
         self,

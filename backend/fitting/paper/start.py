@@ -100,7 +100,7 @@ class PaperStart:
         params[:, 3] = 1.0
         params[:, 4] = torch.rand(count, generator=self._generator) * (2.0 * math.pi)
         params[:, 5] = torch.tensor(OPACITY_LOGIT).sigmoid()
-        # As published: the colour is taken for its logit, so that all start between 0.50 and 0.73.
+        # As published: the color is taken for its logit, so that all start between 0.50 and 0.73.
         params[:, 6:] = color.clamp(0.0, 1.0).sigmoid()
         return params
 

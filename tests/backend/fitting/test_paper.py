@@ -33,7 +33,7 @@ def disc(width: int = 64, height: int = 64) -> Template:
 
 
 def half_busy() -> Tensor:
-    """Grey on the left, a chequerboard on the right: [3, HEIGHT, WIDTH]."""
+    """Gray on the left, a chequerboard on the right: [3, HEIGHT, WIDTH]."""
     rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
     busy = ((rows // 3 + columns // 3) % 2).float()
     return torch.where(columns < WIDTH // 2, 0.5, busy).expand(3, HEIGHT, WIDTH).contiguous()
@@ -72,7 +72,7 @@ def test_the_start_has_the_published_distribution() -> None:
     assert primitives.template[-4:].tolist() == [0, 2, 1, 0]
 
 
-def test_colours_start_as_if_they_were_logits() -> None:
+def test_colors_start_as_if_they_were_logits() -> None:
     start = paper_start(torch.full((3, HEIGHT, WIDTH), 0.3), Templates([disc()]), 400, generator())
     value = start.params[:, 6:].logit()
     assert value.mean() == pytest.approx(0.3, abs=0.003)
@@ -147,7 +147,7 @@ def test_steps_as_written_out(steps: int) -> None:
     assert (wanted - some(count)).abs().amax(0)[[0, 2, 4, 5, 6]].min() > 1e-3
 
 
-def test_in_linear_light_colours_are_still_encoded_logits() -> None:
+def test_in_linear_light_colors_are_still_encoded_logits() -> None:
     plain, linear = make(some()), make(some(), linear=True)
     assert torch.allclose(linear.params[:, 6:], decode(some()[:, 6:]), atol=1e-5)
     gradient = torch.randn(6, 9, generator=generator(1))
@@ -161,7 +161,7 @@ def test_in_linear_light_colours_are_still_encoded_logits() -> None:
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
-def test_centres_and_scales_stay_in_their_limits(sign: float) -> None:
+def test_centers_and_scales_stay_in_their_limits(sign: float) -> None:
     optimizer = make(some())
     # The sum of all rates is a hundred: begun from twenty px inside.
     optimizer.replace(torch.arange(6), torch.cat([torch.full((6, 2), 20.0), some()[:, 2:]], 1))
