@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..job import Settings, UserError
 from ..losses import Loss
-from ..pictures.color import composited
+from ..pictures.color import composited, decode
 from ..pictures.filters import shrunk
 
 
@@ -88,6 +88,11 @@ class Goal:
             return self.hidden is None or bool((self.hidden < 1).any())
         return bool((self.weight if self.hidden is None else self.weight * (1.0 - self.hidden)).any())
 
+    def backdrop(self, linear: bool) -> Tensor:
+        """Returns the background as it is composited: [3, 1, 1], on the target's device."""
+        background = torch.tensor(self.background).to(self.target.device).reshape(3, 1, 1)
+        return decode(background) if linear else background
+
     def to(self, device: torch.device) -> Goal:
         return self._mapped(lambda planes: planes.to(device))
 
@@ -101,3 +106,19 @@ class Goal:
         planes = {name: None if plane is None else change(plane[None])[0] for name, plane in planes.items()}
         straight = None if self.straight is None else change(self.straight)
         return replace(self, target=change(self.target), straight=straight, **planes)
+
+
+@dataclass(frozen=True)
+class LazyGoals(Sequence[Goal]):
+    """The goals of a clip's frames, each made whenever it is asked for."""
+
+    length: int
+    make: Callable[[int], Goal]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Goal:  # type: ignore[override]
+        if not 0 <= index < self.length:
+            raise IndexError(index)
+        return self.make(index)

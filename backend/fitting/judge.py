@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..engines.interface import Placement, Rasterizer
 from ..losses import pixel_error
-from ..pictures.color import decode, encode
+from ..pictures.color import encode
 from .goal import Goal
 
 BEST_PSNR = 100.0  # dB, reported for pictures that are equal
@@ -23,8 +23,7 @@ class Judge:
         self._rasterizer, self._target, self._linear = rasterizer, goal.target, linear
         weight = goal.weights
         self._weight = weight / (3.0 * float(weight.double().sum()))
-        plain = torch.tensor(goal.background).to(goal.target.device).reshape(3, 1, 1)
-        self._background = (decode(plain) if linear else plain).expand_as(goal.target)
+        self._background = goal.backdrop(linear).expand_as(goal.target)
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, float]:
         """The image [3, H, W], display-encoded, on the CPU, and its PSNR where the target counts, in dB."""

@@ -31,8 +31,7 @@ class _Open:
     def __init__(self, goal: Goal, linear: bool) -> None:
         assert goal.weight is not None
         self.share = 1.0 - goal.weight.clamp_max(1.0)  # [H, W] of the canvas that is to be seen
-        background = torch.tensor(goal.background).to(goal.target.device).reshape(3, 1, 1)
-        self._background = decode(background) if linear else background
+        self._background = goal.backdrop(linear)
         target = decode(goal.target) if linear else goal.target
         self._own = (target - self.share * self._background).clamp_min(0.0)
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ..engines.interface import AdamRule, Variables
-from ..pictures.color import decode
 from .constraints.limits import Bounds
 from .constraints.palette import nearest
+from .primitives import as_composited
 
 
 class Optimizer:
@@ -62,9 +62,7 @@ class Optimizer:
     def params(self) -> Tensor:
         """The params [N, 9] that are drawn, colors as composited; later steps leave them as they are."""
         if self._params is None:
-            self._params = self.encoded if self._limited else self.variables.free
-            if self._linear:
-                self._params = torch.cat([self._params[:, :6], decode(self._params[:, 6:])], 1)
+            self._params = as_composited(self.encoded if self._limited else self.variables.free, self._linear)
         return self._params
 
     def step(self, gradient: Tensor, rate: float) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..engines.interface import Placement
-from ..job import Layout, Settings, TemplateSpec, UserError
+from ..job import MOVING, Layout, Settings, TemplateSpec, UserError
+from ..pictures.color import decode
 from ..rendering import layout_tensors
 from ..templates import Templates
 
@@ -73,49 +76,52 @@ class Primitives:
             **both,
         )
 
-    def to_layout(
-        self,
-        level: Tensor,  # [N, 2]
-        templates: Templates,
-        settings: Settings,
-        height: int,
-        width: int,
-    ) -> Layout:
-        """A layout of one frame, of primitives and a level that are on the CPU.
-
-        Its templates' files are left empty: they are the caller's to fill in.
-        """
-        # A copy: what the layout holds must not change with the fit.
-        columns = self.params.T.clone(memory_format=torch.contiguous_format).numpy()
-        x, y, scale, aspect, rotation, opacity = columns[:6, None]
-        return Layout(
-            x=x,
-            y=y,
-            scale=scale,
-            aspect=aspect,
-            rotation=rotation,
-            opacity=opacity,
-            color=columns[6:].T[None],
+    def to_layout(self, level: Tensor, templates: Templates, settings: Settings, height: int, width: int) -> Layout:
+        """Returns a layout of one frame: see layout_of. The primitives and their level [N, 2] are on the CPU."""
+        return layout_of(
+            self.params[None],
+            templates,
+            settings,
+            (height, width),
             template=self.template.numpy(),
             level=level.numpy(),
             region=self.region.numpy().copy(),
             mirror=self.mirror.numpy().copy(),
             locked=self.locked.numpy().copy(),
-            width=width,
-            height=height,
-            templates=template_specs(templates),
-            space=settings.space,
-            background=settings.background,
-            transparent=settings.transparent,
         )
+
+
+def layout_of(
+    params: Tensor, templates: Templates, settings: Settings, canvas: tuple[int, int], **others: Any
+) -> Layout:
+    """Returns a layout of params [F, N, 9] on the CPU, colors display-encoded; canvas: its height and width, px.
+
+    Its templates' files are left empty: they are the caller's to fill in. others: further fields of Layout.
+    """
+    # A copy: what the layout holds must not change with the fit.
+    columns = params.permute(2, 0, 1).clone(memory_format=torch.contiguous_format).numpy()
+    others |= dict(zip(MOVING[:-1], columns, strict=False), color=np.moveaxis(columns[6:], 0, 2))
+    height, width = canvas
+    return Layout(
+        **others,
+        width=width,
+        height=height,
+        templates=template_specs(templates),
+        space=settings.space,
+        background=settings.background,
+        transparent=settings.transparent,
+    )
+
+
+def as_composited(params: Tensor, linear: bool) -> Tensor:
+    """Returns params [N, 9] with their display-encoded colors as they are composited: in linear light or unchanged."""
+    return torch.cat([params[:, :6], decode(params[:, 6:])], 1) if linear else params
 
 
 def template_specs(templates: Templates) -> list[TemplateSpec]:
     """The templates as a layout names them; their files are left empty."""
-    return [_spec(templates, index) for index in range(len(templates))]
-
-
-def _spec(templates: Templates, index: int) -> TemplateSpec:
-    item = templates.items[index]
-    height, width = item.rgba.shape[:2]
-    return TemplateSpec("", item.name, item.mode, item.blend, width, height, item.limits)  # type: ignore[arg-type]
+    sizes = [item.rgba.shape[:2] for item in templates.items]
+    return [
+        TemplateSpec("", item.name, item.mode, item.blend, width, height, item.limits)  # type: ignore[arg-type]
+        for item, (height, width) in zip(templates.items, sizes, strict=True)
+    ]

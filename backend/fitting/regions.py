@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..control import Control
-from ..job import Layout, Settings, UserError
+from ..job import FIXED, MOVING, Layout, Settings, UserError
 from ..losses import check_losses
 from ..metrics.picture import psnr
 from ..pictures.color import composited
@@ -81,17 +81,16 @@ def fit_regions(
     for number, (region, part, count) in enumerate(zip(regions, parts, counts, strict=True)):
         stamps = region.stamps or tuple(range(len(templates)))
         own = settings_of(region, settings, count)
-        merge = _Merge(templates, stamps, number, list(done))
-        watch = None if observer is None else _Watch(observer, merge, number, len(regions), own)
+        watch = None if observer is None else _Watch(observer, templates, stamps, number, len(regions), own, done)
         chosen = Templates([templates.items[index] for index in stamps])
         options: dict[str, Any] = {"importance": importance, "observer": watch, "control": control}
         result = fit(target, chosen, own, weight=part.weight, hidden=part.hidden, **options)
-        done = [*done, merge.placed(result.layout)]
+        done = [*done, placed(result.layout, stamps, number, templates)]
         loss += result.loss * count / settings.count
         steps, seconds = steps + result.steps, seconds + result.seconds
         if control.cancelled:
             break
-    layout = merged(done, templates)
+    layout = merged(done)
     render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
     if settings.transparent:
         target = composited(target, union, torch.tensor(settings.background), settings.space)
@@ -126,21 +125,18 @@ def check_regions(
             raise UserError(message, error.action) from error
 
 
-def merged(layouts: list[Layout], templates: Templates) -> Layout:
-    """Layouts of one canvas over each other, the first in front, whose stamps are those of `templates` already."""
-    return replace(stacked(layouts), templates=template_specs(templates))
+def placed(layout: Layout, stamps: tuple[int, ...], number: int, templates: Templates) -> Layout:
+    """Returns a region's layout with its number, and with the stamps as all regions count them."""
+    template = np.array(stamps, np.int32)[layout.template]
+    region = np.full_like(layout.region, number)
+    return replace(layout, template=template, region=region, templates=template_specs(templates))
 
 
-def stacked(layouts: list[Layout]) -> Layout:
-    """One layout of all primitives of several, those of the first one first; what they share is that of the first."""
-    joined = {
-        name: np.concatenate([getattr(layout, name) for layout in layouts], axis)
-        for axis, names in (
-            (1, ("x", "y", "scale", "aspect", "rotation", "opacity", "color")),
-            (0, ("template", "level", "region", "mirror", "locked")),
-        )
-        for name in names
-    }
+def merged(layouts: list[Layout]) -> Layout:
+    """Returns one layout of all primitives, those of the first layout first; the first one decides the rest."""
+    joined: dict[str, Any] = {}
+    for axis, names in ((1, MOVING), (0, FIXED)):
+        joined |= {name: np.concatenate([getattr(layout, name) for layout in layouts], axis) for name in names}
     return replace(layouts[0], depth=None, **joined)
 
 
@@ -214,34 +210,17 @@ def counts_of(regions: Sequence[Region], planes: list[Tensor], count: int) -> li
     return (1 + divided(areas.numpy(), np.full(len(regions), rest), rest)).tolist()
 
 
-@dataclass(frozen=True)
-class _Merge:
-    """Puts a region's layout behind those that are done."""
-
-    templates: Templates
-    stamps: tuple[int, ...]
-    region: int
-    done: list[Layout]
-
-    def placed(self, layout: Layout) -> Layout:
-        """A region's layout with its number, and with stamps as all regions count them."""
-        template = np.array(self.stamps, np.int32)[layout.template]
-        region = np.full_like(layout.region, self.region)
-        return replace(layout, template=template, region=region, templates=template_specs(self.templates))
-
-    def __call__(self, layout: Layout) -> Layout:
-        return merged([*self.done, self.placed(layout)], self.templates)
-
-
 @dataclass
 class _Watch:
     """Reports the fit of a region to the observer of the whole fit."""
 
     observer: Observer
-    merge: _Merge
+    templates: Templates  # of all regions
+    stamps: tuple[int, ...]
     region: int
     regions: int
     settings: Settings
+    done: list[Layout]  # of the regions in front
 
     def __call__(self, snapshot: Snapshot) -> None:
         total = self.regions * snapshot.total
@@ -249,10 +228,13 @@ class _Watch:
         left = self.regions - self.region - 1
         report = replace(snapshot, step=step, total=total, seconds_left=snapshot.seconds_left * (left + 1))
         if snapshot.layout is not None:
-            report.layout = self.merge(snapshot.layout)
+            report.layout = self._merged(snapshot.layout)
             report.image = render_layout(
-                report.layout, self.merge.templates, engine=self.settings.engine, threads=self.settings.threads
+                report.layout, self.templates, engine=self.settings.engine, threads=self.settings.threads
             )[:3]
         if snapshot.current is not None:
-            report.current = self.merge(snapshot.current)
+            report.current = self._merged(snapshot.current)
         self.observer(report)
+
+    def _merged(self, layout: Layout) -> Layout:
+        return merged([*self.done, placed(layout, self.stamps, self.region, self.templates)])

@@ -20,7 +20,7 @@ from .errors import Action, UserError, cannot_write
 from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, STAGE, ExportJob, ExportSettings
 from .files import folder_aside, written_aside
 from .job import IMPORTANCE, Job
-from .layout import LEVEL_PADDING, Array, Layout, level_file
+from .layout import FIXED, LEVEL_PADDING, MOVING, Array, Layout, level_file
 from .messages import COMMANDS, Command, Done, Error, Event, Exporting, Log, Progress, decode_event, encode_event
 from .schema import SCHEMA, check_choice, check_range, from_dict, read_json, type_hints, write_json
 from .setting import Choices, Setting, check, check_value, option_of, setting, settings_of

@@ -23,7 +23,11 @@ LEVEL_PADDING = 1
 
 Array = NDArray[Any]
 
-_PER_FRAME = ("x", "y", "scale", "aspect", "rotation", "opacity")
+MOVING = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
+"""Arrays with a row for each frame, apart from depth."""
+FIXED = ("level", "template", "region", "mirror", "locked")
+"""Arrays that are the same in all frames."""
+
 _PER_PRIMITIVE = {"template": np.int32, "region": np.int32, "mirror": np.bool_, "locked": np.bool_}
 
 
@@ -59,7 +63,7 @@ class Layout:
         check_range("width", self.width, 1, MAX_SIZE)
         check_range("height", self.height, 1, MAX_SIZE)
         count, shots = np.size(self.template), len(self.frames)
-        for name in _PER_FRAME:
+        for name in MOVING[:-1]:
             self._convert(name, np.float32, (shots, count))
         self._convert("color", np.float32, (shots, count, 3))
         self._convert("level", np.int32, (count, 2))
@@ -90,13 +94,13 @@ class Layout:
     def only(self, frames: Sequence[int]) -> Layout:
         """Returns the layout with these frames only, by their numbers from 0."""
         index = list(frames)
-        arrays = {name: getattr(self, name)[index] for name in (*_PER_FRAME, "color")}
+        arrays = {name: getattr(self, name)[index] for name in MOVING}
         depth = None if self.depth is None else self.depth[index]
         return replace(self, **arrays, depth=depth, frames=[self.frames[i] for i in index])
 
     def save(self, folder: Path) -> None:
         """Writes layout.npz and layout.json into the folder; the caller writes the stamps' pictures."""
-        names = (*_PER_FRAME, "color", "level", *_PER_PRIMITIVE, *([] if self.depth is None else ["depth"]))
+        names = (*MOVING, *FIXED, *([] if self.depth is None else ["depth"]))
         arrays = {name: getattr(self, name) for name in names}
         # Through memory: on a full disk, closing an archive raises a second error.
         archive = io.BytesIO()
@@ -120,7 +124,7 @@ class Layout:
         except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} cannot be read as a layout: {error}") from error
         layout = from_dict(cls, {**data, **arrays, "templates": specs}, where)
-        if not all(np.isfinite(getattr(layout, name)).all() for name in (*_PER_FRAME, "color")):
+        if not all(np.isfinite(getattr(layout, name)).all() for name in MOVING):
             raise UserError(f"{path} holds values that are not finite numbers: fit it again")
         for spec in layout.templates:
             if min(spec.width, spec.height) < 1:

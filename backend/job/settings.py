@@ -108,7 +108,7 @@ class Limits:
     def __post_init__(self) -> None:
         check(self)
         if self.size_range[1] <= 0.0 or self.opacity_range[1] <= 0.0:
-            raise UserError("A stamp with a size or opacity of at most 0 is never visible: raise the upper limit")
+            raise UserError("A stamp whose size or opacity is at most 0 is never seen: raise the upper limit")
 
 
 @dataclass

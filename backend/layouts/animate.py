@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..job import Layout, UserError
+from ..job import MOVING, Layout, UserError
 from ..templates import Templates
 from .easings import eased
 
@@ -137,8 +137,7 @@ def _clip(
     nearest = np.arange(len(layouts))[:, None].clip(begin, end)
     every = np.arange(len(tracks))
     index = np.cumsum([0, *(layout.count for layout in layouts[:-1])])[nearest] + tracks[every, nearest]
-    names = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
-    values = {name: _in_a_row(layouts, name)[index].astype(np.float64) for name in names}  # [L, N] or [L, N, 3]
+    values = {name: _in_a_row(layouts, name)[index].astype(np.float64) for name in MOVING}  # [L, N] or [L, N, 3]
     values["opacity"] *= here
     place = np.concatenate([np.argsort(layout.order(0)) for layout in layouts])
     values["depth"] = _DEPTH_STEPS * place[index].astype(np.float64)

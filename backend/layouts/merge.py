@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..job import Layout, UserError
+from ..job import FIXED, MOVING, Layout, UserError
 from ..templates import Templates
 from .result_folder import load_result
 
-_MOVING = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
-_FIXED = ("template", "level", "region", "mirror", "locked")
 _ADVICE = "fit the later part with --start and the earlier part's folder"
 
 
@@ -53,7 +51,7 @@ def _check(whole: Layout, part: Layout, before: str, name: str) -> None:
         if one != other:
             raise UserError(f"{before} and {name} have different {what}: {_ADVICE}")
     if part.count < whole.count or any(
-        not np.array_equal(getattr(whole, key), getattr(part, key)[: whole.count]) for key in _FIXED
+        not np.array_equal(getattr(whole, key), getattr(part, key)[: whole.count]) for key in FIXED
     ):
         raise UserError(f"{before} and {name} have different primitives: {_ADVICE}")
     seen = whole.opacity[-1] > 0
@@ -66,7 +64,7 @@ def _check(whole: Layout, part: Layout, before: str, name: str) -> None:
 
 def _extended(whole: Layout, part: Layout) -> Layout:
     values: dict[str, Any] = {}
-    for key in _MOVING:
+    for key in MOVING:
         # Until they are needed, the later ones are where they will be.
         early = np.repeat(getattr(part, key)[:1], len(whole.frames), 0)
         early[:, : whole.count] = getattr(whole, key)

@@ -32,16 +32,8 @@ PROGRESS = "progress"
 SEAL = "job"
 """File in the folder of progress that says whose it is."""
 
-_OWN: tuple[str, ...] = (
-    "layout.npz",
-    "layout.json",
-    "templates",
-    "levels",
-    "preview.png",
-    "metrics.json",
-    "metrics.png",
-)
-_OWN += ("render.png", "render", RECORDING, PROGRESS)
+_OWN = {"layout.npz", "layout.json", "templates", "levels", "preview.png", "render.png", "render", RECORDING, PROGRESS}
+_OWN |= {"metrics.json", "metrics.png"}
 _HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -175,7 +167,7 @@ def _check_free(path: Path) -> None:
             raise UserError(f"{path} is a file, but a folder is needed for the result: choose another place")
         names = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
         # By their names alone, folders such as render/ may be anyone's.
-        own = {*_OWN} if "layout.json" in names else {PROGRESS} if (path / PROGRESS / SEAL).is_file() else set()
+        own = _OWN if "layout.json" in names else {PROGRESS} if (path / PROGRESS / SEAL).is_file() else set()
         foreign = [name for name in names if name not in own and not _replaceable(name)]
         if foreign:
             raise UserError(f"{path} holds other things than a result ({foreign[0]}): choose a new or an empty folder")

@@ -94,11 +94,7 @@ class Combination:
             raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
         weight = weight / total
         goals = {"image": target, "alpha": (weight > 0).to(target.dtype) if alpha is None else alpha}
-        self._terms: dict[str, list[tuple[float, Callable[[Any], Tensor]]]] = {
-            "image": [],
-            "alpha": [],
-            "primitives": [],
-        }
+        self._terms: dict[str, list[tuple[float, Term]]] = {of: [] for of in ("image", "alpha", "primitives")}
         for name, factor in chosen.items():
             kind = LOSSES[name]
             self._terms[kind.of].append((factor, kind.prepare(goals.get(kind.of, target), weight)))

@@ -19,14 +19,14 @@ from ...engines.threads import torch_threads
 from ...job import Clip, Layout, Settings, UserError
 from ...templates import Templates
 from .. import fit_goal
-from ..goal import Goal
+from ..goal import Goal, LazyGoals
 from ..judge import Judge
 from ..reporter import Snapshot
-from .assembly import Shot, assembled, names_of, posed
+from .assembly import Shot, assembled, posed
 from .context import Context
 from .refinement import Refinement
 from .shots import CutFinder
-from .tracking import Identities, Pose, Tracker
+from .tracking import Identities, Pose, Tracker, picked
 
 STEP_SHARE = 1.25
 """Time of a round of the refinement for a frame, in steps of the frame's own descent."""
@@ -179,7 +179,7 @@ class _ClipFit:
                 # Those of the part before hold here, too.
                 levels[: start.count] = shot.identities.level[: start.count]
             shot.identities.level = levels
-            goals = _Part(self._goals, begin, len(shot.poses))
+            goals = LazyGoals(len(shot.poses), lambda frame: self._goals[begin + frame])
             refinement = Refinement(self.context, shot.identities, shot.poses, goals, pinned)
             shot.poses = refinement.run(lambda frame: self._goes_on(begin + frame, STEP_SHARE))
         if not self._control.cancelled:
@@ -211,8 +211,7 @@ class _ClipFit:
         name = f"frame_{begin:06d}"
         saved = self._load(name)
         if saved is not None:
-            identities = Identities(**{key: saved[key] for key in names_of(Identities)})
-            pose = Pose(**{key: saved[f"now_{key}"] for key in names_of(Pose)})
+            identities, pose = picked(Identities, saved), picked(Pose, saved, "now_")
         else:
             layout = start
             if layout is None:
@@ -262,23 +261,6 @@ class _ClipFit:
     def _save(self, name: str, tensors: dict[str, Tensor]) -> None:
         if self._journal is not None:
             self._journal.save(name, tensors)
-
-
-@dataclass(frozen=True)
-class _Part(Sequence[Goal]):
-    """Some of the goals, which are made when they are asked for."""
-
-    goals: Sequence[Goal]
-    first: int
-    length: int
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> Goal:  # type: ignore[override]
-        if not 0 <= index < self.length:
-            raise IndexError(index)
-        return self.goals[self.first + index]
 
 
 class _Progress:

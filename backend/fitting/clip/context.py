@@ -20,6 +20,7 @@ from ..goal import Goal
 from ..noise import OPEN_CONTRAST, NoiseCanvas
 from ..objective import Objective
 from ..optimizer import decoding_slope
+from ..primitives import as_composited
 from ..recipe import DEFAULT, Recipe
 
 
@@ -93,7 +94,7 @@ class Context:
         """Params [N, 9] with colors as composited, and the derivative of these by the display-encoded ones [N, 3]."""
         if not self.linear:
             return params.clone(), 1.0
-        return torch.cat([params[:, :6], decode(params[:, 6:])], 1), decoding_slope(params[:, 6:])
+        return as_composited(params, True), decoding_slope(params[:, 6:])
 
     @property
     def spacing(self) -> float:

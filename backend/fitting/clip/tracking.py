@@ -8,7 +8,9 @@ seen at a time.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -76,6 +78,14 @@ class Identities:
             setattr(self, name, torch.cat([getattr(self, name), values]))
 
 
+Kind = TypeVar("Kind", Pose, Identities)
+
+
+def picked(kind: type[Kind], tensors: Mapping[str, Tensor], prefix: str = "") -> Kind:
+    """Makes a Pose or Identities of the tensors that are named like its fields, with a prefix."""
+    return kind(**{field.name: tensors[prefix + field.name] for field in fields(kind)})
+
+
 def front_first(pose: Pose) -> Tensor:
     """The primitives that are seen, the front one first: index [M]."""
     seen = (pose.fade > 0).nonzero()[:, 0]
@@ -122,10 +132,8 @@ class Tracker:
         """Takes the next frame as it was found in an earlier run."""
         self._stillness.changed(_compared(goal))
         self._target = goal.target
-        names = [field.name for field in fields(Pose)]
-        last, now = (Pose(**{name: state[f"{which}_{name}"] for name in names}) for which in ("last", "now"))
-        self.poses[-1:] = [last, now]
-        self.identities = Identities(**{field.name: state[field.name] for field in fields(Identities)})
+        self.poses[-1:] = [picked(Pose, state, "last_"), picked(Pose, state, "now_")]
+        self.identities = picked(Identities, state)
         self.leaving = state["leaving"]
         self.error = self._error_of(goal)
 

@@ -90,14 +90,6 @@ class StampLimits:
         """The bounds of primitives of these templates [N]. Positions have none here: those are the recipe's."""
         return Bounds(self._low[template], self._high[template], self._any_bound)
 
-    def scale_bounds(self, template: Tensor) -> tuple[Tensor, Tensor]:
-        """The least and the greatest scale of primitives of these templates [N], px: [N], [N]."""
-        return self._low[template, SCALE], self._high[template, SCALE]
-
-    def opacity_bounds(self, template: Tensor) -> tuple[Tensor, Tensor]:
-        """The least and the greatest opacity of primitives of these templates [N]: [N], [N]."""
-        return self._low[template, OPACITY], self._high[template, OPACITY]
-
     def random_rotation(self, template: Tensor, generator: torch.Generator) -> Tensor:
         """Rotations that are evenly distributed over the allowed ones: [N], radians."""
         low, high = self._low[template, ROTATION], self._high[template, ROTATION]

@@ -55,10 +55,10 @@ def extract(target: Tensor, weight: Tensor | None, size: int, generator: torch.G
     colors, mass = _histogram(target, weight, generator)
     points = oklab(colors)
     centers = _seeds(points, mass, size, generator)
-    owner = _nearest(points, centers)
+    owner = nearest(points, centers)
     for _ in range(_ROUNDS):
         centers = _means(points, mass, owner, centers)
-        before, owner = owner, _nearest(points, centers)
+        before, owner = owner, nearest(points, centers)
         if torch.equal(before, owner):
             break
     # The mean of the numbers themselves has the least error in them.
@@ -69,8 +69,8 @@ def extract(target: Tensor, weight: Tensor | None, size: int, generator: torch.G
 
 
 def nearest(colors: Tensor, palette: Tensor) -> Tensor:
-    """Index of the palette's color [P, 3] that is nearest to each of colors [N, 3], display-encoded: [N]."""
-    return _nearest(colors, palette)
+    """Returns the index of the palette's color [P, 3] that is nearest to each of colors [N, 3]: [N]."""
+    return best_of_palette(colors, torch.ones_like(colors), palette)
 
 
 def best_of_palette(numerator: Tensor, denominator: Tensor, palette: Tensor) -> Tensor:
@@ -121,10 +121,6 @@ def _seeds(points: Tensor, mass: Tensor, size: int, generator: torch.Generator) 
         apart = (points - points[index]).square().sum(1).double()
         distance = apart if len(chosen) == 1 else torch.minimum(distance, apart)
     return points[chosen]
-
-
-def _nearest(points: Tensor, centers: Tensor) -> Tensor:
-    return best_of_palette(points, torch.ones_like(points), centers)
 
 
 def _means(points: Tensor, mass: Tensor, owner: Tensor, centers: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from ...engines import make_rasterizer
 from ...engines.interface import Rasterizer
 from ...engines.scaled import ScaledRasterizer
 from ...job import Layout, Settings
-from ...pictures.color import decode
 from ...templates import Templates
 from ..constraints.limits import StampLimits
 from ..constraints.palette import palette_of
@@ -20,7 +19,7 @@ from ..constraints.usage import capacities
 from ..goal import Goal
 from ..judge import CPU, Judge
 from ..objective import Objective
-from ..primitives import Primitives
+from ..primitives import Primitives, as_composited
 from ..recipe import DEFAULT
 from .initialize import first_primitives
 from .population import Population
@@ -105,10 +104,8 @@ class DefaultDescent:
         return self._population.settled(primitives)
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
-        params = primitives.params
-        if self._linear:
-            params = torch.cat([params[:, :6], decode(params[:, 6:])], 1)
-        return self._judge(params, primitives.placement(self._templates, self._recipe.bias))
+        placement = primitives.placement(self._templates, self._recipe.bias)
+        return self._judge(as_composited(primitives.params, self._linear), placement)
 
     def layout(self, primitives: Primitives) -> Layout:
         primitives = primitives.to(CPU)

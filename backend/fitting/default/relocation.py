@@ -22,6 +22,7 @@ from ..constraints.conflicts import Conflicts
 from ..constraints.limits import StampLimits
 from ..constraints.palette import best_of_palette
 from ..constraints.usage import match
+from ..primitives import as_composited
 from ..recipe import Recipe
 from .orientation import Edges, long_axes
 
@@ -219,8 +220,7 @@ class CandidateSearch:
         if not self._linear:
             return some
         placement = self._placement(some.params, some.template, some.mirror, bias)
-        light = torch.cat([some.params[:, :6], decode(some.params[:, 6:])], 1)
-        gain = self._rasterizer.gains_on_top(light, placement, scores, self._weight)
+        gain = self._rasterizer.gains_on_top(as_composited(some.params, True), placement, scores, self._weight)
         return Candidates(some.params, some.template, some.mirror, gain)
 
     def _placement(self, params: Tensor, template: Tensor, mirror: Tensor, bias: float) -> Placement:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...engines.transfer import moved
 from ...pictures.color import decode
+from ..primitives import as_composited
 from .start import PaperStart, largest_scale, least_scale, unit_length
 
 
@@ -115,9 +116,7 @@ class PaperOptimizer:
         encoded[:, 5:].sigmoid_()
         if self._locked is not None:
             encoded[self._locked] = self._initial[self._locked]
-        self.encoded = self.params = encoded
-        if self._linear:
-            self.params = torch.cat([encoded[:, :6], decode(encoded[:, 6:])], 1)
+        self.encoded, self.params = encoded, as_composited(encoded, self._linear)
 
     def _pulled_back(self, gradient: Tensor) -> Tensor:
         """The gradient of the variables, by the chain rule, from that of params."""

@@ -11,11 +11,10 @@ from torch import Tensor
 from ...engines import make_rasterizer
 from ...engines.interface import Placement
 from ...job import Layout, Limits, Settings, UserError
-from ...pictures.color import decode
 from ...templates import Templates
 from ..goal import Goal
 from ..judge import CPU, Judge
-from ..primitives import Primitives
+from ..primitives import Primitives, as_composited
 from . import PaperOptimizer, paper_recipe, prune
 from .objective import PaperObjective
 from .stamps import blurred_templates, paper_levels
@@ -60,16 +59,7 @@ class PaperDescent:
             linear=linear,
         )
         self._judge = Judge(engines[0], goal, linear=linear)
-        self._objective = PaperObjective(
-            engines[1],
-            goal.target,
-            count,
-            generator,
-            self._recipe,
-            weight=goal.weight,
-            background=goal.background,
-            linear=linear,
-        )
+        self._objective = PaperObjective(engines[1], goal, count, generator, self._recipe, linear=linear)
         self._gradient = torch.empty(0)
         self._steps = 0
 
@@ -99,11 +89,8 @@ class PaperDescent:
         return primitives
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
-        params = primitives.params
-        if self._linear:
-            params = torch.cat([params[:, :6], decode(params[:, 6:])], 1)
-        level = self._levels[primitives.template]
-        return self._judge(params, Placement(primitives.template, level, primitives.mirror))
+        placement = Placement(primitives.template, self._levels[primitives.template], primitives.mirror)
+        return self._judge(as_composited(primitives.params, self._linear), placement)
 
     def layout(self, primitives: Primitives) -> Layout:
         level = self._levels[primitives.template].cpu()

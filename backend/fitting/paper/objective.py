@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...engines.interface import Placement, Rasterizer
 from ...losses import encoded_pixel_loss
-from ...pictures.color import decode
+from ..goal import Goal
 from ..noise import NoiseCanvas
 from . import PaperRecipe
 
@@ -18,24 +18,21 @@ class PaperObjective:
     def __init__(
         self,
         rasterizer: Rasterizer,  # of the blurred templates
-        target: Tensor,  # [3, H, W] display-encoded
+        goal: Goal,
         count: int,
         generator: torch.Generator,
         recipe: PaperRecipe,
         *,
-        weight: Tensor | None = None,  # [H, W] from 0 = stays clear to 1
-        background: tuple[float, float, float] = (1.0, 1.0, 1.0),  # display-encoded
         linear: bool = False,
     ) -> None:
-        self._rasterizer, self._target, self._count = rasterizer, target, count
+        self._rasterizer, self._target, self._count = rasterizer, goal.target, count
         self._recipe, self._linear = recipe, linear
-        height, width = target.shape[1:]
-        weight = torch.ones_like(target[0]) if weight is None else weight
+        height, width = goal.target.shape[1:]
+        weight = torch.ones_like(goal.target[0]) if goal.weight is None else goal.weight
         self._weight = weight * (count / (3.0 * float(weight.double().sum())))
         self._alpha = (weight > 0).float()
-        self._noise = NoiseCanvas(height, width, generator, linear, target.device) if recipe.clear else None
-        plain = torch.tensor(background).to(target.device).reshape(3, 1, 1)
-        self._background = (decode(plain) if linear else plain).expand(3, height, width).contiguous()
+        self._noise = NoiseCanvas(height, width, generator, linear, goal.target.device) if recipe.clear else None
+        self._background = goal.backdrop(linear).expand(3, height, width).contiguous()
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, Tensor]:
         """The loss ([] float64), and the gradient [N, 9]."""

@@ -41,17 +41,6 @@ def largest_scale(height: int, width: int) -> float:
     return max(least_scale(height, width), float(min(height, width) // 4))
 
 
-def paper_start(
-    target: Tensor,  # [3, H, W] display-encoded
-    templates: Templates,
-    count: int,
-    generator: torch.Generator,
-    weight: Tensor | None = None,  # [H, W] from 0 = nothing is placed to 1
-) -> Primitives:
-    """The primitives to start from."""
-    return PaperStart(target, count, generator, weight).primitives(templates)
-
-
 class PaperStart:
     """Places drawn from a target, and primitives made for them; later, smaller ones to replace them."""
 
