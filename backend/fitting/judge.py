@@ -1,4 +1,4 @@
-"""The judge of a fit: how close it is to its goal, on the real background."""
+"""The judge of a fit: compares it with its goal, on the real background."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 class Judge:
-    """Shows params [N, 9] (colors as composited) on the goal's background, and compares."""
+    """Renders params [N, 9] (colors as composited) on the goal's background, and compares them with the target."""
 
     def __init__(self, rasterizer: Rasterizer, goal: Goal, *, linear: bool = False) -> None:
         self._rasterizer, self._target, self._linear = rasterizer, goal.target, linear
@@ -26,7 +26,7 @@ class Judge:
         self._background = goal.backdrop(linear).expand_as(goal.target)
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, float]:
-        """The image [3, H, W], display-encoded, on the CPU, and its PSNR where the target counts, in dB."""
+        """Returns the image [3, H, W], display-encoded, on the CPU, and its PSNR where the target counts, in dB."""
         image, _ = self._rasterizer.forward(params, placement, self._background)
         image = (encode(image) if self._linear else image).clamp_(0.0, 1.0)
         error = pixel_error(image, self._target, self._weight)

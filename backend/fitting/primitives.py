@@ -25,19 +25,19 @@ class Primitives:
     mirror: Tensor  # [N] bool
     locked: Tensor  # [N] bool
     region: Tensor  # [N] int32
-    kept: Tensor  # [N] bool: none takes its place
+    kept: Tensor  # [N] bool: not to be replaced
 
     @classmethod
     def new(cls, params: Tensor, template: Tensor) -> Primitives:
-        """New primitives, neither mirrored nor locked, all of region 0."""
+        """Returns new primitives, neither mirrored nor locked, all of region 0."""
         no = torch.zeros_like(template, dtype=torch.bool)
         return cls(params, template, no, no.clone(), torch.zeros_like(template, dtype=torch.int32), no.clone())
 
     @classmethod
     def from_layout(cls, layout: Layout, templates: Templates, height: int, width: int) -> Primitives:
-        """A layout's first frame, to be kept, scaled to a canvas of height x width px where it was made for another.
+        """Takes a layout's first frame, to be kept, scaled to a canvas of height x width px.
 
-        Raises UserError if it has no primitives, or uses more templates than there are.
+        Raises UserError if it has no primitives or uses more templates than there are.
         """
         if layout.count == 0:
             raise UserError("The layout to continue from is empty: start without it")
@@ -53,19 +53,19 @@ class Primitives:
         return cls(params, placement.template, placement.mirror, locked, region, kept)
 
     def before(self, others: Primitives) -> Primitives:
-        """All of these in front of the others."""
+        """Returns these primitives in front of the others."""
         return Primitives(**{name: torch.cat([own, getattr(others, name)]) for name, own in vars(self).items()})
 
     def to(self, device: torch.device) -> Primitives:
         return Primitives(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
     def placement(self, templates: Templates, bias: float) -> Placement:
-        """The placement by which engines draw them, with mip levels of `bias` texels a canvas pixel."""
+        """Returns the placement for drawing, with mip levels of `bias` texels per canvas pixel."""
         level = templates.choose_levels(self.template, self.params[:, 2], self.params[:, 3], bias)
         return Placement(self.template, level, self.mirror)
 
     def rearranged(self, order: Tensor, template: Tensor, mirror: Tensor) -> Primitives:
-        """New ones with these templates [K] and mirrors [K] in front of those at `order` (index), without params."""
+        """Returns new ones of template [K] and mirror [K] in front of those at `order` (index), without params."""
         fresh = Primitives.new(self.params[:0], template)
         names = ("locked", "region", "kept")
         both = {name: torch.cat([getattr(fresh, name), getattr(self, name)[order]]) for name in names}
@@ -96,9 +96,9 @@ def layout_of(
 ) -> Layout:
     """Returns a layout of params [F, N, 9] on the CPU, colors display-encoded; canvas: its height and width, px.
 
-    Its templates' files are left empty: they are the caller's to fill in. others: further fields of Layout.
+    The files of its templates are empty, for the caller to fill in. others: further fields of Layout.
     """
-    # A copy: what the layout holds must not change with the fit.
+    # A copy: the layout must not change with the fit.
     columns = params.permute(2, 0, 1).clone(memory_format=torch.contiguous_format).numpy()
     others |= dict(zip(MOVING[:-1], columns, strict=False), color=np.moveaxis(columns[6:], 0, 2))
     height, width = canvas
@@ -119,7 +119,7 @@ def as_composited(params: Tensor, linear: bool) -> Tensor:
 
 
 def template_specs(templates: Templates) -> list[TemplateSpec]:
-    """The templates as a layout names them; their files are left empty."""
+    """Returns the templates as a layout names them, with empty files."""
     sizes = [item.rgba.shape[:2] for item in templates.items]
     return [
         TemplateSpec("", item.name, item.mode, item.blend, width, height, item.limits)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""The recipe `default`: every constant of its fit, with the reason for its value.
+"""The recipe `default`: all constants of its fit, with the reasons for their values.
 
-Lengths are relative, to a primitive's scale or to the mean spacing of primitives (the square root of the canvas' area
-over their number), where a picture's size should not matter. Changes of quality are means in dB over three photographs
+Lengths are relative, to a primitive's scale or to the mean spacing of primitives (the square root of the canvas's area
+per primitive), so that a picture's size does not matter. Changes of quality are means in dB over three photographs
 and two stamps, 512 px, 1,000 primitives, 100 steps; two seeds differ by 0.02.
 """
 
@@ -15,7 +15,7 @@ from ..engines.interface import AdamRule
 
 @dataclass(frozen=True)
 class Recipe:
-    """The constants by which a layout is started and improved."""
+    """The constants of the start and the descent of a fit."""
 
     loss: str = "mse"  # what PSNR measures; "l1" costs half a dB of it
 
@@ -90,17 +90,17 @@ class Recipe:
     logit_limit: float = 6.0  # opacity 0.0025 to 0.9975: beyond it the gradient fades
 
     def continued(self, added: bool = False) -> Recipe:
-        """The recipe for improving a layout instead of making one. added: some primitives are new, and may relocate."""
+        """Returns the recipe for improving a layout. added: some primitives are new and may relocate."""
         return replace(
             self, first_bias=self.bias, full_rate=self.continued_rate, relocated=float(added), working_spacing=math.inf
         )
 
     def momentum_in(self, iterations: int) -> float:
-        """The momentum in a fit of so many steps."""
+        """Returns the momentum for this number of steps."""
         return max(self.least_momentum, min(self.momentum, 1.0 - 1.0 / (self.memory * iterations)))
 
     def adam_rule(self, spacing: float, iterations: int) -> AdamRule:
-        """The rule of Adam for a fit of so many steps, on primitives of this mean spacing, px."""
+        """Returns the rule of Adam for this number of steps on primitives of this mean spacing, px."""
         return AdamRule(
             momentum=self.momentum_in(iterations),
             second_momentum=self.second_momentum,

@@ -1,4 +1,4 @@
-"""Fits of several regions of a canvas, each with stamps of its own: one fit after the other, laid over each other."""
+"""Fits of several regions of a canvas, each with its own stamps: one after the other, laid over each other."""
 
 from __future__ import annotations
 
@@ -25,26 +25,25 @@ from .primitives import template_specs
 from .reporter import Observer, Snapshot
 
 CONTAINMENT = 2.0
-"""Paint outside of a region weighs so many times as much as that outside of a mask: it covers another region.
+"""Weight of paint outside a region, relative to paint outside a mask: it covers another region.
 
 Of 200 soft discs each in a disc, a star and a letter, 0.5 to 1.3 % of the alpha lies outside with 1, 0.4 to 1.0 % with
-2, 0.3 to 0.8 % with 4; what is inside loses 1.7 and 3.2 dB of PSNR. To begin with it only late in the fit is no better.
+2, 0.3 to 0.8 % with 4; the inside loses 1.7 and 3.2 dB of PSNR. Applying it only late in the fit is no better.
 """
 
-
 OPAQUE = 0.05
-"""Share that may still be seen through what lies in front and yet count as none: what is behind it may lie freely."""
+"""Visible share up to which an area counts as fully covered, so that anything may lie behind."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the canvas."""
+    """A part of the canvas with its own stamps and settings."""
 
     name: str
     mask: Tensor  # [H, W] from 0 to 1: its pixels
     stamps: tuple[int, ...] = ()  # indices into the templates; none = all of them
     share: float = 0.0  # of the primitives, relative to those of other regions; 0 = by its area
-    settings: Mapping[str, Any] = field(default_factory=dict)  # its own values of settings.REGION_SETTINGS
+    settings: Mapping[str, Any] = field(default_factory=dict)  # overrides of settings.REGION_SETTINGS
 
 
 def fit_regions(
@@ -58,12 +57,12 @@ def fit_regions(
     observer: Observer | None = None,
     control: Control | None = None,
 ) -> FitResult:
-    """Fits settings.count primitives, shared out to the regions, each to what of the target its region shows.
+    """Fits settings.count primitives, divided among the regions, each to its region's part of the target.
 
-    The layout's `region` says which one a primitive belongs to. A limit on how often a stamp is used holds in each
-    region. What is judged are all regions together. Where a region lies beneath others, it spends no primitives (but by
-    the recipe paper); its own settings hold in place of those of all. A control that is cancelled leaves out those that
-    have not begun.
+    The layout's `region` says which one a primitive belongs to. Limits on the use of stamps apply to each region, and a
+    region's own settings replace the common ones. Where a region lies beneath others, it places no primitives (except
+    with the recipe paper). The result is judged for all regions together. Cancelling the control leaves out the regions
+    that have not begun.
 
     Raises UserError as fit does, and where a region shows nothing.
     """
@@ -98,13 +97,13 @@ def fit_regions(
 
 
 def shown(regions: Sequence[Region], weight: Tensor | None) -> Tensor:
-    """The weight of pixels to all regions together: [H, W]. weight [H, W]: None = all alike."""
+    """Returns the weight of pixels in all regions together: [H, W]. weight [H, W]: None = 1 everywhere."""
     union = _covered(regions)[-1]
     return union if weight is None else union * weight
 
 
 def _covered(regions: Sequence[Region]) -> list[Tensor]:
-    """The planes [H, W] that each region and those in front cover together; soft masks that touch leave no seam."""
+    """Returns what each region and those in front cover together, [H, W] each; touching soft masks leave no seam."""
     masks = torch.stack([region.mask for region in regions])
     return list(masks.cumsum(0).clamp_max(1.0))
 
@@ -112,7 +111,7 @@ def _covered(regions: Sequence[Region]) -> list[Tensor]:
 def check_regions(
     regions: Sequence[Region], templates: Templates, settings: Settings, counts: Sequence[int], size: Sequence[int]
 ) -> None:
-    """Raises UserError, with its name, for a region whose settings cannot be met. size: of the canvas, px."""
+    """Raises UserError with a region's name if its settings cannot be met. size: height and width of the canvas, px."""
     for region, count in zip(regions, counts, strict=True):
         own = settings_of(region, settings, count)
         stamps = region.stamps or range(len(templates))
@@ -121,7 +120,7 @@ def check_regions(
             check_spacing(own.spacing * max(size), count, *size)
             capacities(Templates([templates.items[index] for index in stamps]), count, own.usage)
         except UserError as error:
-            message = f"The region {region.name} asks for what cannot be. {error.message}"
+            message = f"The settings of the region {region.name} cannot be met. {error.message}"
             raise UserError(message, error.action) from error
 
 
@@ -142,9 +141,9 @@ def merged(layouts: list[Layout]) -> Layout:
 
 @dataclass(frozen=True)
 class Part:
-    """The pixels that a region is to show, and the share of them that lies beneath those in front."""
+    """The pixels of a region, and the share of each that lies beneath the regions in front."""
 
-    weight: Tensor  # [H, W] its pixels
+    weight: Tensor  # [H, W] of its pixels
     hidden: Tensor  # [H, W] share that is covered
 
     @property
@@ -153,16 +152,16 @@ class Part:
 
 
 def parts_of(regions: Sequence[Region], whole: Tensor, transparent: bool, *, strict: bool = True) -> list[Part]:
-    """The parts of regions, the front one first; `whole` [H, W] is the canvas's weight, or its alpha if transparent.
+    """Returns the parts of regions, the front one first. whole: the canvas's weight or alpha, [H, W].
 
     Raises UserError where a region shows nothing, if `strict`.
     """
-    before = torch.zeros_like(whole)  # what those in front cover
+    before = torch.zeros_like(whole)  # covered by the regions in front
     parts = []
     for region, covered in zip(regions, _covered_checked(regions, whole), strict=True):
         weight, hidden = region.mask * whole, before
         if transparent:
-            # What is in front is as transparent as the target already: behind it, more would be too much.
+            # The front is already as transparent as the target, so nothing more may lie behind it.
             hidden = before * whole
             rest = 1.0 - hidden
             weight = torch.where(rest > OPAQUE, (covered - before) * whole / rest.clamp_min(OPAQUE), weight)
@@ -170,7 +169,7 @@ def parts_of(regions: Sequence[Region], whole: Tensor, transparent: bool, *, str
         if strict and float(weight.double().sum()) <= 0:
             raise UserError(f"The region {region.name} shows nothing: paint white what belongs to it")
         if strict and float(part.seen.double().sum()) <= 0:
-            raise UserError(f"The region {region.name} lies beneath others all over: move it further to the front")
+            raise UserError(f"The region {region.name} lies completely beneath others: move it further to the front")
         parts.append(part)
         before = covered
     return parts
@@ -179,14 +178,14 @@ def parts_of(regions: Sequence[Region], whole: Tensor, transparent: bool, *, str
 def _covered_checked(regions: Sequence[Region], whole: Tensor) -> list[Tensor]:
     for region in regions:
         if region.mask.shape != whole.shape:
-            raise UserError(f"The mask of the region {region.name} has not the target's size")
+            raise UserError(f"The mask of the region {region.name} does not have the target's size")
     return _covered(regions)
 
 
 def settings_of(region: Region, settings: Settings, count: int) -> Settings:
-    """The settings of a region's own fit, of `count` of the primitives."""
+    """Returns the settings for the fit of one region with `count` primitives."""
     chosen = dict(region.settings)
-    # Of the two ways to a palette, the region's own holds.
+    # The region's own kind of palette replaces the other kind.
     if chosen.get("palette"):
         chosen.setdefault("palette_size", 0)
     elif chosen.get("palette_size"):
@@ -196,14 +195,14 @@ def settings_of(region: Region, settings: Settings, count: int) -> Settings:
 
 
 def counts_of(regions: Sequence[Region], planes: list[Tensor], count: int) -> list[int]:
-    """The number of primitives of each region: by shares, or where none is given by areas; one at least."""
+    """Returns the number of primitives of each region, at least one: by shares, or else by areas."""
     if count < len(regions):
         raise UserError(f"There are {len(regions)} regions, but only {count} primitives: ask for more")
     areas = torch.tensor([float(plane.double().sum()) for plane in planes], dtype=torch.float64)
     shares = torch.tensor([region.share for region in regions], dtype=torch.float64)
     given = shares > 0
     if bool(given.any()):
-        # Those without a share get as many to a pixel as those that have one on the whole.
+        # Regions without a share get the mean density of those that have one.
         areas = areas * shares[given].sum() / areas[given].sum()
         areas[given] = shares[given]
     rest = count - len(regions)

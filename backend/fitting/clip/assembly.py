@@ -22,19 +22,19 @@ class Shot:
     poses: list[Pose]
 
     def packed(self) -> dict[str, Tensor]:
-        """The shot as named tensors."""
+        """Returns the shot as named tensors."""
         poses = {name: torch.stack([getattr(pose, name) for pose in self.poses]) for name in vars(self.poses[0])}
         return {**poses, **vars(self.identities)}
 
     @classmethod
     def unpacked(cls, first: int, tensors: dict[str, Tensor]) -> Shot:
-        """The inverse of packed()."""
+        """Returns the inverse of packed()."""
         planes = vars(picked(Pose, tensors)).values()
         return cls(first, picked(Identities, tensors), [Pose(*values) for values in zip(*planes, strict=True)])
 
 
 def posed(layout: Layout, context: Context) -> tuple[Identities, Pose]:
-    """The last frame of a layout as the first of a shot. Primitives that are unseen in it become unseen identities."""
+    """Makes the first frame of a shot from the last of a layout. Unseen primitives become unseen identities."""
     last = layout.only([len(layout.frames) - 1])
     # In the order of their identities.
     primitives = Primitives.from_layout(replace(last, depth=None), context.templates, context.height, context.width)
@@ -47,9 +47,9 @@ def posed(layout: Layout, context: Context) -> tuple[Identities, Pose]:
 
 
 def assembled(shots: list[Shot], context: Context, frames: list[int], fps: float) -> Layout:
-    """One layout of all shots, whose primitives are not seen in the others. frames: of the scene.
+    """Joins all shots in one layout, where primitives are unseen outside their shot. frames: numbers in the scene.
 
-    Its templates' files are left empty: they are the caller's to fill in.
+    The files of its templates are empty, for the caller to fill in.
     """
     total, params, depth = len(frames), [], []
     for shot in shots:

@@ -1,4 +1,4 @@
-"""Clips of several regions: the clip of one after the other, laid over each other."""
+"""Clips of several regions: fitted one after the other, laid over each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from . import ClipResult, ClipSnapshot, Journal, Observer, fit_clip
 
 @dataclass(frozen=True)
 class MovingRegion:
-    """A part of the canvas that may be another in each frame; see fitting.regions.Region."""
+    """A part of the canvas that may differ in each frame; see fitting.regions.Region."""
 
     name: str
     masks: Sequence[Tensor]  # [H, W] uint8 of each frame
@@ -45,9 +45,9 @@ def fit_clip_regions(
     control: Control | None = None,
     journal: Journal | None = None,
 ) -> ClipResult:
-    """Fits settings.count primitives, shared out to the regions, each to what of the target its region shows.
+    """Fits settings.count primitives, divided among the regions, each to its region's part of the target.
 
-    The primitives are shared out by the first frame, in which every region must show something. Raises UserError as
+    The first frame, in which every region must show something, decides how they are divided. Raises UserError as
     fit_clip and fit_regions do.
     """
     control = control or Control()
@@ -93,7 +93,7 @@ def _goals_of(
 
 def _parts(goal: Goal, regions: Sequence[MovingRegion], frame: int, settings: Settings) -> list[Part]:
     whole = torch.ones_like(goal.target[0]) if goal.weight is None else goal.weight
-    # In the first frame each must show something; later it may be hidden for a while.
+    # After the first frame, a region may be hidden for a while.
     return parts_of([region.at(frame) for region in regions], whole, settings.transparent, strict=frame == 0)
 
 
@@ -112,7 +112,7 @@ class _Chapter:
 
 
 def _watch(observer: Observer | None, number: int, regions: int) -> Observer | None:
-    """Reports the clip of one region as a part of the whole to the observer."""
+    """Returns an observer that reports the clip of one region as a part of the whole."""
     if observer is None:
         return None
 
@@ -125,7 +125,7 @@ def _watch(observer: Observer | None, number: int, regions: int) -> Observer | N
 
 
 def _merged(layouts: list[Layout]) -> Layout:
-    """Layouts over each other, the first in front."""
+    """Lays layouts over each other, the first in front."""
     depths, behind = [], 0
     for layout in layouts:
         assert layout.depth is not None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 THUMBNAIL = 64
-"""Longer side of the pictures that are compared, px: what moves by less than a few percent stays in its pixels."""
+"""Longer side of the compared pictures, px: motion by a few percent stays within a pixel."""
 
 FLAT = 1.0 / 255.0
 """Standard deviation of a picture that shows nothing."""
@@ -17,18 +17,18 @@ FLAT = 1.0 / 255.0
 class CutFinder:
     """Finds cuts by comparing each frame with the one before.
 
-    Two frames of a shot have their large shapes in about the same places, so that their small gray pictures correlate:
-    by 0.55 and more where half of the picture is covered by something that passes close to the camera, by 0.25 and less
-    at cuts, also between scenes of the same colors.
+    In two frames of a shot, large shapes are in about the same places, so their small gray pictures correlate: by 0.55
+    or more even when something passes close to the camera and covers half of the picture, by 0.25 or less at cuts, even
+    between scenes of the same colors.
     """
 
     def __init__(self, threshold: float) -> None:
-        """threshold: correlation below which there is a cut, from 0 = never to 1."""
+        """Makes a finder of cuts. threshold: correlation below which there is a cut, from 0 = never to 1."""
         self._threshold = threshold
         self._before: NDArray[np.float64] | None = None
 
     def is_cut(self, frame: Tensor) -> bool:
-        """Whether a shot begins with this frame [3, H, W], display-encoded; False for the first."""
+        """Returns whether a shot begins with this frame [3, H, W], display-encoded; False for the first."""
         after = _thumbnail(frame)
         before, self._before = self._before, after
         return before is not None and self._threshold > 0 and _correlation(before, after) < self._threshold
@@ -44,7 +44,7 @@ def _thumbnail(frame: Tensor) -> NDArray[np.float64]:
 def _correlation(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
     flat = [picture.std() < FLAT for picture in (before, after)]
     if any(flat):
-        # A fade from or to nothing is one shot as long as something is left.
+        # A fade from or to a flat picture is no cut until the picture is flat.
         return 1.0 if all(flat) else 0.0
     a, b = before - before.mean(), after - after.mean()
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))

@@ -22,10 +22,10 @@ from .start import PaperStart
 
 
 class PaperDescent:
-    """The recipe `paper` at work: see fitting.descent.Descent."""
+    """The descent of the recipe `paper`: see fitting.descent.Descent."""
 
     def __init__(self, goal: Goal, templates: Templates, settings: Settings, start: Layout | None) -> None:
-        """Raises UserError for settings that the recipe does not know."""
+        """Makes the start. Raises UserError for settings that the recipe does not support."""
         _check(settings, templates, goal)
         self._templates, self._settings = templates, settings
         self._height, self._width = goal.target.shape[1:]
@@ -46,7 +46,7 @@ class PaperDescent:
         ]
         device = engines[0].torch_device
         goal = goal.to(device)
-        # The start is made on the CPU, and from then on all is on the engine's device.
+        # The start is made on the CPU; everything after it is on the engine's device.
         self._primitives = primitives.to(device)
         self._levels = paper_levels(templates).to(device)
         self._blurred_level = torch.zeros(count, 2, dtype=torch.int64, device=device)
@@ -104,10 +104,10 @@ def _check(settings: Settings, templates: Templates, goal: Goal) -> None:
     if any(item.limits != Limits() for item in templates.items):
         others.append("limits of the stamps")
     if goal.users_loss is not None:
-        others.append("a loss of one's own")
+        others.append("a custom loss")
     if goal.importance is not None:
         others.append("importance")
     if others:
         raise UserError(
-            f"The recipe paper knows nothing of {', '.join(others)}: leave it out or take the recipe default"
+            f"The recipe paper does not support {', '.join(others)}: leave it out or choose the recipe default"
         )

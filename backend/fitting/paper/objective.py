@@ -1,4 +1,4 @@
-"""The objective of the recipe `paper`: mean square error on the background, or, with alpha, on noise and of alpha."""
+"""The objective of the recipe `paper`: the mean squared error on the background, or on noise and of alpha."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import PaperRecipe
 
 
 class PaperObjective:
-    """Loss and gradient of params [N, 9] (colors as composited), the gradient times N as fitting.objective's is."""
+    """Loss and gradient of params [N, 9] (colors as composited); the gradient is times N as in fitting.objective."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class PaperObjective:
         self._background = goal.backdrop(linear).expand(3, height, width).contiguous()
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, Tensor]:
-        """The loss ([] float64), and the gradient [N, 9]."""
+        """Returns the loss ([] float64), and the gradient [N, 9]."""
         canvas = self._background if self._noise is None else self._noise.draw()
         if self._noise is None:
             value, gradient = self._rasterizer.step(params, placement, canvas, self._target, self._weight)
@@ -54,7 +54,7 @@ class PaperObjective:
 
 
 def _square_error(values: Tensor, goal: Tensor, weight: Tensor | float) -> tuple[Tensor, Tensor]:
-    """Sum of weight * error^2 ([] float64), and its cotangent."""
+    """Returns the sum of weight * error^2 ([] float64), and its cotangent."""
     error = values - goal
     cotangent = error * weight
     return (error * cotangent).sum(dtype=torch.float64), cotangent.mul_(2.0)
