@@ -1,4 +1,4 @@
-"""DiffBMP's engine: differentiable rendering with bitmap primitives. It knows nothing of Blender.
+"""DiffBMP's engine: differentiable rendering with bitmap primitives. It does not depend on Blender.
 
     from backend import render, fit
 

@@ -6,7 +6,7 @@ import sys
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command line. Returns the exit status: 0 = done, 1 = not as it should be, 2 = an error to be mended."""
+    """Runs a command line. Returns the exit status: 0 = done, 1 = a check failed, 2 = an error of the user's."""
     try:
         from .cli import run
         from .job import UserError

@@ -1,6 +1,6 @@
-"""The command line: its parser, of which each command has a module.
+"""The command line: its parser, with a module for each command.
 
-Nothing heavy is imported before the arguments are known to be right.
+Heavy modules are imported only once the arguments are checked.
 """
 
 from __future__ import annotations
@@ -33,18 +33,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m backend", description="Makes pictures of bitmap stamps.")
-    text = "what relative paths are relative to (where it runs)"
-    parser.add_argument("--folder", type=Path, metavar="DIR", help=text)
+    parser = _Parser(prog="python -m backend", description="Make pictures from bitmap stamps.")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="base of relative paths (the current folder)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    fit = commands.add_parser("fit", help="find the layout of stamps that looks like a target")
+    fit = commands.add_parser("fit", help="find a layout of stamps that looks like a target")
     add_options(fit)
     fit.set_defaults(run=fit_job)
     worker = commands.add_parser("worker", help="serve jobs: commands on stdin, events on stdout, a JSON object a line")
     worker.set_defaults(run=_worker)
     render.add_options(commands.add_parser("render", help="draw a layout, at any size"))
-    export.add_options(commands.add_parser("export", help="write a layout as other programs' files"))
-    animated = commands.add_parser("animate", help="make a clip of still layouts")
+    export.add_options(commands.add_parser("export", help="write a layout as a file for other programs"))
+    animated = commands.add_parser("animate", help="make a clip from still layouts")
     animate.add_options(animated)
     animated.set_defaults(run=animate.animate)
     merge = commands.add_parser("merge", help="join parts of a clip that share a frame")

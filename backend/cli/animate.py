@@ -1,4 +1,4 @@
-"""The command line's `animate` and `merge`: clips made of layouts."""
+"""The commands `animate` and `merge`: clips made from layouts."""
 
 from __future__ import annotations
 
@@ -18,35 +18,29 @@ MAX_FRAMES = 100_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `animate`, which has a command for each kind."""
+    """Adds the options of `animate`, which has a subcommand for each kind."""
     kinds = parser.add_subparsers(required=True, metavar="KIND", dest="kind")
     move = kinds.add_parser("transition", help="stamps move from one layout to the next")
     move.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="folders that fit wrote, two or more")
     grow = kinds.add_parser("growth", help="a picture appears stamp by stamp")
     grow.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit wrote")
     grow.add_argument("--order", choices=GROWTHS, default="back", help="Choose which stamps appear first (back)")
-    text = "Set the share of the time that one takes (0.25)"
+    text = "Set the share of the time in which a stamp grows (0.25)"
     grow.add_argument("--overlap", type=float, default=0.25, metavar="S", help=text)
-    fitted = kinds.add_parser("recording", help="the course of a fit that was made with --record")
+    fitted = kinds.add_parser("recording", help="the progress of a fit that was made with --record")
     fitted.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit --record wrote")
     for kind in (move, grow, fitted):
         add = kind.add_argument
         add("--out", type=Path, required=True, metavar="DIR", help="folder for the clip's layout")
-        add(
-            "--frames",
-            type=int,
-            default=48,
-            metavar="N",
-            help="Set the frames of each way, of the growth or of the course (48)",
-        )
-        add("--hold", type=int, default=12, metavar="N", help="Set the frames in which a picture stands still (12)")
+        add("--frames", type=int, default=48, metavar="N", help="Set the frames of each motion (48)")
+        add("--hold", type=int, default=12, metavar="N", help="Set the frames for which a picture is held (12)")
         add("--easing", choices=EASINGS, default="smooth", help="Choose how a motion begins and ends (smooth)")
         add("--fps", type=float, default=24.0, metavar="N", help="Set the frames per second (24)")
-        add("--render", action="store_true", help="Draw the frames, too")
+        add("--render", action="store_true", help="Also render the frames")
 
 
 def animate(args: argparse.Namespace) -> int:
-    """Makes a clip of still layouts. Raises UserError for layouts that do not go together."""
+    """Makes a clip from still layouts. Raises UserError for layouts that do not match."""
     check_range("--frames", args.frames, 2, MAX_FRAMES)
     check_range("--hold", args.hold, 0, MAX_FRAMES)
     check_range("--fps", args.fps, 1e-3, 1e4)
@@ -64,14 +58,14 @@ def animate(args: argparse.Namespace) -> int:
         layout = retimed(load_recording(args.layouts[0]), **options)
     else:
         if len(results) < 2:
-            raise UserError("A transition needs two layouts at least: name another one")
+            raise UserError("A transition needs at least two layouts: name another one")
         layout = transition([one for one, _ in results], templates, **options)
     _write(layout, templates, args)
     return 0
 
 
 def _write(layout: Layout, templates: Templates, args: argparse.Namespace) -> None:
-    """Writes the folder of the clip, with its frames where they are asked for."""
+    """Writes the clip's folder, with its frames if requested."""
     from ..layouts.result_folder import ResultFolder
     from ..rendering import render_layout
 
@@ -88,17 +82,17 @@ def _write(layout: Layout, templates: Templates, args: argparse.Namespace) -> No
 
 def _check_out(args: argparse.Namespace) -> None:
     if args.out.resolve() in (folder.resolve() for folder in args.layouts):
-        raise UserError(f"{args.out} is what the clip is made of, which it would replace: choose another folder")
+        raise UserError(f"{args.out} is one of the layouts, which the clip would replace: choose another folder")
 
 
 def add_merge_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="parts of a clip, in the order of time")
+    parser.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="parts of a clip, in order")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the whole clip's layout")
-    parser.add_argument("--render", action="store_true", help="Draw the frames, too")
+    parser.add_argument("--render", action="store_true", help="Also render the frames")
 
 
 def merge(args: argparse.Namespace) -> int:
-    """Merges parts of a clip. Raises UserError for parts that do not go together."""
+    """Merges parts of a clip. Raises UserError for parts that do not match."""
     _check_out(args)
     from ..layouts.merge import merged_folders
 

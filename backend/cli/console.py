@@ -1,4 +1,4 @@
-"""Output of commands: progress for people, as a bar on a terminal and as lines in a log; and results."""
+"""Output of commands: results, and progress as a bar on a terminal or as lines in a log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Console:
             self._bar(event.done, event.total, f"{100 * event.done // event.total} %")
 
     def line(self, text: str) -> None:
-        """Writes a line of its own, below a bar that may stand there."""
+        """Writes a line, below the bar if one is open."""
         self._stream.write(("\n" if self._open_line else "") + text + "\n")
         self._stream.flush()
         self._open_line = False
@@ -48,7 +48,7 @@ class Console:
 
 
 def write(result: dict[str, Any] | str) -> None:
-    """Writes a result to stdout, as it is or as JSON."""
+    """Writes a result to stdout: text unchanged, a dictionary as JSON."""
     sys.stdout.write((result if isinstance(result, str) else json.dumps(result, indent=1)) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""The command `export`: its arguments, and what it does with them."""
+"""The command `export`: writes a layout as a file for other programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .options import add_settings, frame_range, given
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("layout", type=Path, metavar="DIR", help="folder that fit wrote")
-    text = f"x{', x'.join(filter(None, FORMATS))}; without an ending, a folder of PNGs and their JSON"
+    text = f"x{', x'.join(filter(None, FORMATS))}; without a file extension, a folder of PNGs and their JSON"
     add("--out", type=Path, required=True, metavar="FILE", help=text)
     add("--frames", type=frame_range, metavar="A-B", help=settings_of(ExportSettings)["frames"].help)
     add_settings(parser, ExportSettings, without=("frames",))
@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    """Writes the files. Ctrl-C ends it, and leaves what was there before."""
+    """Writes the files. Ctrl-C stops it and leaves existing files unchanged."""
     settings = ExportSettings(**given(args, ExportSettings))
     from ..runs.export import run_export
     from .console import Console

@@ -1,4 +1,4 @@
-"""The command line's `fit`: its options, and the job that they make of a picture, or of a job folder."""
+"""The command `fit`: its options, and the job that follows from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..job import PRESETS, Clip, Job, Limits, RegionSpec, Settings, TemplateSpec
 from .options import add_setting, add_settings, frame_range, given
 
 STAMPS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga", ".gif")
-"""The files of a folder that are taken for stamps."""
+"""File extensions of the stamps in a folder."""
 
 _MODES: dict[str, tuple[Any, float]] = {
     "tint": ("tint", 0.0),
@@ -21,33 +21,33 @@ _MODES: dict[str, tuple[Any, float]] = {
     "multiply": ("multiply", 1.0),
     "original": ("mix", 1.0),
 }
-"""Mode and usual blend of a stamp's own colours, by the command line's names."""
+"""Mode and usual blend of a stamp's own colors, by the command line's names."""
 
 _OWN = ("start", "end", "share", "opacity_range", "palette", "palette_size")
-"""Settings whose options are of another form, or exclude each other."""
+"""Settings whose options have another form or exclude each other."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     text = "a picture, a movie, an animated picture, a folder of frames, or a folder with a job.json"
     add("target", type=Path, metavar="TARGET|JOB_FOLDER", help=text)
-    add("--templates", type=Path, nargs="+", metavar="FILE", help="stamps: pictures, or folders of them")
+    add("--templates", type=Path, nargs="+", metavar="FILE", help="stamps: pictures, or folders of pictures")
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the layout")
     presets = "; ".join(f"{name}: {_listed(values)}" for name, values in PRESETS.items())
     add("--preset", choices=PRESETS, help=f"Choose how thoroughly to fit ({presets}); other options override it")
-    _add_pictures(parser.add_argument_group("pictures that steer it"))
+    _add_pictures(parser.add_argument_group("guiding pictures"))
     headings = add_settings(parser, Settings, Limits, Clip, without=_OWN)
     _add_stamps(headings["limits"])
     palette = headings["look"].add_mutually_exclusive_group()
     add_setting(palette, Settings, "palette")
     add_setting(palette, Settings, "palette_size")
     headings["build"].add_argument("--start", type=Path, metavar="DIR", help="Continue from this layout")
-    text = "Fit the frames from the first to the last, counted from 1; A- goes on to the end (1-)"
+    text = "Fit only these frames, counted from 1; A- = up to the end (1-)"
     headings["clip"].add_argument("--frames", type=frame_range, metavar="A-B", help=text)
 
 
 def job_of(args: argparse.Namespace) -> Job:
-    """The job of a parsed command line. Raises UserError for options that do not go together."""
+    """Returns the job of a parsed command line. Raises UserError for options that contradict each other."""
     is_job = os.path.isdir(args.target) and (args.target / "job.json").exists()
     job = _job_of_folder(args) if is_job else _job_of_files(args)
     _limit(job.templates, args)
@@ -56,10 +56,10 @@ def job_of(args: argparse.Namespace) -> Job:
 
 def _add_pictures(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--mask", type=Path, metavar="M.png", help="Count the target where this is white; place nothing where black")
-    text = "Give a part of the canvas (white) its own stamps, or those of --templates; may be repeated, front one first"
+    add("--mask", type=Path, metavar="M.png", help="Fit the target where this is white; place nothing where black")
+    text = "Give the white part its own stamps, or those of --templates; repeat from front to back"
     add("--region", type=Path, nargs="+", action="append", metavar=("M.png", "FILE"), help=text)
-    add("--importance", type=Path, metavar="W.png", help="Let errors weigh more where this is white than where black")
+    add("--importance", type=Path, metavar="W.png", help="Weigh errors more where this is white than where black")
 
 
 def _add_stamps(heading: argparse._ActionsContainer) -> None:
@@ -71,18 +71,18 @@ def _add_stamps(heading: argparse._ActionsContainer) -> None:
     add_setting(opacity, Limits, "opacity_range")
     opacity.add_argument("--opaque", dest="opacity", action="store_const", const=(1.0, 1.0), help="--opacity 1 1")
     shares = heading.add_mutually_exclusive_group()
-    text = "Set how often each stamp is used relative to the others: one number a stamp"
+    text = "Set how often each stamp is used relative to the others: one number per stamp"
     shares.add_argument("--shares", type=float, nargs="+", metavar="SHARE", help=text)
-    shares.add_argument("--even", action="store_true", help="Use all alike: none is repeated before all are used")
+    shares.add_argument("--even", action="store_true", help="Use all stamps equally often")
 
 
 def _clip(args: argparse.Namespace, clip: Clip | None, *, moving: bool) -> Clip | None:
-    """The clip with what the command line says otherwise; None for a target that does not move."""
+    """Returns the clip as changed by the command line; None for a target that does not move."""
     changed = given(args, Clip, without=("start", "end"))
     if args.frames is not None:
         first, last = args.frames
         own = clip or Clip()
-        # A part of a clip lies where it would lie in all of it.
+        # A part of a clip keeps its place in the whole clip.
         changed |= {"start": first, "end": last}
         changed.setdefault("scene_start", own.scene_start + first - own.start)
     if not moving and not changed:
@@ -127,7 +127,7 @@ def _job_of_files(args: argparse.Namespace) -> Job:
 
 
 def _is_moving(target: Path) -> bool:
-    # What reads movies takes a while to load, and pictures are what is most often given.
+    # The reader of movies is slow to import, and most targets are pictures.
     if target.suffix.lower() in (".jpg", ".jpeg", ".bmp", ".tif", ".tiff"):
         return False
     from ..pictures.movies import is_moving
@@ -136,7 +136,7 @@ def _is_moving(target: Path) -> bool:
 
 
 def _settings(args: argparse.Namespace, settings: Settings) -> Settings:
-    """The settings with what the command line says otherwise."""
+    """Returns the settings as changed by the command line."""
     changed = given(args, Settings)
     if args.shares is not None or args.even:
         changed["usage"] = "shares"
@@ -148,7 +148,7 @@ def _settings(args: argparse.Namespace, settings: Settings) -> Settings:
 
 
 def _limit(specs: list[TemplateSpec], args: argparse.Namespace) -> None:
-    """Changes the stamps as the command line says; a job folder's own keep what is not mentioned."""
+    """Changes the stamps by the options that are given."""
     changed = given(args, Limits, without=("share",))
     shares = args.shares or [1.0] * len(specs)
     if len(shares) != len(specs):

@@ -1,4 +1,4 @@
-"""The command `fit`, once its options are a job: the fit with its progress, until it is done or ended by Ctrl-C."""
+"""The run of the command `fit`, with its progress, until it is done or stopped by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .fit import job_of
 
 
 def fit_job(args: argparse.Namespace) -> int:
-    """Fits. The first Ctrl-C ends the fit with its best layout, a second one the process."""
+    """Fits a target. The first Ctrl-C stops the fit with its best layout, a second one ends the process."""
     job = job_of(args)
     from ..runs import run_job
     from .console import Console

@@ -1,4 +1,4 @@
-"""Settings as options of the command line: each follows from what backend.job states of it."""
+"""Settings as options of the command line, made from their declarations in backend.job."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..job import Color, Setting, UserError, check_value, option_of, settings_of
 
 _HEADINGS = {
     "fit": "the fit",
-    "backend": "what computes",
+    "backend": "the engine",
     "target": "the target",
-    "limits": "every stamp",
+    "limits": "limits of every stamp",
     "look": "the look",
-    "build": "where it continues from a layout",
-    "clip": "targets that move",
+    "build": "continuing from a layout",
+    "clip": "moving targets",
 }
-"""By the group of the settings."""
+"""Titles of the help by the group of the settings."""
 
 _METAVARS = {"px": "PX", "s": "SECONDS", "ppi": "PPI"}
 
@@ -28,7 +28,7 @@ _METAVARS = {"px": "PX", "s": "SECONDS", "ppi": "PPI"}
 def add_settings(
     parser: argparse.ArgumentParser, *kinds: type[Any], without: Collection[str] = ()
 ) -> dict[str, argparse._ActionsContainer]:
-    """Adds an option for each setting of dataclasses, but for some. Returns the headings, by the settings' groups."""
+    """Adds an option for each setting of dataclasses, except `without`. Returns the headings by group."""
     headings: dict[str, argparse._ActionsContainer] = {}
     for kind in kinds:
         for name, one in settings_of(kind).items():
@@ -41,7 +41,7 @@ def add_settings(
 
 
 def add_setting(where: argparse._ActionsContainer, kind: type[Any], name: str) -> None:
-    """Adds the option of one setting. What is not given stays None: see given()."""
+    """Adds the option of one setting. Its value is None unless it is given: see given()."""
     one = settings_of(kind)[name]
     default = _shown(one.default, one.unit)
     text = f"{one.text} ({default})" if default else one.text
@@ -50,7 +50,7 @@ def add_setting(where: argparse._ActionsContainer, kind: type[Any], name: str) -
 
 
 def given(args: argparse.Namespace, kind: type[Any], without: Collection[str] = ()) -> dict[str, Any]:
-    """The settings of a dataclass that a command line states, by their names, but for some."""
+    """Returns the settings of a dataclass that a command line gives, by name, except `without`."""
     found = {}
     for name, one in settings_of(kind).items():
         value = getattr(args, str(option_of(name, one)).lstrip("-").replace("-", "_"), None)
@@ -61,7 +61,7 @@ def given(args: argparse.Namespace, kind: type[Any], without: Collection[str] = 
 
 
 def _form(kind: type[Any], name: str, hint: Any, one: Setting) -> dict[str, Any]:
-    """How an option is read."""
+    """Returns the arguments of add_argument for a setting's type."""
     if get_origin(hint) is UnionType:
         hint = get_args(hint)[0]
     if hint is bool:
@@ -83,7 +83,7 @@ def _form(kind: type[Any], name: str, hint: Any, one: Setting) -> dict[str, Any]
 
 
 def _shown(default: Any, unit: str) -> str:
-    """A default as it would be given; "" where nothing stands for it."""
+    """Returns a default as it would be typed; "" = there is no way to type it."""
     if default is None or default in ([], {}):
         return ""
     if isinstance(default, bool):
@@ -107,7 +107,7 @@ def _checked(kind: type[Any], name: str) -> Callable[[str], str]:
 
 
 def degrees(text: str) -> float:
-    """An angle in radians."""
+    """Returns an angle in radians from text in degrees."""
     return math.radians(float(text))
 
 
@@ -124,18 +124,18 @@ def _colors(text: str) -> list[Color]:
 
 
 def frame_range(text: str) -> tuple[int, int]:
-    """A range of frames; 0 is no end."""
+    """Returns the first and the last frame of text such as 1-48; 0 = no end."""
     found = re.fullmatch(r"(\d+)(-(\d*))?", text.strip())
     if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range of frames such as 1-48")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range of frames such as 1-48")
     first = int(found[1])
     if found[3] and int(found[3]) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} ends with frame 0, but they are counted from 1: leave the end out")
+        raise argparse.ArgumentTypeError(f"{text!r} ends with frame 0, but frames count from 1: leave the end out")
     return first, first if found[2] is None else int(found[3] or 0)
 
 
 def _weighted(text: str) -> tuple[str, float]:
-    """A name with its weight after "="; 1 where there is none."""
+    """Returns the name and the weight of text such as mse=1; the weight is 1 if omitted."""
     name, _, weight = text.partition("=")
     try:
         return name, float(weight or 1.0)

@@ -1,4 +1,4 @@
-"""The command `render`: a layout becomes a picture."""
+"""The command `render`: draws a layout as a picture."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..job import ExportSettings, UserError, check_value
 from .options import add_setting, given
 
 _SETTINGS = ("width", "supersample", "transparent", "engine", "threads")
-"""Settings of an export that a rendered picture has as well."""
+"""Settings of an export that also apply to a rendered picture."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("layout", type=Path, metavar="DIR", help="folder that fit wrote")
     add("--out", type=Path, required=True, metavar="FILE.png")
-    add("--frame", type=int, metavar="N", help="of a clip, by its number in the scene (the first one)")
+    add("--frame", type=int, metavar="N", help="frame of a clip, by its number in the scene (the first one)")
     for name in _SETTINGS:
         add_setting(parser, ExportSettings, name)
     parser.set_defaults(run=_render)
@@ -27,7 +27,7 @@ def _render(args: argparse.Namespace) -> int:
     for name, value in chosen.items():
         check_value(ExportSettings, name, value, f"--{name}")
     if args.out.suffix.lower() != ".png":
-        raise UserError(f"{args.out} is not a .png: a picture is written as PNG only")
+        raise UserError(f"{args.out} is not a .png: choose a name with this extension")
     from ..layouts.result_folder import load_result
     from ..pictures.images import save_png
     from ..rendering import render_layout

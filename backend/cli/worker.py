@@ -1,6 +1,6 @@
-"""The process that Blender starts: commands come in on stdin, events go out on stdout, one JSON object a line each.
+"""The process that Blender starts: it reads commands from stdin and writes events to stdout, one JSON object a line.
 
-It serves job after job, so that what was imported and set up stays warm. The end of stdin means that Blender is gone.
+It serves one job after another, so that imports and engines stay warm. The end of stdin means that Blender is gone.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from ..control import Control, termination_calls
 from ..job import Action, Command, Error, Event, ExportJob, Job, Log, UserError, encode_event
 
 IDLE_SECONDS = 600.0
-"""Time without a job after which the process ends and gives back its memory."""
+"""Time without a job after which the process ends and frees its memory."""
 
 GRACE_SECONDS = 0.8
-"""Time from the end of stdin to the end of the process, whatever it does: the folder always holds a checkpoint."""
+"""Time from the end of stdin to the forced end of the process. The folder always holds a checkpoint."""
 
 
 def main() -> NoReturn:
-    """Serves stdin until it ends or says quit, or a signal comes; then ends the process."""
-    # A stray print, of Python or of a native library, goes to the log and not among the events.
+    """Serves stdin until its end, the command `quit` or a signal, and ends the process."""
+    # Stray prints of Python or native libraries go to the log, not among the events.
     events = FileIO(os.dup(1), "w")
     os.dup2(2, 1)
     worker = Worker(events)
-    # Unbuffered: a buffer's lock, held by a thread that waits for input, would break the end of the interpreter.
+    # Unbuffered: the lock of a buffer, held by a thread that waits for input, breaks the interpreter's exit.
     commands = FileIO(0, closefd=False)
     threading.Thread(target=worker.listen, args=(commands,), name="commands", daemon=True).start()
     with termination_calls(worker.stop):
         status = worker.serve()
     sys.stderr.flush()
-    # Taking torch down would need another second.
+    # Unloading torch takes another second.
     os._exit(status)
 
 
@@ -56,7 +56,7 @@ class Worker:
         self._events = events
         self._events_lock = threading.Lock()
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
-        self._requests: list[_Request] = []  # not yet done, the first one runs
+        self._requests: list[_Request] = []  # not yet done; the first one is running
 
     def serve(self) -> int:
         """Runs jobs until stop() is called. Returns the exit status."""
@@ -85,7 +85,7 @@ class Worker:
         return None
 
     def listen(self, lines: FileIO) -> None:
-        """Obeys commands until the lines end or one of them is `quit`."""
+        """Obeys commands until the end of the lines or `quit`."""
         for line in filter(bytes.strip, lines):
             try:
                 command = Command.decode(line.decode("utf-8", "replace"))
@@ -98,7 +98,7 @@ class Worker:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the job in hand with its best layout, drops the others and ends serve(); by force if that takes long."""
+        """Stops the running job with its best layout, drops the others and ends serve(), by force after a while."""
         for request in list(self._requests):
             request.control.cancel()
         self._queue.put(None)
@@ -119,7 +119,7 @@ class Worker:
 
     def _accept(self, command: Command) -> None:
         if not command.job or not command.out:
-            self._send(Error(f"The command {command.command} needs job and out"))
+            self._send(Error(f"The command {command.command} needs a job and an out"))
             return
         request = _Request(command.command, Path(command.job), Path(command.out))
         self._requests.append(request)
@@ -131,12 +131,12 @@ class Worker:
             with self._events_lock:
                 self._events.write(line)
         except OSError:
-            # Nobody reads any more.
+            # Blender no longer reads.
             self.stop()
 
 
 def _end_now() -> None:
-    """Ends the process, whatever it does; an export that is in work leaves nothing."""
+    """Ends the process at once; an unfinished export leaves no files."""
     if staging := sys.modules.get(f"{__package__.rpartition('.')[0]}.export.staging"):
         staging.drop_hidden_folders()
     os._exit(0)

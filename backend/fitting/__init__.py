@@ -1,4 +1,4 @@
-"""The fit: from a target and templates to a layout, by gradient descent.
+"""Fits: layouts for a target and templates, by gradient descent.
 
 The same settings, target and templates give the same layout, bit for bit, for any number of threads.
 """
@@ -31,7 +31,7 @@ def fit(
     *,
     weight: Tensor | None = None,  # [H, W] from 0 = stays clear to 1 = counts fully
     importance: Tensor | None = None,  # [H, W] factor on the errors, greater than 0
-    hidden: Tensor | None = None,  # [H, W] from 0 to 1: share that something else will cover
+    hidden: Tensor | None = None,  # [H, W] share that something else will cover, from 0 to 1
     start: Layout | None = None,
     loss: Loss | None = None,
     observer: Observer | None = None,
@@ -39,19 +39,19 @@ def fit(
 ) -> FitResult:
     """Finds the layout of settings.count primitives that together look like the target.
 
-    weight says where the target counts; primitives are kept out of where it is 0. importance says how much an error
-    matters there, relative to other places; the result is judged without it. What is hidden does not count, nor need it
-    stay clear where weight is greater than 0. The recipe paper ignores it.
-    With settings.transparent, target has straight colours, and weight is the alpha that the result is to have, on any
-    canvas; the recipe paper fits the target over the settings' background, and weight is only that.
-    start is a layout to continue from (its first frame): its primitives and their order are kept, their number too, and
-    locked ones do not change at all. If its canvas has another size, it is scaled.
-    loss is a function of the display-encoded image [3, H, W], to be descended instead of the recipe's; it sees noise
-    where the primitives leave the canvas open. The image is on the engine's device.
+    weight says how much each pixel of the target counts; primitives are kept out where it is 0. importance
+    weighs errors further, but not in judging the result. Hidden pixels do not count, and may be covered where weight is
+    greater than 0; the recipe paper ignores `hidden`.
+    With settings.transparent, target has straight colors, and weight is the wanted alpha of the result; the recipe
+    paper fits the target over the settings' background instead.
+    start is a layout to continue from (its first frame), scaled if its canvas has another size. Its primitives and
+    their order are kept, and locked ones do not change at all.
+    loss replaces the recipe's: a function of the display-encoded image [3, H, W] on the engine's device, which shows
+    noise where the primitives leave the canvas open.
     observer is called after every step; an exception in it ends the fit.
 
     Raises UserError for tensors of a wrong shape or with values that are not finite, a weight that is 0 everywhere, a
-    start that does not go with the templates, and where the engine cannot run.
+    start that does not match the templates, and where the engine cannot run.
     """
     _check_target(target)
     planes = {"mask": weight, "importance": importance, "hidden part": hidden}
@@ -75,8 +75,8 @@ def fit_goal(
     observer: Observer | None = None,
     control: Control | None = None,
 ) -> FitResult:
-    """Finds the layout for a goal, which says all that `fit` takes as tensors, checked."""
-    # Torch's own threads wait busily after each of its short operations and would keep the engine's from their cores.
+    """Finds the layout for a goal, which holds the checked tensors of `fit`."""
+    # Torch's threads spin after each short operation, which would keep the engine's threads from the cores.
     with torch.no_grad(), torch_threads(1):
         clock = Clock(settings)
         descent = DESCENTS[settings.recipe](goal, templates, settings, start)

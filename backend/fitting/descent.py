@@ -11,14 +11,14 @@ from .primitives import Primitives
 
 
 class Descent(Protocol):
-    """A recipe at work on the primitives of a fit: evaluates a state of them, and makes the step to the next."""
+    """The descent of a recipe: evaluates a state of the primitives, and steps to the next."""
 
     def evaluate(self, step: int, progress: float) -> Tensor:
-        """The loss ([] float64) after so many steps, and after this share of all, on the engine's device."""
+        """Returns the loss ([] float64) at this step and progress from 0 to 1, on the engine's device."""
         ...
 
     def accepts(self, loss: float) -> bool:
-        """Says whether a state of this loss can be the result. Raises UserError where the loss itself is to blame."""
+        """Returns whether a state with this loss can be the result. Raises UserError for a faulty loss function."""
         ...
 
     def advance(self, progress: float) -> None:
@@ -27,20 +27,20 @@ class Descent(Protocol):
 
     @property
     def phase(self) -> int:
-        """The phase of the latest loss: losses compare within one, and a later one is of a picture more finished."""
+        """The phase of the latest loss. Losses compare within a phase; a later phase has a more finished picture."""
         ...
 
     @property
     def primitives(self) -> Primitives:
-        """The primitives as they were evaluated, colours display-encoded; later steps leave them as they are."""
+        """The primitives as they were evaluated, colors display-encoded; later steps do not change them."""
         ...
 
     def finished(self, primitives: Primitives) -> Primitives:
-        """The primitives to judge and keep: within the limits that they only come near to on the way. Takes time."""
+        """Returns the primitives within all limits, which the steps only approach. It is slow."""
         ...
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
-        """The image of primitives [3, H, W] on the settings' background, display-encoded, and its PSNR in dB."""
+        """Returns the image [3, H, W] on the settings' background, display-encoded, and its PSNR in dB."""
         ...
 
     def layout(self, primitives: Primitives) -> Layout: ...

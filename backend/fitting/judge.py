@@ -1,4 +1,4 @@
-"""The judge of a fit: how close it is to its goal, on the real background."""
+"""The judge of a fit: compares it with its goal, on the real background."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..engines.interface import Placement, Rasterizer
 from ..losses import pixel_error
-from ..pictures.color import decode, encode
+from ..pictures.color import encode
 from .goal import Goal
 
 BEST_PSNR = 100.0  # dB, reported for pictures that are equal
@@ -17,17 +17,16 @@ CPU = torch.device("cpu")
 
 
 class Judge:
-    """Shows params [N, 9] (colours as composited) on the goal's background, and compares."""
+    """Renders params [N, 9] (colors as composited) on the goal's background, and compares them with the target."""
 
     def __init__(self, rasterizer: Rasterizer, goal: Goal, *, linear: bool = False) -> None:
         self._rasterizer, self._target, self._linear = rasterizer, goal.target, linear
         weight = goal.weights
         self._weight = weight / (3.0 * float(weight.double().sum()))
-        plain = torch.tensor(goal.background).to(goal.target.device).reshape(3, 1, 1)
-        self._background = (decode(plain) if linear else plain).expand_as(goal.target)
+        self._background = goal.backdrop(linear).expand_as(goal.target)
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, float]:
-        """The image [3, H, W], display-encoded, on the CPU, and its PSNR where the target counts, in dB."""
+        """Returns the image [3, H, W], display-encoded, on the CPU, and its PSNR where the target counts, in dB."""
         image, _ = self._rasterizer.forward(params, placement, self._background)
         image = (encode(image) if self._linear else image).clamp_(0.0, 1.0)
         error = pixel_error(image, self._target, self._weight)

@@ -1,4 +1,4 @@
-"""The loop of a fit: a descent makes its steps, a record keeps the best of them, a reporter shows how it goes."""
+"""The loop of a fit: a descent steps, a record keeps the best state, a reporter shows the progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .reporter import Observer, Reporter
 class FitResult:
     """The result of a fit."""
 
-    layout: Layout  # its templates' files are left empty: they are the caller's to fill in
+    layout: Layout  # the files of its templates are empty, for the caller to fill in
     loss: float  # over the noise canvas
     psnr: float  # dB on the settings' background
     steps: int  # done
@@ -27,7 +27,7 @@ class FitResult:
 def descend(
     descent: Descent, clock: Clock, settings: Settings, observer: Observer | None, control: Control
 ) -> FitResult:
-    """Makes steps until the iterations or the time are done, or the control cancels. The result is the best state."""
+    """Steps until the iterations or the time are used up, or the control cancels. Returns the best state."""
     reporter = Reporter(descent, clock, settings, observer)
     record = Record(descent)
     step = 0
@@ -39,7 +39,7 @@ def descend(
         if step == settings.iterations or progress >= 1.0 or control.cancelled:
             break
         descent.advance(progress)
-        # Only now: where there was a relocation, the engine has just been waited for.
+        # After the step, because a relocation has just waited for the engine.
         record.advance(step)
         step += 1
     primitives, loss = record.best

@@ -1,4 +1,4 @@
-"""The noise canvas: random backgrounds that keep a fit from leaving the canvas open."""
+"""The noise canvas: random backgrounds that make a fit cover the canvas."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..pictures.color import decode
 from .judge import CPU
 
 NOISE_OFFSETS = 4096
-"""Places at which the noise may start: more than a usual fit has steps."""
+"""Number of places where a canvas may start: more than the steps of a usual fit."""
 NOISE_STRIDE = 16  # numbers: a step of whole cache lines
 OPEN_CONTRAST = 8.0
-"""Factor on the noise where the canvas shows through the goal: errors of alpha then count for more.
+"""Contrast of the noise where the canvas shows through the goal, which makes errors of alpha count more.
 
-The PSNR of 600 stamps in a photograph that is cut out, shown on white, black and a grey checkerboard, differs by up to
+The PSNR of 600 stamps in a cut-out photograph, shown on white, black and a gray checkerboard, differs by up to
 0.4 dB with 1, 0.33 dB with 3 and 0.26 dB with 8 or with noise that is 0 or 1; the PSNR itself is the same.
 """
 
 
 class NoiseCanvas:
-    """A new per-pixel random canvas whenever it is asked for, all cut from one sequence of random numbers.
+    """Draws per-pixel random canvases, all cut from one sequence of random numbers.
 
-    Cutting elsewhere costs nothing, where drawing three numbers a pixel would cost half a step.
+    A cut costs nothing, while drawing three numbers a pixel would take half the time of a step.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class NoiseCanvas:
         width: int,
         generator: torch.Generator,
         linear: bool,
-        device: torch.device = CPU,  # where it is to be; its numbers are the same on any
+        device: torch.device = CPU,  # the numbers are the same on any
         contrast: float = 1.0,
     ) -> None:
         self._shape = (3, height, width)
@@ -45,12 +45,12 @@ class NoiseCanvas:
         self._generator = generator
 
     def restarted(self, generator: torch.Generator) -> NoiseCanvas:
-        """A canvas of the same random numbers, cut by another generator."""
+        """Returns a noise canvas of the same random numbers, cut by another generator."""
         result = copy(self)
         result._generator = generator
         return result
 
     def draw(self) -> Tensor:
-        """A new canvas [3, H, W] in the compositing space, not to be written to."""
+        """Returns a new canvas [3, H, W] in the compositing space, which must not be changed."""
         offset = NOISE_STRIDE * int(torch.randint(NOISE_OFFSETS, (), generator=self._generator))
         return self._field[offset : offset + math.prod(self._shape)].view(self._shape)

@@ -1,7 +1,7 @@
-"""The objective of a fit: the loss of the primitives over a canvas that is new noise in every step.
+"""The objective of a fit: the loss of the primitives over a canvas of new noise in every step.
 
-On a fixed canvas a fit lets that canvas shine through wherever it happens to suit, and the result falls apart on any
-other. Noise suits nowhere, so the primitives learn to cover.
+A fit on a fixed canvas lets it shine through wherever it suits, and the result falls apart on any other. Noise suits
+nowhere, so the primitives learn to cover.
 """
 
 from __future__ import annotations
@@ -23,34 +23,33 @@ from .noise import OPEN_CONTRAST, NoiseCanvas
 
 
 class _Open:
-    """A goal whose canvas shows through as much as the goal is transparent, so that the result is equally so.
+    """A transparent goal: the canvas shows through it, so that the result becomes equally transparent.
 
     All images are as composited.
     """
 
     def __init__(self, goal: Goal, linear: bool) -> None:
         assert goal.weight is not None
-        self.share = 1.0 - goal.weight.clamp_max(1.0)  # [H, W] of the canvas that is to be seen
-        background = torch.tensor(goal.background).to(goal.target.device).reshape(3, 1, 1)
-        self._background = decode(background) if linear else background
+        self.share = 1.0 - goal.weight.clamp_max(1.0)  # [H, W] of the canvas that shows through
+        self._background = goal.backdrop(linear)
         target = decode(goal.target) if linear else goal.target
         self._own = (target - self.share * self._background).clamp_min(0.0)
 
     def target_over(self, canvas: Tensor) -> Tensor:
-        """The target [3, H, W] over a canvas [3, H, W]."""
+        """Returns the target [3, H, W] over a canvas [3, H, W]."""
         return torch.addcmul(self._own, self.share, canvas)
 
     def over_background(self, image: Tensor, canvas: Tensor) -> Tensor:
-        """An image [3, H, W] that was drawn over a canvas, with the background in what of it is to be seen."""
-        # Not cut off at 0: what covers too much must have an error on a dark background, too.
+        """Replaces the canvas that shows through an image [3, H, W] by the background."""
+        # Not clamped at 0: covering too much must also be an error on a dark background.
         return image + self.share * (self._background - canvas)
 
 
 class Objective:
-    """Loss and gradient of params [N, 9] (colours as composited).
+    """Loss and gradient of params [N, 9] (colors as composited).
 
     The gradient is that of the loss times N: of the order of 1 for a primitive, whatever the picture's size and N.
-    Losses are not looked at, which would be to wait for the device; whoever reads one gives it to check().
+    Losses stay on the device, since to read one is to wait for it; whoever reads one passes it to check().
     """
 
     def __init__(
@@ -61,9 +60,9 @@ class Objective:
         count: int,
         generator: torch.Generator,
         *,
-        canvas: tuple[int, int],  # height, width, px: what params belong to
+        canvas: tuple[int, int],  # height, width, px, of the params
         linear: bool = False,
-        noise: NoiseCanvas | None = None,  # in place of a new one by the generator
+        noise: NoiseCanvas | None = None,  # replaces a new one by the generator
     ) -> None:
         self._rasterizer, self._goal, self._templates = rasterizer, goal, templates
         self._count, self._canvas, self._linear = count, canvas, linear
@@ -80,7 +79,7 @@ class Objective:
         weight = goal.weights
         trained = weight if goal.importance is None else weight * goal.importance
         scale = count / (3.0 * float(trained.double().sum()))
-        # Clear pixels weigh as much as white ones while stamps are kept out of them, and nothing in the judgement.
+        # Clear pixels weigh as much as white ones while stamps are kept out of them, but not in judging.
         if self._open is not None:
             share = self._open.share if goal.hidden is None else self._open.share * (1.0 - goal.hidden)
             trained = trained + goal.containment * float(trained.max()) * share
@@ -99,7 +98,7 @@ class Objective:
     def __call__(
         self, params: Tensor, placement: Placement, *, scored: bool = False
     ) -> tuple[Tensor, Tensor, Scores | None]:
-        """The loss ([] float64) over a new canvas, the gradient [N, 9], and if `scored` the scores of "mse"."""
+        """Returns the loss ([] float64) over a new canvas, the gradient [N, 9], and if `scored` the scores of "mse"."""
         canvas = self._noise.draw()
         scores = None
         if self._fused is None:
@@ -122,7 +121,7 @@ class Objective:
     def run(
         self,
         iteration: Iteration,
-        drawn: Callable[[], tuple[Tensor, Placement]],  # the params [N, 9], colours as composited, and their placement
+        drawn: Callable[[], tuple[Tensor, Placement]],  # the params [N, 9], colors as composited, and their placement
         *,
         rate: float,
         bias: float,
@@ -142,16 +141,16 @@ class Objective:
 
     @property
     def engines_loss(self) -> str | None:
-        """The engine's own loss, if it is all that is descended."""
+        """The engine's own loss, if there is no other term."""
         return None if self._is_regularized else self._fused
 
     def check(self, loss: float) -> None:
-        """Raises UserError where a loss that was differentiated by autograd was no number, or its gradient was not."""
+        """Raises UserError where a loss differentiated by autograd, or its gradient, is not finite."""
         if self._fused is not None or math.isfinite(loss):
             return
         if math.isnan(loss):
             raise UserError("The loss function must give one finite number that depends on the image")
-        raise UserError("The loss function's gradient is not finite: such is the slope of a square root at 0")
+        raise UserError("The loss function's gradient is not finite: avoid, for example, the square root of 0")
 
     @property
     def _is_regularized(self) -> bool:
@@ -159,7 +158,7 @@ class Objective:
 
     @property
     def _fused(self) -> str | None:
-        """The engine's own loss, if it is all that judges the image."""
+        """The engine's own loss, if it is the only one of the image."""
         return None if self._goal.users_loss is not None else self._combination.fused
 
     def _scored_step(
@@ -169,9 +168,9 @@ class Objective:
         return self._rasterizer.scored_step(params, placement, canvas, target, self.weight, kind)
 
     def _composed(self, params: Tensor, placement: Placement, canvas: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses that are differentiated by autograd: the value as check() takes it, and the gradient [N, 9]."""
+        """Returns the value of losses differentiated by autograd, as check() takes it, and the gradient [N, 9]."""
         image, alpha = (plane.requires_grad_() for plane in self._rasterizer.forward(params, placement, canvas))
-        # On one thread, as all of a fit: on more, torch's sums are not the same to the bit.
+        # On one thread, as the whole fit: on more, torch's sums differ in their last bits.
         with torch.enable_grad():
             settled = image if self._open is None else self._open.over_background(image, canvas)
             shown = encode(settled) if self._linear else settled
@@ -199,7 +198,7 @@ class Objective:
         return scale * value.detach().double()
 
     def _target_over(self, canvas: Tensor) -> Tensor:
-        """The target, and the canvas itself (display-encoded) where it is to stay clear or shows through."""
+        """Returns the target with the canvas (display-encoded) where that stays clear or shows through: [3, H, W]."""
         if self._open is not None:
             image = self._open.target_over(canvas)
             return encode(image) if self._linear else image

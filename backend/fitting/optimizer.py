@@ -1,8 +1,8 @@
-"""Gradient descent on primitives: Adam on variables that stand for the parameters.
+"""Gradient descent on primitives: Adam on variables in place of the parameters.
 
 Scale and aspect are optimized as logarithms and opacity as a logit; positions along the primitive's own axes; rotation
-and colour as they are. Colours stay display-encoded, whatever they are composited in. Everything is done on [N, 9]
-matrices at once, whose columns are those of engines.PARAMETERS.
+and color directly. Colors stay display-encoded in any compositing space. All matrices are [N, 9], with the columns of
+engines.PARAMETERS.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import torch
 from torch import Tensor
 
 from ..engines.interface import AdamRule, Variables
-from ..pictures.color import decode
 from .constraints.limits import Bounds
 from .constraints.palette import nearest
+from .primitives import as_composited
 
 
 class Optimizer:
     """Adam on all primitives at once, on the device of their params.
 
-    params [N, 9] is what the engine draws, with colours as they are composited; encoded [N, 9] has the same with
-    display-encoded colours. Where there is a palette, encoded has its colours, and from limit_colors() on params too;
-    then it descends from the free colours beneath, by the palette's gradients (a straight-through estimate).
+    params [N, 9] is what the engine draws, with colors as composited; encoded [N, 9] has display-encoded colors.
+    If there is a palette, encoded has its colors, and so has params from limit_colors() on. Free colors underneath then
+    descend by the palette's gradients (a straight-through estimate).
     """
 
     def __init__(
         self,
-        params: Tensor,  # [N, 9], colours display-encoded
+        params: Tensor,  # [N, 9], colors display-encoded
         bounds: Bounds,
         frozen: Tensor,  # [N, 9] bool: what stays as it is
         rule: AdamRule,
@@ -48,27 +48,25 @@ class Optimizer:
 
     @property
     def encoded(self) -> Tensor:
-        """The params [N, 9] with display-encoded colours; later steps leave them as they are."""
+        """The params [N, 9] with display-encoded colors; later steps do not change them."""
         if self._encoded is None:
             free = self._encoded = self.variables.free
             if self._palette is not None:
                 color = self._palette[nearest(free[:, 6:], self._palette)]
-                # A colour that is frozen stays, palette or not.
+                # A frozen color stays, even outside the palette.
                 color = torch.where(self.variables.frozen[:, 6:], free[:, 6:], color)
                 self._encoded = torch.cat([free[:, :6], color], 1)
         return self._encoded
 
     @property
     def params(self) -> Tensor:
-        """The params [N, 9] that are drawn, colours as composited; later steps leave them as they are."""
+        """The params [N, 9] to draw, colors as composited; later steps do not change them."""
         if self._params is None:
-            self._params = self.encoded if self._limited else self.variables.free
-            if self._linear:
-                self._params = torch.cat([self._params[:, :6], decode(self._params[:, 6:])], 1)
+            self._params = as_composited(self.encoded if self._limited else self.variables.free, self._linear)
         return self._params
 
     def step(self, gradient: Tensor, rate: float) -> None:
-        """Goes a step of Adam down the gradient of params [N, 9], which is used up; rate in [0, 1] scales all steps."""
+        """Makes a step of Adam by the gradient of params [N, 9], which is overwritten; rate scales it (0 to 1)."""
         rule, variables = self._rule, self.variables
         gradient = self._pulled_back(gradient)
         variables.age += 1
@@ -82,7 +80,7 @@ class Optimizer:
         self._place(self._bounded(_stepped(variables.free, step)))
 
     def limit_colors(self) -> None:
-        """Draws only the palette's colours from now on."""
+        """Draws only colors of the palette from now on."""
         if not self._limited:
             self._limited, self._params = True, None
 
@@ -91,9 +89,9 @@ class Optimizer:
         self._place(torch.cat([position, self.variables.free[:, 2:]], 1))
 
     def rearrange(self, order: Tensor, arriving: Tensor, bounds: Bounds, frozen: Tensor) -> None:
-        """Puts new primitives [K, 9] (colours display-encoded) in front of those at `order` (index [N - K]).
+        """Puts new primitives [K, 9] (colors display-encoded) in front of those at `order` (index [N - K]).
 
-        bounds and frozen are those of all N as they are then.
+        bounds and frozen are those of all N afterward.
         """
         fresh, own = torch.zeros_like(arriving), self.variables
         first, second = (torch.cat([fresh, moment[order]]) for moment in (own.first, own.second))
@@ -104,9 +102,9 @@ class Optimizer:
         self._place(self._bounded(both))
 
     def adopt(self, variables: Variables) -> None:
-        """Continues from these variables; to be called again whenever somebody else has changed them.
+        """Continues from these variables. Call it again after changing them elsewhere.
 
-        Tensors that encoded and params gave until then may have changed with them.
+        Tensors that encoded and params returned before may change with them.
         """
         self.variables = variables
         self._encoded = self._params = None
@@ -115,13 +113,13 @@ class Optimizer:
         self.adopt(replace(self.variables, free=free))
 
     def _bounded(self, free: Tensor) -> Tensor:
-        """These params [N, 9] within their bounds, and the frozen ones as they were."""
+        """Returns params [N, 9] within their bounds, with the frozen ones unchanged."""
         own = self.variables
         bounds = Bounds(own.low, own.high, self._bounded_rotation)
         return torch.where(own.frozen, own.free, bounds.clamp(free))
 
     def _pulled_back(self, gradient: Tensor) -> Tensor:
-        """The gradient of the variables, by the chain rule, from that of params."""
+        """Turns the gradient of params into that of the variables, by the chain rule."""
         free = self.variables.free
         gradient[:, :2] = turned(gradient[:, :2], -free[:, 4])
         gradient[:, 2:4] *= free[:, 2:4]
@@ -132,7 +130,7 @@ class Optimizer:
         return gradient
 
     def _rates(self) -> Tensor:
-        """Length of a full step of each variable: [N, 9]."""
+        """Returns the length of a full step of each variable: [N, 9]."""
         rule, free = self._rule, self.variables.free
         root = free[:, 3].sqrt()
         half_axes = torch.stack([free[:, 2] * root, free[:, 2] / root], 1)
@@ -145,14 +143,14 @@ class Optimizer:
 
 
 def turned(vectors: Tensor, angle: Tensor) -> Tensor:
-    """Vectors [N, 2] turned clockwise by angles [N], radians."""
+    """Returns vectors [N, 2] turned clockwise by angles [N], radians."""
     cosine, sine = angle.cos(), angle.sin()
     x, y = vectors.unbind(1)
     return torch.stack([cosine * x - sine * y, sine * x + cosine * y], 1)
 
 
 def _stepped(params: Tensor, step: Tensor) -> Tensor:
-    """Params [N, 9] whose variables (logarithm of scale and aspect, logit of opacity) are less by a step [N, 9]."""
+    """Subtracts a step [N, 9] from the variables (logarithm of scale and aspect, logit of opacity) of params [N, 9]."""
     result = params - step
     factor = (-step[:, 2:6]).exp_()
     result[:, 2:4] = params[:, 2:4] * factor[:, :2]
@@ -162,6 +160,6 @@ def _stepped(params: Tensor, step: Tensor) -> Tensor:
 
 
 def decoding_slope(encoded: Tensor) -> Tensor:
-    """Derivative of color.decode."""
+    """Returns the derivative of color.decode."""
     curved = 2.4 / 1.055 * ((encoded.clamp_min(0.04045) + 0.055) / 1.055) ** 1.4
     return torch.where(encoded <= 0.04045, 1.0 / 12.92, curved)

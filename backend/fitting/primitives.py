@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..engines.interface import Placement
-from ..job import Layout, Settings, TemplateSpec, UserError
+from ..job import MOVING, Layout, Settings, TemplateSpec, UserError
+from ..pictures.color import decode
 from ..rendering import layout_tensors
 from ..templates import Templates
 
@@ -17,24 +20,24 @@ from ..templates import Templates
 class Primitives:
     """N primitives, front first."""
 
-    params: Tensor  # [N, 9], columns of engines.PARAMETERS, colours display-encoded
+    params: Tensor  # [N, 9], columns of engines.PARAMETERS, colors display-encoded
     template: Tensor  # [N] int64
     mirror: Tensor  # [N] bool
     locked: Tensor  # [N] bool
     region: Tensor  # [N] int32
-    kept: Tensor  # [N] bool: none takes its place
+    kept: Tensor  # [N] bool: not to be replaced
 
     @classmethod
     def new(cls, params: Tensor, template: Tensor) -> Primitives:
-        """New primitives, neither mirrored nor locked, all of region 0."""
+        """Returns new primitives, neither mirrored nor locked, all of region 0."""
         no = torch.zeros_like(template, dtype=torch.bool)
         return cls(params, template, no, no.clone(), torch.zeros_like(template, dtype=torch.int32), no.clone())
 
     @classmethod
     def from_layout(cls, layout: Layout, templates: Templates, height: int, width: int) -> Primitives:
-        """A layout's first frame, to be kept, scaled to a canvas of height x width px where it was made for another.
+        """Takes a layout's first frame, to be kept, scaled to a canvas of height x width px.
 
-        Raises UserError if it has no primitives, or uses more templates than there are.
+        Raises UserError if it has no primitives or uses more templates than there are.
         """
         if layout.count == 0:
             raise UserError("The layout to continue from is empty: start without it")
@@ -50,19 +53,19 @@ class Primitives:
         return cls(params, placement.template, placement.mirror, locked, region, kept)
 
     def before(self, others: Primitives) -> Primitives:
-        """All of these in front of the others."""
+        """Returns these primitives in front of the others."""
         return Primitives(**{name: torch.cat([own, getattr(others, name)]) for name, own in vars(self).items()})
 
     def to(self, device: torch.device) -> Primitives:
         return Primitives(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
     def placement(self, templates: Templates, bias: float) -> Placement:
-        """The placement by which engines draw them, with mip levels of `bias` texels a canvas pixel."""
+        """Returns the placement for drawing, with mip levels of `bias` texels per canvas pixel."""
         level = templates.choose_levels(self.template, self.params[:, 2], self.params[:, 3], bias)
         return Placement(self.template, level, self.mirror)
 
     def rearranged(self, order: Tensor, template: Tensor, mirror: Tensor) -> Primitives:
-        """New ones with these templates [K] and mirrors [K] in front of those at `order` (index), without params."""
+        """Returns new ones of template [K] and mirror [K] in front of those at `order` (index), without params."""
         fresh = Primitives.new(self.params[:0], template)
         names = ("locked", "region", "kept")
         both = {name: torch.cat([getattr(fresh, name), getattr(self, name)[order]]) for name in names}
@@ -73,49 +76,52 @@ class Primitives:
             **both,
         )
 
-    def to_layout(
-        self,
-        level: Tensor,  # [N, 2]
-        templates: Templates,
-        settings: Settings,
-        height: int,
-        width: int,
-    ) -> Layout:
-        """A layout of one frame, of primitives and a level that are on the CPU.
-
-        Its templates' files are left empty: they are the caller's to fill in.
-        """
-        # A copy: what the layout holds must not change with the fit.
-        columns = self.params.T.clone(memory_format=torch.contiguous_format).numpy()
-        x, y, scale, aspect, rotation, opacity = columns[:6, None]
-        return Layout(
-            x=x,
-            y=y,
-            scale=scale,
-            aspect=aspect,
-            rotation=rotation,
-            opacity=opacity,
-            color=columns[6:].T[None],
+    def to_layout(self, level: Tensor, templates: Templates, settings: Settings, height: int, width: int) -> Layout:
+        """Returns a layout of one frame: see layout_of. The primitives and their level [N, 2] are on the CPU."""
+        return layout_of(
+            self.params[None],
+            templates,
+            settings,
+            (height, width),
             template=self.template.numpy(),
             level=level.numpy(),
             region=self.region.numpy().copy(),
             mirror=self.mirror.numpy().copy(),
             locked=self.locked.numpy().copy(),
-            width=width,
-            height=height,
-            templates=template_specs(templates),
-            space=settings.space,
-            background=settings.background,
-            transparent=settings.transparent,
         )
 
 
+def layout_of(
+    params: Tensor, templates: Templates, settings: Settings, canvas: tuple[int, int], **others: Any
+) -> Layout:
+    """Returns a layout of params [F, N, 9] on the CPU, colors display-encoded; canvas: its height and width, px.
+
+    The files of its templates are empty, for the caller to fill in. others: further fields of Layout.
+    """
+    # A copy: the layout must not change with the fit.
+    columns = params.permute(2, 0, 1).clone(memory_format=torch.contiguous_format).numpy()
+    others |= dict(zip(MOVING[:-1], columns, strict=False), color=np.moveaxis(columns[6:], 0, 2))
+    height, width = canvas
+    return Layout(
+        **others,
+        width=width,
+        height=height,
+        templates=template_specs(templates),
+        space=settings.space,
+        background=settings.background,
+        transparent=settings.transparent,
+    )
+
+
+def as_composited(params: Tensor, linear: bool) -> Tensor:
+    """Returns params [N, 9] with their display-encoded colors as they are composited: in linear light or unchanged."""
+    return torch.cat([params[:, :6], decode(params[:, 6:])], 1) if linear else params
+
+
 def template_specs(templates: Templates) -> list[TemplateSpec]:
-    """The templates as a layout names them; their files are left empty."""
-    return [_spec(templates, index) for index in range(len(templates))]
-
-
-def _spec(templates: Templates, index: int) -> TemplateSpec:
-    item = templates.items[index]
-    height, width = item.rgba.shape[:2]
-    return TemplateSpec("", item.name, item.mode, item.blend, width, height, item.limits)  # type: ignore[arg-type]
+    """Returns the templates as a layout names them, with empty files."""
+    sizes = [item.rgba.shape[:2] for item in templates.items]
+    return [
+        TemplateSpec("", item.name, item.mode, item.blend, width, height, item.limits)  # type: ignore[arg-type]
+        for item, (height, width) in zip(templates.items, sizes, strict=True)
+    ]

@@ -1,7 +1,7 @@
-"""The recipe `default`: every constant of its fit, with the reason for its value.
+"""The recipe `default`: all constants of its fit, with the reasons for their values.
 
-Lengths are relative, to a primitive's scale or to the mean spacing of primitives (the square root of the canvas' area
-over their number), where a picture's size should not matter. Changes of quality are means in dB over three photographs
+Lengths are relative, to a primitive's scale or to the mean spacing of primitives (the square root of the canvas's area
+per primitive), so that a picture's size does not matter. Changes of quality are means in dB over three photographs
 and two stamps, 512 px, 1,000 primitives, 100 steps; two seeds differ by 0.02.
 """
 
@@ -15,7 +15,7 @@ from ..engines.interface import AdamRule
 
 @dataclass(frozen=True)
 class Recipe:
-    """The constants by which a layout is started and improved."""
+    """The constants of the start and the descent of a fit."""
 
     loss: str = "mse"  # what PSNR measures; "l1" costs half a dB of it
 
@@ -41,7 +41,7 @@ class Recipe:
     momentum: float = 0.88  # of fits with so many steps that ...
     memory: float = 0.12  # ... it forgets within this share of them; in shorter ones it is less ...
     least_momentum: float = 0.8  # ... down to this (30 steps: +0.3 dB)
-    second_momentum: float = 0.8  # short memory: neighbours move, old gradients mislead
+    second_momentum: float = 0.8  # short memory: neighbors move, old gradients mislead
     epsilon: float = 1e-10  # keeps a primitive that no pixel sees in its place; gradients are of the order of 1
     full_rate: float = 1.0  # factor on all of them
     hold: float = 0.7  # share of the iterations at full rate, then a cosine ...
@@ -53,7 +53,7 @@ class Recipe:
     soften_until: float = 0.3  # share of the iterations
 
     # --- palettes ---
-    palette_from: float = 0.85  # share of the iterations before which colours are free; from the start: -1.3 dB
+    palette_from: float = 0.85  # share of the iterations before which colors are free; from the start: -1.3 dB
 
     # --- relocation: see relocation.py; 0.9 dB with all that belongs to it ---
     relocate_every: int = 4  # steps: two are too few to settle (-0.08 dB)
@@ -86,21 +86,21 @@ class Recipe:
 
     # --- limits ---
     least_scale: float = 1.0  # px: below it a stamp is less than a pixel
-    margin: float = 2.0  # px that a centre may leave the canvas by
+    margin: float = 2.0  # px that a center may leave the canvas by
     logit_limit: float = 6.0  # opacity 0.0025 to 0.9975: beyond it the gradient fades
 
     def continued(self, added: bool = False) -> Recipe:
-        """The recipe for improving a layout instead of making one. added: some primitives are new, and may relocate."""
+        """Returns the recipe for improving a layout. added: some primitives are new and may relocate."""
         return replace(
             self, first_bias=self.bias, full_rate=self.continued_rate, relocated=float(added), working_spacing=math.inf
         )
 
     def momentum_in(self, iterations: int) -> float:
-        """The momentum in a fit of so many steps."""
+        """Returns the momentum for this number of steps."""
         return max(self.least_momentum, min(self.momentum, 1.0 - 1.0 / (self.memory * iterations)))
 
     def adam_rule(self, spacing: float, iterations: int) -> AdamRule:
-        """The rule of Adam for a fit of so many steps, on primitives of this mean spacing, px."""
+        """Returns the rule of Adam for this number of steps on primitives of this mean spacing, px."""
         return AdamRule(
             momentum=self.momentum_in(iterations),
             second_momentum=self.second_momentum,

@@ -12,7 +12,7 @@ from .descent import Descent
 from .primitives import Primitives
 
 READ_EVERY = 8
-"""Steps after which a GPU's losses are looked at: to do so is to wait for it. Relocation does so twice as often."""
+"""Steps between readings of a GPU's losses, each of which waits for it. Relocation waits twice as often."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class _State:
 
 
 class Record:
-    """The best state of a fit. Losses are read some at a time, since to read one is to wait for the engine."""
+    """The best state of a fit. Losses are read in batches, since each reading waits for the engine."""
 
     def __init__(self, descent: Descent) -> None:
         self._descent = descent
@@ -31,17 +31,17 @@ class Record:
         self._best: _State | None = None
         self._least = math.inf  # its loss
         self.loss = math.inf
-        """The latest that was read."""
+        """The latest loss that was read."""
 
     def add(self, loss: Tensor) -> None:
         """Adds the state that the descent has evaluated, and its loss."""
         self._unread.append(_State(self._descent.primitives, loss, self._descent.phase))
-        # The first one shows early what goes wrong; on a CPU there is nothing to wait for.
+        # The first loss shows errors early; on a CPU there is nothing to wait for.
         if self._best is None or loss.device.type == "cpu":
             self.read()
 
     def advance(self, step: int) -> None:
-        """Reads all losses if it is time for it after this step has been made."""
+        """Reads all losses after every READ_EVERY steps."""
         if (step + 1) % READ_EVERY == 0:
             self.read()
 
@@ -60,6 +60,6 @@ class Record:
 
     @property
     def best(self) -> tuple[Primitives, float]:
-        """The best primitives, and their loss, of all states. Where no loss was finite, the latest ones."""
+        """The primitives of the best state and their loss; the latest ones where no loss was finite."""
         self.read()
         return (self._best or self._latest).primitives, self._least

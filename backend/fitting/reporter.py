@@ -19,13 +19,12 @@ from .record import Record
 class Snapshot:
     """The state after `step` of `total` steps.
 
-    image and layout: the best so far, only when a preview is due. current: as it is, only when settings.recording asks
-    for it.
+    image and layout: the best so far, only when a preview is due. current: the latest, only when one is recorded.
     """
 
     step: int
     total: int
-    loss: float  # over the noise canvas; where the engine is on a GPU, of a step up to READ_EVERY ago
+    loss: float  # over the noise canvas; on a GPU, of a step up to READ_EVERY ago
     psnr: float  # dB on the real background, of the latest preview
     seconds_left: float
     image: Tensor | None = None  # [3, H, W] display-encoded
@@ -50,7 +49,7 @@ class Reporter:
         if self._observer is None:
             return
         left = self._clock.seconds * (1.0 / progress - 1.0) if 0.0 < progress < 1.0 else 0.0
-        # Where time is short, it will be fewer steps than asked for.
+        # A time limit leads to fewer steps.
         total = self._settings.iterations if progress <= 0.0 else max(step, round(step / progress))
         begin = time.perf_counter()
         preview_is_due = self._settings.preview_seconds > 0 and begin >= self._next_preview
@@ -61,14 +60,14 @@ class Reporter:
             snapshot.image, self._psnr = self._descent.judge(finished)
             snapshot.layout, snapshot.psnr = self._descent.layout(finished), self._psnr
             end = time.perf_counter()
-            # Those that take long come less often: at least half of the time is the fit's.
+            # Slow previews come less often, so that at least half of the time is left for the fit.
             self._next_preview = end + max(self._settings.preview_seconds, end - begin)
         if self._records(progress):
             snapshot.current = self._descent.layout(self._descent.finished(self._descent.primitives))
         self._observer(snapshot)
 
     def _records(self, progress: float) -> bool:
-        """Says whether the next picture of the recording is due: they are dense at first, when most happens."""
+        """Returns whether the next picture of the recording is due. They are dense at first, when most happens."""
         last = self._settings.recording - 1  # which is the result
         if self._recorded >= last or progress < (self._recorded / last) ** 2:
             return False

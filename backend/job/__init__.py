@@ -1,15 +1,15 @@
-"""The seam between Blender and the backend: jobs, layouts and events as files, lines and dataclasses.
+"""The interface between Blender and the backend: jobs, layouts and events as files, lines and dataclasses.
 
-Only the standard library and numpy are used here, because Blender's own Python imports this module too.
+It uses the standard library and numpy alone, because Blender's own Python imports it too.
 
-Conventions (they hold everywhere in the project):
+Conventions of the whole project:
 
-- Canvas: pixels, x to the right, y down, origin at the top-left corner; the centre of the first pixel is (0.5, 0.5).
-- Template: a bitmap stamp, straight (not premultiplied) RGBA, display-encoded sRGB. Its local square is [-1, 1]^2
-  over its longer side. Primitive: one placed copy. Layout: all primitives (x frames).
+- Canvas: pixels, x to the right, y down, origin at the top-left corner; the center of the first pixel is (0.5, 0.5).
+- Template: a bitmap stamp, straight (not premultiplied) RGBA, display-encoded sRGB. Its local square
+  [-1, 1]^2 spans its longer side. Primitive: one placed copy. Layout: all primitives (x frames).
 - scale: half of the template's longer side on the canvas, px. The two axes are scale * sqrt(aspect) and
   scale / sqrt(aspect). rotation: radians, positive turns clockwise on screen. mirror flips the template left to right.
-- opacity and color in [0, 1], color display-encoded. Colour of a sample = p + q * texture, per template mode:
+- opacity and color in [0, 1], color display-encoded. The color of a sample is p + q * texture, by the template's mode:
   tint p = c, q = 0; mix p = (1 - b) c, q = b; multiply p = (1 - b) c, q = b c.
 - Order: index 0 is the front, unless depth says otherwise.
 - level: mip level per axis (u, v), two to an octave: the bitmap has round(size * 2^(-level / 2)) texels, at least 1.
@@ -17,20 +17,10 @@ Conventions (they hold everywhere in the project):
 
 from .clip import MAX_FRAME, Clip
 from .errors import Action, UserError, cannot_write
-from .export import (
-    BITS,
-    CLIP_FORMS,
-    FORMATS,
-    GROUPINGS,
-    MAX_LAYERS,
-    MAX_WIDTH,
-    STAGE,
-    ExportJob,
-    ExportSettings,
-)
+from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, STAGE, ExportJob, ExportSettings
 from .files import folder_aside, written_aside
 from .job import IMPORTANCE, Job
-from .layout import LEVEL_PADDING, Array, Layout, level_file
+from .layout import FIXED, LEVEL_PADDING, MOVING, Array, Layout, level_file
 from .messages import COMMANDS, Command, Done, Error, Event, Exporting, Log, Progress, decode_event, encode_event
 from .schema import SCHEMA, check_choice, check_range, from_dict, read_json, type_hints, write_json
 from .setting import Choices, Setting, check, check_value, option_of, setting, settings_of

@@ -1,4 +1,4 @@
-"""The one class of errors that the user can mend, and how."""
+"""Errors that the user can fix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Action(StrEnum):
-    """A step that mends an error: the add-on has a button for each."""
+    """A step that fixes an error: the add-on has a button for each."""
 
     INSTALL = "install"
     USE_CPU = "use_cpu"
@@ -17,10 +17,10 @@ class Action(StrEnum):
 
 
 class UserError(Exception):
-    """Something the user can mend.
+    """An error that the user can fix.
 
     message: one sentence that names what is wrong and what to do.
-    action: an Action, "" where there is none. A newer backend's may be one that is not known here.
+    action: an Action, "" = none. A newer backend may send one that is unknown here.
     """
 
     def __init__(self, message: str, action: str = "") -> None:
@@ -30,6 +30,6 @@ class UserError(Exception):
 
 
 def cannot_write(path: Path | str, error: OSError | None = None, instead: str = "choose another place") -> UserError:
-    """Make the error for what cannot be written to. error: the system's reason. instead: what else to do."""
+    """Returns the error for what cannot be written to. error: the system's reason. instead: what else to do."""
     reason = f" ({error.strerror or error})" if error else ""
     return UserError(f"{path} cannot be written to{reason}: see that there is space and permission, or {instead}")

@@ -1,4 +1,4 @@
-"""Files and folders written aside and renamed. Standard library only."""
+"""Files and folders that are written aside and renamed, by the standard library only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .errors import cannot_write
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` and renames it there at the end; after an error nothing is left behind.
+    """Yields a temporary path beside `path` and renames it at the end; after an error, nothing is left behind.
 
     Raises UserError where the folder cannot be written to or the disk is full.
     """
@@ -37,9 +37,9 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_aside(folder: Path) -> Iterator[Path]:
-    """Gives an empty folder beside `folder` and renames it there at the end, in place of an older one.
+    """Yields an empty folder beside `folder` and renames it at the end, replacing an older one.
 
-    After an error the older one is as it was. Raises UserError where the place cannot be written to.
+    After an error, the older one is unchanged. Raises UserError where the place cannot be written to.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def folder_aside(folder: Path) -> Iterator[Path]:
 
 
 def _exchange(aside: Path, folder: Path) -> None:
-    """Puts the folder `aside` in place of another, which is removed, or is as it was where that fails."""
+    """Replaces a folder by `aside` and removes it; restores it where that fails."""
     attic = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
     old = attic / folder.name
     try:

@@ -1,4 +1,4 @@
-"""A job: what a fit is asked to do, and the folder that holds it."""
+"""A job of a fit, and the folder that holds it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,22 @@ from pathlib import Path
 from .clip import Clip
 from .errors import UserError
 from .schema import SCHEMA, absolute_path, from_dict, objects_of, read_json, write_json
-from .settings import (
-    RegionSpec,
-    Settings,
-    TemplateSpec,
-)
+from .settings import RegionSpec, Settings, TemplateSpec
 
 IMPORTANCE = 8.0
-"""How many times as much as black the white of an importance picture weighs."""
-
-
-# --- what a fit is asked to do ---------------------------------------------------------------------------------------
+"""Weight of white in an importance picture, relative to black."""
 
 
 @dataclass
 class Job:
     """A target, stamps and settings. Paths are relative to the job's folder, or absolute; "" = none.
 
-    mask: a grey picture that says where the target counts (white) and where nothing is placed (black).
-    importance: a grey picture that says where errors weigh more (white: IMPORTANCE times as much as black).
+    mask: a gray picture; the target counts where it is white, and nothing is placed where it is black.
+    importance: a gray picture; errors weigh IMPORTANCE times as much where it is white as where it is black.
     start: a layout folder to continue from.
-    regions: parts of the canvas with stamps of their own, the front one first; mask holds for all of them.
-    clip: None = the target is a picture. Else it is a movie, an animated picture, a folder of pictures, or the first
-    picture of a numbered sequence, and so may be each mask; one that is a picture holds for all frames.
+    regions: parts of the canvas with stamps of their own, the front one first; mask applies to all of them.
+    clip: None = the target is a picture. Otherwise it is a movie, an animated picture, a folder of pictures, or the
+    first picture of a numbered sequence. So may each mask be; one that is a picture applies to all frames.
     """
 
     target: str
@@ -55,22 +48,20 @@ class Job:
             raise UserError("A fit of regions cannot continue from a layout: leave out one of the two")
 
     def save(self, folder: Path) -> None:
-        """Writes job.json into the folder; the pictures it names are the caller's to write."""
+        """Writes job.json into the folder. The caller writes the pictures that it names."""
         write_json(folder / "job.json", {"schema": SCHEMA, **asdict(self)})
 
     @classmethod
     def load(cls, folder: Path) -> Job:
-        """Reads a job folder; its paths come back absolute. Raises UserError for what is unknown or of a wrong type."""
+        """Reads a job folder, with absolute paths. Raises UserError for unknown keys and wrong types."""
         data = read_json(folder / "job.json")
         where = str(folder / "job.json")
         settings = from_dict(Settings, data.pop("settings", {}), where)
         specs = objects_of(TemplateSpec, data, "templates", where)
         regions = objects_of(RegionSpec, data, "regions", where)
         job = from_dict(cls, {**data, "templates": specs, "settings": settings, "regions": regions}, where)
-        job.target = absolute_path(folder, job.target)
-        job.mask = absolute_path(folder, job.mask)
-        job.importance = absolute_path(folder, job.importance)
-        job.start = absolute_path(folder, job.start)
+        for name in ("target", "mask", "importance", "start"):
+            setattr(job, name, absolute_path(folder, getattr(job, name)))
         for spec in job.templates:
             spec.file = absolute_path(folder, spec.file)
         for region in job.regions:

@@ -16,21 +16,18 @@ from numpy.typing import NDArray
 from .errors import UserError
 from .files import written_aside
 from .schema import SCHEMA, absolute_path, check_choice, check_range, from_dict, objects_of, read_json, write_json
-from .settings import (
-    MAX_SIZE,
-    SPACES,
-    TemplateSpec,
-)
+from .settings import MAX_SIZE, SPACES, TemplateSpec
 
 LEVEL_PADDING = 1
-"""Transparent texels around every bitmap in a layout's levels/ folder, so that no edge rule of a renderer matters."""
+"""Transparent texels around every bitmap in a layout's levels/ folder, whatever a renderer's edge rule is."""
 
 Array = NDArray[Any]
 
+MOVING = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
+"""Arrays with a row for each frame, apart from depth."""
+FIXED = ("level", "template", "region", "mirror", "locked")
+"""Arrays that are the same in all frames."""
 
-# --- what comes back -------------------------------------------------------------------------------------------------
-
-_PER_FRAME = ("x", "y", "scale", "aspect", "rotation", "opacity")
 _PER_PRIMITIVE = {"template": np.int32, "region": np.int32, "mirror": np.bool_, "locked": np.bool_}
 
 
@@ -58,7 +55,7 @@ class Layout:
     transparent: bool = False  # the canvas: the background is then no part of the picture
     fps: float = 24.0
     frames: list[int] = field(default_factory=lambda: [1])
-    depth: Array | None = None  # [F, N] int32: the least is in front; None = index 0 is
+    depth: Array | None = None  # [F, N] int32: the least is in front; None = index 0 is in front
 
     def __post_init__(self) -> None:
         check_choice("space", self.space, SPACES)
@@ -66,7 +63,7 @@ class Layout:
         check_range("width", self.width, 1, MAX_SIZE)
         check_range("height", self.height, 1, MAX_SIZE)
         count, shots = np.size(self.template), len(self.frames)
-        for name in _PER_FRAME:
+        for name in MOVING[:-1]:
             self._convert(name, np.float32, (shots, count))
         self._convert("color", np.float32, (shots, count, 3))
         self._convert("level", np.int32, (count, 2))
@@ -91,21 +88,21 @@ class Layout:
         return len(self.template)
 
     def order(self, frame: int) -> Array:
-        """Indices of the primitives of a frame, by its number from 0, front first: [N] int64."""
+        """Returns the indices of the primitives in frame number `frame` (from 0), front first: [N] int64."""
         return np.arange(self.count) if self.depth is None else np.argsort(self.depth[frame], kind="stable")
 
     def only(self, frames: Sequence[int]) -> Layout:
-        """The same with these of its frames, by their numbers from 0."""
+        """Returns the layout with these frames only, by their numbers from 0."""
         index = list(frames)
-        arrays = {name: getattr(self, name)[index] for name in (*_PER_FRAME, "color")}
+        arrays = {name: getattr(self, name)[index] for name in MOVING}
         depth = None if self.depth is None else self.depth[index]
         return replace(self, **arrays, depth=depth, frames=[self.frames[i] for i in index])
 
     def save(self, folder: Path) -> None:
-        """Writes layout.npz and layout.json into the folder; the stamps' pictures are the caller's to write."""
-        names = (*_PER_FRAME, "color", "level", *_PER_PRIMITIVE, *([] if self.depth is None else ["depth"]))
+        """Writes layout.npz and layout.json into the folder; the caller writes the stamps' pictures."""
+        names = (*MOVING, *FIXED, *([] if self.depth is None else ["depth"]))
         arrays = {name: getattr(self, name) for name in names}
-        # By way of memory: on a full disk an archive that is being written would complain a second time.
+        # Through memory: on a full disk, closing an archive raises a second error.
         archive = io.BytesIO()
         np.savez(archive, **arrays)
         with written_aside(folder / "layout.npz") as path:
@@ -115,7 +112,7 @@ class Layout:
 
     @classmethod
     def load(cls, folder: Path) -> Layout:
-        """Reads a layout folder; the stamps' paths come back absolute. Raises UserError where it is not whole."""
+        """Reads a layout folder, with absolute paths of the stamps. Raises UserError where it is incomplete."""
         data = read_json(folder / "layout.json")
         where = str(folder / "layout.json")
         specs = objects_of(TemplateSpec, data, "templates", where)
@@ -123,11 +120,11 @@ class Layout:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = dict(archive)
-        # RuntimeError: what zipfile says of encrypted files and of compressions that it does not know.
+        # RuntimeError: zipfile raises it for encrypted files and for unknown compressions.
         except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} cannot be read as a layout: {error}") from error
         layout = from_dict(cls, {**data, **arrays, "templates": specs}, where)
-        if not all(np.isfinite(getattr(layout, name)).all() for name in (*_PER_FRAME, "color")):
+        if not all(np.isfinite(getattr(layout, name)).all() for name in MOVING):
             raise UserError(f"{path} holds values that are not finite numbers: fit it again")
         for spec in layout.templates:
             if min(spec.width, spec.height) < 1:
@@ -137,5 +134,5 @@ class Layout:
 
 
 def level_file(template: int, level_u: int, level_v: int) -> str:
-    """Name of one mip level's picture in a layout folder: RGBA, 8 bit, with LEVEL_PADDING texels around it."""
+    """Returns the name of a mip level's picture in a layout folder: RGBA, 8 bit, with LEVEL_PADDING texels around."""
     return f"levels/{template:03d}_{level_u}x{level_v}.png"

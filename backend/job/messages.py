@@ -1,14 +1,13 @@
-"""What the backend and Blender tell each other while a job runs: one JSON object a line."""
+"""Messages between the backend and Blender while a job runs: one JSON object a line."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from typing import get_args
 
 from .errors import UserError
 from .schema import check_choice, from_dict
-
-# --- what is said meanwhile: one JSON object a line ------------------------------------------------------------------
 
 
 @dataclass
@@ -19,7 +18,7 @@ class Progress:
     psnr: float  # dB, of the latest preview
     seconds_left: float
     preview: str = ""  # path of a picture, "" = none yet
-    frame: int | None = None  # of the scene, that is worked on; of clips, which have no loss as a whole
+    frame: int | None = None  # the scene's frame that is being fitted; only for clips, which have no loss as a whole
 
 
 @dataclass
@@ -41,33 +40,27 @@ class Error:
 
 @dataclass
 class Done:
-    out: str  # folder of the layout, or what was exported; "" = cancelled before there was any
+    out: str  # folder of the layout, or the exported file; "" = cancelled before there was one
     cancelled: bool = False
-    remarks: list[str] = field(default_factory=list)  # what the user should know of it
+    remarks: list[str] = field(default_factory=list)  # notes for the user
 
 
 Event = Progress | Exporting | Log | Error | Done
-_EVENTS: dict[str, type[Event]] = {
-    "progress": Progress,
-    "exporting": Exporting,
-    "log": Log,
-    "error": Error,
-    "done": Done,
-}
+_EVENTS: dict[str, type[Event]] = {kind.__name__.lower(): kind for kind in get_args(Event)}
 
 
 def encode_event(event: Event) -> str:
-    """The event as one line of JSON, without the line's end."""
+    """Returns the event as one line of JSON, without the newline."""
     return json.dumps({"event": type(event).__name__.lower(), **asdict(event)})
 
 
 def decode_event(line: str) -> Event:
-    """The event that a line of JSON holds. Raises UserError if it holds none."""
+    """Returns the event in a line of JSON. Raises UserError if there is none."""
     try:
         data = json.loads(line)
         kind = _EVENTS[data.pop("event")]
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"The backend said something that is not an event: {line[:200]!r}") from error
+        raise UserError(f"The backend sent something that is not an event: {line[:200]!r}") from error
     return from_dict(kind, data, "event")
 
 
@@ -76,7 +69,7 @@ COMMANDS = ("fit", "export", "pause", "continue", "cancel", "quit")
 
 @dataclass
 class Command:
-    """A line that the worker is told. job: folder of fit and export. out: a folder of fit, the file of export."""
+    """A command to the worker. job: the folder of a fit or export. out: the folder of a fit, the file of an export."""
 
     command: str
     job: str = ""

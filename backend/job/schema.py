@@ -22,7 +22,7 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file of this schema, without its schema number. Raises UserError if there is none."""
+    """Reads the object in a JSON file, without its schema number. Raises UserError unless it has this schema."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -35,18 +35,18 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 _HINTS: dict[type[Any], dict[str, Any]] = {}
-"""By class: to find them out anew for each object takes most of the time of reading a layout of many stamps."""
+"""Type hints by class: to resolve them for each object takes most of the time of reading a layout of many stamps."""
 
 
 def type_hints(kind: type[Any]) -> dict[str, Any]:
-    """The types of a class's fields by their names."""
+    """Returns the types of a class's fields by name."""
     if kind not in _HINTS:
         _HINTS[kind] = get_type_hints(kind)
     return _HINTS[kind]
 
 
 def from_dict(kind: type[Any], data: Any, where: str) -> Any:
-    """Makes a dataclass of a JSON object. Unknown or missing keys and wrong types raise a UserError that names them."""
+    """Makes a dataclass from a JSON object. Raises UserError that names an unknown or missing key or a wrong type."""
     if not isinstance(data, dict):
         raise UserError(f"{where}: {data!r} is not an object with the keys of {kind.__name__}")
     known = {f.name for f in fields(kind)}
@@ -62,7 +62,7 @@ def from_dict(kind: type[Any], data: Any, where: str) -> Any:
 
 
 def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
-    """The value as the type hint asks for it, tuples made of lists; UserError where it does not fit."""
+    """Returns a value as its type hint demands, lists as tuples. Raises UserError where it does not fit."""
     kind, arguments = get_origin(hint), get_args(hint)
     if kind is UnionType:  # X | None
         return None if value is None else _typed(key, value, arguments[0], where)
@@ -100,7 +100,7 @@ def check_range(name: str, value: float, least: float, most: float, *, beside: s
 
 
 def objects_of(kind: type, data: dict[str, Any], name: str, where: str) -> list[Any]:
-    """Takes a list of objects out of a JSON object."""
+    """Removes a list of objects from a JSON object and returns them as dataclasses."""
     items = data.pop(name, [])
     if not isinstance(items, list):
         raise UserError(f"{where}: {name} is {items!r}, but a list of objects is needed")

@@ -1,6 +1,6 @@
-"""A setting, stated once: a field of a dataclass that knows its range, unit and choices, and how it is explained.
+"""A setting, declared once: a field of a dataclass with its range, unit, choices and help text.
 
-What is checked, the command line's options, Blender's properties, the presets and docs/settings.md follow from it.
+Checks, the command line's options, Blender's properties, presets and docs/settings.md follow from it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from .errors import UserError
 from .schema import check_choice, check_range, type_hints
 
 Choices = Mapping[Any, tuple[str, str]]
-"""What can be chosen: the label and the explanation of each."""
+"""The label and the help text of each choice."""
 ANY_NUMBER = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of a setting. `field` tells its name and type.
+    """The properties of a setting; the dataclass's field has its name and type.
 
-    within: the least and the greatest number, of one or of each of several. zero: what 0 means, which may lie outside.
-    soft: where Blender's slider ends. unit: "px", "s", "rad", "ppi", "%", or "share" for what Blender shows in
-    percent of 1. pattern: of values beside the choices. group: the property group of Blender, below Scene.diffbmp, and
-    the heading on the command line; "" = it is no property. option: of the command line; None = there is none.
+    within: the least and the greatest number, also for each of several. zero: the meaning of 0, which may lie outside.
+    soft: the end of Blender's slider. unit: "px", "s", "rad", "ppi", "%", or "share" for percent of 1 in Blender.
+    pattern: a regular expression for values besides the choices. group: Blender's property group below Scene.diffbmp,
+    and the heading on the command line; "" = not a property. option: on the command line; None = there is none.
     """
 
     default: Any
@@ -45,12 +45,12 @@ class Setting:
 
     @property
     def text(self) -> str:
-        """The explanation, with what 0 means."""
+        """The help text, with the meaning of 0."""
         return f"{self.help}; 0 = {self.zero}" if self.zero else self.help
 
 
 def setting(default: Any, label: str, help: str, within: tuple[float, float] = ANY_NUMBER, **stated: Any) -> Any:
-    """A field of a dataclass, as `field` makes it. stated: what else a Setting knows."""
+    """Returns a field of a dataclass, as `field` does. stated: further fields of Setting."""
     metadata = {"setting": Setting(default, label, help, within, **stated)}
     if isinstance(default, (dict, list)):
         return field(default_factory=default.copy, metadata=metadata)
@@ -58,30 +58,30 @@ def setting(default: Any, label: str, help: str, within: tuple[float, float] = A
 
 
 _STATED: dict[type[Any], dict[str, Setting]] = {}
-"""By class, for the sake of layouts with many stamps."""
+"""Settings by class, to read layouts with many stamps faster."""
 
 
 def settings_of(kind: type[Any]) -> dict[str, Setting]:
-    """The settings of a dataclass by their names."""
+    """Returns the settings of a dataclass by name."""
     if kind not in _STATED:
         _STATED[kind] = {f.name: f.metadata["setting"] for f in fields(kind) if f.metadata}
     return _STATED[kind]
 
 
 def option_of(name: str, one: Setting) -> str | None:
-    """The command line's option for a setting, None if there is none."""
+    """Returns the command line's option for a setting, None if there is none."""
     return f"--{name.replace('_', '-')}" if one.option == "" else one.option
 
 
 def check(instance: Any) -> None:
-    """Raises UserError for the first setting of a dataclass's instance that is not as it states."""
+    """Raises UserError for the first setting of a dataclass's instance that has a wrong value."""
     hints = type_hints(type(instance))
     for name, one in settings_of(type(instance)).items():
         _check(name, getattr(instance, name), hints[name], one)
 
 
 def check_value(kind: type[Any], name: str, value: Any, called: str = "") -> None:
-    """Raises UserError where a dataclass cannot have a value. called: the setting's name in the sentence."""
+    """Raises UserError for a wrong value of a dataclass's setting. called: its name in the message."""
     _check(called or name, value, type_hints(kind)[name], settings_of(kind)[name])
 
 

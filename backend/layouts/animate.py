@@ -1,4 +1,4 @@
-"""Clips made of still layouts: from one to the next, a picture that appears stamp by stamp, the course of a fit."""
+"""Clips made from still layouts: transitions, growth stamp by stamp, and the progress of a fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..job import Layout, UserError
+from ..job import MOVING, Layout, UserError
 from ..templates import Templates
 from .easings import eased
 
@@ -18,12 +18,12 @@ Index = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 BIAS = 1.0
-"""Texels to a canvas pixel, for the mip levels of primitives whose size changes."""
+"""Texels per canvas pixel that choose the mip levels of primitives whose size changes."""
 
-_LEAST_SIZE = 1e-3  # of what grows, at first
-_MOST_DISTANCES = 8192  # primitives of a stamp between which all distances are looked at
+_LEAST_SIZE = 1e-3  # initial size of what grows
+_MOST_DISTANCES = 8192  # primitives of a stamp for which all distances are computed
 _OF_ALL_FRAMES = ("template", "region", "mirror", "locked")
-_DEPTH_STEPS = 64  # of a place in the order: primitives change places one after the other
+_DEPTH_STEPS = 64  # per place in the order, so that primitives change places one after the other
 
 
 def transition(
@@ -35,11 +35,11 @@ def transition(
     easing: str = "smooth",
     fps: float = 24.0,
 ) -> Layout:
-    """A clip that shows still layouts of one canvas and the same stamps, one after the other.
+    """Returns a clip that shows still layouts of one canvas and the same stamps, one after the other.
 
-    frames: of each way from one to the next; hold: for which each stands still. A primitive goes to where one of the
-    same stamp lies in the next layout: to its nearest if they are each other's, else along a curve over the canvas.
-    What has no counterpart fades. Rotations take the shorter way. Raises UserError for layouts that do not go together.
+    frames: of each transition; hold: for which each layout stands still. A primitive moves to one of the same stamp in
+    the next layout: to its nearest if that is mutual, else by the order along a curve over the canvas. A primitive
+    without a counterpart fades. Rotations take the shorter way. Raises UserError for layouts that do not match.
     """
     _check(layouts)
     layouts = [layout.only([0]) for layout in layouts]
@@ -47,16 +47,16 @@ def transition(
 
 
 def course(layouts: list[Layout], templates: Templates) -> Layout:
-    """A clip whose frames are states of one fit, in their order.
+    """Returns a clip whose frames are states of one fit, in their order.
 
-    A primitive is the one of the same stamp that lies nearest in the next state, if they are each other's nearest and
-    overlap; others come and go.
+    A primitive continues as the nearest one of the same stamp in the next state if that is mutual and they overlap;
+    others appear and disappear.
     """
     return _clip(layouts, _tracks(layouts, far=False), _times(len(layouts), 1, 0, "linear"), templates, layouts[0].fps)
 
 
 def retimed(clip: Layout, *, frames: int, hold: int = 0, easing: str = "linear", fps: float = 24.0) -> Layout:
-    """A clip in another length: each frame is the nearest of the clip's. hold: for which the last one stands still."""
+    """Returns a clip of another length, by nearest frames. hold: frames for which the last one stands still."""
     share = np.append(eased(easing, np.linspace(0.0, 1.0, frames)), np.ones(hold))
     index = np.round(share * (len(clip.frames) - 1)).astype(int).clip(0, len(clip.frames) - 1)
     return replace(clip.only(index.tolist()), frames=list(range(1, len(index) + 1)), fps=fps)
@@ -73,10 +73,10 @@ def growth(
     fps: float = 24.0,
     seed: int = 0,
 ) -> Layout:
-    """A clip in which the stamps of a still layout appear, one after the other.
+    """Returns a clip in which the stamps of a still layout appear, one after the other.
 
-    order: "back", "random", "left" or "center". overlap: share of the time in which a stamp grows. hold: frames in
-    which all is there.
+    order: "back", "random", "left" or "center". overlap: share of the time in which a stamp grows. hold: frames for
+    which the whole picture stands still.
     """
     layout = layout.only([0])
     count = layout.count
@@ -116,7 +116,7 @@ def _check(layouts: list[Layout]) -> None:
 
 
 def _times(count: int, frames: int, hold: int, easing: str) -> list[tuple[int, float]]:
-    """The leg of each frame, and how far along it the frame is."""
+    """Returns the transition of each frame, and the share of it that is done."""
     times = [(0, 0.0)] * max(1, hold)
     for leg in range(count - 1):
         shares = eased(easing, np.arange(1, frames + 1) / frames)
@@ -131,14 +131,13 @@ def _clip(
     templates: Templates,
     fps: float,
 ) -> Layout:
-    # Before a primitive is there, and after, it is as where it is, but unseen. None comes back.
+    # Before and after its time, a primitive stays in place, unseen. It never returns.
     here = tracks.T >= 0  # [L, N]
     begin, end = here.argmax(0), len(layouts) - 1 - here[::-1].argmax(0)
     nearest = np.arange(len(layouts))[:, None].clip(begin, end)
     every = np.arange(len(tracks))
     index = np.cumsum([0, *(layout.count for layout in layouts[:-1])])[nearest] + tracks[every, nearest]
-    names = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
-    values = {name: _in_a_row(layouts, name)[index].astype(np.float64) for name in names}  # [L, N] or [L, N, 3]
+    values = {name: _in_a_row(layouts, name)[index].astype(np.float64) for name in MOVING}  # [L, N] or [L, N, 3]
     values["opacity"] *= here
     place = np.concatenate([np.argsort(layout.order(0)) for layout in layouts])
     values["depth"] = _DEPTH_STEPS * place[index].astype(np.float64)
@@ -156,13 +155,13 @@ def _clip(
 
 
 def _in_a_row(layouts: list[Layout], name: str) -> NDArray[Any]:
-    """What the layouts have by this name for each primitive, one after the other: [sum of N] or [sum of N, 3]."""
+    """Returns the values of all layouts' primitives by name, one after the other: [sum of N] or [sum of N, 3]."""
     planes = [getattr(layout, name) for layout in layouts]
     return np.concatenate([plane if name in _OF_ALL_FRAMES else plane[0] for plane in planes])
 
 
 def _between(values: dict[str, FloatArray], leg: int, share: float) -> dict[str, FloatArray]:
-    """The values [L, N] or [L, N, 3] on the way from a layout to the next: [N] or [N, 3]."""
+    """Interpolates values [L, N] or [L, N, 3] between a layout and the next: [N] or [N, 3]."""
     if share == 0.0:
         return {name: plane[leg] for name, plane in values.items()}
     inner = min(max(share, 0.0), 1.0)
@@ -181,7 +180,7 @@ def _between(values: dict[str, FloatArray], leg: int, share: float) -> dict[str,
 
 
 def _tracks(layouts: list[Layout], *, far: bool) -> Index:
-    """Which primitive of each layout is the same: [N, L], -1 = there is none. far: also one that lies elsewhere."""
+    """Returns the index of each primitive in each layout: [N, L], -1 = none. far: match distant ones, too."""
     tracks = np.arange(layouts[0].count)[:, None]
     for before, after in itertools.pairwise(layouts):
         counterpart = _matched(before, after, far)  # [N of before], -1 = none
@@ -195,13 +194,13 @@ def _tracks(layouts: list[Layout], *, far: bool) -> Index:
 
 
 def _matched(before: Layout, after: Layout, far: bool) -> Index:
-    """The counterpart of each primitive: [N], -1 = none."""
+    """Returns the counterpart of each primitive: [N], -1 = none."""
     counterpart = np.full(before.count, -1)
     kinds = [2 * layout.template.astype(np.int64) + layout.mirror for layout in (before, after)]
     for kind in np.intersect1d(kinds[0], kinds[1]):
         ours, theirs = (np.flatnonzero(kinds[side] == kind) for side in (0, 1))
         if not far and max(len(ours), len(theirs)) > _MOST_DISTANCES:
-            # New ones are laid in front, so those at the back correspond.
+            # New ones are placed in front, so those at the back correspond.
             least = min(len(ours), len(theirs))
             counterpart[ours[-least:]] = theirs[-least:]
             continue
@@ -210,7 +209,7 @@ def _matched(before: Layout, after: Layout, far: bool) -> Index:
         rest = [np.delete(ours, mine), np.delete(theirs, near)]
         count = min(map(len, rest))
         if count and far:
-            # As many of each, spread evenly along the curve.
+            # Equally many of both, spread evenly along the curve.
             picked = []
             for layout, rows in zip((before, after), rest, strict=True):
                 along = rows[np.argsort(_curve(layout, rows), kind="stable")]
@@ -220,7 +219,7 @@ def _matched(before: Layout, after: Layout, far: bool) -> Index:
 
 
 def _nearest(before: Layout, after: Layout, ours: Index, theirs: Index) -> tuple[Index, Index]:
-    """Pairs that are each other's nearest and overlap: places in `ours` and in `theirs`."""
+    """Returns pairs that are each other's nearest and overlap: places in `ours` and in `theirs`."""
     if max(len(ours), len(theirs)) > _MOST_DISTANCES:
         return ours[:0], theirs[:0]
     points = [
@@ -235,7 +234,7 @@ def _nearest(before: Layout, after: Layout, ours: Index, theirs: Index) -> tuple
 
 
 def _curve(layout: Layout, rows: Index) -> Index:
-    """Places along a Morton curve, which keeps neighbours together."""
+    """Returns places along a Morton curve, which keeps neighbors together."""
     code = np.zeros(len(rows), np.int64)
     for shift, plane, size in ((0, layout.x, layout.width), (1, layout.y, layout.height)):
         cell = (plane[0][rows] / size * 1024).astype(np.int64).clip(0, 1023)

@@ -1,4 +1,4 @@
-"""How a motion goes from 0 to 1, as animators know it (after R. Penner, 2001)."""
+"""Easings of a motion from 0 to 1 (after R. Penner, 2001)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EASINGS = ("linear", "smooth", "in", "out", "in-out", "back", "elastic", "bounce
 
 
 def eased(name: str, t: FloatArray) -> FloatArray:
-    """The share of the motion that is done at times t from 0 to 1; some go beyond 1 on the way."""
+    """Returns the share of the motion that is done at times t from 0 to 1; some easings overshoot 1."""
     t = np.clip(t, 0.0, 1.0)
     match name:
         case "linear":
@@ -36,7 +36,7 @@ def eased(name: str, t: FloatArray) -> FloatArray:
 
 
 def _bounced(t: FloatArray) -> FloatArray:
-    """Falls, and bounces to a quarter, a sixteenth and a sixty-fourth of the height."""
+    """Returns the easing of a fall with bounces to a quarter, a sixteenth and a sixty-fourth of the height."""
     time, result = 2.75 * t, np.empty_like(t)
     for begin, middle, height in ((0.0, 0.0, 0.0), (1.0, 1.5, 0.75), (2.0, 2.25, 0.9375), (2.5, 2.625, 0.984375)):
         part = time >= begin

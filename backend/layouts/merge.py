@@ -1,4 +1,4 @@
-"""Merging of the parts of a clip that were fitted one after the other."""
+"""Merging the parts of a clip that were fitted one after the other."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..job import Layout, UserError
+from ..job import FIXED, MOVING, Layout, UserError
 from ..templates import Templates
 from .result_folder import load_result
 
-_MOVING = ("x", "y", "scale", "aspect", "rotation", "opacity", "color")
-_FIXED = ("template", "level", "region", "mirror", "locked")
 _ADVICE = "fit the later part with --start and the earlier part's folder"
 
 
 def merged_folders(folders: list[Path]) -> tuple[Layout, Templates]:
-    """The parts in these layout folders, in the order of time, as one, and its stamps. Raises UserError as merged."""
+    """Merges the parts in layout folders, in order. Returns the layout and its stamps. Raises UserError as merged."""
     results = [load_result(folder) for folder in folders]
     return merged([part for part, _ in results], [str(folder) for folder in folders]), results[-1][1]
 
 
 def merged(parts: list[Layout], names: list[str]) -> Layout:
-    """Merges parts of a clip, each of which begins with the frame that the one before ends with.
+    """Merges parts of a clip, each of which begins with the last frame of the previous one.
 
-    A later part has the primitives of the earlier one first, and may have more, which are unseen until then.
-    Raises UserError, with their names, for parts that do not go together.
+    A later part has the primitives of the earlier one first, and may add more, which are unseen until then.
+    Raises UserError, with their names, for parts that do not match.
     """
     whole = parts[0]
     for part, name, before in zip(parts[1:], names[1:], names, strict=False):
@@ -53,7 +51,7 @@ def _check(whole: Layout, part: Layout, before: str, name: str) -> None:
         if one != other:
             raise UserError(f"{before} and {name} have different {what}: {_ADVICE}")
     if part.count < whole.count or any(
-        not np.array_equal(getattr(whole, key), getattr(part, key)[: whole.count]) for key in _FIXED
+        not np.array_equal(getattr(whole, key), getattr(part, key)[: whole.count]) for key in FIXED
     ):
         raise UserError(f"{before} and {name} have different primitives: {_ADVICE}")
     seen = whole.opacity[-1] > 0
@@ -66,8 +64,8 @@ def _check(whole: Layout, part: Layout, before: str, name: str) -> None:
 
 def _extended(whole: Layout, part: Layout) -> Layout:
     values: dict[str, Any] = {}
-    for key in _MOVING:
-        # Until they are needed, the later ones are where they will be.
+    for key in MOVING:
+        # Before their time, the later ones already lie in place.
         early = np.repeat(getattr(part, key)[:1], len(whole.frames), 0)
         early[:, : whole.count] = getattr(whole, key)
         values[key] = np.concatenate([early, getattr(part, key)[1:]])

@@ -1,8 +1,8 @@
-"""Result folders: a valid layout at any moment from the first checkpoint on, and read back.
+"""Result folders, which hold a valid layout at any moment from the first checkpoint on.
 
 A folder holds layout.npz, layout.json, the stamps as read in templates/, and in levels/ every mip level that the layout
-uses (backend.job.level_file); preview.png while the fit runs; and once it is done render.png and metrics.json. That of
-a clip has a folder render/ of frames, metrics.png too, and while it is fitted progress/ alone.
+uses (backend.job.level_file); preview.png during the fit; and render.png and metrics.json after it. A clip's folder
+has frames in render/ and also metrics.png; during the fit, it has only progress/.
 """
 
 from __future__ import annotations
@@ -24,39 +24,31 @@ from ..pictures.images import save_png
 from ..templates import Template, Templates, load_templates, padded
 
 RECORDING = "recording"
-"""Folder of the fit's course, where that was asked for: a layout of many frames, whose stamps are the result's."""
+"""Folder of the recording, if there is one: a layout of many frames with the stamps of the result."""
 
 PROGRESS = "progress"
-"""Folder of what a clip's fit has found so far, until it is done."""
+"""Folder of the frames that an unfinished fit of a clip has done."""
 
 SEAL = "job"
-"""File in the folder of progress that says whose it is."""
+"""File in the folder of progress that identifies its job."""
 
-_OWN: tuple[str, ...] = (
-    "layout.npz",
-    "layout.json",
-    "templates",
-    "levels",
-    "preview.png",
-    "metrics.json",
-    "metrics.png",
-)
-_OWN += ("render.png", "render", RECORDING, PROGRESS)
+_OWN = {"layout.npz", "layout.json", "templates", "levels", "preview.png", "render.png", "render", RECORDING, PROGRESS}
+_OWN |= {"metrics.json", "metrics.png"}
 _HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 class ResultFolder:
-    """Where a fit leaves its layout, from one checkpoint to the next.
+    """The folder to which a fit writes its checkpoints and its result.
 
-    The first one takes the place of an older result as a whole. From then on, files are replaced one by one, in such an
-    order that the folder is a layout folder all the time: a process that is killed leaves the latest checkpoint. Where
-    another run has taken the place meanwhile, or the folder is gone, it is written as a whole again.
+    The first checkpoint replaces an older result as a whole. After that, files are replaced one by one, in such an
+    order that the folder is always a valid layout folder: a killed process leaves the latest checkpoint. If another
+    run has replaced the folder meanwhile, or it is gone, it is written as a whole again.
     """
 
     def __init__(self, path: Path, templates: Templates, *, keeps_progress: bool = False) -> None:
         """Checks the place. keeps_progress: progress/ of an older result stays until drop_progress().
 
-        Raises UserError where the folder cannot be written to, or where it holds anything but an older result.
+        Raises UserError where the folder cannot be written to, or holds anything but an older result.
         """
         self.path = path.resolve()
         _check_free(self.path)
@@ -95,7 +87,7 @@ class ResultFolder:
         return path
 
     def record(self, course: Layout) -> None:
-        """Adds recording/, after the first save; its stamps are those of the folder."""
+        """Adds recording/ with the stamps of the folder; after the first save only."""
         specs = [replace(spec, file=f"../{file}") for spec, file in zip(course.templates, self._files, strict=True)]
         replace(course, templates=specs).save(self.path / RECORDING)
 
@@ -119,7 +111,7 @@ class ResultFolder:
         shutil.rmtree(self.path / PROGRESS, ignore_errors=True)
 
     def _is_ours(self) -> bool:
-        """Whether the folder that was written is still in its place."""
+        """Returns whether the folder that was written is still in its place."""
         return self._identity is not None and self._identity == _identity(self.path)
 
     def _write_levels(self, layout: Layout, folder: Path) -> None:
@@ -131,13 +123,13 @@ class ResultFolder:
 
 
 def check_apart(folder: Path, path: Path) -> None:
-    """Raises UserError where `path` is a part of a result folder, which would be lost."""
+    """Raises UserError where `path` is a part of a result folder, which would be overwritten."""
     if path.resolve().parent == folder.resolve() and path.name in _OWN:
-        raise UserError(f"{path} is a part of the layout that is exported: choose another name")
+        raise UserError(f"{path} is a part of the exported layout: choose another name")
 
 
 def load_result(folder: Path) -> tuple[Layout, Templates]:
-    """A layout folder's layout and stamps. Raises UserError where it is not whole or does not fit together."""
+    """Reads a layout folder's layout and stamps. Raises UserError where it is incomplete or inconsistent."""
     layout = Layout.load(folder)
     templates = load_templates(layout.templates)
     last = templates.level_count.numpy()[layout.template] - 1
@@ -147,22 +139,22 @@ def load_result(folder: Path) -> tuple[Layout, Templates]:
 
 
 def load_recording(folder: Path) -> Layout:
-    """The course of the fit whose result is in the folder. Raises UserError where it was not recorded."""
+    """Reads the recording in a result folder. Raises UserError where there is none."""
     if not (folder / RECORDING / "layout.json").is_file():
         raise UserError(f"{folder} holds no recording: fit it again with --record 100 (in Blender: Advanced, Record)")
     return Layout.load(folder / RECORDING)
 
 
 def _used_levels(layout: Layout) -> list[tuple[int, int, int]]:
-    """The mip levels that the layout shows: template, level along u, level along v."""
+    """Returns the mip levels that the layout shows: template, level along u, level along v."""
     rows = np.unique(np.column_stack([layout.template, layout.level]), axis=0)
     return [(int(template), int(u), int(v)) for template, u, v in rows]
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """Numbers that a result folder keeps from its first checkpoint on, wherever it is moved; None where it is gone."""
+    """Returns what identifies a result folder from its first checkpoint on, even when moved; None where it is gone."""
     try:
-        # Written once, while the folder's own number may be that of an older folder which was removed.
+        # It is written once. The number of the folder itself may be reused from a removed folder.
         status = (folder / "templates").stat()
     except OSError:
         return None
@@ -174,8 +166,8 @@ def _check_free(path: Path) -> None:
         if path.exists() and not path.is_dir():
             raise UserError(f"{path} is a file, but a folder is needed for the result: choose another place")
         names = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
-        # By their names alone, folders such as render/ may be anyone's.
-        own = {*_OWN} if "layout.json" in names else {PROGRESS} if (path / PROGRESS / SEAL).is_file() else set()
+        # By name alone, a folder such as render/ may belong to anyone.
+        own = _OWN if "layout.json" in names else {PROGRESS} if (path / PROGRESS / SEAL).is_file() else set()
         foreign = [name for name in names if name not in own and not _replaceable(name)]
         if foreign:
             raise UserError(f"{path} holds other things than a result ({foreign[0]}): choose a new or an empty folder")
@@ -186,10 +178,10 @@ def _check_free(path: Path) -> None:
 
 
 def _replaceable(name: str) -> bool:
-    """Whether a file is a rest of a killed process, or what file browsers leave everywhere."""
+    """Returns whether a file was left by a killed process or by a file browser."""
     return name in _HARMLESS or name.startswith((".layout-", ".preview-", ".render-", ".metrics-"))
 
 
 def _safe(item: Template) -> str:
-    """The stamp's name as part of a file's name, on any system."""
+    """Returns the stamp's name as a part of a file's name that is valid on any system."""
     return re.sub(r"[^\w-]+", "_", item.name)[:40] or "stamp"

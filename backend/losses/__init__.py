@@ -1,8 +1,7 @@
-"""Which losses there are, and how a fit combines them.
+"""The losses by name, and their combination in a fit.
 
-The losses themselves: images, structure and perceptual judge the image, regularizers the primitives. Image and
-loss are both display-encoded; where the image is composited so too, the engines have the pixel losses "mse" and "l1"
-built in (Rasterizer.step).
+The modules images, structure and perceptual judge the image, regularizers the primitives. Images are display-encoded.
+The engines compute the pixel losses "mse" and "l1" themselves (Rasterizer.step).
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from .regularizers import Stamps
 from .structure import ms_ssim, ssim
 
 Loss = Callable[[Tensor], Tensor]
-"""A user's own: from an image [3, H, W], display-encoded, to a scalar; differentiated by autograd."""
+"""A user's own loss: from an image [3, H, W], display-encoded, to a scalar; differentiated by autograd."""
 
 Term = Callable[[Any], Tensor]
-"""A loss whose target is known: a function of the image [3, H, W], the alpha [H, W], or Stamps."""
+"""A loss for a given target: a function of the image [3, H, W], the alpha [H, W], or Stamps."""
 
 FUSED = ("mse", "l1")
-"""What Rasterizer.step computes."""
+"""The losses that Rasterizer.step computes."""
 STAY_CLEAR = 1 / 6
-"""What alpha^2 costs where nothing should be: the mean squared error of any colour over noise."""
+"""Weight of alpha^2 where nothing should be: the mean squared error of any color over noise."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,14 @@ class LossKind:
     of: Literal["image", "alpha", "primitives"]
     summary: str  # one line, for lists
     prepare: Callable[[Tensor, Tensor], Term]
-    """From the target [3, H, W] (for "alpha": [H, W]) and the weight [H, W], whose sum is 1."""
+    """Makes the loss from the target [3, H, W] (for "alpha": [H, W]) and the weight [H, W], whose sum is 1."""
 
 
 LOSSES: dict[str, LossKind] = {
     "mse": LossKind("image", "squared error: what PSNR measures", images.mse),
     "l1": LossKind("image", "absolute error: crisper, outliers count less", images.l1),
     "huber": LossKind("image", "squared small and absolute large errors", images.huber),
-    "gray_mse": LossKind("image", "squared error of the brightness: colours are free", images.gray(images.mse)),
+    "gray_mse": LossKind("image", "squared error of the brightness: colors are free", images.gray(images.mse)),
     "gray_l1": LossKind("image", "absolute error of the brightness", images.gray(images.l1)),
     "gray_huber": LossKind("image", "Huber error of the brightness", images.gray(images.huber)),
     "ssim": LossKind("image", "1 - structural similarity: textures and fine detail", ssim),
@@ -59,7 +58,7 @@ LOSSES: dict[str, LossKind] = {
     "size": LossKind("primitives", "primitives are small", regularizers.size),
     "sparsity": LossKind("primitives", "primitives that are of little use vanish", regularizers.sparsity),
     "decisive": LossKind("primitives", "primitives are opaque or vanish", regularizers.decisive),
-    "smoothness": LossKind("primitives", "neighbours are rotated alike", regularizers.smoothness),
+    "smoothness": LossKind("primitives", "neighbors are rotated alike", regularizers.smoothness),
     "alignment": LossKind("primitives", "primitives lie along the target's edges", regularizers.alignment),
     "boundary": LossKind("primitives", "primitives stay inside the canvas", regularizers.boundary),
 }
@@ -68,8 +67,8 @@ LOSSES: dict[str, LossKind] = {
 class Combination:
     """A weighted sum of losses by name: image losses of the image and its alpha, regularizers of the primitives.
 
-    What depends on the target alone is computed once. A pixel whose weight is 0 does not matter to any image loss, not
-    even as a neighbour; that it stays clear is asked of the alpha, beside the image losses.
+    Terms of the target alone are computed once. A pixel of weight 0 does not affect any image loss, not even as a
+    neighbor; a term of the alpha, besides the image losses, keeps it clear.
 
     fused: the name of the engines' own pixel loss ("mse" or "l1") if the image is judged by that alone, else None.
     fused_weight: the weight it has.
@@ -81,9 +80,9 @@ class Combination:
         target: Tensor,  # [3, H, W] display-encoded
         *,
         weight: Tensor | None = None,  # [H, W] from 0 = stays clear; None = all pixels alike
-        alpha: Tensor | None = None,  # [H, W], the target's own; None = 1 where the weight is not 0
+        alpha: Tensor | None = None,  # [H, W] of the target; None = 1 where the weight is not 0
         hidden: Tensor | None = None,  # [H, W] bool: pixels of weight 0 that need not stay clear; None = none
-        otherwise: str = "mse",  # what judges the image if `losses` names regularizers alone, or nothing
+        otherwise: str = "mse",  # the image loss if `losses` names only regularizers or nothing
     ) -> None:
         """Raises UserError for names that do not exist, weights that are all 0, and losses that cannot run here."""
         chosen = _chosen(losses, otherwise)
@@ -94,11 +93,7 @@ class Combination:
             raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
         weight = weight / total
         goals = {"image": target, "alpha": (weight > 0).to(target.dtype) if alpha is None else alpha}
-        self._terms: dict[str, list[tuple[float, Callable[[Any], Tensor]]]] = {
-            "image": [],
-            "alpha": [],
-            "primitives": [],
-        }
+        self._terms: dict[str, list[tuple[float, Term]]] = {of: [] for of in ("image", "alpha", "primitives")}
         for name, factor in chosen.items():
             kind = LOSSES[name]
             self._terms[kind.of].append((factor, kind.prepare(goals.get(kind.of, target), weight)))
@@ -120,9 +115,9 @@ class Combination:
         return bool(self._terms["primitives"])
 
     def image_loss(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
-        """Of an image [3, H, W], display-encoded, and its alpha [H, W] (if needs_alpha): a scalar, differentiable."""
+        """Returns the loss [] of an image [3, H, W], display-encoded, and of its alpha [H, W] (if needs_alpha)."""
         if alpha is None and self.needs_alpha:
-            raise ValueError("this combination judges the alpha too")
+            raise ValueError("this combination also judges the alpha")
         total = torch.zeros((), dtype=image.dtype, device=image.device)
         if self._ignored is not None:
             image = torch.where(self._ignored, self._target, image)
@@ -135,7 +130,7 @@ class Combination:
         return total
 
     def regularization(self, stamps: Stamps) -> Tensor:
-        """Of the primitives: a scalar, differentiable."""
+        """Returns the weighted sum [] of the regularizers."""
         total = torch.zeros((), dtype=stamps.params.dtype, device=stamps.params.device)
         for factor, loss in self._terms["primitives"]:
             total = total + factor * loss(stamps)
@@ -143,14 +138,14 @@ class Combination:
 
 
 def check_losses(losses: Mapping[str, float]) -> None:
-    """Raises UserError for names that are none of LOSSES."""
+    """Raises UserError for names that are not in LOSSES."""
     for name in losses:
         if name not in LOSSES:
             raise UserError(f"There is no loss {name!r}: choose from {', '.join(LOSSES)}")
 
 
 def _chosen(losses: Mapping[str, float], otherwise: str) -> dict[str, float]:
-    """Those whose weight is not 0, among them at least one of the image."""
+    """Returns the losses whose weight is not 0, among them at least one of the image."""
     check_losses(losses)
     chosen = {name: factor for name, factor in losses.items() if factor > 0}
     if any(LOSSES[name].of != "primitives" for name in chosen):
@@ -165,8 +160,8 @@ def pixel_error(
     target: Tensor,  # [3, H, W]
     weight: Tensor,  # [H, W]
 ) -> float:
-    """Sum over pixels and channels of weight * error^2."""
-    # Plane by plane, which keeps the memory low.
+    """Returns the sum over pixels and channels of weight * error^2."""
+    # Plane by plane, to save memory.
     return sum(
         float((weight * (plane - goal).square_()).sum(dtype=torch.float64))
         for plane, goal in zip(image, target, strict=True)
@@ -179,10 +174,10 @@ def encoded_pixel_loss(
     weight: Tensor,  # [H, W]
     kind: str = "mse",
 ) -> tuple[Tensor, Tensor]:
-    """The pixel loss of an image in linear light, measured as it is seen: display-encoded.
+    """Returns the pixel loss of an image in linear light, measured on display-encoded color.
 
     Returns the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), [] float64, and its
-    cotangent [3, H, W] with respect to the light. Written out, this takes a fifth of the time of autograd.
+    cotangent [3, H, W] with respect to the light. This takes a fifth of the time of autograd.
     """
     total, cotangent = torch.zeros((), dtype=torch.float64, device=light.device), torch.empty_like(light)
     for plane, goal, out in zip(light, target, cotangent, strict=True):

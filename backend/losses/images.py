@@ -1,7 +1,7 @@
 """Losses that compare pictures pixel by pixel, edge by edge and band by band.
 
-Each function takes what to aim at and the weight of its pixels, computes once whatever depends on these alone, and
-gives the loss: a function of the image, differentiable, 0 where the image equals the target. Pictures are [3, H, W],
+Each function takes the target and the weight of its pixels, precomputes what depends on these alone, and returns the
+loss: a differentiable function of the image, 0 where the image equals the target. Pictures are [3, H, W],
 display-encoded; weight is [H, W] and sums to 1, so every loss is a weighted mean over pixels: of the same size on any
 canvas.
 """
@@ -18,30 +18,30 @@ ImageLoss = Callable[[Tensor], Tensor]
 """From a picture [3, H, W] (or alpha [H, W]) to a scalar."""
 
 HUBER_DELTA = 0.1
-"""Errors up to a tenth of white are squared: those beyond it are details that are missing, and count linearly."""
+"""Errors up to a tenth of white are squared; larger ones, from missing details, count linearly."""
 LUMA = (0.299, 0.587, 0.114)  # of display-encoded red, green, blue (ITU-R BT.601)
 EDGE_SOFTNESS = 1e-3  # of the slope: rounds the kink of a gradient's length at 0
 BANDS = 5
-"""Of the Laplacian pyramid: details of 1, 2, 4 and 8 px, and what remains."""
+"""Bands of the Laplacian pyramid: details of 1, 2, 4 and 8 px, and the rest."""
 
 
 def mse(target: Tensor, weight: Tensor) -> ImageLoss:
-    """The mean of error^2, over the channels too."""
+    """Measures the mean of error^2, over the channels too."""
     return lambda image: _mean((image - target).square(), weight)
 
 
 def l1(target: Tensor, weight: Tensor) -> ImageLoss:
-    """The mean of |error|, over the channels too."""
+    """Measures the mean of |error|, over the channels too."""
     return lambda image: _mean((image - target).abs(), weight)
 
 
 def huber(target: Tensor, weight: Tensor) -> ImageLoss:
-    """The mean of error^2 / 2 where |error| is below HUBER_DELTA = d, of d (|error| - d / 2) elsewhere."""
+    """Measures the mean of error^2 / 2 where |error| is below HUBER_DELTA = d, of d (|error| - d / 2) elsewhere."""
     return lambda image: _mean(huber_loss(image, target, reduction="none", delta=HUBER_DELTA), weight)
 
 
 def gray(loss: Callable[[Tensor, Tensor], ImageLoss]) -> Callable[[Tensor, Tensor], ImageLoss]:
-    """The same loss of the pictures' luma: colours are free where their brightness is right."""
+    """Measures the same loss of the pictures' luma: colors are free where their brightness is right."""
 
     def prepare(target: Tensor, weight: Tensor) -> ImageLoss:
         of_luma = loss(_luma(target), weight)
@@ -51,9 +51,9 @@ def gray(loss: Callable[[Tensor, Tensor], ImageLoss]) -> Callable[[Tensor, Tenso
 
 
 def edge(target: Tensor, weight: Tensor) -> ImageLoss:
-    """The mean length of the error's gradient (Sobel, per px): how much edges differ in place, strength and direction.
+    """Measures the mean length of the error's gradient (Sobel, per px), by which edges differ in any way.
 
-    Charbonnier's length, sqrt(x^2 + y^2 + e^2) - e.
+    It is Charbonnier's length, sqrt(x^2 + y^2 + e^2) - e.
     """
 
     def loss(image: Tensor) -> Tensor:
@@ -65,14 +65,14 @@ def edge(target: Tensor, weight: Tensor) -> ImageLoss:
 
 
 def laplacian(target: Tensor, weight: Tensor) -> ImageLoss:
-    """The mean of |error| in each band of a Laplacian pyramid, averaged over the bands: coarse ones count like fine."""
+    """Measures the mean of |error| in the bands of a Laplacian pyramid, which count alike."""
     weights = [weight]
     while len(weights) < BANDS and min(weights[-1].shape) > 1:
         smaller = _halved(weights[-1][None])[0]
         weights.append(smaller / smaller.sum())
 
     def loss(image: Tensor) -> Tensor:
-        # A pyramid is linear: that of the error is the error of that.
+        # A pyramid is linear, so that of the error is the difference of both.
         rest, total = image - target, torch.zeros((), dtype=image.dtype, device=image.device)
         for share in weights[:-1]:
             smaller = _halved(rest)
@@ -85,12 +85,12 @@ def laplacian(target: Tensor, weight: Tensor) -> ImageLoss:
 
 
 def alpha(target: Tensor, weight: Tensor) -> ImageLoss:
-    """The mean of error^2 of alpha [H, W], over all pixels alike: where weight is 0 something may be wrong as well."""
+    """Measures the mean of error^2 of alpha [H, W], over all pixels alike, also where weight is 0."""
     return lambda image: (image - target).square().mean()
 
 
 def sobel(planes: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient of planes [C, H, W] along x and along y, per px; beyond the border the planes continue as there."""
+    """Returns the gradient of planes [C, H, W] along x and along y, per px; the planes are extended by their edges."""
     planes = pad(planes[None], (1, 1, 1, 1), mode="replicate")[0]
     across = (planes[..., 2:] - planes[..., :-2]) / 2.0
     down = (planes[..., 2:, :] - planes[..., :-2, :]) / 2.0
@@ -100,12 +100,12 @@ def sobel(planes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Of values [C, H, W]."""
+    """Returns the weighted mean of values [C, H, W]."""
     return (values * weight).sum() / len(values)
 
 
 def _luma(image: Tensor) -> Tensor:
-    """[3, H, W] to [1, H, W]."""
+    """Returns the luma of an image [3, H, W]: [1, H, W]."""
     red, green, blue = image
     return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[None]
 

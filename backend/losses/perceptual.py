@@ -1,6 +1,6 @@
-"""The perceptual loss: how different two pictures look to a network that was trained to tell what is in pictures.
+"""The perceptual loss: the difference of two pictures to a network that was trained to recognize content.
 
-Nothing is downloaded: the weights are used where they lie already.
+Nothing is downloaded: the weights are read from torch's cache.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ LAYERS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256)
 """The beginning of VGG16 (Simonyan and Zisserman, 2014), to the third convolution at a quarter of the size."""
 LEAST_SIZE = 4  # px: two poolings must leave something
 FEATURE_SCALE = 100.0
-"""Features are numbers of the order of 10; divided by this, their squared error is of the order of the pixels'."""
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the pictures that it was trained on
+"""Divisor of the features, which are of the order of 10, to match their squared error to that of pixels."""
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the training pictures
 
 
 def perceptual(target: Tensor, weight: Tensor) -> ImageLoss:
-    """The mean squared error of VGG16's features, by weight, / 100. Raises UserError where its weights are missing."""
+    """Measures the mean squared error of VGG16's features, / 100. Raises UserError where its weights are missing."""
     return feature_loss(load_features().to(target.device), target, weight)
 
 
 def feature_loss(features: Callable[[Tensor], Tensor], target: Tensor, weight: Tensor) -> ImageLoss:
-    """The same for any features: from a picture [1, 3, H, W] to [1, C, h, w]."""
+    """Measures the mean squared error of any features: from a picture [1, 3, H, W] to [1, C, h, w]."""
     if min(target.shape[1:]) < LEAST_SIZE:
         raise UserError(f"A target of less than {LEAST_SIZE} px is too small for the perceptual loss: enlarge it")
     mean, deviation = (target.new_tensor(numbers).reshape(3, 1, 1) for numbers in (MEAN, DEVIATION))
@@ -48,7 +48,7 @@ def feature_loss(features: Callable[[Tensor], Tensor], target: Tensor, weight: T
 
 
 def load_features() -> nn.Sequential:
-    """VGG16's first layers with torchvision's weights, from torch's cache. Raises UserError if they are not there."""
+    """Loads VGG16's first layers with torchvision's weights from torch's cache. Raises UserError if there are none."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
     if not path.is_file():
         raise UserError(
@@ -65,7 +65,7 @@ def load_features() -> nn.Sequential:
 
 
 def build_features() -> nn.Sequential:
-    """The layers, not trained, numbered as torchvision numbers them."""
+    """Returns the untrained layers, numbered as in torchvision."""
     layers: list[nn.Module] = []
     channels = 3
     for entry in LAYERS:

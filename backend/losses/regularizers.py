@@ -1,10 +1,10 @@
-"""Regularizers: what a picture cannot say about primitives, such as how large they are and how they lie together.
+"""Regularizers: losses of the primitives themselves, such as of their size and arrangement.
 
-Each function takes the target and the weight of its pixels (see images.py) and gives the loss: a
-differentiable function of the primitives. All are means or shares of the order of 1, independent of the canvas' size.
+Each function takes the target and the weight of its pixels (see images.py) and returns the loss: a differentiable
+function of the primitives. All are means or shares of the order of 1, whatever the size of the canvas.
 
-Their cost grows with the number of primitives alone. What depends on neighbours is gathered on a coarse grid, to which
-every primitive adds a Gaussian. A Gaussian is the product of one along x and one along y, so the sum over primitives is
+Their cost grows only with the number of primitives. Neighborhoods are gathered on a coarse grid, to which every
+primitive adds a Gaussian. A Gaussian is the product of one along x and one along y, so the sum over primitives is
 a product of matrices, whatever their number and size.
 """
 
@@ -25,15 +25,15 @@ from .images import sobel
 GRID = 128
 """Cells along the longer side of the canvas: a cell is 4 px of 512."""
 FAINT = 0.1
-"""Opacity around which a primitive vanishes rather than pales."""
-CHUNK = 16384  # primitives whose Gaussians are held in memory at a time
+"""Opacity below which a primitive vanishes rather than fades."""
+CHUNK = 16384  # primitives whose Gaussians are in memory at a time
 SMOOTHING = 0.01  # sigma / longer side, over which the direction of edges is averaged
-FAINT_SLOPE = 1.0 / 255  # per px: slopes below it are noise and have no direction
+FAINT_SLOPE = 1.0 / 255  # per px; smaller slopes are noise without a direction
 
 
 @dataclass(frozen=True)
 class Stamps:
-    """N primitives as regularizers see them."""
+    """N primitives, as the regularizers take them."""
 
     params: Tensor  # [N, 9], columns of engines.PARAMETERS
     extent: Tensor  # [N, 2] width and height of the primitive's template / their maximum
@@ -43,7 +43,7 @@ class Stamps:
 
     @classmethod
     def of(cls, params: Tensor, template: Tensor, templates: Templates, height: int, width: int) -> Stamps:
-        """params [N, 9] of primitives that show template [N] of the templates."""
+        """Makes stamps of params [N, 9] and the template [N] of each primitive."""
         shapes, dtype = templates.shapes(params.device), params.dtype
         size = shapes.size.to(dtype)
         extent = size / size.amax(1, keepdim=True)
@@ -51,12 +51,12 @@ class Stamps:
 
     @property
     def area(self) -> Tensor:
-        """[N] of what covers, px^2. Stretching keeps it."""
+        """The covered area of each primitive: [N] px^2. Stretching does not change it."""
         return 4.0 * self.params[:, 2].square() * self.coverage
 
     @property
     def half_axes(self) -> tuple[Tensor, Tensor]:
-        """[N] half the width, [N] half the height, px."""
+        """Half the width and half the height of each primitive: [N], [N] px."""
         scale, stretch = self.params[:, 2], self.params[:, 3].sqrt()
         return scale * stretch * self.extent[:, 0], scale / stretch * self.extent[:, 1]
 
@@ -65,10 +65,10 @@ Regularizer = Callable[[Stamps], Tensor]
 
 
 def overlap(target: Tensor, weight: Tensor) -> Regularizer:
-    """The area that two primitives cover both, by their opacities, summed over all pairs, as a share of the canvas.
+    """Measures the area that both of two primitives cover, by opacity, summed over all pairs, as a share of the canvas.
 
-    A primitive is taken for a Gaussian of the same area and the spread of a disc; of discs that touch, 2 % overlap.
-    Those smaller than a cell of the grid are spread over it, and repel each other a little before they touch.
+    A primitive counts as a Gaussian with the area and spread of a disc; touching discs overlap by 2 %. Those smaller
+    than a cell of the grid are spread over it, and repel each other slightly before they touch.
     """
 
     def loss(stamps: Stamps) -> Tensor:
@@ -90,15 +90,15 @@ def overlap(target: Tensor, weight: Tensor) -> Regularizer:
 
 
 def size(target: Tensor, weight: Tensor) -> Regularizer:
-    """The area of all primitives as a share of the canvas: towards smaller ones."""
+    """Measures the area of all primitives as a share of the canvas."""
     return lambda stamps: stamps.area.sum() / (stamps.height * stamps.width)
 
 
 def sparsity(target: Tensor, weight: Tensor) -> Regularizer:
-    """How many are seen, as a share: the mean of (1 + f) opacity / (opacity + f), f = FAINT.
+    """Measures the share of visible primitives: the mean of (1 + f) opacity / (opacity + f), f = FAINT.
 
     It rises steeply at 0 and hardly at 1: primitives of little use vanish and the others stay opaque, where the plain
-    mean would make all of them pale.
+    mean would fade all of them.
     """
 
     def loss(stamps: Stamps) -> Tensor:
@@ -109,14 +109,14 @@ def sparsity(target: Tensor, weight: Tensor) -> Regularizer:
 
 
 def decisive(target: Tensor, weight: Tensor) -> Regularizer:
-    """The mean of 4 opacity (1 - opacity): primitives become opaque or vanish."""
+    """Measures the mean of 4 opacity (1 - opacity): primitives become opaque or vanish."""
     return lambda stamps: (4.0 * stamps.params[:, 5] * (1.0 - stamps.params[:, 5])).mean()
 
 
 def smoothness(target: Tensor, weight: Tensor) -> Regularizer:
-    """The mean of (1 - cos(difference of rotation)) / 2 to the neighbours: 0 if they are parallel, 1 if opposite.
+    """Measures the mean of (1 - cos(difference of rotation)) / 2 to the neighbors: 0 = parallel, 1 = opposite.
 
-    Neighbours count by a Gaussian of the primitives' mean spacing. Rotations are changed, positions are not.
+    Neighbors weigh by a Gaussian of the primitives' mean spacing. Only rotations have a gradient.
     """
 
     def loss(stamps: Stamps) -> Tensor:
@@ -131,7 +131,7 @@ def smoothness(target: Tensor, weight: Tensor) -> Regularizer:
         one, cosine, sine = torch.ones_like(rotation), rotation.cos(), rotation.sin()
 
         def around(values: Tensor) -> Tensor:
-            """[N]: their sum over the neighbours, by nearness."""
+            """Returns the sum of values over the neighbors, by nearness: [N]."""
             field = (down * values[:, None]).T @ across
             return ((down @ field) * across).sum(1) - own * values
 
@@ -144,9 +144,9 @@ def smoothness(target: Tensor, weight: Tensor) -> Regularizer:
 
 
 def alignment(target: Tensor, weight: Tensor) -> Regularizer:
-    """The mean of sin^2 of the angle between a primitive's longer axis and the target's edges there (structure tensor).
+    """Measures the mean of sin^2 of the angle between primitives' longer axes and the target's edges.
 
-    It counts by how clearly the edges have one direction, from 0 to 1. Rotations are changed, positions are not.
+    It weighs by how clear the direction of the edges is, from 0 to 1. Only rotations have a gradient.
     """
     directions = _edge_directions(target)
 
@@ -165,8 +165,10 @@ def alignment(target: Tensor, weight: Tensor) -> Regularizer:
 
 
 def boundary(target: Tensor, weight: Tensor) -> Regularizer:
-    """How far primitives stick out of the canvas, in their own size s = part of it beyond an edge: the mean of s^2,
-    summed over the four edges; from s = 1, where nothing is left inside, 2 s - 1, however far out.
+    """Measures how far primitives stick out of the canvas.
+
+    The mean of s^2, summed over the four edges, where s is the share of a primitive beyond an edge; from s = 1, where
+    nothing is left inside, 2 s - 1.
     """
 
     def loss(stamps: Stamps) -> Tensor:
@@ -189,21 +191,21 @@ def boundary(target: Tensor, weight: Tensor) -> Regularizer:
 def _layers(
     x: Tensor, y: Tensor, sigma: Tensor, layers: Tensor, height: int, width: int, cell: float
 ) -> tuple[Tensor, Tensor]:
-    """The sum over primitives of how many layers they add to a cell [rows, columns], and of the squares of that []."""
+    """Returns the layers that primitives add to each cell [rows, columns], and the sum of squares of each one's []."""
     across, down = _shares(x, sigma, width, cell), _shares(y, sigma, height, cell)
     own = (layers.square() * across.square().sum(1) * down.square().sum(1)).sum()
     return (down * layers[:, None]).T @ across, own
 
 
 def _shares(center: Tensor, sigma: Tensor, length: int, cell: float) -> Tensor:
-    """[N, cells]: of Gaussians along an axis, what lies in each cell; what lies outside the canvas is left out."""
+    """Returns the share of N Gaussians along an axis in each cell of the canvas: [N, cells]."""
     edges = torch.arange(math.ceil(length / cell) + 1, dtype=center.dtype, device=center.device) * cell
     reach = (edges - center[:, None]) / (math.sqrt(2.0) * sigma).reshape(-1, 1)
     return torch.erf(reach).diff(dim=1) / 2.0
 
 
 def _edge_directions(target: Tensor) -> Tensor:
-    """[2, H, W]: cosine and sine of twice the angle of the edges, in length how clear that angle is, from 0 to 1."""
+    """Returns cosine and sine of twice the angle of the edges, times its clarity from 0 to 1: [2, H, W]."""
     x, y = sobel(target)
     products = torch.stack([x.square() - y.square(), 2.0 * x * y, x.square() + y.square()]).sum(1)
     height, width = target.shape[1:]

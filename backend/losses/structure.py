@@ -1,4 +1,4 @@
-"""Structural similarity as a loss: whether the same pattern is there, more than whether its numbers are the same."""
+"""Structural similarity as a loss: it compares patterns rather than values."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ RADIUS, SIGMA = 5, 1.5
 """The window of Wang et al. (2004): Gaussian, 11 x 11."""
 C1, C2 = 0.01**2, 0.03**2
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of Wang, Simoncelli and Bovik (2003), finest first."""
+"""Weights of the scales by Wang, Simoncelli and Bovik (2003), finest first."""
 LEAST = 1e-3
-"""Where structure is not like the target's at all its mean may be negative, of which there is no power."""
+"""Least similarity of a scale: where it is negative, it has no power."""
 
 _WINDOW = bell(SIGMA, RADIUS)
 
 
 def ssim(target: Tensor, weight: Tensor) -> ImageLoss:
-    """1 - SSIM, as metrics.ssim measures it: the mean over channels and windows that lie inside the picture."""
+    """Measures 1 - SSIM as metrics.ssim does: the mean over channels and windows inside the picture."""
     scale = _Scale(target, weight)
     return lambda image: 1.0 - scale.similarity(image, luminance=True)
 
 
 def ms_ssim(target: Tensor, weight: Tensor) -> ImageLoss:
-    """1 - multi-scale SSIM: contrast and structure on up to five scales, each half of the one before, luminance on the
-    last. Small pictures have fewer scales, on each of which a window fits.
+    """Measures 1 - multi-scale SSIM.
+
+    It takes contrast and structure on up to five scales, each half of the previous one, and luminance on the last.
+    Small pictures have fewer scales, so that a window fits on each.
     """
     scales = [_Scale(target, weight)]
     while len(scales) < len(SCALE_WEIGHTS) and min(target.shape[1:]) // 2 > 2 * RADIUS:
@@ -51,10 +53,10 @@ def ms_ssim(target: Tensor, weight: Tensor) -> ImageLoss:
 
 
 class _Scale:
-    """A target, what SSIM needs of it, and the weights of the windows."""
+    """A target with its statistics for SSIM, and the weights of the windows."""
 
     def __init__(self, target: Tensor, weight: Tensor) -> None:
-        # A picture smaller than the window is continued by its edges, and all its pixels count.
+        # A picture smaller than the window is extended by its edges, and all its pixels count.
         self._border = RADIUS if min(target.shape[1:]) <= 2 * RADIUS else 0
         self.target = self._continued(target)
         if not self._border:
@@ -66,7 +68,7 @@ class _Scale:
         self.variance = _blurred(self.target.square()) - self.mean.square()
 
     def similarity(self, image: Tensor, *, luminance: bool) -> Tensor:
-        """The mean SSIM, or, without the luminance, the mean of its contrast and structure alone."""
+        """Returns the mean SSIM, or, without the luminance, the mean of its contrast and structure alone."""
         return _Similarity.apply(self._continued(image), self, luminance)  # type: ignore[no-untyped-call]
 
     def _continued(self, image: Tensor) -> Tensor:
@@ -74,7 +76,7 @@ class _Scale:
 
 
 class _Similarity(torch.autograd.Function):
-    """The similarity of an image to a scale, its gradient written out: a third of the time that autograd needs."""
+    """The similarity of an image to a scale, with its own gradient in a third of autograd's time."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, scale: _Scale, luminance: bool) -> Tensor:
@@ -106,12 +108,12 @@ class _Similarity(torch.autograd.Function):
 
 
 def _blurred(planes: Tensor) -> Tensor:
-    """The means of planes [C, H, W] over the windows that lie inside: [C, H - 10, W - 10]."""
+    """Returns the means of planes [C, H, W] over the windows that lie inside: [C, H - 10, W - 10]."""
     return window_sums(planes, _WINDOW)
 
 
 def _spread_out(planes: Tensor) -> Tensor:
-    """The transpose of _blurred: [C, H - 10, W - 10] to [C, H, W]."""
+    """Returns the transpose of _blurred: [C, H - 10, W - 10] to [C, H, W]."""
     return _blurred(pad(planes, (2 * RADIUS,) * 4))
 
 

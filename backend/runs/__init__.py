@@ -1,4 +1,4 @@
-"""A job folder becomes a result folder: one module for each kind of job."""
+"""Runs of jobs, which write result folders: one module for each kind of job."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     """Fits a picture or a clip, and leaves a result folder (layouts.result_folder) in `out`.
 
-    emit is called with Log, Progress and at last Done. A control that is cancelled ends the fit with what there is;
-    before there is a layout, Done names no folder. Soon after the start of a picture the folder holds the best so far;
-    a clip that was interrupted continues after its last frame where the same job is run again. Raises UserError for
-    whatever the user can mend.
+    emit is called with Log, Progress and finally Done. Cancelling the control ends the fit with the best layout so far;
+    before there is one, Done names no folder. Soon after the start of a picture, the folder holds the best layout so
+    far. An interrupted clip continues after its last frame if the same job is run again. Raises UserError for
+    everything that the user can fix.
     """
     if control.cancelled:
         emit(Done("", cancelled=True))
@@ -37,7 +37,7 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
 def _result(run: Run) -> FitResult | ClipResult:
     if run.job.clip is None:
         return run_picture(run)
-    # What reads movies and measures clips takes a while to load.
+    # The reader of movies is slow to import.
     from .clip import run_clip
 
     return run_clip(run, run.job.clip)

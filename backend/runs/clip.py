@@ -1,4 +1,4 @@
-"""The job of a target that moves."""
+"""Runs of jobs with a moving target."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .run import Run
 def run_clip(run: Run, clip: Clip) -> ClipResult:
     """Fits a clip, and leaves its result in the run's folder. See run_job.
 
-    A control that is cancelled leaves the frames that there are; before the first one, nothing but the progress.
+    Cancelling the control keeps the frames that are done; before the first one, only the progress is kept.
     """
     _check(run)
     with ExitStack() as stack:
@@ -60,7 +60,7 @@ def run_clip(run: Run, clip: Clip) -> ClipResult:
 
 
 def _check(run: Run) -> None:
-    """Raises UserError for what can be wrong before an earlier run's progress is touched."""
+    """Raises UserError for a wrong job before the progress of an earlier run is touched."""
     job, folder = run.job, run.folder.path
     if job.settings.recording:
         raise UserError("A moving target is fitted frame by frame, which makes no recording: leave that out")
@@ -70,23 +70,23 @@ def _check(run: Run) -> None:
 
 
 def _journal(run: Run) -> FolderJournal:
-    """The progress of an earlier run, if there is one, with a log of it."""
+    """Opens the progress of an earlier run, if there is one, and logs it."""
     journal = FolderJournal(run.folder.path / PROGRESS, run.job)
     if journal.dropped:
-        run.emit(Log("What an earlier run had found was of another job, and is dropped"))
+        run.emit(Log("The progress of an earlier run belongs to another job and is dropped"))
     if journal.frames:
-        run.emit(Log(f"Goes on after {journal.frames} frames that an earlier run has found"))
+        run.emit(Log(f"Continuing after {journal.frames} frames of an earlier run"))
     return journal
 
 
 class Goals(Sequence[Goal]):
-    """The goal of each frame of a clip, made when it is asked for."""
+    """The goals of a clip's frames, each made on access."""
 
     def __init__(self, job: Job, clip: Clip, footage: Footage) -> None:
-        """Opens the masks. Raises UserError where one does not go with the frames, or nothing counts in the first."""
+        """Opens the masks. Raises UserError where one does not match the frames, or nothing counts in the first."""
         self._job, self._footage = job, footage
         size = (len(footage), footage.height, footage.width)
-        # A mask with a time of its own keeps step with the target.
+        # A moving mask keeps step with the target.
         clip = replace(clip, fps=footage.fps)
         self._importance = load_gray(Path(job.importance), *size[1:]) if job.importance else None
         self._mask = load_masks(Path(job.mask), clip, *size) if job.mask else None
@@ -104,7 +104,7 @@ class Goals(Sequence[Goal]):
         return goal_of(target, {"mask": weight, "importance": importance, "hidden part": None}, self._job.settings)
 
     def picture(self, index: int) -> tuple[Tensor, Tensor | None]:
-        """The target of a frame [3, H, W] and where it counts [H, W]: see inputs.shown_target."""
+        """Returns the target of a frame [3, H, W] and where it counts [H, W]: see inputs.shown_target."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         mask = None if self._mask is None else self._mask[index].float() / 255.0
@@ -120,7 +120,7 @@ def _fitted(run: Run, clip: Clip, goals: Goals, footage: Footage, journal: Folde
         return fit_clip_regions(goals, goals.regions, templates, job.settings, clip, journal=journal, **options)
     start = Layout.load(Path(job.start)) if job.start else None
     if start is not None and len(start.frames) > 1:
-        # A part of a clip goes on from the frame that it shares with the one before.
+        # A part of a clip continues from the frame that it shares with the previous part.
         if frames[0] not in start.frames:
             raise UserError(
                 f"{job.start} has no frame {frames[0]}, with which this part begins: begin with its last, "
@@ -133,7 +133,7 @@ def _fitted(run: Run, clip: Clip, goals: Goals, footage: Footage, journal: Folde
 
 
 class _Measured:
-    """The frames of a result, and its numbers once they have all been drawn."""
+    """Renders the frames of a result, and holds its metrics once all are rendered."""
 
     def __init__(self, result: ClipResult, goals: Goals, run: Run) -> None:
         self._result, self._goals, self._run = result, goals, run
@@ -141,7 +141,7 @@ class _Measured:
         self.values: dict[str, Any] = {}
 
     def pictures(self) -> Iterator[tuple[int, Tensor]]:
-        """The scene's frame and the image [3 or 4, H, W] of each frame; measures them."""
+        """Yields the scene's frame and the image [3 or 4, H, W] of each frame, and measures it."""
         layout, templates, settings = self._result.layout, self._run.templates, self._run.job.settings
         options: dict[str, Any] = {"engine": settings.engine, "threads": settings.threads}
         for index, number in enumerate(layout.frames):

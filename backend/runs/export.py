@@ -1,4 +1,4 @@
-"""A layout's folder becomes the files of an export."""
+"""Runs of exports."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .memory import memory_errors_named
 def run_export(
     folder: Path, path: Path, settings: ExportSettings, emit: Emit, control: Control, token: str = ""
 ) -> bool:
-    """Writes a layout's folder to `path`: see export.export. Returns whether it was not cancelled.
+    """Exports a layout folder to `path`: see export.export. Returns False if it was cancelled.
 
-    emit is called with Exporting, and at last with Done; after a cancel that names no file, and all files are as they
-    were. Raises UserError as load_result and export do.
+    emit is called with Exporting and finally Done. After a cancel, that names no file, and all files are unchanged.
+    Raises UserError as load_result and export do.
     """
     pace = Pace(emit)
 

@@ -1,4 +1,4 @@
-"""Reading of a job's pictures: target, masks, importance."""
+"""The pictures of a job: target, masks, importance."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..pictures.images import load_gray, load_mask, load_target
 
 
 def load_regions(job: Job, target: Tensor) -> list[Region]:
-    """The job's regions with their masks at the size of the target [3, H, W]."""
+    """Returns the job's regions with their masks at the size of the target [3, H, W]."""
     size = target.shape[1:]
     return [Region(r.name, load_mask(Path(r.mask), *size), tuple(r.stamps), r.share, r.settings) for r in job.regions]
 
 
 def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
-    """The target and where it counts: see shown_target. Raises UserError where it counts nowhere."""
+    """Returns the target and its weight: see shown_target. Raises UserError where the weight is 0 everywhere."""
     color, alpha = load_target(Path(job.target), job.settings.size)
     mask = load_mask(Path(job.mask), *alpha.shape) if job.mask else None
     target, weight = shown_target(color, alpha, mask, job.settings)
@@ -36,9 +36,9 @@ def shown_target(
     mask: Tensor | None,  # [H, W]
     settings: Settings,
 ) -> tuple[Tensor, Tensor | None]:
-    """The target over the background [3, H, W], and where it counts [H, W]: mask times alpha, None = everywhere.
+    """Returns the target over the background [3, H, W] and its weight [H, W]: mask times alpha, None = 1 everywhere.
 
-    For a transparent canvas it is the target's straight colours, and the alpha that the result is to have.
+    For a transparent canvas, these are the target's straight colors and the wanted alpha of the result.
     """
     background = torch.tensor(settings.background)
     target = color if settings.transparent else composited(color, alpha, background, "display")
@@ -49,20 +49,20 @@ def shown_target(
 
 
 def over_background(target: Tensor, weight: Tensor | None, settings: Settings) -> Tensor:
-    """The target [3, H, W] that results are measured against: for a transparent canvas, over the background."""
+    """Returns the target [3, H, W] that results are measured against: for a transparent canvas, over the background."""
     if weight is None or not settings.transparent:
         return target
     return composited(target, weight, torch.tensor(settings.background), settings.space)
 
 
 def load_importance(job: Job, target: Tensor, weight: Tensor | None) -> Tensor | None:
-    """How much errors weigh [H, W]: from 1 to IMPORTANCE, over their mean where the target counts. None = all alike."""
+    """Returns the weights of errors [H, W], with a mean of 1 where the target counts, or None = all alike."""
     return weighed(load_gray(Path(job.importance), *target.shape[1:]), weight) if job.importance else None
 
 
-def weighed(grey: Tensor, weight: Tensor | None) -> Tensor:
-    """How much errors weigh [H, W], of an importance picture's brightness [H, W]: see load_importance."""
-    importance = 1.0 + (IMPORTANCE - 1.0) * grey
+def weighed(gray: Tensor, weight: Tensor | None) -> Tensor:
+    """Returns the weights of errors [H, W] for an importance picture's brightness [H, W]: see load_importance."""
+    importance = 1.0 + (IMPORTANCE - 1.0) * gray
     counts = torch.ones_like(importance) if weight is None or not weight.any() else weight
     mean = (importance.double() * counts).sum() / counts.double().sum()
     return importance / mean.float()

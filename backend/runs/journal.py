@@ -18,10 +18,10 @@ from ..layouts.result_folder import SEAL
 
 
 class FolderJournal:
-    """Named tensors in a folder. Each record is whole or not there."""
+    """Records of named tensors in a folder. Each record is complete or absent."""
 
     def __init__(self, folder: Path, job: Job) -> None:
-        """Removes records of another job, or of another target. Raises UserError as save() does."""
+        """Opens a folder, and removes records of another job or target. Raises UserError as save() does."""
         self._folder = folder
         identity, seal = _identity(job), folder / SEAL
         self.dropped = seal.exists() and seal.read_text(encoding="utf-8") != identity
@@ -34,11 +34,11 @@ class FolderJournal:
 
     @property
     def frames(self) -> int:
-        """The number of frames that were found."""
+        """The number of frames that are done."""
         return len(list(self._folder.glob("frame_*.npz")))
 
     def load(self, name: str) -> dict[str, Tensor] | None:
-        """Reads a record; None where there is none, or one that cannot be read."""
+        """Returns a record; None if there is none or it cannot be read."""
         try:
             with np.load(self._folder / f"{name}.npz", allow_pickle=False) as archive:
                 return {key: torch.from_numpy(values) for key, values in archive.items()}
@@ -52,7 +52,7 @@ class FolderJournal:
 
 
 def _identity(job: Job) -> str:
-    """A digest that differs for jobs whose results differ; the same wherever their files lie."""
+    """Returns a digest of what a job's result depends on, wherever its files lie."""
     named = asdict(job)
     named["settings"] |= {"threads": 0, "preview_seconds": 0.0}
     files = [job.target, job.mask, job.start, job.importance]
@@ -66,7 +66,7 @@ def _identity(job: Job) -> str:
 
 
 def _contents(path: Path) -> list[tuple[str, str]]:
-    """Name and digest of a file, or of all in a folder."""
+    """Returns the name and digest of a file, or of all files in a folder."""
     try:
         files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
         return [(file.name, _digest(file)) for file in files]

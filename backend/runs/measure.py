@@ -1,4 +1,4 @@
-"""The picture of a result and how close it is to the target."""
+"""The picture of a result and its metrics."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def judge(
     settings: Settings,
     control: Control,
 ) -> tuple[Tensor, dict[str, Any]]:
-    """The layout's picture and its numbers; those that take long are None after a cancel, a late one too.
+    """Returns the layout's picture and its metrics; the slow ones are None after a cancel.
 
     target and weight are as load_pictures gives them. The picture is [3, H, W], or straight [4, H, W] where the canvas
-    is transparent; the numbers are those of what the background makes of it.
+    is transparent; the metrics are those of the picture over the background.
     """
     layout = result.layout
     target = over_background(target, weight, settings)
@@ -44,7 +44,7 @@ def judge(
 
 
 def supersampled(layout: Layout, templates: Templates, settings: Settings, control: Control) -> Tensor | None:
-    """The layout's `aa` picture [3, H, W], 3 x 3 samples a pixel; in strips, to bound memory. None after a cancel."""
+    """Renders the layout with 3 x 3 samples a pixel [3, H, W], in strips to save memory. None after a cancel."""
     options = {"engine": settings.engine, "threads": settings.threads}
     strips = []
     for strip in render_strips(layout, templates, supersample=3, samples=STRIP_SAMPLES, **options):  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The job of a target that is a picture."""
+"""Runs of jobs with a picture as target."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .previews import shrunk, small
 from .run import Run
 
 CHECKPOINT_SECONDS = 5.0
-"""Time between checkpoints where no previews are wanted."""
+"""Time between checkpoints where previews are off."""
 
-_SHARE = 0.1  # of the time that checkpoints may take
+_SHARE = 0.1  # greatest share of the time for checkpoints
 
 
 def run_picture(run: Run) -> FitResult:
@@ -56,7 +56,7 @@ def _fitted(
     regions: list[Region],
     observer: Observer,
 ) -> FitResult:
-    """The fit that the job asks for, with checkpoints in any case."""
+    """Runs the fit of the job, with checkpoints even where previews are off."""
     job, templates = run.job, run.templates
     settings = replace(job.settings, preview_seconds=job.settings.preview_seconds or CHECKPOINT_SECONDS)
     options: dict[str, Any] = {"weight": weight, "importance": load_importance(job, target, weight)}
@@ -92,7 +92,7 @@ class _Reporter:
         self._run.pace(Progress(*step), due=due)
 
     def _picture(self, layout: Layout, image: Tensor) -> Tensor:
-        """The layout's image [3, H, W], or straight [4, H, W] where its canvas is transparent; not too large."""
+        """Returns the preview of a layout with this image: [3, H, W], or straight [4, H, W] if transparent."""
         if not layout.transparent:
             return shrunk(image)
         settings, templates = self._run.job.settings, self._run.templates

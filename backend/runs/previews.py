@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 PREVIEW_SIZE = 1024
-"""Longer side of a preview at most, px: it is looked at in a panel, and written while the fit waits."""
+"""Greatest side of a preview, px: it is shown in a panel, and written while the fit waits."""
 
 
 def small(picture: Tensor) -> Tensor:
-    """A picture [3, H, W] or straight [4, H, W], no larger than a preview."""
+    """Returns a picture [3, H, W] or straight [4, H, W], no larger than a preview."""
     if len(picture) == 3:
         return shrunk(picture)
     premultiplied = shrunk(torch.cat([picture[:3] * picture[3:], picture[3:]]))
@@ -19,7 +19,7 @@ def small(picture: Tensor) -> Tensor:
 
 
 def shrunk(image: Tensor) -> Tensor:
-    """An image [C, H, W], no larger than a preview."""
+    """Returns an image [C, H, W], no larger than a preview."""
     height, width = image.shape[1:]
     factor = PREVIEW_SIZE / max(height, width)
     if factor >= 1.0:

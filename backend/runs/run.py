@@ -1,4 +1,4 @@
-"""The part of a run that is the same for jobs of all kinds."""
+"""The common part of all runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .events import Emit, Pace
 
 
 class Run:
-    """A job that is run: its stamps, its result folder, its engine and its events."""
+    """A job with its stamps, result folder, engine and events."""
 
     def __init__(self, job: Job, out: Path, emit: Emit, control: Control) -> None:
         """Loads the stamps. Raises UserError where one cannot be read, and as ResultFolder does."""
@@ -28,7 +28,7 @@ class Run:
         self._engine: dict[str, str] = {}
 
     def choose_engine(self, height: int, width: int, canvas: str) -> None:
-        """Names the engine in the job's settings, and logs it after a description of the canvas."""
+        """Sets the engine in the job's settings, and logs it after a description of the canvas."""
         settings, templates = self.job.settings, self.templates
         choice = choose_engine(settings.engine, templates, settings.count, height, width)
         self.job = replace(self.job, settings=replace(settings, engine=choice.engine))
@@ -38,6 +38,6 @@ class Run:
         self.emit(Log(f"{canvas}, stamps: {len(templates)}, engine {engine.name} on {engine.device}{why}"))
 
     def metrics(self, fit_seconds: float) -> dict[str, Any]:
-        """The times until now and the engine, as metrics.json has them."""
+        """Returns the times so far and the engine, as metrics.json has them."""
         total = round(time.perf_counter() - self._begin, 3)
         return {"seconds": {"total": total, "fit": round(fit_seconds, 3)}, **self._engine}

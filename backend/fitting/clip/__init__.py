@@ -1,6 +1,6 @@
-"""The fit of a clip: shot after shot, in each from frame to frame, and then all of its frames together.
+"""The fit of a clip: each shot from frame to frame, and then all its frames together.
 
-The result is bit for bit the same for any number of threads, and for a fit that was interrupted and resumed.
+The result is the same, bit for bit, for any number of threads, and for a fit that was interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from ...engines.threads import torch_threads
 from ...job import Clip, Layout, Settings, UserError
 from ...templates import Templates
 from .. import fit_goal
-from ..goal import Goal
+from ..goal import Goal, LazyGoals
 from ..judge import Judge
 from ..reporter import Snapshot
-from .assembly import Shot, assembled, names_of, posed
+from .assembly import Shot, assembled, posed
 from .context import Context
 from .refinement import Refinement
 from .shots import CutFinder
-from .tracking import Identities, Pose, Tracker
+from .tracking import Identities, Pose, Tracker, picked
 
 STEP_SHARE = 1.25
-"""Time of a round of the refinement for a frame, in steps of the frame's own descent."""
+"""Time of a round of refinement per frame, in steps of the frame's descent."""
 
 
 class Journal(Protocol):
-    """Keeps the frames and shots that are done, so that a fit that was interrupted resumes there."""
+    """Storage of the frames and shots that are done, from which an interrupted fit resumes."""
 
     def load(self, name: str) -> dict[str, Tensor] | None: ...
 
@@ -46,7 +46,7 @@ class ClipSnapshot:
 
     step: int  # of `total`, in steps of one frame
     total: int
-    frame: int  # number from 0, which is worked on
+    frame: int  # being fitted, number from 0
     psnr: float  # dB on the settings' background, of the latest image
     seconds_left: float
     image: Tensor | None = None  # [3, H, W] of the frame, display-encoded, when a preview is due
@@ -54,7 +54,7 @@ class ClipSnapshot:
 
 @dataclass
 class ClipResult:
-    layout: Layout  # its templates' files are left empty; fewer frames than asked for after a cancel
+    layout: Layout  # the files of its templates are empty; after a cancel, some frames are missing
     shots: list[int]  # the first frame of each, numbers from 0
     cancelled: bool
     seconds: float
@@ -64,7 +64,7 @@ Observer = Callable[[ClipSnapshot], None]
 
 
 def fit_clip(
-    goals: Sequence[Goal],  # of each frame, on the CPU; made when they are asked for
+    goals: Sequence[Goal],  # of each frame, on the CPU; may be made on access
     templates: Templates,
     settings: Settings,
     clip: Clip,
@@ -79,17 +79,17 @@ def fit_clip(
 ) -> ClipResult:
     """Finds how settings.count primitives move so that together they look like the target in every frame.
 
-    The layout has more primitives than that: each shot has its own, and where one leaves its place for a better one,
-    both are seen in turn. settings.iterations are those of a shot's first frame. In a frame that is to stay clear all
-    over, nothing is seen: a shot ends before it.
-    start is a layout whose last frame is the first one here; its primitives go on and keep their identities.
-    begin is one that the first frame's fit goes on from, as fit does.
-    A control that is cancelled ends the fit with the frames that there are.
+    The layout has more primitives than that: each shot has its own, and a primitive that moves to a better place is two
+    that are seen in turn. settings.iterations apply to a shot's first frame. A frame that stays completely clear shows
+    nothing, and ends the shot before it.
+    start is a layout whose last frame is the first one here; its primitives continue and keep their identities.
+    begin is a layout that the first frame's fit continues from, as fit does.
+    Cancelling the control ends the fit with the frames that are done.
 
     Raises UserError for settings that are for still pictures only, and as fit does.
     """
     check_clip_settings(settings)
-    # Where nothing was to be seen, nothing goes on.
+    # A start without visible primitives is no start.
     seen = 0 if start is None else int((start.opacity[-1] > 0).sum())
     if seen:
         settings = replace(settings, count=seen)
@@ -107,9 +107,9 @@ def check_clip_settings(settings: Settings) -> None:
     if settings.recipe != "default":
         raise UserError(f"The recipe {settings.recipe} is for still pictures: choose default for a clip")
     if settings.order != "free":
-        raise UserError("Stamps that move cannot be kept in the order of their sizes: set the order to free")
+        raise UserError("Moving stamps cannot be kept in the order of their sizes: set the order to free")
     if settings.spacing > 0:
-        raise UserError("Stamps that move cannot be kept apart: set the spacing to 0")
+        raise UserError("Moving stamps cannot be kept apart: set the spacing to 0")
 
 
 def _first_seen(goals: Sequence[Goal]) -> Goal:
@@ -136,7 +136,7 @@ class _ClipFit:
         self._control, self._journal = control, journal
         self.context = Context.of(_first_seen(goals), templates, settings, clip)
         self.done = 0
-        """Frames."""
+        """Number of frames that are done."""
         self._progress = _Progress(len(goals), settings, clip, observer)
 
     @property
@@ -157,13 +157,13 @@ class _ClipFit:
                 continue
             shot = self._shot(self.done, start if self.done == 0 else None)
             if shots and self.cancelled and len(shot.poses) == 1:
-                break  # hardly begun
+                break  # it has hardly begun
             shots.append(shot)
             self.done += len(shot.poses)
         return shots
 
     def _shot(self, begin: int, start: Layout | None) -> Shot:
-        """Fits the shot that begins with this frame; its end is found on the way."""
+        """Fits the shot that begins with this frame, and finds its end."""
         name = f"shot_{begin:06d}"
         saved = self._load(name)
         if saved is not None:
@@ -176,10 +176,10 @@ class _ClipFit:
             pinned = begin == 0 and start is not None
             levels = self._levels(shot)
             if start is not None and pinned:
-                # Those of the part before hold here, too.
+                # The levels of the previous part apply here, too.
                 levels[: start.count] = shot.identities.level[: start.count]
             shot.identities.level = levels
-            goals = _Part(self._goals, begin, len(shot.poses))
+            goals = LazyGoals(len(shot.poses), lambda frame: self._goals[begin + frame])
             refinement = Refinement(self.context, shot.identities, shot.poses, goals, pinned)
             shot.poses = refinement.run(lambda frame: self._goes_on(begin + frame, STEP_SHARE))
         if not self._control.cancelled:
@@ -211,8 +211,7 @@ class _ClipFit:
         name = f"frame_{begin:06d}"
         saved = self._load(name)
         if saved is not None:
-            identities = Identities(**{key: saved[key] for key in names_of(Identities)})
-            pose = Pose(**{key: saved[f"now_{key}"] for key in names_of(Pose)})
+            identities, pose = picked(Identities, saved), picked(Pose, saved, "now_")
         else:
             layout = start
             if layout is None:
@@ -236,20 +235,20 @@ class _ClipFit:
         return lambda snapshot: self._progress.add(1, frame, None)
 
     def _levels(self, shot: Shot) -> Tensor:
-        """Mip levels [N, 2] for the mean size that a primitive has where it is seen."""
+        """Returns mip levels [N, 2] for the mean size of each primitive while it is seen."""
         seen = torch.stack([pose.fade for pose in shot.poses])[..., None]
         logs = torch.stack([pose.params[:, 2:4].clamp_min(1e-6).log() for pose in shot.poses])
         scale, aspect = ((seen * logs).sum(0) / seen.sum(0).clamp_min(1e-6)).exp().unbind(1)
         return self._templates.choose_levels(shot.identities.template, scale, aspect, self.context.recipe.bias)
 
     def _goes_on(self, frame: int, steps: float, tracker: Tracker | None = None) -> bool:
-        """Counts steps on a frame, and waits while the fit is paused. Whether the fit continues."""
+        """Counts steps on a frame, and waits while the fit is paused. Returns whether the fit continues."""
         self._progress.add(steps, frame, None if tracker is None else lambda: self._seen(frame, tracker))
         self._progress.exclude(self._control.wait())
         return not self._control.cancelled
 
     def _seen(self, frame: int, tracker: Tracker) -> tuple[Tensor, float]:
-        """The tracker's latest image [3, H, W], display-encoded, and its PSNR."""
+        """Returns the tracker's latest image [3, H, W], display-encoded, and its PSNR."""
         context = self.context
         if not self._goals[frame].counts:
             return self._goals[frame].target, 0.0
@@ -262,23 +261,6 @@ class _ClipFit:
     def _save(self, name: str, tensors: dict[str, Tensor]) -> None:
         if self._journal is not None:
             self._journal.save(name, tensors)
-
-
-@dataclass(frozen=True)
-class _Part(Sequence[Goal]):
-    """Some of the goals, which are made when they are asked for."""
-
-    goals: Sequence[Goal]
-    first: int
-    length: int
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> Goal:  # type: ignore[override]
-        if not 0 <= index < self.length:
-            raise IndexError(index)
-        return self.goals[self.first + index]
 
 
 class _Progress:
@@ -300,7 +282,7 @@ class _Progress:
         self._begin += seconds
 
     def passed(self, frames: int) -> None:
-        """Counts frames that an earlier run has done."""
+        """Counts frames without work: blank ones, and those of an earlier run."""
         self._done += frames * self._each
 
     def add(self, steps: float, frame: int, look: Callable[[], tuple[Tensor, float]] | None) -> None:

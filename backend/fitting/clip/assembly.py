@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...job import Layout
-from ..primitives import Primitives, template_specs
+from ..primitives import Primitives, layout_of
 from .context import Context
-from .tracking import Identities, Pose
+from .tracking import Identities, Pose, picked
 
 
 @dataclass
@@ -23,24 +22,19 @@ class Shot:
     poses: list[Pose]
 
     def packed(self) -> dict[str, Tensor]:
-        """The shot as named tensors."""
-        poses = {name: torch.stack([getattr(pose, name) for pose in self.poses]) for name in names_of(Pose)}
+        """Returns the shot as named tensors."""
+        poses = {name: torch.stack([getattr(pose, name) for pose in self.poses]) for name in vars(self.poses[0])}
         return {**poses, **vars(self.identities)}
 
     @classmethod
     def unpacked(cls, first: int, tensors: dict[str, Tensor]) -> Shot:
-        """The inverse of packed()."""
-        planes = [tensors[name].unbind(0) for name in names_of(Pose)]
-        poses = [Pose(*values) for values in zip(*planes, strict=True)]
-        return cls(first, Identities(**{name: tensors[name] for name in names_of(Identities)}), poses)
-
-
-def names_of(kind: type[Pose] | type[Identities]) -> list[str]:
-    return [field.name for field in fields(kind)]
+        """Returns the inverse of packed()."""
+        planes = vars(picked(Pose, tensors)).values()
+        return cls(first, picked(Identities, tensors), [Pose(*values) for values in zip(*planes, strict=True)])
 
 
 def posed(layout: Layout, context: Context) -> tuple[Identities, Pose]:
-    """The last frame of a layout as the first of a shot. Primitives that are unseen in it become unseen identities."""
+    """Makes the first frame of a shot from the last of a layout. Unseen primitives become unseen identities."""
     last = layout.only([len(layout.frames) - 1])
     # In the order of their identities.
     primitives = Primitives.from_layout(replace(last, depth=None), context.templates, context.height, context.width)
@@ -53,12 +47,11 @@ def posed(layout: Layout, context: Context) -> tuple[Identities, Pose]:
 
 
 def assembled(shots: list[Shot], context: Context, frames: list[int], fps: float) -> Layout:
-    """One layout of all shots, whose primitives are not seen in the others. frames: of the scene.
+    """Joins all shots in one layout, where primitives are unseen outside their shot. frames: numbers in the scene.
 
-    Its templates' files are left empty: they are the caller's to fill in.
+    The files of its templates are empty, for the caller to fill in.
     """
-    total, settings = len(frames), context.settings
-    params, depth = [], []
+    total, params, depth = len(frames), [], []
     for shot in shots:
         values = torch.stack([pose.params for pose in shot.poses])
         fades = torch.stack([pose.fade for pose in shot.poses])
@@ -69,26 +62,16 @@ def assembled(shots: list[Shot], context: Context, frames: list[int], fps: float
         params.append(values[index])
         params[-1][~inside, :, 5] = 0.0
         depth.append(depths[index] - depths.min())
-    columns = torch.cat(params, 1).permute(2, 0, 1).contiguous().numpy()
     joined = {
-        name: torch.cat([getattr(shot.identities, name) for shot in shots]).numpy() for name in names_of(Identities)
+        name: torch.cat([getattr(shot.identities, name) for shot in shots]).numpy()
+        for name in vars(shots[0].identities)
     }
-    x, y, scale, aspect, rotation, opacity = columns[:6]
-    return Layout(
-        x=x,
-        y=y,
-        scale=scale,
-        aspect=aspect,
-        rotation=rotation,
-        opacity=opacity,
-        color=np.moveaxis(columns[6:], 0, 2),
+    return layout_of(
+        torch.cat(params, 1),
+        context.templates,
+        context.settings,
+        (context.height, context.width),
         **joined,
-        width=context.width,
-        height=context.height,
-        templates=template_specs(context.templates),
-        space=settings.space,
-        background=settings.background,
-        transparent=settings.transparent,
         fps=fps,
         frames=frames,
         depth=torch.cat(depth, 1).numpy(),

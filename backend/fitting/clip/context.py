@@ -1,4 +1,4 @@
-"""Everything that the frames of a clip's fit share."""
+"""The context that all frames of a clip's fit share."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from ..goal import Goal
 from ..noise import OPEN_CONTRAST, NoiseCanvas
 from ..objective import Objective
 from ..optimizer import decoding_slope
+from ..primitives import as_composited
 from ..recipe import DEFAULT, Recipe
 
 
 @dataclass(frozen=True)
 class Context:
-    """Everything that the frames of a clip's fit share: settings, limits, the engine, the noise."""
+    """The settings, limits, engine and noise that all frames of a clip's fit share."""
 
     templates: Templates
     settings: Settings
@@ -42,7 +43,7 @@ class Context:
 
     @classmethod
     def of(cls, goal: Goal, templates: Templates, settings: Settings, clip: Clip) -> Context:
-        """The context for a clip whose first frame has this goal."""
+        """Makes the context of a clip from the goal of its first frame."""
         height, width = goal.target.shape[1:]
         recipe, linear = DEFAULT.continued(), settings.space == "linear"
         options = {"space": settings.space, "threads": settings.threads}
@@ -76,24 +77,24 @@ class Context:
 
     @property
     def fixed_columns(self) -> Tensor:
-        """The columns of params that never change: [9] bool. Colours of a palette are chosen once per appearance."""
+        """The columns of params that never change: [9] bool. Colors of a palette are fixed during an appearance."""
         columns = self.locked.clone()
         columns[6:] |= self.palette is not None
         return columns
 
     def light(self, image: Tensor) -> Tensor:
-        """A display-encoded image [3, H, W] in the numbers that are composited."""
+        """Returns a display-encoded image [3, H, W] in the compositing space."""
         return decode(image) if self.linear else image
 
     def shown(self, image: Tensor) -> Tensor:
-        """The inverse of light()."""
+        """Returns a composited image [3, H, W] display-encoded: the inverse of light()."""
         return encode(image) if self.linear else image
 
     def composited(self, params: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Params [N, 9] with colours as composited, and the derivative of these by the display-encoded ones [N, 3]."""
+        """Returns params [N, 9] with colors as composited, and their derivative by the display-encoded ones [N, 3]."""
         if not self.linear:
             return params.clone(), 1.0
-        return torch.cat([params[:, :6], decode(params[:, 6:])], 1), decoding_slope(params[:, 6:])
+        return as_composited(params, True), decoding_slope(params[:, 6:])
 
     @property
     def spacing(self) -> float:
@@ -104,15 +105,15 @@ class Context:
         return self.recipe.adam_rule(self.spacing, steps)
 
     def bounds(self, template: Tensor) -> Bounds:
-        """The bounds of primitives of these templates [N], by the stamps' limits and the recipe's."""
+        """Returns the bounds of primitives of these templates [N], by the stamps' limits and the recipe's."""
         return bounded(self.limits.bounds(template), self.recipe, self.height, self.width)
 
     def generator(self, number: int) -> torch.Generator:
-        """A generator for one part of the fit, which gives the same random numbers whenever it is made."""
+        """Returns a generator for one part of the fit, always with the same random numbers."""
         return torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)
 
     def objective(self, goal: Goal, count: int, generator: torch.Generator) -> Objective:
-        """The objective of a goal on the engine's device, for so many primitives."""
+        """Returns the objective of a goal on the engine's device for `count` primitives."""
         return Objective(
             self.rasterizer,
             goal,

@@ -1,4 +1,4 @@
-"""The motion of the target, which carries primitives along."""
+"""The motion of the target, which primitives follow."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ WINDOW = 9
 """Side of the window in which the flow must explain the change, px."""
 
 BETTER = 0.7
-"""Share of the change that the flow may leave: blurred and covered parts have none that is worth following."""
+"""Greatest share of the change that the flow may leave: blurred and covered parts have no reliable flow."""
 
 
 def motion(before: Tensor, after: Tensor) -> Tensor:
-    """The optical flow from one frame [3, H, W] to the next, 0 where it does not explain the change: [2, H, W] px."""
+    """Returns the optical flow between frames [3, H, W], 0 where it does not explain the change: [2, H, W] px."""
     field = flow(before, after)
     left = _smooth(warped(after, field) - before)
     change = _smooth(after - before)
@@ -24,12 +24,12 @@ def motion(before: Tensor, after: Tensor) -> Tensor:
 
 
 def _smooth(difference: Tensor) -> Tensor:
-    """The mean amount of a difference [3, H, W] in the window around each pixel: [H, W]."""
+    """Returns the mean absolute difference [3, H, W] in the window around each pixel: [H, W]."""
     return torch.from_numpy(cv2.blur(difference.abs().mean(0).numpy(), (WINDOW, WINDOW)))
 
 
 def sampled(field: Tensor, position: Tensor) -> Tensor:
-    """A field [C, H, W] at positions [N, 2] px, at the nearest pixel: [N, C]."""
+    """Samples a field [C, H, W] at positions [N, 2] px by the nearest pixel: [N, C]."""
     height, width = field.shape[1:]
     column = position[:, 0].floor().long().clamp(0, width - 1)
     row = position[:, 1].floor().long().clamp(0, height - 1)

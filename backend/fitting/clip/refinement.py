@@ -1,4 +1,4 @@
-"""All frames of a shot together: descent on the control points of smooth paths, a round of all frames at a time."""
+"""The refinement of a shot: descent on the control points of smooth paths, in rounds of all frames."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ LAST_RATE = 0.06  # ... and in the last, by a cosine
 MOMENTUM = 0.8
 
 FULL_CHANGE = 0.02
-"""Mean change of the target beneath a primitive, of 1, from which on its path has a knot in every frame."""
+"""Mean change of the target beneath a primitive (of 1) from which its path has a knot in every frame."""
 
 STIFFNESS = 1e-4
 """Weight of the bends of slow paths: squared second differences of control points, lengths relative to the scale."""
 
 TURNING = 1e-3
-"""Weight of the bends of rotations, in radians: round stamps would turn aimlessly, and each turn needs keys."""
+"""Weight of the bends of rotations, in radians: without it, round stamps turn aimlessly, and each turn needs keys."""
 
 PINNED = 2.0
-"""Knots after which a path is free of its first pose, where that stays as it is."""
+"""Knots after which a path no longer depends on a pinned first pose."""
 
 Watch = Callable[[int], bool]
-"""Called after each frame with its number from 0; says whether to go on."""
+"""Called after each frame with its number from 0; returns whether to continue."""
 
 
 @dataclass
 class Refinement:
-    """The paths of a shot. Tensors are on the engine's device, poses and what they are made of on the CPU."""
+    """Refines the paths of a shot. The poses are on the CPU, the descent is on the engine's device."""
 
     context: Context
     identities: Identities
     poses: list[Pose]
     goals: Sequence[Goal]  # of the same frames, on the CPU
-    pinned: bool = False  # the first pose stays as it is
+    pinned: bool = False  # the first pose does not change
 
     def run(self, watch: Watch) -> list[Pose]:
-        """The poses on smooth paths, after all rounds, or the ones done where the watch ends them."""
+        """Returns the poses on smooth paths, after all rounds or those until the watch stops them."""
         device, rounds = self.context.device, self.context.clip.refinement
         paths = Paths.of(self._begins(), self._rates())
         points = paths.fitted([values.to(device) for values in self._unwound()])
-        # What is still lies on itself exactly, but by least squares only nearly where it was.
+        # By least squares, still primitives stay exactly still, but only nearly in place.
         self._paths, self._pace = paths.to(device), paths.pace(self._rates()).to(device)
         bounds = self.context.bounds(self.identities.template[paths.owner].to(device))
         rule = replace(self.context.rule(rounds), momentum=MOMENTUM)
@@ -75,9 +75,9 @@ class Refinement:
         ]
 
     def _pin(self, smooth: list[Tensor]) -> None:
-        """Bends paths [N, 9] of all frames to their first pose, less and less over the first knots."""
+        """Bends paths [N, 9] of all frames toward their first pose, decreasingly over the first knots."""
         off = self._unwound()[0] - smooth[0]
-        first = ~self._begins()[1:].cumsum(0).bool()  # still the appearances of the first frame
+        first = ~self._begins()[1:].cumsum(0).bool()  # appearances that began with the first frame
         share = (1.0 - self._rates().cumsum(0) / PINNED).clamp_min(0.0)
         bounds = self.context.bounds(self.identities.template.to(self.context.device))
         smooth[0] = self.poses[0].params
@@ -86,7 +86,7 @@ class Refinement:
             smooth[frame] = bounds.clamp(bent.to(self.context.device)).cpu()
 
     def _round(self, number: int, watch: Watch) -> bool:
-        """Adds up the gradient of all frames. Every other round goes from the last to the first one."""
+        """Sums the gradient over all frames, backward in every other round. Returns False if the watch stops it."""
         free = self._optimizer.variables.free
         self._gradient = torch.zeros_like(free)
         error = None
@@ -102,13 +102,13 @@ class Refinement:
     def _add_frame(self, frame: int, number: int, free: Tensor, error: Tensor | None) -> Tensor | None:
         """Adds the gradient of one frame, and returns its error [3, H, W] as composited.
 
-        error: that of the frame before in this round.
+        error: of the previous frame in this round.
         """
         context, who = self.context, self._seen[frame]
         goal, factor = self.goals[frame].to(context.device), 1.0
         if not goal.counts:
             return error
-        generator = context.generator(-1 - number)  # the same noise in all frames, so that it does not flicker
+        generator = context.generator(-1 - number)  # the same noise in all frames, to avoid flicker
         aim = goal
         if error is not None and not goal.transparent:
             aim, factor = steadied(goal, error, context)
@@ -134,14 +134,14 @@ class Refinement:
         self._gradient += self._paths.unbent(weight * self._paths.bent(free))
 
     def _begins(self) -> Tensor:
-        """The frames with which an appearance begins: [F, N] bool. The depth is constant within one."""
+        """Returns the frames in which an appearance begins: [F, N] bool. The depth is constant within one."""
         depth = torch.stack([pose.depth for pose in self.poses])
         begins = torch.ones_like(depth, dtype=torch.bool)
         begins[1:] = depth[1:] != depth[:-1]
         return begins
 
     def _rates(self) -> Tensor:
-        """The knots by which each path's clock advances to each frame: [F, N]."""
+        """Returns the knots by which each path's clock advances to each frame: [F, N]."""
         clip = self.context.clip
         rates = torch.zeros(len(self.poses), len(self.identities.template))
         before = self.goals[0].target
@@ -155,7 +155,7 @@ class Refinement:
         return rates
 
     def _unwound(self) -> list[Tensor]:
-        """The poses' params with rotations that do not jump by whole turns within an appearance."""
+        """Returns the poses' params without jumps of rotations by whole turns within an appearance."""
         begins, values = self._begins(), [self.poses[0].params]
         for frame, pose in enumerate(self.poses[1:], 1):
             params = pose.params.clone()
@@ -165,5 +165,5 @@ class Refinement:
         return values
 
     def _frozen(self, paths: Paths) -> Tensor:
-        """The parameters of control points that stay as they are: [K, 9] bool."""
+        """Returns the parameters of control points that do not change: [K, 9] bool."""
         return self.identities.locked[paths.owner][:, None] | self.context.fixed_columns

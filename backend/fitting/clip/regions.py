@@ -1,4 +1,4 @@
-"""Clips of several regions: the clip of one after the other, laid over each other."""
+"""Clips of several regions: fitted one after the other, laid over each other."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from torch import Tensor
 from ...control import Control
 from ...job import Clip, Layout, Settings
 from ...templates import Templates
-from ..goal import Goal
-from ..primitives import template_specs
-from ..regions import Part, Region, counts_of, parts_of, settings_of, stacked
+from ..goal import Goal, LazyGoals
+from ..regions import Part, Region, counts_of, merged, parts_of, placed, settings_of
 from . import ClipResult, ClipSnapshot, Journal, Observer, fit_clip
 
 
 @dataclass(frozen=True)
 class MovingRegion:
-    """A part of the canvas that may be another in each frame; see fitting.regions.Region."""
+    """A part of the canvas that may differ in each frame; see fitting.regions.Region."""
 
     name: str
     masks: Sequence[Tensor]  # [H, W] uint8 of each frame
@@ -46,9 +45,9 @@ def fit_clip_regions(
     control: Control | None = None,
     journal: Journal | None = None,
 ) -> ClipResult:
-    """Fits settings.count primitives, shared out to the regions, each to what of the target its region shows.
+    """Fits settings.count primitives, divided among the regions, each to its region's part of the target.
 
-    The primitives are shared out by the first frame, in which every region must show something. Raises UserError as
+    The first frame, in which every region must show something, decides how they are divided. Raises UserError as
     fit_clip and fit_regions do.
     """
     control = control or Control()
@@ -60,7 +59,7 @@ def fit_clip_regions(
         chosen = Templates([templates.items[index] for index in stamps])
         own = settings_of(region.at(0), settings, count)
         result = fit_clip(
-            _RegionGoals(goals, regions, number, settings),
+            _goals_of(goals, regions, number, settings),
             chosen,
             own,
             clip,
@@ -70,7 +69,7 @@ def fit_clip_regions(
             control=control,
             journal=None if journal is None else _Chapter(journal, number),
         )
-        done.append(replace(result, layout=_placed(result.layout, stamps, number, templates)))
+        done.append(replace(result, layout=placed(result.layout, stamps, number, templates)))
         if control.cancelled:
             break
     length = min(len(result.layout.frames) for result in done)
@@ -79,25 +78,22 @@ def fit_clip_regions(
     return ClipResult(_merged(layouts), shots, control.cancelled, sum(result.seconds for result in done))
 
 
-@dataclass(frozen=True)
-class _RegionGoals(Sequence[Goal]):
-    goals: Sequence[Goal]
-    regions: Sequence[MovingRegion]
-    number: int
-    settings: Settings
+def _goals_of(
+    goals: Sequence[Goal], regions: Sequence[MovingRegion], number: int, settings: Settings
+) -> Sequence[Goal]:
+    """Returns the goals of one region, by its number."""
 
-    def __len__(self) -> int:
-        return len(self.goals)
-
-    def __getitem__(self, index: int) -> Goal:  # type: ignore[override]
-        goal = self.goals[index]
-        part = _parts(goal, self.regions, index, self.settings)[self.number]
+    def make(frame: int) -> Goal:
+        goal = goals[frame]
+        part = _parts(goal, regions, frame, settings)[number]
         return replace(goal, weight=part.weight, hidden=part.hidden)
+
+    return LazyGoals(len(goals), make)
 
 
 def _parts(goal: Goal, regions: Sequence[MovingRegion], frame: int, settings: Settings) -> list[Part]:
     whole = torch.ones_like(goal.target[0]) if goal.weight is None else goal.weight
-    # In the first frame each must show something; later it may be hidden for a while.
+    # After the first frame, a region may be hidden for a while.
     return parts_of([region.at(frame) for region in regions], whole, settings.transparent, strict=frame == 0)
 
 
@@ -116,7 +112,7 @@ class _Chapter:
 
 
 def _watch(observer: Observer | None, number: int, regions: int) -> Observer | None:
-    """Reports the clip of one region as a part of the whole to the observer."""
+    """Returns an observer that reports the clip of one region as a part of the whole."""
     if observer is None:
         return None
 
@@ -128,18 +124,11 @@ def _watch(observer: Observer | None, number: int, regions: int) -> Observer | N
     return watch
 
 
-def _placed(layout: Layout, stamps: tuple[int, ...], number: int, templates: Templates) -> Layout:
-    """A region's layout with its number, and with stamps as all regions count them."""
-    template = np.array(stamps, np.int32)[layout.template]
-    region = np.full_like(layout.region, number)
-    return replace(layout, template=template, region=region, templates=template_specs(templates))
-
-
 def _merged(layouts: list[Layout]) -> Layout:
-    """Layouts over each other, the first in front."""
+    """Lays layouts over each other, the first in front."""
     depths, behind = [], 0
     for layout in layouts:
         assert layout.depth is not None
         depths.append(layout.depth + behind)
         behind += int(layout.depth.max(initial=0)) + 1
-    return replace(stacked(layouts), depth=np.concatenate(depths, 1))
+    return replace(merged(layouts), depth=np.concatenate(depths, 1))

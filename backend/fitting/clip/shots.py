@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 THUMBNAIL = 64
-"""Longer side of the pictures that are compared, px: what moves by less than a few percent stays in its pixels."""
+"""Longer side of the compared pictures, px: motion by a few percent stays within a pixel."""
 
 FLAT = 1.0 / 255.0
 """Standard deviation of a picture that shows nothing."""
@@ -17,34 +17,34 @@ FLAT = 1.0 / 255.0
 class CutFinder:
     """Finds cuts by comparing each frame with the one before.
 
-    Two frames of a shot have their large shapes in about the same places, so that their small grey pictures correlate:
-    by 0.55 and more where half of the picture is covered by something that passes close to the camera, by 0.25 and less
-    at cuts, also between scenes of the same colours.
+    In two frames of a shot, large shapes are in about the same places, so their small gray pictures correlate: by 0.55
+    or more even when something passes close to the camera and covers half of the picture, by 0.25 or less at cuts, even
+    between scenes of the same colors.
     """
 
     def __init__(self, threshold: float) -> None:
-        """threshold: correlation below which there is a cut, from 0 = never to 1."""
+        """Makes a finder of cuts. threshold: correlation below which there is a cut, from 0 = never to 1."""
         self._threshold = threshold
         self._before: NDArray[np.float64] | None = None
 
     def is_cut(self, frame: Tensor) -> bool:
-        """Whether a shot begins with this frame [3, H, W], display-encoded; False for the first."""
+        """Returns whether a shot begins with this frame [3, H, W], display-encoded; False for the first."""
         after = _thumbnail(frame)
         before, self._before = self._before, after
         return before is not None and self._threshold > 0 and _correlation(before, after) < self._threshold
 
 
 def _thumbnail(frame: Tensor) -> NDArray[np.float64]:
-    grey = frame.mean(0).cpu().numpy()
-    factor = min(1.0, THUMBNAIL / max(grey.shape))
-    size = (max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor)))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float64)
+    gray = frame.mean(0).cpu().numpy()
+    factor = min(1.0, THUMBNAIL / max(gray.shape))
+    size = (max(1, round(gray.shape[1] * factor)), max(1, round(gray.shape[0] * factor)))
+    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float64)
 
 
 def _correlation(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
     flat = [picture.std() < FLAT for picture in (before, after)]
     if any(flat):
-        # A fade from or to nothing is one shot as long as something is left.
+        # A fade from or to a flat picture is no cut until the picture is flat.
         return 1.0 if all(flat) else 0.0
     a, b = before - before.mean(), after - after.mean()
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))

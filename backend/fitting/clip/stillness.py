@@ -1,4 +1,4 @@
-"""Still parts of a moving target: pixels that do not change, and the primitives that lie on no others."""
+"""Still parts of a moving target: pixels that do not change, and primitives that lie only on those."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import torch
 from torch import Tensor
 
 WINDOW = 3
-"""Side of the window that a change is averaged over, px: less than a pixel of it is noise."""
+"""Side of the window over which changes are averaged, px, to suppress noise."""
 
 
 class Stillness:
     """Finds the pixels of a target that change from frame to frame.
 
-    A pixel is compared with what it was when it last changed, so that a slow change is noticed as well.
+    A pixel is compared with its value at its last change, so that slow changes are noticed, too.
     """
 
     def __init__(self, first: Tensor, threshold: float) -> None:
-        """first: [C, H, W], the first frame, every plane that counts; threshold: change of a pixel, of 1."""
+        """Begins with all relevant planes of the first frame [C, H, W]. threshold: least change of a pixel, of 1."""
         self._settled, self._threshold = first.clone(), threshold
 
     def changed(self, frame: Tensor) -> Tensor:
-        """Which pixels of the next frame [C, H, W] have changed: [H, W] bool, on the CPU."""
+        """Returns which pixels of the next frame [C, H, W] have changed: [H, W] bool, on the CPU."""
         difference = (frame - self._settled).abs().amax(0)
         smooth = torch.from_numpy(cv2.blur(difference.numpy(), (WINDOW, WINDOW)))
         changed = smooth > self._threshold
@@ -30,7 +30,7 @@ class Stillness:
 
 
 def untouched(params: Tensor, changed: Tensor) -> Tensor:
-    """Which primitives [N, 9] have no pixel in `changed` [H, W] within their upright bounding box: [N] bool."""
+    """Returns which primitives [N, 9] have no pixel in `changed` [H, W] within their upright bounding box: [N] bool."""
     x, y, scale, aspect, rotation = params[:, :5].unbind(1)
     cosine, sine = rotation.cos().abs(), rotation.sin().abs()
     half_u, half_v = scale * aspect.sqrt(), scale / aspect.sqrt()
@@ -39,15 +39,15 @@ def untouched(params: Tensor, changed: Tensor) -> Tensor:
 
 
 def beneath(params: Tensor, plane: Tensor) -> Tensor:
-    """The mean of a plane [H, W] in the upright squares around primitives [N, 9] that have their scale: [N]."""
+    """Returns the mean of a plane [H, W] in upright squares around primitives [N, 9], as large as these: [N]."""
     x, y, reach = params[:, 0], params[:, 1], params[:, 2]
     return _means(plane.double(), x - reach, x + reach, y - reach, y + reach).float()
 
 
 def _means(plane: Tensor, left: Tensor, right: Tensor, top: Tensor, bottom: Tensor) -> Tensor:
-    """The mean of a plane [H, W] in rectangles [N], px; one pixel at least is in the plane: [N] float64."""
+    """Returns the mean of a plane [H, W] in rectangles [N], px; with at least one pixel in the plane: [N] float64."""
     height, width = plane.shape
-    # Sums over all that is above and to the left.
+    # Sums over everything above and to the left.
     sums = torch.zeros(height + 1, width + 1, dtype=torch.float64)
     sums[1:, 1:] = plane.cumsum(0).cumsum(1)
     first_column, first_row = left.floor().long().clamp(0, width - 1), top.floor().long().clamp(0, height - 1)

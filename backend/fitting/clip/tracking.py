@@ -1,14 +1,15 @@
-"""Tracking through a shot: frame by frame, primitives follow the target, and the useless ones go elsewhere.
+"""Tracking through a shot: frame by frame, primitives follow the target, and useless ones relocate.
 
-A primitive goes elsewhere unseen: its opacity falls to 0, its place changes while it is 0, and it rises again. What it
-leaves and what it goes to are parts of different frames, so there are some more identities than primitives that are
-seen at a time.
+A primitive relocates unseen: it fades out, and another identity fades in elsewhere. So there are more identities than
+primitives that are seen at a time.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -27,16 +28,16 @@ from .stillness import Stillness, untouched
 RATE = 0.6  # factor on all steps of the recipe, at a frame's first step ...
 LAST_RATE = 0.3  # ... and at its last
 SEARCHES = (0.2, 0.4, 0.6)
-"""Shares of a frame's steps after which primitives may go elsewhere."""
+"""Shares of a frame's steps after which primitives may relocate."""
 
 PLACES = 0.15
-"""Share of the primitives that may go elsewhere at a time, at most."""
+"""Greatest share of the primitives that may relocate at a time."""
 
 NEAR_LEVELS = 1
-"""Mip levels by which that of an identity may differ from the one that its new size asks for."""
+"""Greatest difference of an identity's mip level from the one for its new size."""
 
 REACH = 5
-"""Side of the square around what has changed in which new primitives are tried, px."""
+"""Side of the square around each changed pixel in which new primitives are tried, px."""
 
 STEADINESS = 0.25
 """Weight of the change of the error between frames, relative to that of the error."""
@@ -46,12 +47,12 @@ _LEAST_FADE = 1e-6
 
 @dataclass
 class Pose:
-    """The identities of a shot in one frame. New ones are added when they are first needed, so there are ever more."""
+    """The identities of a shot in one frame. New ones are added when needed, so later frames may have more."""
 
-    params: Tensor  # [N, 9] colours display-encoded, opacity without its fade
+    params: Tensor  # [N, 9] colors display-encoded, opacity without its fade
     depth: Tensor  # [N] int64: the least is in front
-    fade: Tensor  # [N] factor on the opacity, from 0 = not seen to 1
-    still: Tensor  # [N] bool: as in the frame before
+    fade: Tensor  # [N] factor on the opacity, from 0 = unseen to 1
+    still: Tensor  # [N] bool: unchanged since the previous frame
 
 
 @dataclass
@@ -65,28 +66,36 @@ class Identities:
     locked: Tensor  # [N] bool
 
     def placement(self, who: Tensor) -> Placement:
-        """The placement of some of them [K]."""
+        """Returns the placement of the identities `who` (index [K])."""
         return Placement(self.template[who], self.level[who], self.mirror[who])
 
     def add(self, template: Tensor, mirror: Tensor, level: Tensor) -> None:
-        """Adds new identities [K], of no region and not locked."""
+        """Adds new identities [K] of region 0, not locked."""
         new = {"template": template, "mirror": mirror, "level": level}
         new["region"], new["locked"] = torch.zeros_like(template).int(), torch.zeros_like(mirror)
         for name, values in new.items():
             setattr(self, name, torch.cat([getattr(self, name), values]))
 
 
+Kind = TypeVar("Kind", Pose, Identities)
+
+
+def picked(kind: type[Kind], tensors: Mapping[str, Tensor], prefix: str = "") -> Kind:
+    """Makes a Pose or Identities of the tensors that are named like its fields, with a prefix."""
+    return kind(**{field.name: tensors[prefix + field.name] for field in fields(kind)})
+
+
 def front_first(pose: Pose) -> Tensor:
-    """The primitives that are seen, the front one first: index [M]."""
+    """Returns the primitives that are seen, the front one first: index [M]."""
     seen = (pose.fade > 0).nonzero()[:, 0]
     return seen[pose.depth[seen].argsort(stable=True)]
 
 
 def steadied(goal: Goal, error: Tensor, context: Context) -> tuple[Goal, float]:
-    """A goal that wants the error [3, H, W] of a neighbouring frame, too, and the factor on its loss.
+    """Returns a goal that steadies the error [3, H, W] of a neighboring frame, and the factor on its loss.
 
     The error e and its change d since that frame, e = d + error, cost e^2 + s d^2 = (1 + s) (e - s / (1 + s) error)^2
-    and a constant: the squared distance from a target that is moved by a share of the neighbour's error.
+    plus a constant: the squared distance from a target that is shifted by a share of the neighbor's error.
     """
     weight = STEADINESS * context.clip.smoothness
     if weight <= 0.0:
@@ -99,7 +108,7 @@ class Tracker:
     """Follows a shot from frame to frame. All tensors of its own are on the CPU."""
 
     def __init__(self, context: Context, identities: Identities, first: Pose, goal: Goal) -> None:
-        """first: the shot's first frame, whose goal it is."""
+        """Begins with the pose and the goal of a shot's first frame."""
         self.context, self.identities = context, identities
         self.poses = [first]
         self.leaving = torch.zeros_like(first.still)
@@ -113,19 +122,17 @@ class Tracker:
         return self.poses[-1]
 
     def state(self) -> dict[str, Tensor]:
-        """The tensors that follow() needs of the latest frame."""
+        """Returns the tensors of the latest frame for follow()."""
         poses = {"now": self.latest} | ({"last": self.poses[-2]} if len(self.poses) > 1 else {})
         tensors = {f"{which}_{name}": values for which, pose in poses.items() for name, values in vars(pose).items()}
         return {**tensors, **vars(self.identities), "leaving": self.leaving}
 
     def follow(self, goal: Goal, state: dict[str, Tensor]) -> None:
-        """Takes the next frame as it was found in an earlier run."""
+        """Takes the next frame from the state of an earlier run."""
         self._stillness.changed(_compared(goal))
         self._target = goal.target
-        names = [field.name for field in fields(Pose)]
-        last, now = (Pose(**{name: state[f"{which}_{name}"] for name in names}) for which in ("last", "now"))
-        self.poses[-1:] = [last, now]
-        self.identities = Identities(**{field.name: state[field.name] for field in fields(Identities)})
+        self.poses[-1:] = [picked(Pose, state, "last_"), picked(Pose, state, "now_")]
+        self.identities = picked(Identities, state)
         self.leaving = state["leaving"]
         self.error = self._error_of(goal)
 
@@ -149,7 +156,7 @@ class Tracker:
         self.error = self._error_of(goal)
 
     def leave(self, who: Tensor) -> None:
-        """Lets these identities [K] fade, beginning with the latest frame."""
+        """Lets identities (index [K]) fade out from the latest frame on."""
         pose = self.latest
         self.leaving[who] = True
         pose.fade[who] = _vanished(pose.fade[who] - self._fade_step)
@@ -157,19 +164,19 @@ class Tracker:
         self.leaving &= pose.fade > 0
 
     def arrive(self, found: Candidates) -> Tensor:
-        """Gives candidates (on the CPU) identities that are seen from the latest frame on, in front of all: [K]."""
+        """Gives candidates (on the CPU) identities that are seen from the latest frame on, in front: index [K]."""
         context, now, last = self.context, self.latest, self.poses[-2]
         bias = context.recipe.bias
         level = context.templates.choose_levels(found.template, found.params[:, 2], found.params[:, 3], bias)
         who = self._unseen(found.template, found.mirror, level)
         now.depth[who] = int(now.depth.min()) - len(who) + torch.arange(len(who))
         now.params[who], now.still[who], now.fade[who] = found.params, False, self._fade_step
-        # In the frame before they are there already, unseen.
+        # In the previous frame, they are already there, unseen.
         last.params[who], last.depth[who], last.still[who] = found.params, now.depth[who], False
         return who
 
     def finished(self) -> list[Pose]:
-        """The poses of all frames, with all identities: before one is needed, it is unseen where it will be."""
+        """Returns the poses of all frames with all identities, which are unseen in place before they are needed."""
         poses, later = [], self.latest
         for pose in reversed(self.poses):
             known = len(pose.params)
@@ -183,7 +190,7 @@ class Tracker:
         return poses[::-1]
 
     def drawn(self) -> tuple[Tensor, Placement]:
-        """The latest frame as the engine takes it: params [M, 9], colours as composited, and their placement."""
+        """Returns params [M, 9] and placement of the latest frame for the engine, colors as composited."""
         context, pose = self.context, self.latest
         who = front_first(pose)
         params, _ = context.composited(pose.params[who].to(context.device))
@@ -200,12 +207,12 @@ class Tracker:
         return 1.0 / max(1, self.context.clip.fade)
 
     def _faded(self, fade: Tensor) -> Tensor:
-        """The fades [N] of the next frame."""
+        """Returns the fades [N] of the next frame."""
         step = torch.where(self.leaving, -self._fade_step, self._fade_step)
         return torch.where(fade > 0, _vanished(fade + step).clamp_max(1.0), 0.0)
 
     def _unseen(self, template: Tensor, mirror: Tensor, level: Tensor) -> Tensor:
-        """Identities that are seen neither in this frame nor in the one before, new ones where there are none: [K]."""
+        """Returns identities that are unseen in the latest two frames, new ones where necessary: index [K]."""
         own, known = self.identities, len(self.identities.template)
         free: dict[tuple[int, bool], list[int]] = {}
         for index in ((self.latest.fade == 0) & (self.poses[-2].fade == 0)).nonzero()[:, 0].tolist():
@@ -226,7 +233,7 @@ class Tracker:
         return torch.tensor(chosen, dtype=torch.int64)
 
     def _grow(self, count: int) -> None:
-        """Adds so many identities, unseen, to the latest two frames."""
+        """Adds unseen identities to the latest two frames."""
         self.leaving = torch.cat([self.leaving, self.leaving.new_zeros(count)])
         for pose in self.poses[-2:]:
             for name, values in vars(pose).items():
@@ -234,10 +241,10 @@ class Tracker:
 
 
 class FrameDescent:
-    """The steps of a tracker's latest frame, on the primitives that are seen."""
+    """The descent in a tracker's latest frame, on the primitives that are seen."""
 
     def __init__(self, tracker: Tracker, goal: Goal, changed: Tensor) -> None:
-        """goal: on the engine's device. changed: [H, W] bool, on the CPU."""
+        """Prepares the descent. goal: on the engine's device. changed: [H, W] bool, on the CPU."""
         self._tracker, self._context, self._goal = tracker, tracker.context, goal
         self._near = max_pool2d(changed[None].float(), REACH, 1, REACH // 2)[0].to(goal.target.device)
         self._generator = self._context.generator(len(tracker.poses))
@@ -245,7 +252,7 @@ class FrameDescent:
         if not goal.transparent:
             aim, _ = steadied(goal, tracker.error, self._context)
         self._aim = aim
-        # The same noise in all frames, so that it does not flicker.
+        # The same noise in all frames, to avoid flicker.
         self._objective = self._context.objective(aim, self._context.settings.count, self._context.generator(0))
         pose = tracker.latest
         self._who = front_first(pose)
@@ -270,7 +277,7 @@ class FrameDescent:
         self._tracker.latest.params[self._who] = self._optimizer.encoded.cpu()
 
     def _drawn(self) -> tuple[Tensor, Tensor]:
-        """Params [K, 9] as they are drawn, and the fades [K] in them."""
+        """Returns params [K, 9] as they are drawn, and the fades [K] in them."""
         fade = self._there(self._tracker.latest.fade[self._who])
         drawn = self._optimizer.params.clone()
         drawn[:, 5] *= fade
@@ -285,7 +292,7 @@ class FrameDescent:
         return context.clip.fade > 0 and not context.settings.locked and self._goal.users_loss is None
 
     def _relocate(self, loss: Tensor, scores: Scores) -> None:
-        """Exchanges the least useful primitives for better ones elsewhere, near what has changed."""
+        """Replaces the least useful primitives by better ones near changed pixels."""
         context, tracker = self._context, self._tracker
         places = int(PLACES * context.settings.count)
         if places == 0:
@@ -320,7 +327,7 @@ class FrameDescent:
             self._exchange(removed, found[self._there(added)].to(CPU))
 
     def _exchange(self, removed: Tensor, arriving: Candidates) -> None:
-        """Lets the primitives at `removed` [K] go, and candidates come in front of all."""
+        """Lets the primitives at `removed` [K] leave, and candidates arrive in front."""
         tracker = self._tracker
         tracker.leave(self._who[removed])
         staying = tracker.latest.fade[self._who] > 0
@@ -333,7 +340,7 @@ class FrameDescent:
         return self._context.bounds(self._there(self._tracker.identities.template[self._who]))
 
     def _frozen(self) -> Tensor:
-        """The params that stay as they are: [K, 9] bool."""
+        """Returns the params that do not change: [K, 9] bool."""
         tracker = self._tracker
         rows = (tracker.latest.still | tracker.identities.locked)[self._who]
         frozen = rows[:, None] | self._context.fixed_columns
@@ -345,11 +352,11 @@ class FrameDescent:
 
 
 def _vanished(fade: Tensor) -> Tensor:
-    """Fades [K] without the rounding that keeps them from 0."""
+    """Returns fades [K] without the rounding that keeps them from 0."""
     return fade.masked_fill(fade < _LEAST_FADE, 0.0)
 
 
 def _compared(goal: Goal) -> Tensor:
-    """The planes of a goal whose changes are seen: [C, H, W]."""
+    """Returns the planes of a goal in which changes matter: [C, H, W]."""
     planes = (goal.target, *(plane[None] for plane in (goal.weight, goal.hidden) if plane is not None))
     return torch.cat(planes)

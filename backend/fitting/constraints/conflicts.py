@@ -1,4 +1,4 @@
-"""Conflicts: candidates that may not be accepted together, because they would lie on each other."""
+"""Conflicts of candidates that would lie on each other, so that only one of them may be accepted."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor
 from .spacing import pairs_within
 
 _ROUNDING = 1e-9
-"""By which a reach is longer (in itself, and in px) while candidates are sought; which conflict is decided exactly."""
+"""Margin of the reach (relative, and in px) in the search of neighbors; the conflict itself is decided exactly."""
 
 
 class Conflicts:
-    """Candidates that exclude each other, and those that primitives exclude which stay where they are.
+    """Decides which candidates are accepted together, and beside the primitives that stay.
 
     Two candidates conflict within `separation` times the sum of their radii, where both gain by the same error, or
-    within the spacing; a candidate and a primitive that stays, within the spacing.
+    within the spacing; a candidate and a primitive that stays conflict within the spacing.
     """
 
     def __init__(
@@ -24,12 +24,12 @@ class Conflicts:
         radius: Tensor,  # [M] px
         *,
         separation: float,
-        spacing: float = 0.0,  # px; 0: the primitives do not matter
-        primitives: Tensor | None = None,  # [N, 2] px: where all primitives are now
+        spacing: float = 0.0,  # px; 0 = primitives do not matter
+        primitives: Tensor | None = None,  # [N, 2] px, of all primitives
         victims: Tensor | None = None,  # [K] index into primitives: those that may be replaced
     ) -> None:
         points = position.double().numpy()
-        # In the order of x, so that those that may lie within reach are a run.
+        # In the order of x, so that the candidates within reach are a run.
         order = np.argsort(points[:, 0], kind="stable")
         self._x, self._y = points[order, 0], points[order, 1]
         self._radius = separation * radius.double().numpy()[order]
@@ -48,7 +48,7 @@ class Conflicts:
                     self._near.setdefault(candidate, []).append(primitive)
 
     def accept(self, candidate: int, victim: int) -> bool:
-        """Accepts the candidate in place of the victim (index into victims), or says that it may not be."""
+        """Accepts a candidate in place of a victim (index into victims). Returns False if it has a conflict."""
         rank = self._rank[candidate]
         if self._refused[rank]:
             return False

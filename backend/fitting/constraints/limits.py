@@ -22,16 +22,16 @@ _COLUMNS |= {"opacity": (OPACITY,), "color": (6, 7, 8)}
 
 @dataclass(frozen=True)
 class Bounds:
-    """The least and the greatest value of each parameter of N primitives; infinite where there is none."""
+    """The least and the greatest value of each parameter of N primitives; infinite where unlimited."""
 
     low: Tensor  # [N, 9]
     high: Tensor  # [N, 9]
     of_rotation: bool = True  # False: all rotations are free
 
     def clamp(self, params: Tensor) -> Tensor:
-        """The nearest params [N, 9] that are allowed, exactly; the rotation by any number of turns from where it was.
+        """Clamps params [N, 9] to the bounds, exactly. Rotations may change by any number of turns.
 
-        Colours are taken as display-encoded, or as light: both end at 0 and 1.
+        Colors may be display-encoded or light: both range from 0 to 1.
         """
         if self.of_rotation:
             params = params.clone()
@@ -39,23 +39,23 @@ class Bounds:
         return torch.minimum(torch.maximum(params, self.low), self.high)
 
     def _turned(self, rotation: Tensor) -> Tensor:
-        """The same directions, turned as often as brings them nearest to the middle of the allowed ones."""
+        """Turns rotations by whole turns to the ones nearest to the middle of their range."""
         low, high = self.low[:, ROTATION], self.high[:, ROTATION]
-        middle = 0.5 * (low + high)  # not a number where the rotation is free
+        middle = 0.5 * (low + high)  # NaN where the rotation is free
         turns = ((rotation - middle) / (2.0 * math.pi)).round()
-        # Where it is within its range nothing changes, not even the last bit.
+        # Within the range nothing changes, not even the last bit.
         return torch.where((rotation >= low) & (rotation <= high), rotation, rotation - 2.0 * math.pi * turns)
 
 
 class StampLimits:
     """The limits of all templates on a canvas.
 
-    size_range is of scale alone: a stamp that stretches may be longer by the square root of its stretch. Where the
-    recipe's least scale and a stamp's largest size contradict each other, the stamp's size holds.
+    size_range limits the scale alone: a stretched stamp may be longer by the square root of its stretch. A stamp's
+    largest size takes precedence over the recipe's least scale.
     """
 
     def __init__(self, templates: Templates, height: int, width: int, least: float) -> None:
-        """least: the recipe's least scale, px."""
+        """Reads the limits of the templates. least: the recipe's least scale, px."""
         limits = [item.limits for item in templates.items]
         full_turn = 2.0 * math.pi * (1.0 - 1e-6)
         span = torch.tensor([item.rotation_range for item in limits])
@@ -79,7 +79,7 @@ class StampLimits:
         self._low[:, 6:], self._high[:, 6:] = 0.0, 1.0
 
     def to(self, device: torch.device) -> StampLimits:
-        """The same limits for templates whose indices are on this device."""
+        """Returns the limits for templates whose indices are on this device."""
         result = copy.copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
@@ -87,19 +87,11 @@ class StampLimits:
         return result
 
     def bounds(self, template: Tensor) -> Bounds:
-        """The bounds of primitives of these templates [N]. Positions have none here: those are the recipe's."""
+        """Returns the bounds of primitives of these templates [N], without those of positions: see bounded()."""
         return Bounds(self._low[template], self._high[template], self._any_bound)
 
-    def scale_bounds(self, template: Tensor) -> tuple[Tensor, Tensor]:
-        """The least and the greatest scale of primitives of these templates [N], px: [N], [N]."""
-        return self._low[template, SCALE], self._high[template, SCALE]
-
-    def opacity_bounds(self, template: Tensor) -> tuple[Tensor, Tensor]:
-        """The least and the greatest opacity of primitives of these templates [N]: [N], [N]."""
-        return self._low[template, OPACITY], self._high[template, OPACITY]
-
     def random_rotation(self, template: Tensor, generator: torch.Generator) -> Tensor:
-        """Rotations that are evenly distributed over the allowed ones: [N], radians."""
+        """Draws rotations evenly from the allowed ones: [N], radians."""
         low, high = self._low[template, ROTATION], self._high[template, ROTATION]
         free = self.free[template]
         start, span = low.masked_fill(free, 0.0), (high - low).masked_fill(free, 2.0 * math.pi)
@@ -107,14 +99,14 @@ class StampLimits:
         return torch.minimum(torch.maximum(rotation, low), high)
 
     def random_mirror(self, template: Tensor, generator: torch.Generator) -> Tensor:
-        """Mirrors every second primitive, on average, of those that may be mirrored: [N] bool."""
+        """Draws mirrors for half of the primitives that may be mirrored, on average: [N] bool."""
         if not self._any_mirrored:
             return torch.zeros(len(template), dtype=torch.bool, device=template.device)
         return self.may_mirror[template] & moved(torch.rand(len(template), generator=generator) < 0.5, template.device)
 
 
 def bounded(own: Bounds, recipe: Recipe, height: int, width: int) -> Bounds:
-    """The stamps' own bounds with the recipe's on a canvas. Where they contradict each other, the stamps' hold."""
+    """Adds a recipe's bounds on a canvas to the stamps' own, which take precedence."""
     low, high = own.low.clone(), own.high.clone()
     low[:, :2], high[:, 0], high[:, 1] = -recipe.margin, width + recipe.margin, height + recipe.margin
     faintest = 1.0 / (1.0 + math.exp(recipe.logit_limit))
@@ -124,7 +116,7 @@ def bounded(own: Bounds, recipe: Recipe, height: int, width: int) -> Bounds:
 
 
 def locked_columns(locked: list[str]) -> Tensor:
-    """The columns of params that stay as they are at the start, from names of settings.LOCKABLE: [9] bool."""
+    """Returns the columns of params that are locked, by names of settings.LOCKABLE: [9] bool."""
     columns = torch.zeros(9, dtype=torch.bool)
     for name in locked:
         columns[list(_COLUMNS[name])] = True
@@ -132,9 +124,9 @@ def locked_columns(locked: list[str]) -> Tensor:
 
 
 def order_key(order: str, params: Tensor) -> Tensor | None:
-    """The key by which params [N, 9] are sorted, ascending, for an order of settings.ORDERS: [N]. None for "free".
+    """Returns the key that sorts params [N, 9] front first for an order of settings.ORDERS: [N]. None for "free".
 
-    Front first; by area, which for a template is scale squared, however it is stretched.
+    The order is by area, which for a template is the scale squared, however it is stretched.
     """
     if order == "free":
         return None

@@ -1,8 +1,7 @@
-"""Palettes: the only colours that primitives may have, given or taken from the target.
+"""Palettes: the only colors that primitives may have, given or taken from the target.
 
-Palettes are taken from a target by k-means in OKLab, where distances are as they are seen, so that a small vivid area
-is not passed over for shades of a large dull one. Afterwards colours are compared as display-encoded numbers, in which
-errors are measured.
+Palettes are taken from a target by k-means in OKLab, where distances are perceptual, so that a small vivid area is not
+lost to shades of a large dull one. After that, colors are compared display-encoded, as errors are.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from ...job import Settings
 from ...pictures.color import decode
 
 MAX_SAMPLES = 2**20
-"""Pixels that a palette is taken from."""
+"""Greatest number of pixels from which a palette is taken."""
 BINS = 64
-"""Steps a channel in which the target's colours are counted."""
+"""Steps per channel of the histogram of the target's colors."""
 
 _ROUNDS = 30
-_CHUNK = 2**22  # pairs of colours that are compared at once
+_CHUNK = 2**22  # pairs of colors compared at once
 
-# OKLab (Björn Ottosson, 2020): light to cone responses, and their cube roots to lightness and two opponent colours.
+# OKLab (Björn Ottosson, 2020): light to cone responses, and their cube roots to lightness and two opponent colors.
 _CONES = (
     (0.4122214708, 0.5363325363, 0.0514459929),
     (0.2119034982, 0.6806995451, 0.1073969566),
@@ -35,7 +34,7 @@ _OPPONENTS = (
 
 
 def palette_of(settings: Settings, target: Tensor, weight: Tensor | None, generator: torch.Generator) -> Tensor | None:
-    """The palette that the settings ask for: [P, 3] display-encoded, each colour once. None where any colour will do.
+    """Returns the palette of the settings: [P, 3] display-encoded, each color once. None = any color.
 
     target [3, H, W], weight [H, W] as for fitting.fit.
     """
@@ -47,36 +46,35 @@ def palette_of(settings: Settings, target: Tensor, weight: Tensor | None, genera
 
 
 def extract(target: Tensor, weight: Tensor | None, size: int, generator: torch.Generator) -> Tensor:
-    """At most `size` colours that stand for those of the target: [P, 3] display-encoded in 8-bit steps, dark to light.
+    """Extracts at most `size` colors from a target: [P, 3] display-encoded in 8-bit steps, dark to light.
 
-    target [3, H, W] display-encoded; weight [H, W] says how much a pixel counts. There are fewer colours where the
-    target has fewer.
+    target [3, H, W] display-encoded; weight [H, W] of each pixel. A target with fewer colors gives fewer.
     """
     colors, mass = _histogram(target, weight, generator)
     points = oklab(colors)
-    centres = _seeds(points, mass, size, generator)
-    owner = _nearest(points, centres)
+    centers = _seeds(points, mass, size, generator)
+    owner = nearest(points, centers)
     for _ in range(_ROUNDS):
-        centres = _means(points, mass, owner, centres)
-        before, owner = owner, _nearest(points, centres)
+        centers = _means(points, mass, owner, centers)
+        before, owner = owner, nearest(points, centers)
         if torch.equal(before, owner):
             break
-    # The mean of the numbers themselves has the least error in them.
-    used = torch.bincount(owner, mass, minlength=len(centres)) > 0
-    means = _means(colors, mass, owner, torch.zeros(len(centres), 3))[used]
+    # The mean of display-encoded colors has the least error.
+    used = torch.bincount(owner, mass, minlength=len(centers)) > 0
+    means = _means(colors, mass, owner, torch.zeros(len(centers), 3))[used]
     palette = ((means * 255.0).round() / 255.0).unique(dim=0)
     return palette[oklab(palette)[:, 0].argsort(stable=True)]
 
 
 def nearest(colors: Tensor, palette: Tensor) -> Tensor:
-    """Index of the palette's colour [P, 3] that is nearest to each of colors [N, 3], display-encoded: [N]."""
-    return _nearest(colors, palette)
+    """Returns the index of the palette's color [P, 3] that is nearest to each of colors [N, 3]: [N]."""
+    return best_of_palette(colors, torch.ones_like(colors), palette)
 
 
 def best_of_palette(numerator: Tensor, denominator: Tensor, palette: Tensor) -> Tensor:
-    """The palette's colours [P, 3] at which the sum over channels of A c^2 - 2 S c is least: index [M].
+    """Returns the index of the palette's color c [P, 3] with the least sum over channels of A c^2 - 2 S c: [M].
 
-    numerator: S [M, 3], denominator: A [M, 3] >= 0; without a palette the least would be at c = S / A.
+    numerator: S [M, 3], denominator: A [M, 3] >= 0; without a palette, c = S / A is the least.
     """
     square, double = palette.square().T.contiguous(), (2.0 * palette).T.contiguous()
     rows = max(1, _CHUNK // len(palette))
@@ -87,13 +85,13 @@ def best_of_palette(numerator: Tensor, denominator: Tensor, palette: Tensor) -> 
 
 
 def oklab(colors: Tensor) -> Tensor:
-    """Display-encoded colours [N, 3] as OKLab [N, 3]: lightness from 0 to 1, green to red, blue to yellow."""
+    """Converts display-encoded colors [N, 3] to OKLab [N, 3]: lightness from 0 to 1, green to red, blue to yellow."""
     cones = decode(colors) @ torch.tensor(_CONES).T
     return cones.clamp_min(0.0) ** (1.0 / 3.0) @ torch.tensor(_OPPONENTS).T
 
 
 def _histogram(target: Tensor, weight: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The colours that there are, one per occupied bin, and how much each counts: [M, 3], [M] float64."""
+    """Returns the mean color of each occupied bin, and its weight: [M, 3], [M] float64."""
     pixels = target.reshape(3, -1)
     weights = torch.ones(pixels.shape[1]) if weight is None else weight.flatten()
     pixels, weights = pixels[:, weights > 0].clamp(0.0, 1.0), weights[weights > 0].double()
@@ -108,7 +106,7 @@ def _histogram(target: Tensor, weight: Tensor | None, generator: torch.Generator
 
 
 def _seeds(points: Tensor, mass: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Starting points of k-means: each drawn by its squared distance to those before it (k-means++)."""
+    """Draws the starting points of k-means, each by its squared distance to the previous ones (k-means++)."""
     chosen = []
     distance = torch.ones(len(points), dtype=torch.float64)
     for _ in range(min(size, len(points))):
@@ -123,13 +121,9 @@ def _seeds(points: Tensor, mass: Tensor, size: int, generator: torch.Generator) 
     return points[chosen]
 
 
-def _nearest(points: Tensor, centres: Tensor) -> Tensor:
-    return best_of_palette(points, torch.ones_like(points), centres)
-
-
-def _means(points: Tensor, mass: Tensor, owner: Tensor, centres: Tensor) -> Tensor:
-    """The means of what each centre owns; a centre that owns nothing stays."""
-    total = torch.bincount(owner, mass, minlength=len(centres))
-    sums = [torch.bincount(owner, mass * points[:, i], minlength=len(centres)) for i in range(points.shape[1])]
+def _means(points: Tensor, mass: Tensor, owner: Tensor, centers: Tensor) -> Tensor:
+    """Returns the mean of the points that each center owns; a center without points stays."""
+    total = torch.bincount(owner, mass, minlength=len(centers))
+    sums = [torch.bincount(owner, mass * points[:, i], minlength=len(centers)) for i in range(points.shape[1])]
     means = torch.stack(sums, 1) / total.clamp_min(1e-300)[:, None]
-    return torch.where(total[:, None] > 0, means.float(), centres)
+    return torch.where(total[:, None] > 0, means.float(), centers)

@@ -1,6 +1,6 @@
-"""Minimum spacing: primitives whose centres are too close to each other are pushed apart.
+"""Minimum spacing: primitives with centers too close to each other are pushed apart.
 
-Positions are float64 arrays here; what comes back is float32 and keeps the spacing exactly.
+Positions are float64 arrays here; results are float32 and keep the spacing exactly.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ IndexArray = NDArray[np.int64]
 Points = NDArray[np.float64]  # [N, 2] px
 
 TOLERANCE = 1e-3  # px
-"""By which a spacing may be missed. It is aimed at that much more, so that rounding to float32 takes nothing away."""
+"""Tolerance of a spacing. The aim is larger by this much, so that rounding to float32 does not violate it."""
 
 _BLOCK = 2**21  # pairs at once
 _GOLDEN = math.pi * (3.0 - math.sqrt(5.0))
-_EAGERNESS = 3.0  # of a push: more than 1, because most are in the way of others
-_PATIENCE = 300  # rounds of the last settling, which ...
-_SLACK = 1.02  # ... aims at that much more than is needed, to be done in rounds that can be counted
-_MOMENTUM = 0.7  # going on in its direction, which takes a fifth of the rounds; but moves more than need be, so ...
-_MOMENTUM_RISE = 0.01  # ... by this much more of it a round
+_EAGERNESS = 3.0  # factor on pushes: more than 1, because most points block each other
+_PATIENCE = 300  # greatest number of rounds of settle(), ...
+_SLACK = 1.02  # ... which aims at this multiple of the spacing, to end in a finite number of rounds
+_MOMENTUM = 0.7  # saves four fifths of the rounds, but moves points more than necessary, so ...
+_MOMENTUM_RISE = 0.01  # ... it rises by this much per round
 
 
 def check_spacing(spacing: float, count: int, height: int, width: int) -> None:
-    """Raises UserError where `count` centres do not fit on the canvas with that many px between any two."""
+    """Raises UserError where `count` centers do not fit on the canvas with this spacing in px."""
     if spacing <= 0.0 or len(_lattice(spacing + 2 * TOLERANCE, height, width)[0]) >= count:
         return
     longer = max(height, width)
     most = greatest_spacing(count, height, width) / longer
     raise UserError(
         f"{count:,} primitives do not fit on the canvas with a spacing of {spacing / longer:.4g} of its longer side: "
-        f"ask for {math.floor(most * 1e4) / 1e4:.4g} at most, or for fewer primitives"
+        f"set it to {math.floor(most * 1e4) / 1e4:.4g} at most, or use fewer primitives"
     )
 
 
 def greatest_spacing(count: int, height: int, width: int) -> float:
-    """The spacing in px, at most the canvas's longer side, at which `count` centres fit, in a hexagonal lattice."""
-    low, high = 0.5 * math.sqrt(height * width / count), float(max(height, width))  # the lower one always fits
+    """Returns the greatest spacing in px at which `count` centers fit on the canvas, in a hexagonal lattice."""
+    low, high = 0.5 * math.sqrt(height * width / count), float(max(height, width))  # `low` always fits
     for _ in range(40):
         middle = 0.5 * (low + high)
         fits = len(_lattice(middle + 2 * TOLERANCE, height, width)[0]) >= count
@@ -62,9 +62,9 @@ def spread(
     width: int,
     rounds: int = 4,
 ) -> tuple[Tensor, Tensor]:
-    """Pushes apart centres that are closer to each other than the spacing, by a few rounds: x [N], y [N].
+    """Pushes centers apart that are closer than the spacing, in a few rounds: x [N], y [N].
 
-    They stay on the canvas; the ones that may not move do not. The same numbers for any number of threads.
+    They stay on the canvas. The result is the same for any number of threads.
     """
     points = torch.stack([x, y], 1).double().numpy()
     weight = _weights(points, movable)
@@ -83,10 +83,10 @@ def settle(
     height: int,
     width: int,
 ) -> tuple[Tensor, Tensor]:
-    """Spreads until any two centres are the spacing apart, to TOLERANCE px: x [N], y [N].
+    """Spreads centers until any two are the spacing apart, to TOLERANCE px: x [N], y [N].
 
-    Where they jam, though they would fit (check_spacing), they are laid on a hexagonal lattice. Only where some may not
-    move can it fail; then they are as far apart as pushing has brought them.
+    Where they jam although they fit (check_spacing), they are put on a hexagonal lattice. That fails only where some
+    may not move; then they are as far apart as pushing has brought them.
     """
     points = before = torch.stack([x, y], 1).double().numpy()
     weight = _weights(points, movable)
@@ -103,9 +103,9 @@ def settle(
 
 
 def pairs_within(points: Points, others: Points, reach: float) -> Iterator[tuple[IndexArray, IndexArray]]:
-    """Blocks of all pairs (i of others, j of points) that are less than `reach` apart, by a grid of cells.
+    """Yields blocks of all pairs (i of others, j of points) that are less than `reach` apart, by a grid of cells.
 
-    i ascends. Memory grows with the points and one block, not with the pairs.
+    i ascends. Memory is bounded by the points and one block, whatever the number of pairs.
     """
     if len(points) == 0 or len(others) == 0:
         return
@@ -136,12 +136,12 @@ def pairs_within(points: Points, others: Points, reach: float) -> Iterator[tuple
 
 
 def _weights(points: Points, movable: Tensor | None) -> Points:
-    """1 where a point may move, 0 elsewhere: [N]."""
+    """Returns 1 for points that may move, 0 for others: [N]."""
     return np.ones(len(points)) if movable is None else movable.double().numpy()
 
 
 def _pushed(points: Points, weight: Points, reach: float, height: int, width: int) -> tuple[Points, float]:
-    """Every point pushed by all that are too close at once, and by how many px the reach was missed at most."""
+    """Pushes all points from those that are too close. Returns them, and the greatest lack of distance in px."""
     shift, number = np.zeros_like(points), np.zeros(len(points))
     worst = 0.0
     for i, j in pairs_within(points, points, reach):
@@ -152,7 +152,7 @@ def _pushed(points: Points, weight: Points, reach: float, height: int, width: in
         apart = points[i] - points[j]
         distance = np.sqrt(np.square(apart).sum(1))
         worst = max(worst, reach - float(distance.min()))
-        # Two in one place go ways that depend on their numbers alone.
+        # Two points in one place part in directions that depend only on their indices.
         angle = _GOLDEN * np.minimum(i, j)
         way = np.stack([np.cos(angle), np.sin(angle)], 1) * np.sign(i - j)[:, None]
         apart = np.where(distance[:, None] > 1e-9, apart / np.maximum(distance, 1e-9)[:, None], way)
@@ -160,16 +160,16 @@ def _pushed(points: Points, weight: Points, reach: float, height: int, width: in
         shift += np.stack([np.bincount(i, push[:, axis], len(points)) for axis in (0, 1)], 1)
         number += np.bincount(i, minlength=len(points))
     share = np.minimum(1.0, _EAGERNESS / np.maximum(number, 1.0))
-    # Thrown back from the edge: where they only stopped there, they would jam along it.
+    # Reflect at the edge: points that stop there jam along it.
     corner = np.array([width, height])
     moved = (corner - np.abs(corner - np.abs(points + shift * share[:, None]))).clip(0.0, corner)
     return np.where(weight[:, None] > 0, moved, points), worst
 
 
 def _lattice(spacing: float, height: int, width: int) -> tuple[Points, int]:
-    """The sites of a hexagonal lattice on the canvas, row by row: [S, 2], and the axis along which its rows lie.
+    """Returns the sites of a hexagonal lattice on the canvas, row by row: [S, 2], and the axis of its rows.
 
-    Of both axes, the one that gives more sites.
+    The axis is the one with more sites.
     """
     level, upright = _rows(spacing, height, width), _rows(spacing, width, height)[:, ::-1]
     return (level, 0) if len(level) >= len(upright) else (upright, 1)
@@ -183,9 +183,9 @@ def _rows(spacing: float, height: int, width: int) -> Points:
 
 
 def _laid(points: Points, weight: Points, spacing: float, height: int, width: int) -> Points | None:
-    """The movable points on sites of a lattice that no other one is too close to; None where there are too few.
+    """Puts the movable points on free sites of a lattice. Returns None where there are too few sites.
 
-    Nearly in the order in which they lie: rows from top to bottom, and in each from left to right.
+    It nearly keeps the order of the points: rows from top to bottom, and each from left to right.
     """
     sites, axis = _lattice(spacing, height, width)
     fixed = points[weight == 0]

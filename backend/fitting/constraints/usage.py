@@ -1,4 +1,4 @@
-"""Usage of stamps: the share of each, the most of each, and none repeated before all are used."""
+"""Usage of stamps: shares, greatest numbers, and equal use at the start."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ IntArray = NDArray[np.int64]
 
 
 def capacities(templates: Templates, count: int, usage: str) -> Tensor:
-    """The number of primitives, out of `count`, that may have each template: [T] int64.
+    """Returns the greatest number of primitives of each template, out of `count`: [T] int64.
 
-    usage "free": as many as its limits' `most` says. "shares": exactly as many as it must have, by its limits' `share`;
-    they sum to count. What a stamp may not take because of its `most` goes to the others.
+    usage "free": the `most` of its limits. "shares": its exact number by the `share` of its limits; they sum to count.
+    A share beyond its `most` goes to the others.
 
-    Raises UserError where the stamps together may not make `count` primitives.
+    Raises UserError where the stamps together allow fewer than `count` primitives.
     """
     limits = [item.limits for item in templates.items]
     most = np.array([min(item.most or count, count) for item in limits])
@@ -35,7 +35,7 @@ def capacities(templates: Templates, count: int, usage: str) -> Tensor:
 
 
 def check_usage(template: Tensor, templates: Templates) -> None:
-    """Raises UserError where a layout to continue from has more primitives [N] of a template than its limits allow."""
+    """Raises UserError where primitives to continue from use a template [N] more often than its limits allow."""
     for item, used in zip(templates.items, template.bincount(minlength=len(templates)).tolist(), strict=True):
         most = item.limits.most
         if 0 < most < used:
@@ -46,10 +46,10 @@ def check_usage(template: Tensor, templates: Templates) -> None:
 
 
 def assign(capacity: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """The templates of `count` primitives to start with: [N] int64.
+    """Returns the templates of `count` primitives to start with: [N] int64.
 
-    Each is used as often as the others, or as often as its capacity [T] allows. Each is spread evenly over the
-    sequence: where primitives follow a curve over the canvas, its copies keep away from each other.
+    All are used equally often, within their capacity [T]. Each is spread evenly over the sequence, so that its copies
+    are apart where primitives follow a curve over the canvas.
     """
     most = capacity.numpy()
     used = torch.from_numpy(divided(np.ones(len(most)), most, count))
@@ -70,9 +70,8 @@ def match(
 ) -> tuple[Tensor, Tensor]:
     """Matches primitives that leave with candidates that replace them: indices into loss [P] and into gain [P].
 
-    A candidate whose template has room takes the place of the least useful primitive that is left, any other that of
-    the least useful one of its own template; in both cases only where it gains more than that one costs, and where it
-    does not conflict with what has been accepted or stays.
+    A candidate whose template has room replaces the least useful primitive that is left, any other the least useful one
+    of its own template. In both cases it must gain more than that one costs, and have no conflict.
     """
     cost, owner = loss.tolist(), loss_template.tolist()
     room = (capacity - counts).tolist()
@@ -94,7 +93,7 @@ def match(
 
 
 class _Queues:
-    """Primitives in the order of their usefulness, the least first: of all templates, and of each."""
+    """Primitives by usefulness, the least useful first: of all templates, and of each."""
 
     def __init__(self, owner: list[int], templates: int) -> None:
         self._taken = [False] * len(owner)
@@ -119,13 +118,13 @@ class _Queues:
 
 
 def divided(share: NDArray[np.float64], most: IntArray, count: int) -> IntArray:
-    """Whole numbers that sum to count, as near as can be to the shares and none above its `most`: [T].
+    """Divides count into whole numbers by shares, none above its `most`: [T].
 
-    By largest remainders. `most` must sum to count at least, and be 0 where the share is.
+    It takes the largest remainders. `most` must sum to at least count, and be 0 where the share is.
     """
     result = np.zeros(len(most), np.int64)
     open_ = most > 0
-    # Those that would get more than they may have get that, and the others divide the rest.
+    # Those above their `most` get that, and the others divide the rest.
     while open_.any():
         exact = share * open_ / share[open_].sum() * (count - result.sum())
         full = open_ & (exact >= most)
@@ -149,6 +148,6 @@ def _too_few(templates: Templates, possible: int, count: int, usage: str) -> str
     make = "make" if len(counted) > 1 else "makes"
     primitives = f"{possible:,} primitive{'s' if possible > 1 else ''}"
     return (
-        f"{stamps} at most {often}{each} {make} {primitives}, but {count:,} are asked for: "
-        f"ask for {possible:,} at most, or raise how often a stamp may be used"
+        f"{stamps} at most {often}{each} {make} {primitives}, but {count:,} are needed: "
+        f"set the count to {possible:,} at most, or raise how often a stamp may be used"
     )

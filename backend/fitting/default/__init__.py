@@ -1,1 +1,1 @@
-"""The recipe `default`: structure-aware start, Adam, relocation."""
+"""The recipe `default`: a start that follows the structure, Adam, relocation."""

@@ -1,4 +1,4 @@
-"""The descent of the recipe `default`: a gradient step at a time, and relocation every few of them."""
+"""The descent of the recipe `default`: gradient steps, with a relocation every few of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ...engines import make_rasterizer
 from ...engines.interface import Rasterizer
 from ...engines.scaled import ScaledRasterizer
 from ...job import Layout, Settings
-from ...pictures.color import decode
 from ...templates import Templates
 from ..constraints.limits import StampLimits
 from ..constraints.palette import palette_of
@@ -20,7 +19,7 @@ from ..constraints.usage import capacities
 from ..goal import Goal
 from ..judge import CPU, Judge
 from ..objective import Objective
-from ..primitives import Primitives
+from ..primitives import Primitives, as_composited
 from ..recipe import DEFAULT
 from .initialize import first_primitives
 from .population import Population
@@ -30,9 +29,9 @@ from .stage import Evaluated, Stage
 
 
 class DefaultDescent:
-    """The recipe `default` at work: a Population goes by a Schedule from Stage to Stage; see fitting.descent.Descent.
+    """The descent of the recipe `default`: a Population passes Stages by a Schedule. See fitting.descent.Descent.
 
-    The start is made on the CPU, and from then on all is on the engine's device.
+    The start is made on the CPU; everything after it is on the engine's device.
     """
 
     _moment: Moment  # of the latest evaluation
@@ -51,7 +50,7 @@ class DefaultDescent:
         primitives = first_primitives(goal, choice, settings, recipe, start, self._generator)
         rasterizer = self._rasterizer(1)
         device = rasterizer.torch_device
-        templates.shapes(device)  # copies them, now rather than in the midst of the steps
+        templates.shapes(device)  # copies them now rather than during the steps
         self._goal, self._choice = goal.to(device), choice.to(device)
         self._spacing = math.sqrt(height * width / count)
         self._rule = recipe.adam_rule(self._spacing, settings.iterations)
@@ -62,7 +61,7 @@ class DefaultDescent:
             recipe,
             max(canvas),
             self._spacing,
-            shrinks=goal.users_loss is None,  # which may know the size of its picture
+            shrinks=goal.users_loss is None,  # it may depend on the size of the picture
             relocates=goal.users_loss is None and not settings.locked,
             palette=palette is not None,
         )
@@ -105,10 +104,8 @@ class DefaultDescent:
         return self._population.settled(primitives)
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
-        params = primitives.params
-        if self._linear:
-            params = torch.cat([params[:, :6], decode(params[:, 6:])], 1)
-        return self._judge(params, primitives.placement(self._templates, self._recipe.bias))
+        placement = primitives.placement(self._templates, self._recipe.bias)
+        return self._judge(as_composited(primitives.params, self._linear), placement)
 
     def layout(self, primitives: Primitives) -> Layout:
         primitives = primitives.to(CPU)
@@ -120,7 +117,7 @@ class DefaultDescent:
         return self._settings.space == "linear"
 
     def _stage_of(self, shrink: int) -> Stage:
-        """The stage whose picture is smaller than the canvas by this factor."""
+        """Makes the stage whose picture is smaller than the canvas by this factor."""
         rasterizer, goal, canvas = self._rasterizer(shrink), self._goal.shrunk(shrink), self._canvas
         count, generator, linear = len(self._population), self._generator, self._linear
         objective = Objective(rasterizer, goal, self._templates, count, generator, canvas=canvas, linear=linear)

@@ -1,8 +1,8 @@
-"""The start of a fit: primitives as dense as the target is busy, each as large as its surroundings allow.
+"""The start of a fit: dense, small primitives where the target is busy.
 
-Density follows local contrast; centres are drawn from it in strata along a Hilbert curve, so that they neither clump
-nor leave holes; a primitive's scale is the one at which its stamp, at that density, covers the canvas a given number of
-times. Small ones lie in front. Colours are local means.
+Density follows local contrast. Centers are drawn from it in strata along a Hilbert curve, so that they neither clump
+nor leave holes. Scales are such that stamps of this density cover the canvas a given number of times. Small ones lie in
+front. Colors are local means.
 """
 
 from __future__ import annotations
@@ -26,20 +26,15 @@ from .relocation import Choice
 
 LARGEST_RASTER = 2048
 FINEST_SPACING = 16.0
-"""Limits of the raster on which density is worked out: its longer side, and its pixels to a mean spacing."""
+"""Limits of the raster of the density: its longer side, and its pixels per mean spacing."""
 
 
 def first_primitives(
-    goal: Goal,
-    choice: Choice,
-    settings: Settings,
-    recipe: Recipe,
-    start: Layout | None,
-    generator: torch.Generator,
+    goal: Goal, choice: Choice, settings: Settings, recipe: Recipe, start: Layout | None, generator: torch.Generator
 ) -> Primitives:
-    """The primitives that a fit begins with: new ones, or those of a layout behind settings.added new ones.
+    """Returns the primitives that a fit begins with: new ones, or those of a layout behind settings.added new ones.
 
-    All is on the CPU. Raises UserError for a layout that does not go with the templates.
+    All tensors are on the CPU. Raises UserError for a layout that does not match the templates.
     """
     templates, capacity = choice.templates, choice.capacities
     old, count = None, settings.count
@@ -52,7 +47,7 @@ def first_primitives(
     new = initialize(goal, templates, assign(capacity, count, generator), choice.limits, recipe, generator)
     if old is None:
         return new
-    # Not seen yet: at the first relocation they go where they help most.
+    # Invisible until the first relocation, when they go where they help most.
     new.params[:, 5] = 0.0
     return new.before(old)
 
@@ -65,7 +60,7 @@ def initialize(
     recipe: Recipe,
     generator: torch.Generator,
 ) -> Primitives:
-    """New primitives of these templates, the small ones in front."""
+    """Makes new primitives of these templates, the small ones in front."""
     count = len(template)
     height, width = goal.target.shape[1:]
     shrink = math.ceil(max(height, width) / min(LARGEST_RASTER, FINEST_SPACING * math.sqrt(count)))
@@ -78,7 +73,7 @@ def initialize(
 
     index = stratified_sample(density, count, generator)
     rows, columns = index // density.shape[1], index % density.shape[1]
-    # Primitives per px^2, times the px^2 that a stamp of scale 1 covers, times scale^2, shall be `cover`.
+    # Primitives per px^2 * px^2 covered by a stamp of scale 1 * scale^2 = cover.
     per_area = density.flatten()[index] * (count / shrink**2)
     scale = (recipe.cover / (4.0 * templates.coverage[template] * per_area)).sqrt().float()
     scale = scale.clamp(recipe.least_scale, max(recipe.least_scale, height, width))
@@ -99,7 +94,7 @@ def initialize(
 
 
 def contrast_density(image: Tensor, count: int, recipe: Recipe) -> Tensor:
-    """The density at which primitives are wanted: [H, W] float64, not normalized, greater than 0 everywhere."""
+    """Returns the wanted density of primitives: [H, W] float64, not normalized, greater than 0 everywhere."""
     height, width = image.shape[1:]
     spacing = math.sqrt(height * width / count)
     window = 2 * round(recipe.contrast_window * spacing / 2) + 1
@@ -115,7 +110,7 @@ def contrast_density(image: Tensor, count: int, recipe: Recipe) -> Tensor:
 def stratified_sample(density: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Draws `count` pixels of density [H, W] (float64, sum 1), one per stratum of equal mass along a Hilbert curve.
 
-    Flat indices [count], which follow the curve.
+    Returns flat indices [count], in the order of the curve.
     """
     height, width = density.shape
     order = hilbert_order(height, width)
@@ -126,7 +121,7 @@ def stratified_sample(density: Tensor, count: int, generator: torch.Generator) -
 
 
 def hilbert_order(height: int, width: int) -> Tensor:
-    """Flat pixel indices of a raster [H, W] in the order of a Hilbert curve over the square around it: [H * W]."""
+    """Returns flat pixel indices of a raster [H, W] in the order of a Hilbert curve over its square: [H * W]."""
     bits = max(1, (max(height, width) - 1).bit_length())
     x = torch.arange(width, dtype=torch.int32).repeat(height)
     y = torch.arange(height, dtype=torch.int32).repeat_interleave(width)
@@ -143,13 +138,13 @@ def hilbert_order(height: int, width: int) -> Tensor:
 
 
 def _normalized(density: Tensor) -> Tensor:
-    """The density scaled to sum to 1; an even one where it was 0 all over."""
+    """Scales a density to a sum of 1; an even one if it is 0 everywhere."""
     total = density.sum()
     return density / total if total > 0 else torch.full_like(density, 1.0 / density.numel())
 
 
 def _local_means(image: Tensor, rows: Tensor, columns: Tensor, radius: Tensor) -> Tensor:
-    """Mean colour around each pixel, over a square about `radius` px wide: [N, 3]."""
+    """Returns the mean color around each pixel, over a square about `radius` px wide: [N, 3]."""
     result = torch.empty(len(rows), 3)
     octave = radius.clamp_min(1.0).log2().round().long()
     last = max(image.shape[1:]).bit_length() - 1
@@ -161,7 +156,7 @@ def _local_means(image: Tensor, rows: Tensor, columns: Tensor, radius: Tensor) -
 
 
 def _blurred(image: Tensor, sigma: float) -> Tensor:
-    """A nearly Gaussian blur of an image [H, W]: three box means of together this variance."""
+    """Blurs an image [H, W] nearly by a Gaussian: by three box means with this variance in total."""
     side = 2 * round(math.sqrt(4.0 * sigma**2 + 1.0) / 2 - 0.5) + 1
     for _ in range(3):
         image = box_mean(image[None], side)[0]

@@ -1,4 +1,4 @@
-"""The primitives of a fit, and what holds for all of them at every step."""
+"""The primitives of a fit, and the constraints that they keep at every step."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .relocation import Candidates, Choice, exchange
 
 
 class Population:
-    """The primitives of a fit: descends on them, and keeps them in their limits, apart, and in order.
+    """The primitives of a fit: descends on them, and keeps them within limits, apart, and in order.
 
-    Some of them leave for better ones now and then, but never those that are locked or kept, and a template never has
-    more than its capacity. All tensors are on the engine's device.
+    Relocation never replaces locked or kept ones, and never exceeds the capacity of a template. All tensors are on the
+    engine's device.
     """
 
     def __init__(
@@ -59,52 +59,52 @@ class Population:
 
     @property
     def encoded(self) -> Tensor:
-        """Their params [N, 9], colours display-encoded; later steps leave them as they are."""
+        """The params [N, 9], colors display-encoded; later steps do not change them."""
         return self._optimizer.encoded
 
     def drawn(self, bias: float) -> tuple[Tensor, Placement]:
-        """Params [N, 9] as they are drawn, colours as composited, and the placement for `bias` texels a pixel."""
+        """Returns params [N, 9] and placement for drawing, colors as composited, with `bias` texels per pixel."""
         params = self._optimizer.params
         return params, self.at(params).placement(self._choice.templates, bias)
 
     def at(self, params: Tensor) -> Primitives:
-        """The primitives as they are now, with these params [N, 9]."""
+        """Returns the present primitives with these params [N, 9]."""
         return replace(self._primitives, params=params)
 
     def limit_colors(self) -> None:
-        """Draws only the palette's colours from now on."""
+        """Draws only colors of the palette from now on."""
         self._optimizer.limit_colors()
 
     def load(self, iteration: Iteration) -> None:
-        """Gives an iteration what has changed here since its last step, or all where it is new."""
+        """Loads an iteration with what has changed here since its last step, or with everything if it is new."""
         if self._optimizer.variables is not iteration.variables:
             iteration.load(self._optimizer.variables, self._primitives.template, self._primitives.mirror)
             self.adopt(iteration)
 
     def adopt(self, iteration: Iteration) -> None:
-        """Takes over what a step of an iteration has made of the primitives."""
+        """Takes over the primitives after a step of an iteration."""
         self._optimizer.adopt(iteration.variables)
 
     def step(self, gradient: Tensor, rate: float) -> None:
-        """Goes a step down the gradient of the drawn params [N, 9], which is used up; rate scales the step."""
+        """Makes a step by the gradient of the drawn params [N, 9], which is overwritten; rate scales the step."""
         self._optimizer.step(gradient, rate)
 
     def arrange(self) -> None:
-        """Pushes the primitives apart, as far as a few rounds do, and sorts them, both as the settings ask for."""
+        """Pushes the primitives apart in a few rounds, and sorts them, both by the settings."""
         self._arrange(spread)
 
     def settled(self, primitives: Primitives) -> Primitives:
-        """A state of the primitives with the spacing kept exactly."""
+        """Returns the primitives with the exact spacing."""
         if self._spacing <= 0:
             return primitives
         position = self._apart(primitives.params, settle)
         return replace(primitives, params=torch.cat([position, primitives.params[:, 2:]], 1))
 
     def relocate(self, loss: Tensor, removal: Tensor, found: Candidates, places: int) -> None:
-        """Lets the primitives whose removal [N] costs least leave for candidates, the best first, where that helps.
+        """Replaces the primitives whose removal [N] costs least by the best candidates, where that helps.
 
-        loss: [] of the step that the costs and the candidates are of. At most as many as there are places leave; those
-        that come are in front.
+        loss: [] of the step of the costs and candidates. At most `places` primitives are replaced; new ones are in
+        front.
         """
         own, recipe, free = self._primitives, self._recipe, self._optimizer.variables.free
         cost, leaving = removal.masked_fill(own.locked | own.kept, math.inf).sort(stable=True)
@@ -136,14 +136,14 @@ class Population:
         key = order_key(self._order, free)
         if key is None:
             return
-        # Locked ones keep their place in the order.
+        # Locked primitives keep their place in the order.
         order, own = torch.arange(len(self), device=self._device), self._sorted
         order[own] = own[key[own].argsort(stable=True)]
         none = order[:0]
         self._rearrange(order, free[:0], none, none.bool())
 
     def _lock(self, locked: Tensor) -> None:
-        """Notes which of the primitives [N] are locked; on the CPU, so that nothing waits for the device."""
+        """Stores which primitives [N] are locked; on the CPU, so that nothing waits for the device."""
         self._locked = locked
         self._frozen = moved(locked[:, None] | self._columns, self._device)
         self._sorted = moved((~locked).nonzero()[:, 0], self._device)
@@ -155,12 +155,12 @@ class Population:
         self._optimizer.rearrange(order, params, self._bounds(), self._frozen)
 
     def _apart(self, params: Tensor, method: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
-        """The positions [N, 2] of params [N, 9] by spacing.spread or spacing.settle, which work on the CPU."""
+        """Returns the positions [N, 2] of params [N, 9] by spacing.spread or spacing.settle, which work on the CPU."""
         x, y = params[:, :2].cpu().unbind(1)
         x, y = method(x, y, self._spacing, self._movable, *self._canvas)
         return moved(torch.stack([x, y], 1), self._device)
 
     def _bounds(self) -> Bounds:
-        """The bounds by the stamps' limits and the recipe's."""
+        """Returns the bounds by the stamps' limits and the recipe's."""
         own = self._choice.limits.bounds(self._primitives.template)
         return bounded(own, self._recipe, *self._canvas)

@@ -1,9 +1,9 @@
-"""Candidates for relocation: the primitives that the picture would miss least go to where another one helps it most.
+"""Relocation: the least useful primitives are replaced by candidates where these help most.
 
-Gradients move a primitive by some pixels; how many of them a part of the picture has, and what lies in front, they
-hardly change. So every few steps the primitives with the least removal loss (engines.Scores) are taken away and as many
-candidates are laid on top of the picture. Many more candidates than that are drawn where the error is; each gets the
-colour that suits it best, in closed form, and with it its exact gain. The best are varied, and kept where that helps.
+Gradients move a primitive by some pixels, but hardly change how many there are in a part of the picture, or their
+order. So every few steps, the primitives with the least removal loss (engines.Scores) are removed, and as many
+candidates are put on top of the picture. Many more candidates are drawn where the error is; each gets its best color in
+closed form, and with it its exact gain. The best ones are varied, and kept where that helps.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..constraints.conflicts import Conflicts
 from ..constraints.limits import StampLimits
 from ..constraints.palette import best_of_palette
 from ..constraints.usage import match
+from ..primitives import as_composited
 from ..recipe import Recipe
 from .orientation import Edges, long_axes
 
@@ -30,10 +31,10 @@ from .orientation import Edges, long_axes
 class Candidates:
     """M primitives that might be added."""
 
-    params: Tensor  # [M, 9] colours display-encoded: those that suit best
+    params: Tensor  # [M, 9] the best colors, display-encoded
     template: Tensor  # [M] int64
     mirror: Tensor  # [M] bool
-    gain: Tensor  # [M] by how much the loss falls under each, were it alone
+    gain: Tensor  # [M] decrease of the loss by each one alone
 
     def __getitem__(self, index: Tensor) -> Candidates:
         return Candidates(self.params[index], self.template[index], self.mirror[index], self.gain[index])
@@ -42,7 +43,7 @@ class Candidates:
         return Candidates(**{name: values.to(device) for name, values in vars(self).items()})
 
     def replace_worse(self, index: Tensor, others: Candidates) -> None:
-        """Takes those of the others in place of the ones at `index` (each once) that gain more than these."""
+        """Replaces the candidates at `index` (each once) by the others that gain more."""
         better = others.gain > self.gain[index]
         for name, values in vars(self).items():
             kept = values[index]
@@ -50,17 +51,17 @@ class Candidates:
             values[index] = torch.where(chosen, getattr(others, name), kept)
 
     def best(self, count: int) -> Tensor:
-        """Index of the `count` of the greatest gain, the greatest first."""
+        """Returns the index of the `count` greatest gains, the greatest first."""
         return self.gain.sort(descending=True, stable=True).indices[:count]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The primitives to choose from: templates, their limits and capacities, the palette."""
+    """The range of candidates: templates, their limits and capacities, the palette."""
 
     templates: Templates
     limits: StampLimits
-    capacities: Tensor  # [T] how many there may be of each template, and how often it is drawn; always on the CPU
+    capacities: Tensor  # [T] greatest number of each template, and weight in drawing it; always on the CPU
     palette: Tensor | None = None  # [P, 3] display-encoded
 
     def to(self, device: torch.device) -> Choice:
@@ -69,23 +70,23 @@ class Choice:
 
 
 def exchange(
-    loss: Tensor,  # [] of the step that the costs are of
+    loss: Tensor,  # [] of the step of the costs
     cost: Tensor,  # [K] ascending: what removing each of K primitives costs
     leaving: Tensor,  # [K] index of these primitives
     template: Tensor,  # [N] of all primitives
     found: Candidates,  # the best first
-    capacity: Tensor,  # [T] how many primitives of a template there may be; on the CPU
+    capacity: Tensor,  # [T] greatest number of primitives of each template; on the CPU
     *,
     separation: float,  # see Conflicts
     spacing: float = 0.0,  # px
-    positions: Tensor | None = None,  # [N, 2] px, where there is a spacing
+    positions: Tensor | None = None,  # [N, 2] px, if there is a spacing
 ) -> tuple[Tensor, Tensor]:
-    """Chooses the primitives that are replaced, and by which candidates: indices of both [P], on the CPU."""
+    """Chooses primitives and the candidates that replace them: index of both [P], on the CPU."""
     where = found.params[:0, :2] if positions is None else positions
     loss, cost, leaving, template, gain, of_found, place, where = fetched(
         loss, cost, leaving, template, found.gain, found.template, found.params[:, :3], where
     )
-    # The scores of a step that an engine could not make say nothing.
+    # After a failed step of an engine, the scores are meaningless.
     if not math.isfinite(float(loss)):
         return leaving[:0], leaving[:0]
     conflicts = Conflicts(
@@ -108,8 +109,8 @@ class CandidateSearch:
         recipe: Recipe,
         generator: torch.Generator,
         *,
-        spacing: float,  # mean of the primitives', px
-        shrink: int = 1,  # canvas pixels to a pixel of the picture
+        spacing: float,  # mean spacing of the primitives, px
+        shrink: int = 1,  # canvas pixels per pixel of the picture
         linear: bool = False,
     ) -> None:
         self._rasterizer, self._target, self._weight = rasterizer, target, weight
@@ -123,16 +124,16 @@ class CandidateSearch:
         self._color_weight = weight.expand(3, -1, -1).contiguous()
 
     def find(self, scores: Scores, places: int, bias: float) -> Candidates:
-        """Finds candidates for so many places, several for each, on top of the picture that the scores are of.
+        """Finds several candidates for each of the places, on top of the picture of the scores.
 
-        bias: texels a pixel of the picture, for their mip levels.
+        bias: texels per pixel of the picture, for the mip levels.
         """
         recipe, climbers = self._recipe, self._recipe.climbers * places
         self._composited = self._as_composited(scores.target)
         if self._linear:
             self._color_weight = self._weight * _squared_slope(0.5 * (scores.image + self._composited))
         found = self._judged(*self._drawn(scores, places * recipe.candidates), scores, bias)
-        # Only the best have a chance to be varied or taken.
+        # Only the best may be varied or chosen.
         found = self._exact(found[found.best(2 * climbers)], scores, bias)
         for climb in range(recipe.climbs):
             best = found.best(climbers)
@@ -142,20 +143,20 @@ class CandidateSearch:
         return found
 
     def _as_composited(self, target: Tensor) -> Tensor:
-        """The target of a step: that of the fit, but noise where it is to stay clear."""
+        """Returns the target of a step, with noise where it stays clear, as composited."""
         if target is self._target:
             return self._light
         return decode(target) if self._linear else target
 
     def _drawn(self, scores: Scores, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Params, templates and mirrors of candidates at random, more of them where the error is."""
+        """Draws params, templates and mirrors of candidates, more of them where the error is."""
         recipe, limits = self._recipe, self._choice.limits
         width = self._target.shape[2]
         error = _running_sum(scores.loss_map)
         index = torch.searchsorted(error, self._uniform(count).double() * error[-1]).clamp_max(len(error) - 1)
         template = self._templates(count)
         params = torch.empty(count, 9, device=self._device)
-        # As if drawn from the blurred error, without a blur.
+        # The same as drawing from a blurred error.
         aside = recipe.error_blur * self._normal(2, count) + 0.5
         params[:, 0] = (index % width + aside[0]) * self._shrink
         params[:, 1] = (index // width + aside[1]) * self._shrink
@@ -172,18 +173,18 @@ class CandidateSearch:
         return self._allowed(params, template), template, limits.random_mirror(template, self._generator)
 
     def _along_edges(self, index: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """Aspect and rotation of stamps that follow the edges at these pixels."""
+        """Returns aspect and rotation of stamps that follow the edges at these pixels."""
         recipe, count = self._recipe, len(index)
         coherence, edge = self._edges.coherence.flatten()[index], self._edges.angle.flatten()[index]
         own = self._long_axes[template]
-        # A stamp that is stretched along its u axis is so along the edge; one that lies across u shrinks u.
+        # A stamp that is long along u stretches u along the edge; one that is long across u shrinks u.
         sign = 1.0 - 2.0 * (own.abs() > math.pi / 4)
         aspect = (sign * recipe.stretched * coherence * self._normal(count).abs()).exp()
         either_end = math.pi * (self._uniform(count) < 0.5)
         return aspect, edge - own + recipe.turned * self._normal(count) + either_end
 
     def _varied(self, some: Candidates, reach: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Params, templates and mirrors near those of some candidates."""
+        """Returns params, templates and mirrors near those of some candidates."""
         count = len(some.gain)
         params, template = some.params.clone(), some.template
         params[:, :2] += 0.6 * reach * some.params[:, 2:3] * self._normal(count, 2)
@@ -202,7 +203,7 @@ class CandidateSearch:
         return self._choice.limits.bounds(template).clamp(params)
 
     def _judged(self, params: Tensor, template: Tensor, mirror: Tensor, scores: Scores, bias: float) -> Candidates:
-        """Candidates with the best colours and their gains: exact in display space, in linear light to first order."""
+        """Returns candidates with the best colors and their gains, exact in display space and else first-order."""
         placement = self._placement(params, template, mirror, bias)
         solutions = self._rasterizer.solve_on_top(params, placement, scores.image, self._composited, self._color_weight)
         palette = self._choice.palette
@@ -215,12 +216,11 @@ class CandidateSearch:
         return Candidates(params, template, mirror, solutions.gain(color))
 
     def _exact(self, some: Candidates, scores: Scores, bias: float) -> Candidates:
-        """The same candidates with exact gains."""
+        """Returns candidates with exact gains."""
         if not self._linear:
             return some
         placement = self._placement(some.params, some.template, some.mirror, bias)
-        light = torch.cat([some.params[:, :6], decode(some.params[:, 6:])], 1)
-        gain = self._rasterizer.gains_on_top(light, placement, scores, self._weight)
+        gain = self._rasterizer.gains_on_top(as_composited(some.params, True), placement, scores, self._weight)
         return Candidates(some.params, some.template, some.mirror, gain)
 
     def _placement(self, params: Tensor, template: Tensor, mirror: Tensor, bias: float) -> Placement:
@@ -242,14 +242,14 @@ class CandidateSearch:
 
 
 def _running_sum(plane: Tensor) -> Tensor:
-    """The running sum of a plane [H, W], row after row: [H * W] float64."""
-    # In short scans: on a GPU a long one adds in another order each time, and so does that of a single row or column.
+    """Returns the running sum of a plane [H, W], row after row: [H * W] float64."""
+    # By short scans: on a GPU, a long one, or one of a single row or column, adds in an order that varies.
     rows = plane.cumsum(1, dtype=torch.float64)
     ends = rows[:, -1:].repeat(1, 2).cumsum(0)[:, :1]
     return torch.cat([rows[:1], rows[1:] + ends[:-1]]).flatten()
 
 
 def _squared_slope(light: Tensor) -> Tensor:
-    """The squared derivative of color.encode, to 4 %: midway, it turns a squared error of light into the seen one."""
+    """Returns the squared derivative of color.encode, to 4 %: it turns squared errors of light into encoded ones."""
     # The straight part near black is as steep as the curve where it begins.
     return light.clamp_min(0.0031308).pow_(2.0 / 2.4 - 2.0).mul_((1.055 / 2.4) ** 2)

@@ -1,4 +1,4 @@
-"""The schedule of the recipe `default`: everything that depends on progress."""
+"""The schedule of the recipe `default`: all that depends on the progress."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from ..recipe import Recipe
 class Moment:
     """The values of a schedule at one step."""
 
-    shrink: int  # canvas pixels to a pixel of the picture that is worked on: a power of two
-    bias: float  # texels a canvas pixel, by which mip levels are chosen
+    shrink: int  # canvas pixels per pixel of the fitted picture: a power of two
+    bias: float  # texels per canvas pixel that choose mip levels
     rate: float  # factor on all steps of the optimizer
-    limited: bool  # only the palette's colours are drawn
-    relocated: float  # share of the primitives that may go elsewhere; 0 where none is to
-    phase: int  # losses of one phase compare, and those of a later one are of a picture more finished
+    limited: bool  # draw only colors of the palette
+    relocated: float  # share of the primitives that may relocate; 0 = no relocation in this step
+    phase: int  # losses compare within a phase; a later phase has a more finished picture
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The course of a fit by a recipe: from a small, soft picture and large steps to the whole one and small steps.
+    """The course of a fit by a recipe: from a small, soft picture and large steps to a full, sharp one and small steps.
 
-    Progress is the share of all steps that is done, from 0 to 1, or of the time where that is short.
+    Progress is the share of the steps that is done, from 0 to 1, or of the time limit where that is more.
     """
 
     recipe: Recipe
     size: float  # longer side of the canvas, px
-    spacing: float  # mean of the primitives', px
-    shrinks: bool = True  # whether a smaller picture may stand in for the whole one
-    relocates: bool = True  # whether primitives may go elsewhere
-    palette: bool = False  # whether there is one
+    spacing: float  # mean spacing of the primitives, px
+    shrinks: bool = True  # whether smaller pictures may be fitted at first
+    relocates: bool = True  # whether primitives may relocate
+    palette: bool = False  # whether there is a palette
 
     def at(self, step: int, progress: float) -> Moment:
-        """The moment after so many steps."""
+        """Returns the moment at this step and progress."""
         recipe, shrink, bias = self.recipe, self.shrink_at(progress), self.bias_at(progress)
         limited = self.palette and progress >= recipe.palette_from
         phase = -shrink if shrink > 1 or bias != recipe.bias else int(limited)

@@ -1,4 +1,4 @@
-"""A part of a fit that works on a picture of one size."""
+"""A stage of a fit, which works on a picture of one size."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from .schedule import Moment
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A population as it was evaluated, and the gradient and scores for its next step."""
+    """An evaluation of a population, with the gradient and scores for its next step."""
 
     loss: Tensor  # [] float64
-    params: Tensor  # [N, 9] colours display-encoded
-    gradient: Tensor | None  # [N, 9] of the drawn params; None where the engine has made the step already
-    scores: Scores | None  # where primitives may go elsewhere
+    params: Tensor  # [N, 9] colors display-encoded
+    gradient: Tensor | None  # [N, 9] of the drawn params; None if the engine has already made the step
+    scores: Scores | None  # if primitives may relocate
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a fit that works on a picture of one size: what it descends there, and where it finds candidates."""
+    """A part of a fit that works on a picture of one size, with its objective and its search for candidates."""
 
-    shrink: int  # canvas pixels to a pixel of the picture
+    shrink: int  # canvas pixels per pixel of the picture
     objective: Objective
     search: CandidateSearch
-    iteration: Iteration | None  # where the engine makes whole steps
+    iteration: Iteration | None  # if the engine makes whole steps
 
     def evaluate(self, population: Population, moment: Moment) -> Evaluated:
-        """Loss and gradient of a population; where the engine makes whole steps, that step is made as well."""
+        """Evaluates a population. If the engine makes whole steps, it also makes the step."""
         bias, scored, iteration = moment.bias / self.shrink, moment.relocated > 0, self.iteration
         if iteration is None:
             params = population.encoded

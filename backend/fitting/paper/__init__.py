@@ -1,11 +1,11 @@
 """The recipe `paper`: the published default of DiffBMP (arXiv 2602.22625), on exact gradients.
 
-A yardstick, and a choice for those who want that look: a soft texture of large, half-transparent stamps. Its parts
-stand in for those of the recipe `default`: the start (start.py), the stamps that it trains with (stamps.py), the
-objective (objective.py), and here its constants and its optimizer.
+It is a yardstick, and a choice for its look: a soft texture of large, half-transparent stamps. Its parts replace those
+of the recipe `default`: the start (start.py), the stamps for training (stamps.py), the objective (objective.py), and
+here its constants and its optimizer.
 
-What differs from the published program, none of which shows in a picture of its usual size: stamps are not cut off by
-the box of their unrotated selves; lengths grow with the canvas; primitives that start anew forget their moments.
+It differs from the published program in ways that do not show in a picture of the usual size: stamps are not cut off by
+the box of their unrotated selves; lengths grow with the canvas; restarted primitives forget their moments.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...engines.transfer import moved
 from ...pictures.color import decode
+from ..primitives import as_composited
 from .start import PaperStart, largest_scale, least_scale, unit_length
 
 
@@ -29,19 +30,19 @@ class PaperRecipe:
     scale_rate: float = 1.0
     rotation_rate: float = 0.1  # radians
     opacity_rate: float = 0.15  # of the logit, at 1000 primitives; inversely proportional to their number ...
-    fewest: int = 100  # ... down to this: longer steps throw a logit where no gradient brings it back from
+    fewest: int = 100  # ... down to this: longer steps throw a logit to where it has no gradient
     color_rate: float = 0.1  # of the logits
     momentum: float = 0.9
     second_momentum: float = 0.999
     epsilon: float = 1e-8
     decay: float = 0.99  # of all rates, per step, however many there are
 
-    clear: bool = False  # trained on noise and by alpha, so that what is outside of the target stays clear
+    clear: bool = False  # trained on noise and by alpha, so that the outside of the target stays clear
     alpha_weight: float = 0.3  # of the mean square error of alpha
 
-    # --- primitives that nobody sees start anew, as many as there were ---
-    prune_from: int = 200  # steps; where there are fewer, none does
-    prune_every: int = 50  # steps; none in the last ones, which settle
+    # --- faint primitives restart; their number stays the same ---
+    prune_from: int = 200  # steps
+    prune_every: int = 50  # steps; not in the last ones, which settle
     prune_below: float = 0.3  # opacity
 
 
@@ -50,25 +51,24 @@ PAPER_CLEAR = replace(PAPER, clear=True, opacity_rate=0.5)
 
 
 def paper_recipe(weight: Tensor | None) -> PaperRecipe:
-    """The recipe for a target that counts where weight [H, W] is not 0."""
+    """Returns the recipe for a target with this weight [H, W]."""
     return PAPER if weight is None or bool((weight > 0).all()) else PAPER_CLEAR
 
 
 class PaperOptimizer:
-    """Adam on all primitives at once, opacities and colours as logits, lengths as they are.
+    """Adam on all primitives at once, opacities and colors as logits, lengths as they are.
 
-    params [N, 9] is what the engine draws, with colours as they are composited; encoded [N, 9] has the same with
-    display-encoded colours.
+    params [N, 9] is what the engine draws, with colors as composited; encoded [N, 9] has display-encoded colors.
     """
 
     def __init__(
         self,
-        params: Tensor,  # [N, 9], colours display-encoded
+        params: Tensor,  # [N, 9], colors display-encoded
         recipe: PaperRecipe,
         height: int,
         width: int,
         *,
-        locked: Tensor | None = None,  # [N] bool: primitives that stay as they are
+        locked: Tensor | None = None,  # [N] bool: primitives that do not change
         linear: bool = False,
     ) -> None:
         self._recipe, self._linear = recipe, linear
@@ -76,7 +76,7 @@ class PaperOptimizer:
         self._initial = params.clone()
         self._variables = _variables(params)
         self._first, self._second = torch.zeros_like(params), torch.zeros_like(params)
-        self._age = torch.zeros(len(params), 1, device=params.device)  # steps; of each, since some start anew
+        self._age = torch.zeros(len(params), 1, device=params.device)  # steps of each, since some restart
         self._decay = 1.0
         low_high_rates = (*_limits(height, width), _rates(recipe, len(params), unit_length(height, width)))
         self._low, self._high, self._rates = (tensor.to(params.device) for tensor in low_high_rates)
@@ -85,7 +85,7 @@ class PaperOptimizer:
         self._activate()
 
     def step(self, gradient: Tensor, rate: float = 1.0) -> None:
-        """Goes a step down the gradient of params [N, 9], which is used up; rate scales it, besides the decay."""
+        """Makes a step by the gradient of params [N, 9], which is overwritten; rate scales it, besides the decay."""
         recipe = self._recipe
         gradient = self._pulled_back(gradient)
         self._age += 1
@@ -98,9 +98,9 @@ class PaperOptimizer:
         self._activate()
 
     def replace(self, chosen: Tensor, params: Tensor) -> None:
-        """Lets the chosen primitives (index [n]) start anew with params [n, 9], colours display-encoded.
+        """Restarts the chosen primitives (index [n]) with params [n, 9], colors display-encoded.
 
-        They keep their place in the order and forget their moments, which were those of another place.
+        They keep their place in the order and forget their moments, which belong to another place.
         """
         self._variables[chosen] = _variables(params)
         for state in (self._first, self._second, self._age):
@@ -108,19 +108,17 @@ class PaperOptimizer:
         self._activate()
 
     def _activate(self) -> None:
-        """Keeps the variables in their limits and makes parameters of them, in new tensors: the older ones stay."""
+        """Limits the variables and makes params of them, in new tensors: older ones do not change."""
         torch.maximum(self._variables, self._low, out=self._variables)
         torch.minimum(self._variables, self._high, out=self._variables)
         encoded = self._variables.clone()
         encoded[:, 5:].sigmoid_()
         if self._locked is not None:
             encoded[self._locked] = self._initial[self._locked]
-        self.encoded = self.params = encoded
-        if self._linear:
-            self.params = torch.cat([encoded[:, :6], decode(encoded[:, 6:])], 1)
+        self.encoded, self.params = encoded, as_composited(encoded, self._linear)
 
     def _pulled_back(self, gradient: Tensor) -> Tensor:
-        """The gradient of the variables, by the chain rule, from that of params."""
+        """Turns the gradient of params into that of the variables, by the chain rule."""
         if self._linear:
             color = self.encoded[:, 6:].detach().requires_grad_()
             with torch.enable_grad():
@@ -130,7 +128,7 @@ class PaperOptimizer:
 
 
 def prune(optimizer: PaperOptimizer, start: PaperStart, recipe: PaperRecipe, step: int, total: int) -> None:
-    """Lets primitives that are hardly seen start anew, if it is time for it after `step` of `total` steps."""
+    """Restarts faint primitives if it is time for it after `step` of `total` steps."""
     since = step - recipe.prune_from
     if not recipe.clear or since < 0 or since % recipe.prune_every or step + recipe.prune_every > total:
         return
@@ -140,21 +138,21 @@ def prune(optimizer: PaperOptimizer, start: PaperStart, recipe: PaperRecipe, ste
 
 
 def _variables(params: Tensor) -> Tensor:
-    """The variables [N, 9] that are optimized in place of params [N, 9]."""
+    """Returns the variables [N, 9] that are optimized in place of params [N, 9]."""
     result = params.clone()
     result[:, 5:].logit_(eps=1e-6)
     return result
 
 
 def _rates(recipe: PaperRecipe, count: int, unit: float) -> Tensor:
-    """Length of a step of each variable: [9]. The aspect is not optimized."""
+    """Returns the length of a step of each variable: [9]. The aspect is not optimized."""
     position, scale = recipe.position_rate * unit, recipe.scale_rate * unit
     opacity = recipe.opacity_rate * 1000.0 / max(count, recipe.fewest)
     return torch.tensor([position, position, scale, 0.0, recipe.rotation_rate, opacity, *[recipe.color_rate] * 3])
 
 
 def _limits(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """The least and the greatest value of each variable: [9], [9]. Centres stay within the centres of pixels."""
+    """Returns the least and the greatest value of each variable: [9], [9]. Centers stay half a pixel inside."""
     low, high = torch.full((9,), -math.inf), torch.full((9,), math.inf)
     low[:3] = torch.tensor([0.5, 0.5, least_scale(height, width)])
     high[:3] = torch.tensor([width - 0.5, height - 0.5, largest_scale(height, width)])

@@ -11,11 +11,10 @@ from torch import Tensor
 from ...engines import make_rasterizer
 from ...engines.interface import Placement
 from ...job import Layout, Limits, Settings, UserError
-from ...pictures.color import decode
 from ...templates import Templates
 from ..goal import Goal
 from ..judge import CPU, Judge
-from ..primitives import Primitives
+from ..primitives import Primitives, as_composited
 from . import PaperOptimizer, paper_recipe, prune
 from .objective import PaperObjective
 from .stamps import blurred_templates, paper_levels
@@ -23,10 +22,10 @@ from .start import PaperStart
 
 
 class PaperDescent:
-    """The recipe `paper` at work: see fitting.descent.Descent."""
+    """The descent of the recipe `paper`: see fitting.descent.Descent."""
 
     def __init__(self, goal: Goal, templates: Templates, settings: Settings, start: Layout | None) -> None:
-        """Raises UserError for settings that the recipe does not know."""
+        """Makes the start. Raises UserError for settings that the recipe does not support."""
         _check(settings, templates, goal)
         self._templates, self._settings = templates, settings
         self._height, self._width = goal.target.shape[1:]
@@ -47,7 +46,7 @@ class PaperDescent:
         ]
         device = engines[0].torch_device
         goal = goal.to(device)
-        # The start is made on the CPU, and from then on all is on the engine's device.
+        # The start is made on the CPU; everything after it is on the engine's device.
         self._primitives = primitives.to(device)
         self._levels = paper_levels(templates).to(device)
         self._blurred_level = torch.zeros(count, 2, dtype=torch.int64, device=device)
@@ -60,16 +59,7 @@ class PaperDescent:
             linear=linear,
         )
         self._judge = Judge(engines[0], goal, linear=linear)
-        self._objective = PaperObjective(
-            engines[1],
-            goal.target,
-            count,
-            generator,
-            self._recipe,
-            weight=goal.weight,
-            background=goal.background,
-            linear=linear,
-        )
+        self._objective = PaperObjective(engines[1], goal, count, generator, self._recipe, linear=linear)
         self._gradient = torch.empty(0)
         self._steps = 0
 
@@ -99,11 +89,8 @@ class PaperDescent:
         return primitives
 
     def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
-        params = primitives.params
-        if self._linear:
-            params = torch.cat([params[:, :6], decode(params[:, 6:])], 1)
-        level = self._levels[primitives.template]
-        return self._judge(params, Placement(primitives.template, level, primitives.mirror))
+        placement = Placement(primitives.template, self._levels[primitives.template], primitives.mirror)
+        return self._judge(as_composited(primitives.params, self._linear), placement)
 
     def layout(self, primitives: Primitives) -> Layout:
         level = self._levels[primitives.template].cpu()
@@ -117,10 +104,10 @@ def _check(settings: Settings, templates: Templates, goal: Goal) -> None:
     if any(item.limits != Limits() for item in templates.items):
         others.append("limits of the stamps")
     if goal.users_loss is not None:
-        others.append("a loss of one's own")
+        others.append("a custom loss")
     if goal.importance is not None:
         others.append("importance")
     if others:
         raise UserError(
-            f"The recipe paper knows nothing of {', '.join(others)}: leave it out or take the recipe default"
+            f"The recipe paper does not support {', '.join(others)}: leave it out or choose the recipe default"
         )

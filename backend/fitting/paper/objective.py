@@ -1,4 +1,4 @@
-"""The objective of the recipe `paper`: mean square error on the background, or, with alpha, on noise and of alpha."""
+"""The objective of the recipe `paper`: the mean squared error on the background, or on noise and of alpha."""
 
 from __future__ import annotations
 
@@ -7,38 +7,35 @@ from torch import Tensor
 
 from ...engines.interface import Placement, Rasterizer
 from ...losses import encoded_pixel_loss
-from ...pictures.color import decode
+from ..goal import Goal
 from ..noise import NoiseCanvas
 from . import PaperRecipe
 
 
 class PaperObjective:
-    """Loss and gradient of params [N, 9] (colours as composited), the gradient times N as fitting.objective's is."""
+    """Loss and gradient of params [N, 9] (colors as composited); the gradient is times N as in fitting.objective."""
 
     def __init__(
         self,
         rasterizer: Rasterizer,  # of the blurred templates
-        target: Tensor,  # [3, H, W] display-encoded
+        goal: Goal,
         count: int,
         generator: torch.Generator,
         recipe: PaperRecipe,
         *,
-        weight: Tensor | None = None,  # [H, W] from 0 = stays clear to 1
-        background: tuple[float, float, float] = (1.0, 1.0, 1.0),  # display-encoded
         linear: bool = False,
     ) -> None:
-        self._rasterizer, self._target, self._count = rasterizer, target, count
+        self._rasterizer, self._target, self._count = rasterizer, goal.target, count
         self._recipe, self._linear = recipe, linear
-        height, width = target.shape[1:]
-        weight = torch.ones_like(target[0]) if weight is None else weight
+        height, width = goal.target.shape[1:]
+        weight = torch.ones_like(goal.target[0]) if goal.weight is None else goal.weight
         self._weight = weight * (count / (3.0 * float(weight.double().sum())))
         self._alpha = (weight > 0).float()
-        self._noise = NoiseCanvas(height, width, generator, linear, target.device) if recipe.clear else None
-        plain = torch.tensor(background).to(target.device).reshape(3, 1, 1)
-        self._background = (decode(plain) if linear else plain).expand(3, height, width).contiguous()
+        self._noise = NoiseCanvas(height, width, generator, linear, goal.target.device) if recipe.clear else None
+        self._background = goal.backdrop(linear).expand(3, height, width).contiguous()
 
     def __call__(self, params: Tensor, placement: Placement) -> tuple[Tensor, Tensor]:
-        """The loss ([] float64), and the gradient [N, 9]."""
+        """Returns the loss ([] float64), and the gradient [N, 9]."""
         canvas = self._background if self._noise is None else self._noise.draw()
         if self._noise is None:
             value, gradient = self._rasterizer.step(params, placement, canvas, self._target, self._weight)
@@ -57,7 +54,7 @@ class PaperObjective:
 
 
 def _square_error(values: Tensor, goal: Tensor, weight: Tensor | float) -> tuple[Tensor, Tensor]:
-    """Sum of weight * error^2 ([] float64), and its cotangent."""
+    """Returns the sum of weight * error^2 ([] float64), and its cotangent."""
     error = values - goal
     cotangent = error * weight
     return (error * cotangent).sum(dtype=torch.float64), cotangent.mul_(2.0)

@@ -1,4 +1,4 @@
-"""The stamps of the recipe `paper`: 128 texels large, and blurred while it trains, so that gradients reach farther."""
+"""The stamps of the recipe `paper`: 128 texels large, and blurred for training, so that gradients reach farther."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ...pictures.filters import bell, window_sums
 from ...templates import LEVELS_PER_OCTAVE, ByteArray, Templates
 
 PUBLISHED_SIDE = 128
-"""Texels of the longer side."""
+"""Texels of a stamp's longer side."""
 BLUR = 1.0
-"""Sigma, texels of a stamp of this size."""
+"""Sigma of the blur, in texels of a stamp of this size."""
 
 
 def paper_levels(templates: Templates) -> Tensor:
-    """The mip level nearest to the published size, per template and axis: [T, 2] int64. Small stamps stay themselves.
+    """Returns the mip level nearest to the published size, per template and axis: [T, 2] int64; 0 for small stamps.
 
-    It is used at whatever size a primitive has: the published look includes that small ones are point-sampled.
+    It applies to primitives of any size: point-sampled small ones are part of the published look.
     """
     level = (LEVELS_PER_OCTAVE * (templates.longer_side / PUBLISHED_SIDE).log2()).round().long().clamp_min(0)
     return torch.minimum(level[:, None], templates.level_count - 1)
 
 
 def blurred_templates(templates: Templates) -> Templates:
-    """The stamps to train with: level (0, 0) of each is the level of paper_levels, its alpha blurred."""
+    """Returns the stamps for training: the level (0, 0) of each is the level of paper_levels with blurred alpha."""
     levels = paper_levels(templates).tolist()
     items = [
         replace(item, rgba=blurred(templates.bitmap(index, *levels[index])))
@@ -37,10 +37,10 @@ def blurred_templates(templates: Templates) -> Templates:
 
 
 def blurred(rgba: ByteArray) -> ByteArray:
-    """A stamp with Gaussian-blurred alpha: uint8 [h, w, 4].
+    """Returns a stamp with Gaussian-blurred alpha: uint8 [h, w, 4].
 
-    The blur may leave it across its shorter sides, where it grows; it is cut off at the longer ones, so that its local
-    square stays what it was.
+    The blur extends it across its shorter sides; it is cut off at the longer ones, so that its local square does not
+    change.
     """
     longer = max(rgba.shape[:2])
     sigma = BLUR * longer / PUBLISHED_SIDE

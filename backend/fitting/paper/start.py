@@ -1,7 +1,7 @@
-"""The start of the recipe `paper`: primitives where the target is busy, small ones there and in front.
+"""The start of the recipe `paper`: more and smaller primitives where the target is busy, the small ones in front.
 
-Lengths are published in px, of pictures 512 px wide. Here they grow with the canvas, so that a larger one gets the same
-picture, finer, and not a patchwork of stamps that are too small to cover it.
+Lengths are published in px, for pictures 512 px wide. Here they grow with the canvas, so that a larger one gets the
+same picture, finer, and not a patchwork of stamps that are too small to cover it.
 """
 
 from __future__ import annotations
@@ -16,44 +16,33 @@ from ...templates import Templates
 from ..primitives import Primitives
 
 UNIT_CANVAS = 512.0
-"""Longer side of the canvas, px, whose pixel is the unit of the lengths below."""
+"""Longer side of the canvas, px, at which the lengths below are in px."""
 LEAST_SCALE = 2.0
 LARGEST_START = 50.0
 WINDOW_RADIUS = 3.0  # of the local variance: 7 x 7 px
-SCALE_NOISE = 0.1  # standard deviation, of the range of scales
+SCALE_NOISE = 0.1  # standard deviation, relative to the range of scales
 COLOR_NOISE = 0.02
-EVEN_SHARE = 0.1  # of the greatest density, everywhere
+EVEN_SHARE = 0.1  # of the greatest density, added everywhere
 OPACITY_LOGIT = -2.0
 
 
 def unit_length(height: int, width: int) -> float:
-    """The length that is published as a pixel, px."""
+    """Returns the length of a published pixel, px."""
     return max(height, width) / UNIT_CANVAS
 
 
 def least_scale(height: int, width: int) -> float:
-    """The least scale, px: a pixel at least, or there is nothing to see of a stamp."""
+    """Returns the least scale, px: at least a pixel, so that a stamp is visible."""
     return max(1.0, LEAST_SCALE * unit_length(height, width))
 
 
 def largest_scale(height: int, width: int) -> float:
-    """The greatest scale, px."""
+    """Returns the greatest scale, px."""
     return max(least_scale(height, width), float(min(height, width) // 4))
 
 
-def paper_start(
-    target: Tensor,  # [3, H, W] display-encoded
-    templates: Templates,
-    count: int,
-    generator: torch.Generator,
-    weight: Tensor | None = None,  # [H, W] from 0 = nothing is placed to 1
-) -> Primitives:
-    """The primitives to start from."""
-    return PaperStart(target, count, generator, weight).primitives(templates)
-
-
 class PaperStart:
-    """Places drawn from a target, and primitives made for them; later, smaller ones to replace them."""
+    """Draws places from a target, and makes primitives there; later, smaller ones to replace them."""
 
     def __init__(
         self,
@@ -75,13 +64,13 @@ class PaperStart:
         self._x, self._y = index % self._width + 0.5, index // self._width + 0.5
 
     def primitives(self, templates: Templates) -> Primitives:
-        """Primitives at all places, the most detailed one in front; the templates take turns, from the back on."""
+        """Makes primitives at all places, the most detailed one in front; templates alternate from the back."""
         count = len(self._variance)
         template = torch.arange(count).flip(0) % len(templates)
         return Primitives.new(self._params(torch.arange(count), self._largest()), template)
 
     def again(self, count: int, halvings: int) -> Tensor:
-        """New params [count, 9], on the CPU: at any of the places, by so many octaves smaller."""
+        """Makes new params [count, 9] at random places, smaller by this number of octaves, on the CPU."""
         places = torch.randint(len(self._variance), (count,), generator=self._generator)
         return self._params(places, self._largest() * 0.5**halvings)
 
@@ -100,7 +89,7 @@ class PaperStart:
         params[:, 3] = 1.0
         params[:, 4] = torch.rand(count, generator=self._generator) * (2.0 * math.pi)
         params[:, 5] = torch.tensor(OPACITY_LOGIT).sigmoid()
-        # As published: the colour is taken for its logit, so that all start between 0.50 and 0.73.
+        # As published: the color is used as its logit, so that all start between 0.50 and 0.73.
         params[:, 6:] = color.clamp(0.0, 1.0).sigmoid()
         return params
 
@@ -109,7 +98,7 @@ def local_variance(
     image: Tensor,  # [3, H, W]
     unit: float,  # px
 ) -> Tensor:
-    """The variance of the pixels around each, summed over the channels, relative to the greatest: [H, W] in [0, 1]."""
+    """Returns the variance around each pixel, summed over channels, relative to the greatest: [H, W] in [0, 1]."""
     side = 2 * max(1, round(WINDOW_RADIUS * unit)) + 1
     mean, mean_square = box_mean(image, side), box_mean(image.square(), side)
     variance = (mean_square - mean.square()).clamp_min(0.0).sum(0)
@@ -117,10 +106,10 @@ def local_variance(
 
 
 def sample(density: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Draws from density [P], which need not be normalized: indices [count]. None twice before all were drawn."""
+    """Draws indices [count] from a density [P], not normalized; none twice before all are drawn."""
     possible = density.nonzero()[:, 0]
     rounds, rest = divmod(count, len(possible))
-    # Those whose random time of waiting ends first: a draw without replacement, of any number of pixels.
+    # The least random waiting times: a draw without replacement from any number of pixels.
     waiting = torch.empty(len(possible)).exponential_(generator=generator) / density[possible]
     drawn = possible[waiting.topk(rest, largest=False).indices]
     return torch.cat([possible.repeat(rounds), drawn])

@@ -51,7 +51,7 @@ def result(job: Job, stamp: Path, target: Path, tmp_path: Path) -> Path:
         (("--size", "-4"), "size is -4"),
         (("--size", "9000"), "size is 9000, but must be from 1 to 8192"),
         (("--iterations", "0"), "iterations is 0"),
-        (("--colour", "red"), "unrecognized arguments: --colour red"),
+        (("--hue", "red"), "unrecognized arguments: --hue red"),
         (("--engine", "abacus"), "argument --engine: engine is 'abacus'"),
         (("--blend", "2", "--mode", "mix"), "blend is 2"),
         (("--background", "green"), "'green' is not a color"),

@@ -131,10 +131,10 @@ def test_pictures_are_not_for_job_folders(target: Path, stamp: Path, tmp_path: P
 
 
 def test_importance_has_the_mean_1_where_the_target_counts(tmp_path: Path, target: Path, stamp: Path) -> None:
-    Image.fromarray(np.array([[0, 0, 0, 255]], np.uint8)).save(tmp_path / "grey.png")
+    Image.fromarray(np.array([[0, 0, 0, 255]], np.uint8)).save(tmp_path / "gray.png")
     plain = Job(str(target), [TemplateSpec(str(stamp))])
     assert load_importance(plain, torch.zeros(3, 4, 8), None) is None
-    plain.importance = str(tmp_path / "grey.png")
+    plain.importance = str(tmp_path / "gray.png")
     everywhere = load_importance(plain, torch.zeros(3, 4, 8), None)
     assert everywhere is not None
     assert everywhere.mean() == pytest.approx(1.0)
@@ -176,7 +176,7 @@ def test_what_is_asked_for_holds_exactly_in_the_layout(target: Path, stamp: Path
     assert layout.templates[0].limits.stretch == 2.0
 
 
-def test_opaque_only_original_colours(target: Path, stamp: Path, tmp_path: Path) -> None:
+def test_opaque_only_original_colors(target: Path, stamp: Path, tmp_path: Path) -> None:
     out = fitted(target, [stamp], tmp_path / "out", "--opaque", "--mode", "original", "--rotation", "0", "0")
     layout, _ = load_result(out)
     assert (layout.opacity == 1.0).all()

@@ -104,7 +104,7 @@ def test_losses_of_torch_do_not_wait_either(name: str, engines: Engines) -> None
     assert sum(waits_of_steps(CASES[name])) <= 24 // DEFAULT.relocate_every + 24 // READ_EVERY
 
 
-def test_centres_are_fetched_once_a_step_to_be_kept_apart(engines: Engines) -> None:
+def test_centers_are_fetched_once_a_step_to_be_kept_apart(engines: Engines) -> None:
     engines(far)
     assert max(waits_of_steps(FitCase({"spacing": 0.05, "count": 40}))) <= 3
 

@@ -103,7 +103,7 @@ def test_linear_light() -> None:
 
 
 @pytest.mark.parametrize("mode", ["mix", "multiply"])
-def test_coloured_stamps(mode: str) -> None:
+def test_colored_stamps(mode: str) -> None:
     templates = Templates([disc(mode=mode, blend=0.4, color=(200, 180, 60)), disc()])
     result = fit(picture(), templates, SETTINGS)
     assert result.psnr > 24

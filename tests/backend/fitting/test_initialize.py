@@ -30,7 +30,7 @@ def start(target: Tensor, count: int, weight: Tensor | None = None, seed: int = 
 
 
 def half_busy(size: int = 128) -> Tensor:
-    """Grey on the left, a fine chequerboard on the right."""
+    """Gray on the left, a fine chequerboard on the right."""
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     busy = ((rows // 4 + columns // 4) % 2).float()
     return torch.where(columns < size // 2, 0.5, busy).expand(3, size, size).contiguous()
@@ -63,7 +63,7 @@ def test_stamps_cover_the_canvas_as_often_as_wanted() -> None:
         assert area == pytest.approx(RECIPE.cover, rel=0.02)
 
 
-def test_colours_are_those_of_the_place() -> None:
+def test_colors_are_those_of_the_place() -> None:
     target = torch.zeros(3, 96, 96)
     target[0, :, :48], target[2, :, 48:] = 0.8, 0.6
     params = start(target, 300).params
@@ -131,7 +131,7 @@ def test_rounding_noise_is_not_contrast() -> None:
     assert density.max() == density.min()
 
 
-def test_hilbert_curve_visits_every_pixel_by_steps_to_a_neighbour() -> None:
+def test_hilbert_curve_visits_every_pixel_by_steps_to_a_neighbor() -> None:
     order = hilbert_order(16, 16)
     assert torch.equal(order.sort().values, torch.arange(256))
     steps = (order // 16).diff().abs() + (order % 16).diff().abs()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend.fitting.constraints.limits import StampLimits, locked_columns, order_key
+from backend.fitting.constraints.limits import SCALE, StampLimits, locked_columns, order_key
 from backend.job import LOCKABLE, Limits
 from backend.templates import Template, Templates
 
@@ -28,14 +28,14 @@ def params(count: int, **columns: Any) -> torch.Tensor:
 
 
 def test_size_range_is_of_the_longer_sides() -> None:
-    low, high = limits(Limits(), Limits(size_range=(0.1, 0.5))).scale_bounds(torch.tensor([1, 0, 1]))
-    assert low.tolist() == [10.0, 1.0, 10.0]
-    assert high.tolist() == [50.0, 200.0, 50.0]
+    bounds = limits(Limits(), Limits(size_range=(0.1, 0.5))).bounds(torch.tensor([1, 0, 1]))
+    assert bounds.low[:, SCALE].tolist() == [10.0, 1.0, 10.0]
+    assert bounds.high[:, SCALE].tolist() == [50.0, 200.0, 50.0]
 
 
 def test_a_largest_size_below_the_recipes_least_scale_holds() -> None:
-    low, high = limits(Limits(size_range=(0.0, 0.02)), least=5.0).scale_bounds(torch.tensor([0]))
-    assert low.tolist() == high.tolist() == [2.0]
+    bounds = limits(Limits(size_range=(0.0, 0.02)), least=5.0).bounds(torch.tensor([0]))
+    assert bounds.low[:, SCALE].tolist() == bounds.high[:, SCALE].tolist() == [2.0]
 
 
 def test_clamped_params_are_exactly_within() -> None:

@@ -17,13 +17,13 @@ def flat_areas(*colors: tuple[float, float, float], size: int = 12) -> torch.Ten
     return torch.tensor(colors).T[:, :, None].expand(3, len(colors), size).contiguous()
 
 
-def test_oklab_of_known_colours() -> None:
+def test_oklab_of_known_colors() -> None:
     known = oklab(torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
     expected = [[1, 0, 0], [0, 0, 0], [0.6280, 0.2249, 0.1258], [0.4520, -0.0325, -0.3115]]
     assert torch.allclose(known, torch.tensor(expected), atol=2e-4)
 
 
-def test_colours_of_flat_areas_are_found_exactly() -> None:
+def test_colors_of_flat_areas_are_found_exactly() -> None:
     colors = ((0.2, 0.4, 0.6), (0.2, 0.4, 0.8), (1.0, 0.0, 0.0), (0.0, 0.0, 0.0))
     for size in (4, 9):  # not more than there are
         palette = extract(flat_areas(*colors), None, size, generator())
@@ -32,7 +32,7 @@ def test_colours_of_flat_areas_are_found_exactly() -> None:
     assert len(extract(flat_areas(*colors), None, 2, generator())) == 2
 
 
-def test_weight_says_which_colours_there_are() -> None:
+def test_weight_says_which_colors_there_are() -> None:
     target = flat_areas((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     weight = torch.tensor([1.0, 0.0, 1.0])[:, None].expand(3, 12)
     assert extract(target, weight, 5, generator()).tolist() == [[0, 0, 1], [1, 0, 0]]

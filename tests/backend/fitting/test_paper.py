@@ -11,10 +11,11 @@ from torch import Tensor
 
 from backend.engines import make_rasterizer
 from backend.engines.interface import Placement
+from backend.fitting.goal import Goal
 from backend.fitting.paper import PAPER, PAPER_CLEAR, PaperOptimizer, PaperRecipe, paper_recipe, prune
 from backend.fitting.paper.objective import PaperObjective
 from backend.fitting.paper.stamps import blurred_templates, paper_levels
-from backend.fitting.paper.start import PaperStart, paper_start, sample
+from backend.fitting.paper.start import PaperStart, sample
 from backend.pictures.color import decode
 from backend.templates import Template, Templates
 
@@ -33,7 +34,7 @@ def disc(width: int = 64, height: int = 64) -> Template:
 
 
 def half_busy() -> Tensor:
-    """Grey on the left, a chequerboard on the right: [3, HEIGHT, WIDTH]."""
+    """Gray on the left, a chequerboard on the right: [3, HEIGHT, WIDTH]."""
     rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
     busy = ((rows // 3 + columns // 3) % 2).float()
     return torch.where(columns < WIDTH // 2, 0.5, busy).expand(3, HEIGHT, WIDTH).contiguous()
@@ -55,7 +56,7 @@ def make(params: Tensor, recipe: PaperRecipe = PAPER, linear: bool = False) -> P
 
 
 def test_the_start_has_the_published_distribution() -> None:
-    primitives = paper_start(half_busy(), Templates([disc(), disc(), disc()]), 600, generator())
+    primitives = PaperStart(half_busy(), 600, generator()).primitives(Templates([disc(), disc(), disc()]))
     x, _, scale, aspect, rotation, opacity = primitives.params.T[:6]
     right = x > WIDTH / 2 + 4
     # Ten times as dense where the variance is greatest.
@@ -72,8 +73,8 @@ def test_the_start_has_the_published_distribution() -> None:
     assert primitives.template[-4:].tolist() == [0, 2, 1, 0]
 
 
-def test_colours_start_as_if_they_were_logits() -> None:
-    start = paper_start(torch.full((3, HEIGHT, WIDTH), 0.3), Templates([disc()]), 400, generator())
+def test_colors_start_as_if_they_were_logits() -> None:
+    start = PaperStart(torch.full((3, HEIGHT, WIDTH), 0.3), 400, generator()).primitives(Templates([disc()]))
     value = start.params[:, 6:].logit()
     assert value.mean() == pytest.approx(0.3, abs=0.003)
     assert value.std() == pytest.approx(0.02, rel=0.1)
@@ -83,9 +84,9 @@ def test_a_larger_canvas_starts_with_the_same_picture() -> None:
     """Twice as large, everything is twice as large."""
     templates = Templates([disc()])
     target = half_busy()
-    small = paper_start(target, templates, 500, generator()).params
+    small = PaperStart(target, 500, generator()).primitives(templates).params
     doubled = target.repeat_interleave(2, 1).repeat_interleave(2, 2)
-    large = paper_start(doubled, templates, 500, generator()).params
+    large = PaperStart(doubled, 500, generator()).primitives(templates).params
     assert float(large[:, 2].mean() / small[:, 2].mean()) == pytest.approx(2.0, rel=0.1)
     assert float(large[:, 0].mean() / small[:, 0].mean()) == pytest.approx(2.0, rel=0.1)
 
@@ -93,13 +94,13 @@ def test_a_larger_canvas_starts_with_the_same_picture() -> None:
 def test_nothing_starts_where_the_weight_is_zero() -> None:
     weight = torch.zeros(HEIGHT, WIDTH)
     weight[:, :200] = 1.0
-    assert paper_start(half_busy(), Templates([disc()]), 300, generator(), weight).params[:, 0].max() <= 200
+    assert PaperStart(half_busy(), 300, generator(), weight).primitives(Templates([disc()])).params[:, 0].max() <= 200
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 90), (9, 9)])
 def test_any_target_has_a_start(shape: tuple[int, int]) -> None:
     target = torch.zeros(3, *shape)
-    params = paper_start(target, Templates([disc()]), 50, generator()).params
+    params = PaperStart(target, 50, generator()).primitives(Templates([disc()])).params
     assert torch.isfinite(params).all()
     assert torch.isfinite(PaperOptimizer(params, PAPER, *shape).params).all()
 
@@ -147,7 +148,7 @@ def test_steps_as_written_out(steps: int) -> None:
     assert (wanted - some(count)).abs().amax(0)[[0, 2, 4, 5, 6]].min() > 1e-3
 
 
-def test_in_linear_light_colours_are_still_encoded_logits() -> None:
+def test_in_linear_light_colors_are_still_encoded_logits() -> None:
     plain, linear = make(some()), make(some(), linear=True)
     assert torch.allclose(linear.params[:, 6:], decode(some()[:, 6:]), atol=1e-5)
     gradient = torch.randn(6, 9, generator=generator(1))
@@ -161,7 +162,7 @@ def test_in_linear_light_colours_are_still_encoded_logits() -> None:
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
-def test_centres_and_scales_stay_in_their_limits(sign: float) -> None:
+def test_centers_and_scales_stay_in_their_limits(sign: float) -> None:
     optimizer = make(some())
     # The sum of all rates is a hundred: begun from twenty px inside.
     optimizer.replace(torch.arange(6), torch.cat([torch.full((6, 2), 20.0), some()[:, 2:]], 1))
@@ -267,7 +268,7 @@ def objective(weight: Tensor | None, linear: bool = False) -> tuple[PaperObjecti
     params[:, 3] = 1.0
     placement = Placement(torch.zeros(5).long(), torch.zeros(5, 2).long(), torch.zeros(5).bool())
     recipe = paper_recipe(weight)
-    return PaperObjective(rasterizer, target, 5, generator(), recipe, weight=weight, linear=linear), params, placement
+    return PaperObjective(rasterizer, Goal(target, weight), 5, generator(), recipe, linear=linear), params, placement
 
 
 @pytest.mark.parametrize("linear", [False, True])
@@ -300,7 +301,7 @@ def test_the_outside_of_a_target_with_alpha_stays_clear() -> None:
     assert paper_recipe(torch.ones(2, 2)) == paper_recipe(None) == PAPER
     optimizer = PaperOptimizer(primitives.params, recipe, 64, 64)
     rasterizer = make_rasterizer("auto", blurred_templates(templates), 64, 64, threads=1)
-    descend = PaperObjective(rasterizer, target, 150, generator(1), recipe, weight=weight)
+    descend = PaperObjective(rasterizer, Goal(target, weight), 150, generator(1), recipe)
     placement = Placement(primitives.template, torch.zeros(150, 2).long(), primitives.mirror)
     losses = []
     for step in range(250):

@@ -193,7 +193,7 @@ def test_those_that_are_kept_do_not_leave() -> None:
     assert int((~now.kept).sum()) == 4
 
 
-def test_only_the_palettes_colours_are_drawn_once_they_are_the_limit() -> None:
+def test_only_the_palettes_colors_are_drawn_once_they_are_the_limit() -> None:
     palette = [(0.0, 0.0, 0.0), (0.5, 0.5, 0.5)]
     population = made(palette=palette)
     allowed = torch.tensor(palette)

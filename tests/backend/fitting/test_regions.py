@@ -176,7 +176,7 @@ def test_primitives_are_spent_where_they_are_seen() -> None:
     seen = back * (1 - front)
     assert np.bincount(layout.region).tolist() == counts_of(parts, [front, seen], 300)
     beneath = (layout.x[0] > 44) & (layout.x[0] < 80) & (layout.y[0] > 24) & (layout.y[0] < 96) & (layout.region == 1)
-    # A few that show at the edge have their centre a little further in.
+    # A few that show at the edge have their center a little further in.
     assert beneath.sum() <= 0.02 * layout.count
     alpha = render_layout(layout, stamps(), transparent=True, engine="cpu")[3]
     union = torch.maximum(front, back)

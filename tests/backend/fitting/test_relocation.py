@@ -34,7 +34,7 @@ def upright() -> Template:
 
 
 class Case:
-    """A grey picture, and a target with a dark square in one corner of it."""
+    """A gray picture, and a target with a dark square in one corner of it."""
 
     def __init__(self, templates: Templates, space: str = "display", palette: Tensor | None = None) -> None:
         self.templates, self.linear = templates, space == "linear"
@@ -65,19 +65,19 @@ class Case:
 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
-def test_the_best_candidate_lies_on_the_error_in_its_colour(space: str) -> None:
+def test_the_best_candidate_lies_on_the_error_in_its_color(space: str) -> None:
     case = Case(Templates([disc()]), space)
     search, scores = case.find()
     found = search.find(scores, 8, 1.0)
     best = found[found.best(1)]
     assert 10 < best.params[0, 0] < 40
     assert 60 < best.params[0, 1] < 80
-    # It is not opaque, which a darker colour makes up for; where it reaches over the edge, it is a compromise.
-    goal, grey = torch.tensor([0.1, 0.2, 0.3]), torch.tensor(0.6)
+    # It is not opaque, which a darker color makes up for; where it reaches over the edge, it is a compromise.
+    goal, gray = torch.tensor([0.1, 0.2, 0.3]), torch.tensor(0.6)
     if case.linear:
-        goal, grey = decode(goal), decode(grey)
+        goal, gray = decode(goal), decode(gray)
     opacity = DEFAULT.candidate_opacity
-    expected = ((goal - (1 - opacity) * grey) / opacity).clamp_min(0.0)
+    expected = ((goal - (1 - opacity) * gray) / opacity).clamp_min(0.0)
     assert torch.allclose(best.params[0, 6:], encode(expected) if case.linear else expected, atol=0.1)
 
 
@@ -107,7 +107,7 @@ def test_candidates_keep_their_limits() -> None:
     assert (params <= bounds.high).all()
 
 
-def test_candidates_have_colours_of_the_palette() -> None:
+def test_candidates_have_colors_of_the_palette() -> None:
     palette = torch.tensor([[0.0, 0.0, 0.0], [0.1, 0.2, 0.3], [1.0, 1.0, 1.0]])
     case = Case(Templates([disc()]), palette=palette)
     search, scores = case.find()

@@ -80,7 +80,7 @@ def test_a_continued_fit_is_sharp_and_whole_from_the_first_step() -> None:
 
 
 def test_phases_never_fall() -> None:
-    """The sizes, then whole but soft, then sharp, then with the palette's colours alone."""
+    """The sizes, then whole but soft, then sharp, then with the palette's colors alone."""
     schedule = replace(SCHEDULE, recipe=replace(RECIPE, full_size_from=0.3))
     phases = [schedule.at(step, step / 200).phase for step in range(201)]
     assert phases == sorted(phases)

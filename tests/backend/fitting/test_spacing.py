@@ -43,7 +43,7 @@ def test_pairs_are_those_that_all_pairs_say(reach: float, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("share", [0.3, 0.8, 0.9, 0.999])
 @pytest.mark.parametrize(("height", "width", "clump"), [(90, 130, 1.0), (300, 40, 1.0), (90, 130, 3.0)])
-def test_settled_centres_keep_the_spacing_on_the_canvas(height: int, width: int, clump: float, share: float) -> None:
+def test_settled_centers_keep_the_spacing_on_the_canvas(height: int, width: int, clump: float, share: float) -> None:
     x, y = scattered(200, height, width, clump)
     spacing = share * greatest_spacing(200, height, width)
     check_spacing(spacing, 200, height, width)

@@ -164,7 +164,7 @@ def test_layouts_from_before_are_opaque(tmp_path: Path) -> None:
 
 
 def test_previews_are_straight(tmp_path: Path) -> None:
-    """Where half is to be seen, the colour is not half as bright."""
+    """Where half is to be seen, the color is not half as bright."""
     alpha = torch.full((32, 32), 0.5)
     save_png(tmp_path / "target.png", torch.cat([torch.full((3, 32, 32), 0.9), alpha[None]]))
     save_png(tmp_path / "disc.png", discs().items[0].rgba)

@@ -76,7 +76,7 @@ GOOD: dict[str, Any] = {"schema": 1, "target": "a.png", "templates": [{"file": "
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"colour": 1}, "unknown key 'colour'"),
+        ({"hue": 1}, "unknown key 'hue'"),
         ({"settings": {"cuont": 5}}, "unknown key 'cuont'.*count"),
         ({"templates": [{"file": "b.png", "size": 3}]}, "unknown key 'size'"),
         ({"settings": {"count": "many"}}, "count is 'many'.*int"),
@@ -178,7 +178,7 @@ def test_wrong_arrays_are_named(tmp_path: Path, name: str, value: Any, words: st
         ("frames", [1, 2.5], "frames is"),
         ("space", "lab", "space is 'lab'"),
         ("templates", None, "templates is None"),
-        ("colour", 3, "unknown key 'colour'"),
+        ("hue", 3, "unknown key 'hue'"),
     ],
 )
 def test_wrong_facts_of_a_layout_are_named(tmp_path: Path, key: str, value: Any, words: str) -> None:

@@ -114,14 +114,14 @@ def test_size_and_opacity() -> None:
         assert loss("decisive")(discs((60, 60), opacity=opacity)).item() == pytest.approx(expected)
 
 
-def test_smoothness_sees_neighbours_alone() -> None:
+def test_smoothness_sees_neighbors_alone() -> None:
     smoothness = loss("smoothness")
     values = params(200)
     values[:, 4] = 1.0
     values[::2, 4] += 2 * math.pi
     assert smoothness(stamps(values)).item() == pytest.approx(0.0, abs=1e-6)
     left = values[:, 0] < 64
-    values[left, 4] += math.pi  # only those near the middle have neighbours that differ
+    values[left, 4] += math.pi  # only those near the middle have neighbors that differ
     assert 0.01 < smoothness(stamps(values)).item() < 0.2
     values[:, 4] = torch.arange(200) % 2 * math.pi
     assert smoothness(stamps(values)).item() == pytest.approx(0.5, abs=0.1)

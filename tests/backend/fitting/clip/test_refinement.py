@@ -109,7 +109,7 @@ def test_locked_primitives_and_columns_stay_as_they_were() -> None:
 
 
 @torch.no_grad()
-def test_the_colours_of_a_palette_stay() -> None:
+def test_the_colors_of_a_palette_stay() -> None:
     poses = jittered()
     smooth = refinement(poses, settings={"palette": [(0.9, 0.8, 0.2)]}).run(always)
     assert torch.equal(stacked(smooth)[..., 6:], stacked(poses)[..., 6:])

@@ -237,7 +237,7 @@ def test_a_steadied_goal_costs_the_error_and_its_change(space: str) -> None:
         return factor * (image - aim).square() - (image - light).square() - weight * change.square()
 
     images = torch.rand(2, 3, 48, 64, generator=generator)
-    # Where the aim is no colour that can be shown, it is only near.
+    # Where the aim is no color that can be shown, it is only near.
     inside = (aim > 0.01) & (aim < 0.99)
     assert inside.float().mean() > 0.8
     torch.testing.assert_close(constant(images[0])[inside], constant(images[1])[inside], atol=2e-5, rtol=0)
