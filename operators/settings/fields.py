@@ -147,8 +147,8 @@ def _pair(kind: type[Any], name: str, names: tuple[str, ...], own: Own) -> dict[
     """The properties of a lower and an upper limit, which keep their order by themselves."""
     one, (lower, upper) = settings_of(kind)[name], names
     low, high = (value * _factor(one) for value in one.default)
-    least = {"name": f"{one.label} Min", "description": f"{one.text}; the lower limit", "default": low}
-    most = {"name": "Max", "description": f"{one.text}; the upper limit", "default": high}
+    least = {"name": f"{one.label} Min", "description": f"{one.text} (lower limit)", "default": low}
+    most = {"name": "Max", "description": f"{one.text} (upper limit)", "default": high}
     return {
         lower: _number_property(float, one, {**least, "update": _in_order(lower, upper, max), **own.get(lower, {})}),
         upper: _number_property(float, one, {**most, "update": _in_order(upper, lower, min), **own.get(upper, {})}),
