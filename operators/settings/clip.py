@@ -12,6 +12,7 @@ _OWN: Own = {
         "default": 0,
         "min": 0,
     },
+    "scene_start": {"min": 0},  # Blender's scenes have no frames before 0; other programs do
     "fps": {"step": 100, "precision": 2},
     "still": {"precision": 3},
 }

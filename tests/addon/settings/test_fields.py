@@ -27,6 +27,7 @@ from docs.settings import rows_of
 
 OWN = {
     ("clip", "start"),  # 0 = the first frame of a scene
+    ("clip", "scene_start"),  # a scene of Blender has no frames before 0
     ("limits", "size_max"),  # a stamp must be visible
     ("limits", "opacity_max"),
     ("limits", "rotation_min"),  # where the rotation is free, these are not used
