@@ -75,7 +75,7 @@ def test_seeds_are_compared_with_the_anchor(pictures: Path) -> None:
 
 
 def test_pictures_are_chosen_by_name(pictures: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no picture leaf: it has block, wedge"):
+    with pytest.raises(UserError, match="no picture leaf: choose among block, wedge"):
         run(pictures, templates=["leaf"], tell=silent)
     with pytest.raises(UserError, match="targets"):
         run(tmp_path / "nowhere", tell=silent)
