@@ -185,12 +185,12 @@ def test_opaque_only_original_colors(target: Path, stamp: Path, tmp_path: Path) 
     assert json.loads((out / "metrics.json").read_text())["count"] == 24
 
 
-def test_no_room_is_told_before_the_fit(
+def test_lack_of_room_is_named_before_the_fit(
     target: Path, stamp: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     for options, words in (
-        (["--at-most", "3"], "1 stamp at most 3 times makes 3 primitives, but 24 are asked for"),
+        (["--at-most", "3"], "1 stamp at most 3 times makes 3 primitives, but 24 are needed"),
         (["--spacing", "0.5"], "24 primitives do not fit on the canvas with a spacing of 0.5"),
     ):
         command = ["fit", str(target), "--templates", str(stamp), "--out", str(out), *QUICK, *options]

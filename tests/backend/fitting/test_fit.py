@@ -302,7 +302,7 @@ def test_a_useless_loss_is_refused(loss: Callable[[Tensor], Tensor]) -> None:
         fit(picture(), Templates([disc()]), SETTINGS, loss=loss)
 
 
-def test_input_that_does_not_fit_is_refused() -> None:
+def test_mismatched_input_is_refused() -> None:
     templates = Templates([disc()])
     with pytest.raises(UserError, match=r"\(48, 48\)"):
         fit(torch.zeros(48, 48), templates, SETTINGS)

@@ -146,7 +146,7 @@ def test_a_recording_is_dense_at_first() -> None:
     assert [snapshot.step for snapshot in seen if snapshot.current is not None] == [0, 2, 8, 18]
 
 
-def test_the_steps_that_time_leaves_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_total_is_the_steps_that_time_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of the time for 5 steps: 20 in all, and three times as long as until now."""
     descent, own = Counting([1.0] * 11), settings(1000, time_limit=40.0)
     now = [0.0]

@@ -143,7 +143,7 @@ def test_a_palette_is_all_that_is_seen() -> None:
     assert (optimizer.params[:, 6:] == 1.0).all()
 
 
-def test_those_that_arrive_lie_in_front_and_start_afresh() -> None:
+def test_arriving_primitives_lie_in_front_without_moments() -> None:
     optimizer = make(some())
     for _ in range(3):
         optimizer.step(torch.ones(6, 9), 1.0)

@@ -182,7 +182,7 @@ def test_primitives_are_spent_where_they_are_seen() -> None:
     union = torch.maximum(front, back)
     assert torch.minimum(alpha, union).sum() / torch.maximum(alpha, union).sum() >= 0.96
     assert alpha[30:90, 80:88].mean() > 0.97
-    with pytest.raises(UserError, match="region back lies beneath others all over"):
+    with pytest.raises(UserError, match="region back lies completely beneath others"):
         fit_regions(picture(size), stamps(), settings, [parts[0], replace(parts[1], mask=front * back)])
 
 
@@ -196,7 +196,7 @@ def test_a_region_in_front_is_as_transparent_as_the_target() -> None:
     torch.testing.assert_close(behind.hidden, front)
 
 
-def test_regions_havesettings_of_their_own(tmp_path: Path) -> None:
+def test_regions_may_have_their_own_settings(tmp_path: Path) -> None:
     size = 48
     left, right = torch.zeros(2, size, size)
     left[:, :20], right[:, 28:] = 1, 1
@@ -245,13 +245,13 @@ def test_soft_masks_that_touch_are_closed() -> None:
         torch.testing.assert_close(both, whole)
 
 
-def test_what_is_covered_on_an_opaque_canvas_is_so_where_the_target_counts_less_too() -> None:
+def test_covered_parts_stay_covered_where_the_target_counts_less() -> None:
     mask = torch.ones(1, 3)
-    with pytest.raises(UserError, match="region b lies beneath others"):
+    with pytest.raises(UserError, match="region b lies completely beneath others"):
         parts_of([Region("a", mask), Region("b", mask)], torch.full((1, 3), 0.5), False)
 
 
-def test_of_two_ways_to_a_palette_the_regions_own_holds() -> None:
+def test_a_regions_own_palette_replaces_the_common_one() -> None:
     red = (1.0, 0.0, 0.0)
     some = settings_of(Region("a", torch.ones(1, 1), settings={"palette_size": 2}), Settings(palette=[red]), 5)
     assert (some.palette, some.palette_size) == ([], 2)
@@ -268,6 +268,6 @@ def test_wrong_settings_of_a_region_are_named_before_anything_is_fitted(own: dic
     templates = Templates(items) if "usage" in own else stamps()
     parts = [Region("left", half, (0, 1, 2), 1.0), Region("right", 1 - half, (0,), 1.0, settings=own)]
     seen: list[Snapshot] = []
-    with pytest.raises(UserError, match="The region right"):
+    with pytest.raises(UserError, match="region right"):
         fit_regions(picture(48), templates, Settings(count=6, iterations=2), parts, observer=seen.append)
     assert not seen

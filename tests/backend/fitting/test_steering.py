@@ -182,5 +182,5 @@ def test_the_reference_engine_relocates_too() -> None:
 
 
 def test_the_published_recipe_says_what_it_cannot_do() -> None:
-    with pytest.raises(UserError, match="paper knows nothing of palette_size, limits"):
+    with pytest.raises(UserError, match="paper does not support palette_size, limits"):
         made(Limits(stretch=2.0), recipe="paper", palette_size=3)

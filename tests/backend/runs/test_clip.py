@@ -87,7 +87,7 @@ def test_a_cancelled_run_goes_on_where_it_was(
         run_job(job_of(command, tmp_path, recipe="paper"), tmp_path / "out", lambda event: None, Control())
     assert sorted(path.name for path in (tmp_path / "out" / "progress").glob("frame_*")) == found
     run_job(job, tmp_path / "out", lambda event: said.append(getattr(event, "text", "")), Control())
-    assert any(text.startswith("Goes on after") for text in said)
+    assert any(text.startswith("Continuing after") for text in said)
     assert not (tmp_path / "out" / "progress").exists()
     run_job(job, tmp_path / "whole", lambda event: None, Control())
     layouts = [Layout.load(tmp_path / name) for name in ("out", "whole")]

@@ -64,11 +64,11 @@ def test_locked_ones_stay_to_the_last_bit(start: Layout) -> None:
 def test_the_limits_hold_for_what_is_added(start: Layout) -> None:
     layout = going_on(start, Limits(most=50), added=10).layout
     assert layout.count == 50
-    with pytest.raises(UserError, match="60 are asked for"):
+    with pytest.raises(UserError, match="60 are needed"):
         going_on(start, Limits(most=50), added=20)
 
 
-def test_it_is_the_same_again(start: Layout) -> None:
+def test_continued_fits_are_reproducible(start: Layout) -> None:
     first, second = (going_on(start, added=12).layout for _ in range(2))
     assert all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ROWS)
     assert torch.equal(*(render_layout(layout, discs(), engine="cpu") for layout in (first, second)))

@@ -55,7 +55,7 @@ def test_each_kind_names_a_lack_of_memory(either: Job, tmp_path: Path, monkeypat
         raise MemoryError
 
     monkeypatch.setattr(f"backend.runs.{'clip' if either.clip else 'picture'}._fitted", full)
-    with pytest.raises(UserError, match="memory does not suffice") as error:
+    with pytest.raises(UserError, match="too little memory") as error:
         run(either, tmp_path / "out")
     assert error.value.action == "halve_size"
 

@@ -65,7 +65,7 @@ def test_settling_moves_little_where_little_is_wrong() -> None:
     assert torch.equal(again[1], moved[1])
 
 
-def test_what_may_not_move_does_not() -> None:
+def test_fixed_centers_do_not_move() -> None:
     x, y = scattered(80, 100, 100)
     movable = torch.arange(80) >= 3
     x[:3], y[:3] = torch.tensor([10.0, 50.0, 80.0]), torch.tensor([10.0, 50.0, 20.0])
@@ -75,7 +75,7 @@ def test_what_may_not_move_does_not() -> None:
     assert least_distance(a, b) >= 7.0
 
 
-def test_fixed_ones_that_are_too_close_stay_so() -> None:
+def test_fixed_centers_stay_too_close() -> None:
     x = y = torch.tensor([5.0, 6.0])
     a, b = settle(x, y, 4.0, torch.zeros(2, dtype=torch.bool), 20, 20)
     assert torch.equal(a, x)
@@ -108,8 +108,8 @@ def test_greatest_spacing_is_near_that_of_the_densest_packing(count: int, height
 
 
 def test_the_error_names_a_spacing_that_fits() -> None:
-    with pytest.raises(UserError, match=r"spacing of 0.1 of its longer side: ask for 0\.0\d+ at most") as caught:
+    with pytest.raises(UserError, match=r"spacing of 0.1 of its longer side: set it to 0\.0\d+ at most") as caught:
         check_spacing(51.2, 1000, 512, 512)
-    most = float(caught.value.message.split("ask for ")[1].split(" ")[0])
+    most = float(caught.value.message.split("set it to ")[1].split(" ")[0])
     check_spacing(most * 512, 1000, 512, 512)
     check_spacing(0.0, 1_000_000, 10, 10)

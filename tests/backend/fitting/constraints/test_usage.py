@@ -44,8 +44,8 @@ def test_shares(templates: Templates, count: int, numbers: list[int]) -> None:
     assert capacities(templates, count, "shares").tolist() == numbers
 
 
-def test_too_few_uses_are_told_up_front() -> None:
-    words = "27 stamps at most 3 times each make 81 primitives, but 1,000 are asked for"
+def test_too_few_uses_are_named_before_the_fit() -> None:
+    words = "27 stamps at most 3 times each make 81 primitives, but 1,000 are needed"
     with pytest.raises(UserError, match=words):
         capacities(stamps(*[Limits(most=3)] * 27), 1000, "free")
     with pytest.raises(UserError, match="1 stamp at most 1 time makes 1 primitive, "):

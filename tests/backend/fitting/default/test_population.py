@@ -141,7 +141,7 @@ def test_limits_hold_at_every_step() -> None:
         population.step(5.0 * gradient(step), 1.0)
 
 
-def test_those_that_cost_least_leave_and_what_comes_is_in_front() -> None:
+def test_the_cheapest_primitives_leave_and_new_ones_lie_in_front() -> None:
     population, removal = made(), torch.arange(COUNT).flip(0).float()
     before = population.at(population.encoded)
     relocate(population, 0.01 * removal, candidates(3, template=1), places=3)
@@ -153,7 +153,7 @@ def test_those_that_cost_least_leave_and_what_comes_is_in_front() -> None:
     assert after.mirror.tolist() == [True] * 3 + [False] * (COUNT - 3)
 
 
-def test_none_leaves_for_what_gains_less_than_it_costs() -> None:
+def test_no_primitive_leaves_for_a_smaller_gain() -> None:
     population = made()
     before = population.encoded
     relocate(population, torch.full((COUNT,), 1.0), candidates(3, template=1, gain=0.5), places=3)
@@ -182,7 +182,7 @@ def test_a_stamp_is_not_used_more_often_than_it_may_be() -> None:
     assert len(population) == COUNT
 
 
-def test_those_that_are_kept_do_not_leave() -> None:
+def test_kept_primitives_are_not_replaced() -> None:
     primitives = some()
     kept = replace(primitives, kept=torch.arange(COUNT) >= 4)
     population = made(kept)
@@ -204,7 +204,7 @@ def test_only_the_palettes_colors_are_drawn_once_they_are_the_limit() -> None:
     assert torch.equal(population.drawn(1.0)[0][:, 6:], population.encoded[:, 6:])
 
 
-def test_what_was_taken_from_it_does_not_change_by_later_steps() -> None:
+def test_later_steps_do_not_change_what_was_returned() -> None:
     population = made(order="small_front")
     taken = population.at(population.encoded)
     params, template = taken.params.clone(), taken.template.clone()
