@@ -6,15 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..job import UserError, check_range
-from ..layouts.easings import EASINGS
+from ..job import Animation, UserError, check_value
+from .options import add_settings, given
 
 if TYPE_CHECKING:
     from ..job import Layout
     from ..templates import Templates
-
-GROWTHS = ("back", "random", "left", "center")
-MAX_FRAMES = 100_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,42 +21,34 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     move.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="folders that fit wrote, two or more")
     grow = kinds.add_parser("growth", help="a picture appears stamp by stamp")
     grow.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit wrote")
-    grow.add_argument("--order", choices=GROWTHS, default="back", help="Choose which stamps appear first (back)")
-    text = "Set the share of the time in which a stamp grows (0.25)"
-    grow.add_argument("--overlap", type=float, default=0.25, metavar="S", help=text)
     fitted = kinds.add_parser("recording", help="the progress of a fit that was made with --record")
     fitted.add_argument("layouts", type=Path, nargs=1, metavar="DIR", help="folder that fit --record wrote")
     for kind in (move, grow, fitted):
-        add = kind.add_argument
-        add("--out", type=Path, required=True, metavar="DIR", help="folder for the clip's layout")
-        add("--frames", type=int, default=48, metavar="N", help="Set the frames of each motion (48)")
-        add("--hold", type=int, default=12, metavar="N", help="Set the frames for which a picture is held (12)")
-        add("--easing", choices=EASINGS, default="smooth", help="Choose how a motion begins and ends (smooth)")
-        add("--fps", type=float, default=24.0, metavar="N", help="Set the frames per second (24)")
-        add("--render", action="store_true", help="Also render the frames")
+        kind.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the clip's layout")
+        add_settings(kind, Animation, without=() if kind is grow else ("order", "overlap"))
+        kind.add_argument("--render", action="store_true", help="Also render the frames")
 
 
 def animate(args: argparse.Namespace) -> int:
     """Makes a clip from still layouts. Raises UserError for layouts that do not match."""
-    check_range("--frames", args.frames, 2, MAX_FRAMES)
-    check_range("--hold", args.hold, 0, MAX_FRAMES)
-    check_range("--fps", args.fps, 1e-3, 1e4)
+    settings = given(args, Animation)
+    for name, value in settings.items():
+        check_value(Animation, name, value, f"--{name}")
+    animation = Animation(**settings)
     _check_out(args)
     from ..layouts.animate import growth, retimed, transition
     from ..layouts.result_folder import load_recording, load_result
 
     results = [load_result(folder) for folder in args.layouts]
     templates = results[0][1]
-    options = {"frames": args.frames, "hold": args.hold, "easing": args.easing, "fps": args.fps}
     if args.kind == "growth":
-        check_range("--overlap", args.overlap, 0.0, 1.0)
-        layout = growth(results[0][0], order=args.order, overlap=args.overlap, **options)
+        layout = growth(results[0][0], animation)
     elif args.kind == "recording":
-        layout = retimed(load_recording(args.layouts[0]), **options)
+        layout = retimed(load_recording(args.layouts[0]), animation)
     else:
         if len(results) < 2:
             raise UserError("A transition needs at least two layouts: name another one")
-        layout = transition([one for one, _ in results], templates, **options)
+        layout = transition([one for one, _ in results], templates, animation)
     _write(layout, templates, args)
     return 0
 

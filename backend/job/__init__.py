@@ -15,6 +15,7 @@ Conventions of the whole project:
 - level: mip level per axis (u, v), two to an octave: the bitmap has round(size * 2^(-level / 2)) texels, at least 1.
 """
 
+from .animation import EASINGS, GROWTHS, Animation
 from .clip import MAX_FRAME, Clip
 from .errors import Action, UserError, cannot_write
 from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, STAGE, ExportJob, ExportSettings

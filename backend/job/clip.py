@@ -29,7 +29,9 @@ class Clip:
     fps: float = _frames(
         0.0, "Frame Rate", "Set the frame rate, by resampling", (0.001, 1000.0), zero="as the target", soft=120.0
     )
-    scene_start: int = _frames(1, "Place at Frame", "Set the scene's frame that shows the first one", (-MAX_FRAME, MAX_FRAME))
+    scene_start: int = _frames(
+        1, "Place at Frame", "Set the scene's frame that shows the first one", (-MAX_FRAME, MAX_FRAME)
+    )
     iterations: int = _motion(
         40,
         "Steps per Frame",

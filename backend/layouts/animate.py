@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..job import MOVING, Layout, UserError
+from ..job import MOVING, Animation, Layout, UserError
 from ..templates import Templates
 from .easings import eased
 
@@ -26,24 +26,17 @@ _OF_ALL_FRAMES = ("template", "region", "mirror", "locked")
 _DEPTH_STEPS = 64  # per place in the order, so that primitives change places one after the other
 
 
-def transition(
-    layouts: list[Layout],
-    templates: Templates,
-    *,
-    frames: int,
-    hold: int = 0,
-    easing: str = "smooth",
-    fps: float = 24.0,
-) -> Layout:
+def transition(layouts: list[Layout], templates: Templates, animation: Animation) -> Layout:
     """Returns a clip that shows still layouts of one canvas and the same stamps, one after the other.
 
-    frames: of each transition; hold: for which each layout stands still. A primitive moves to one of the same stamp in
-    the next layout: to its nearest if that is mutual, else by the order along a curve over the canvas. A primitive
-    without a counterpart fades. Rotations take the shorter way. Raises UserError for layouts that do not match.
+    A primitive moves to one of the same stamp in the next layout: to its nearest if that is mutual, else by the order
+    along a curve over the canvas. A primitive without a counterpart fades. Rotations take the shorter way. Raises
+    UserError for layouts that do not match.
     """
     _check(layouts)
     layouts = [layout.only([0]) for layout in layouts]
-    return _clip(layouts, _tracks(layouts, far=True), _times(len(layouts), frames, hold, easing), templates, fps)
+    times = _times(len(layouts), animation.frames, animation.hold, animation.easing)
+    return _clip(layouts, _tracks(layouts, far=True), times, templates, animation.fps)
 
 
 def course(layouts: list[Layout], templates: Templates) -> Layout:
@@ -55,38 +48,24 @@ def course(layouts: list[Layout], templates: Templates) -> Layout:
     return _clip(layouts, _tracks(layouts, far=False), _times(len(layouts), 1, 0, "linear"), templates, layouts[0].fps)
 
 
-def retimed(clip: Layout, *, frames: int, hold: int = 0, easing: str = "linear", fps: float = 24.0) -> Layout:
-    """Returns a clip of another length, by nearest frames. hold: frames for which the last one stands still."""
-    share = np.append(eased(easing, np.linspace(0.0, 1.0, frames)), np.ones(hold))
+def retimed(clip: Layout, animation: Animation) -> Layout:
+    """Returns a clip of another length, by nearest frames."""
+    share = np.append(eased(animation.easing, np.linspace(0.0, 1.0, animation.frames)), np.ones(animation.hold))
     index = np.round(share * (len(clip.frames) - 1)).astype(int).clip(0, len(clip.frames) - 1)
-    return replace(clip.only(index.tolist()), frames=list(range(1, len(index) + 1)), fps=fps)
+    return replace(clip.only(index.tolist()), frames=list(range(1, len(index) + 1)), fps=animation.fps)
 
 
-def growth(
-    layout: Layout,
-    *,
-    frames: int,
-    order: str = "back",
-    easing: str = "smooth",
-    hold: int = 0,
-    overlap: float = 0.25,
-    fps: float = 24.0,
-    seed: int = 0,
-) -> Layout:
-    """Returns a clip in which the stamps of a still layout appear, one after the other.
-
-    order: "back", "random", "left" or "center". overlap: share of the time in which a stamp grows. hold: frames for
-    which the whole picture stands still.
-    """
+def growth(layout: Layout, animation: Animation, *, seed: int = 0) -> Layout:
+    """Returns a clip in which the stamps of a still layout appear, one after the other."""
     layout = layout.only([0])
     count = layout.count
     rank = np.empty(count)
-    rank[np.argsort(_growth_key(layout, order, seed), kind="stable")] = np.arange(count)
-    overlap = max(overlap, 1e-6)
+    rank[np.argsort(_growth_key(layout, animation.order, seed), kind="stable")] = np.arange(count)
+    overlap = max(animation.overlap, 1e-6)
     begin = (1.0 - overlap) * rank / max(1, count - 1)
-    time = np.append(np.linspace(0.0, 1.0, frames), np.ones(hold))[:, None]
+    time = np.append(np.linspace(0.0, 1.0, animation.frames), np.ones(animation.hold))[:, None]
     t = ((time - begin) / overlap).clip(0.0, 1.0)
-    size = np.maximum(eased(easing, t), _LEAST_SIZE)
+    size = np.maximum(eased(animation.easing, t), _LEAST_SIZE)
     seen = np.minimum(1.0, 3.0 * t)
     names = ("x", "y", "aspect", "rotation", "color")
     still: dict[str, Any] = {name: np.repeat(getattr(layout, name), len(time), 0) for name in names}
@@ -97,7 +76,7 @@ def growth(
         opacity=layout.opacity * seen,
         depth=None if layout.depth is None else np.repeat(layout.depth, len(time), 0),
         frames=list(range(1, len(time) + 1)),
-        fps=fps,
+        fps=animation.fps,
     )
 
 

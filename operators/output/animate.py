@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import EnumProperty, StringProperty
 
 from ...backend.job import UserError
 from ..blender.folders import new_job_folder
@@ -14,32 +14,17 @@ from ..session.notice import NOTICE
 from ..session.reports import Reports
 from ..session.slots import Slot
 from ..session.watching import Watching
+from ..settings.fields import with_settings
 
 _KINDS = (
     ("growth", "Growth", "The picture appears stamp by stamp"),
     ("transition", "Transition", "The stamps move from this picture to another"),
     ("recording", "Recording", "How the fit found the picture: set Record in the Advanced panel before Optimize"),
 )
-_EASINGS = (
-    ("linear", "Linear", "At constant speed"),
-    ("smooth", "Smooth", "Gently at both ends"),
-    ("in", "Ease In", "Slow at first"),
-    ("out", "Ease Out", "Slow at the end"),
-    ("in-out", "Ease In and Out", "Slow at both ends, fast in between"),
-    ("back", "Back", "A little too far, and back"),
-    ("elastic", "Elastic", "Like a spring"),
-    ("bounce", "Bounce", "Like a falling ball"),
-)
 _NO_OTHER = "Choose the folder of the layout that the stamps move to"
 
-_ORDERS = (
-    ("back", "From the Back", "The stamps behind appear first, as in painting"),
-    ("random", "Random", "In random order"),
-    ("left", "From the Left", "From left to right"),
-    ("center", "From the Center", "From the middle outward"),
-)
 
-
+@with_settings("animate")
 class DIFFBMP_PG_animate(bpy.types.PropertyGroup):
     kind: EnumProperty(items=_KINDS, default="growth", name="Animation", description="Choose how the picture moves")
     other: StringProperty(
@@ -48,18 +33,6 @@ class DIFFBMP_PG_animate(bpy.types.PropertyGroup):
     frames: IntProperty(
         name="Frames", description="Set the length of the motion", default=48, min=2, max=100_000, soft_max=500
     )
-    hold: IntProperty(
-        name="Hold",
-        description="Set for how many frames each picture stands still",
-        default=12,
-        min=0,
-        max=100_000,
-        soft_max=250,
-    )
-    easing: EnumProperty(
-        items=_EASINGS, default="smooth", name="Easing", description="Choose how the motion begins and ends"
-    )
-    order: EnumProperty(items=_ORDERS, default="back", name="Order", description="Choose which stamps appear first")
     source: StringProperty(
         name="Still Layout", description="Folder of the layout behind the latest animation", subtype="DIR_PATH"
     )

@@ -9,6 +9,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty
 
 from ...backend.job import (
+    Animation,
     Choices,
     Clip,
     Color,
@@ -25,7 +26,7 @@ from ...backend.job import (
 from .likeness import PREFERENCES
 from .numbers import number
 
-KINDS = (Limits, Settings, Clip, TemplateSpec, RegionSpec, ExportSettings)
+KINDS = (Limits, Settings, Clip, TemplateSpec, RegionSpec, Animation, ExportSettings)
 """The dataclasses that hold settings."""
 
 _NAMES = {

@@ -10,6 +10,7 @@ import bpy
 import pytest
 from diffbmp.backend.cli.options import add_settings
 from diffbmp.backend.job import (
+    Animation,
     Clip,
     Color,
     ExportSettings,
@@ -103,6 +104,9 @@ def test_choices_keep_their_numbers() -> None:
         ("look", "palette", ["any", "target", "given"]),
         ("look", "order", ["free", "small_front", "large_front"]),
         ("look", "match", ["color", "crisp", "brightness"]),
+        ("animate", "kind", ["growth", "transition", "recording"]),
+        ("animate", "easing", ["linear", "smooth", "in", "out", "in-out", "back", "elastic", "bounce"]),
+        ("animate", "order", ["back", "random", "left", "center"]),
         ("stamps", "mode", ["tint", "mix", "multiply", "original"]),
     ):
         items = group_at(path).properties[name].enum_items
@@ -113,11 +117,18 @@ def test_choices_keep_their_numbers() -> None:
 def test_every_setting_is_in_blender_or_listed_as_absent() -> None:
     missing = {
         f"{kind.__name__}.{name}"
-        for kind in (Settings, Clip, Limits, ExportSettings)
+        for kind in (Settings, Clip, Limits, Animation, ExportSettings)
         for name, one in settings_of(kind).items()
         if not one.group or not any(shown in group_at(one.group).properties for shown in names_of(kind, name))
     }
-    assert missing == {"Settings.locked", "Settings.preview_seconds", "ExportSettings.engine", "ExportSettings.threads"}
+    assert missing == {
+        "Settings.locked",
+        "Settings.preview_seconds",
+        "Animation.overlap",
+        "Animation.fps",
+        "ExportSettings.engine",
+        "ExportSettings.threads",
+    }
 
 
 def test_presets_hold_the_look_of_a_fit_but_no_path_or_engine() -> None:
@@ -183,7 +194,10 @@ def test_a_new_setting_is_found_everywhere() -> None:
 
 
 @pytest.mark.parametrize("end", ["hard_min", "hard_max"])
-@pytest.mark.parametrize(("group", "kind"), [("fit", Settings), ("limits", Limits), ("look", Settings), ("clip", Clip)])
+@pytest.mark.parametrize(
+    ("group", "kind"),
+    [("fit", Settings), ("limits", Limits), ("look", Settings), ("clip", Clip), ("animate", Animation)],
+)
 def test_every_number_can_be_set_to_its_ends(group: str, kind: type[Any], end: str) -> None:
     """Blender keeps single precision, which may lie beyond an end."""
     properties = getattr(bpy.context.scene.diffbmp, group)

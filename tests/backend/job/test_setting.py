@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backend.job import (
+    Animation,
     Clip,
     ExportSettings,
     Limits,
@@ -21,7 +22,7 @@ from backend.job import (
 )
 from backend.job.settings import REGION_SETTINGS
 
-KINDS = (Settings, Clip, Limits, ExportSettings)
+KINDS = (Settings, Clip, Limits, Animation, ExportSettings)
 
 
 @dataclass

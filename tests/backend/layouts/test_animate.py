@@ -14,10 +14,10 @@ from PIL import Image
 from backend.__main__ import main
 from backend.fitting import fit
 from backend.fitting.reporter import Snapshot
-from backend.job import Settings, UserError
+from backend.job import EASINGS, GROWTHS, Animation, Settings, UserError
 from backend.job.layout import Layout
 from backend.layouts.animate import course, growth, retimed, transition
-from backend.layouts.easings import EASINGS, eased
+from backend.layouts.easings import FORMULAS, eased
 from backend.layouts.merge import merged
 from backend.layouts.result_folder import ResultFolder, load_result
 from backend.pictures.images import save_png
@@ -41,6 +41,10 @@ def folder_of(layout: Layout, path: Path) -> str:
     return str(path)
 
 
+def test_every_easing_has_its_formula() -> None:
+    assert list(FORMULAS) == list(EASINGS)
+
+
 @pytest.mark.parametrize("name", EASINGS)
 def test_easings_go_from_0_to_1(name: str) -> None:
     values = eased(name, np.linspace(-0.5, 1.5, 201))
@@ -53,7 +57,7 @@ def test_easings_go_from_0_to_1(name: str) -> None:
 @pytest.mark.parametrize("counts", [(30, 30), (30, 12), (12, 30)])
 def test_a_transition_shows_the_layouts_and_nothing_jumps(counts: tuple[int, int]) -> None:
     layouts = [still(0, counts[0]), still(3, counts[1]), still(0, counts[0])]
-    clip = transition(layouts, discs(), frames=10, hold=2)
+    clip = transition(layouts, discs(), Animation(frames=10, hold=2))
     assert len(clip.frames) == 2 + 2 * (10 + 1)
     for frame, layout in ((0, layouts[0]), (11, layouts[1]), (12, layouts[1]), (len(clip.frames) - 1, layouts[2])):
         # But for mip levels, of which each has one for all.
@@ -66,16 +70,16 @@ def test_a_transition_shows_the_layouts_and_nothing_jumps(counts: tuple[int, int
 
 def test_equal_layouts_do_not_move() -> None:
     layout = still(0)
-    clip = transition([layout, layout], discs(), frames=4)
+    clip = transition([layout, layout], discs(), Animation(frames=4, hold=0))
     assert clip.count == layout.count
     assert np.ptp(clip.x, axis=0).max() < 1e-4
     assert np.ptp(clip.rotation, axis=0).max() < 1e-5
 
 
-@pytest.mark.parametrize("order", ["back", "random", "left", "center"])
+@pytest.mark.parametrize("order", GROWTHS)
 def test_a_picture_grows(order: str) -> None:
     layout = still(0)
-    clip = growth(layout, frames=8, order=order, hold=2)
+    clip = growth(layout, Animation(frames=8, order=order, hold=2))
     assert len(clip.frames) == 10
     assert not (clip.opacity[0] > 0).any()
     seen = (clip.opacity > 0.01).sum(1)
@@ -112,7 +116,7 @@ def test_parts_that_do_not_go_together_are_named() -> None:
         merged([first, other], ["a", "b"])
 
 
-def test_the_command_line_makes_and_joins_clips(tmp_path: Path) -> None:
+def test_the_command_line_makes_and_joins_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = folder_of(still(0), tmp_path / "one"), folder_of(still(3), tmp_path / "two")
     moved, grown = tmp_path / "moved", tmp_path / "grown"
     assert (
@@ -128,6 +132,15 @@ def test_the_command_line_makes_and_joins_clips(tmp_path: Path) -> None:
     assert layout.frames == [1, 2, 3, 4]
     assert main(["animate", "growth", one, "--out", str(grown), "--frames", "4", "--order", "left"]) == 0
     assert main(["animate", "transition", one, two]) != 0
+    capsys.readouterr()
+    for option, value, least, most in (
+        ("--frames", "1", "2", "100000"),
+        ("--hold", "-1", "0", "100000"),
+        ("--fps", "0", "0.001", "10000"),
+        ("--overlap", "2", "0", "1"),
+    ):
+        assert main(["animate", "growth", one, "--out", str(tmp_path / "x"), option, value]) == 2
+        assert f"{option} is {value}, but must be from {least} to {most}" in capsys.readouterr().err
     assert main(["animate", "transition", one, "--out", str(tmp_path / "x")]) != 0
 
 
@@ -182,7 +195,7 @@ def test_a_course_shows_each_state_as_it_was() -> None:
     assert clip.count < 2 * 30
     unseen = clip.opacity == 0
     assert (np.diff(clip.x, axis=0)[unseen[1:] & unseen[:-1]] == 0).all()
-    longer = retimed(clip, frames=11, hold=2)
+    longer = retimed(clip, Animation(frames=11, hold=2, easing="linear"))
     assert longer.frames == list(range(1, 14))
     assert torch.equal(picture(longer, 12), picture(clip, 5))
 

@@ -15,7 +15,7 @@ from PIL import Image
 from backend.__main__ import main
 from backend.control import Control
 from backend.fitting.clip.regions import MovingRegion, fit_clip_regions
-from backend.job import Clip, Settings, TemplateSpec, UserError
+from backend.job import Animation, Clip, Settings, TemplateSpec, UserError
 from backend.job.job import Job
 from backend.job.layout import Layout
 from backend.job.messages import Progress
@@ -196,7 +196,7 @@ def test_a_still_layout_is_what_the_first_frame_goes_on_from(command: list[str],
 
 def test_all_stamps_grow_even_without_overlap() -> None:
     layout = fitted([rolling_ball(0)]).layout
-    grown = growth(layout, frames=6, overlap=0.0, hold=1)
+    grown = growth(layout, Animation(frames=6, overlap=0.0, hold=1))
     assert ((grown.opacity[-1] > 0) == (layout.opacity[0] > 0)).all()
 
 
