@@ -21,29 +21,13 @@ from backend.job import Settings, UserError
 from backend.job.layout import Layout
 from backend.rendering import render_layout
 from backend.templates import Template, Templates
+from tests.backend.support.pictures import disc, picture
 
 SETTINGS = Settings(count=60, iterations=30, seed=1, threads=1, preview_seconds=0)
 
 
-def disc(size: int = 32, mode: str = "tint", blend: float = 0.0, color: tuple[int, int, int] = (0, 0, 0)) -> Template:
-    y, x = (np.mgrid[:size, :size] + 0.5) / size * 2 - 1
-    alpha = np.clip((0.95 - np.hypot(x, y)) * size / 2, 0, 1)
-    rgba = np.empty((size, size, 4), np.uint8)
-    rgba[..., :3], rgba[..., 3] = color, np.rint(alpha * 255)
-    return Template("disc", rgba, mode, blend)
-
-
 def bar() -> Template:
     return Template("bar", np.full((8, 32, 4), 255, np.uint8))
-
-
-def picture(height: int = 48, width: int = 48) -> Tensor:
-    """A red disc and a dark corner on a slope of blue: nothing like the white canvas."""
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    image = torch.stack([0.2 + 0.1 * x, 0.3 + 0.2 * y, 0.6 + 0.2 * x])
-    image[:, (x + 0.2) ** 2 + (y - 0.1) ** 2 < 0.2] = torch.tensor([0.8, 0.2, 0.1])[:, None]
-    image[:, (x > 0.4) & (y < -0.3)] = 0.05
-    return image
 
 
 def psnr(image: Tensor, target: Tensor) -> float:
