@@ -30,9 +30,6 @@ class DIFFBMP_PG_animate(bpy.types.PropertyGroup):
     other: StringProperty(
         name="To", description="Choose the folder of a layout of the same size to move to", subtype="DIR_PATH"
     )
-    frames: IntProperty(
-        name="Frames", description="Set the length of the motion", default=48, min=2, max=100_000, soft_max=500
-    )
     source: StringProperty(
         name="Still Layout", description="Folder of the layout behind the latest animation", subtype="DIR_PATH"
     )

@@ -56,7 +56,7 @@ class DIFFBMP_OT_apply_preset(bpy.types.Operator):
         for properties, name, _ in before:
             properties.property_unset(name)
         if self.name in own:
-            panel = bpy.types.DIFFBMP_PT_presets
+            panel: Any = bpy.types.Panel.bl_rna_get_subclass_py("DIFFBMP_PT_presets")
             label = panel.bl_label
             try:
                 bpy.ops.script.execute_preset(filepath=str(own[self.name]), menu_idname=panel.__name__)
