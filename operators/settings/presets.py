@@ -56,17 +56,13 @@ class DIFFBMP_OT_apply_preset(bpy.types.Operator):
         for properties, name, _ in before:
             properties.property_unset(name)
         if self.name in own:
-            panel: Any = bpy.types.Panel.bl_rna_get_subclass_py("DIFFBMP_PT_presets")
-            label = panel.bl_label
             try:
-                bpy.ops.script.execute_preset(filepath=str(own[self.name]), menu_idname=panel.__name__)
+                bpy.ops.script.execute_preset(filepath=str(own[self.name]), menu_idname="DIFFBMP_PT_presets")
             except RuntimeError as error:
                 for properties, name, value in before:
                     setattr(properties, name, value)
                 self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
                 return {"CANCELLED"}
-            finally:
-                panel.bl_label = label  # Blender sets it to the preset's name, which any change makes untrue
         else:
             for group, name in owned():
                 values = SHIPPED[self.name].get(group, {})

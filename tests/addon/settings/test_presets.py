@@ -10,6 +10,7 @@ import bpy
 import pytest
 from diffbmp.operators.fit.troubleshoot import report_of
 from diffbmp.operators.settings import presets
+from diffbmp.panels import sidebar
 
 from tests.addon.support.scenes import make_scene
 
@@ -34,6 +35,8 @@ settings.target.transparent = True
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the artist's own presets, in a new folder of scripts."""
     monkeypatch.setenv("BLENDER_USER_SCRIPTS", str(tmp_path))
+    # Blender calls the panel after the preset that was used last.
+    monkeypatch.setattr(sidebar.DIFFBMP_PT_presets, "bl_label", sidebar.DIFFBMP_PT_presets.bl_label)
     folder = tmp_path / "presets" / presets.FOLDER
     folder.mkdir(parents=True)
     assert bpy.utils.preset_paths(presets.FOLDER) == [str(folder)]
