@@ -134,8 +134,10 @@ def test_every_setting_is_in_blender_or_listed_as_absent() -> None:
 def test_presets_hold_the_look_of_a_fit_but_no_path_or_engine() -> None:
     held = preset_names()
     assert set(held) == {"fit", "limits", "look", "target", "stamps", "clip"}
-    assert set(held["fit"]) == {"count", "size", "preset", "steps", "time_limit", "recipe", "space", "background"}
-    assert set(held["clip"]) == {"iterations", "refinement", "knots", "smoothness", "flow", "fade", "still", "cut"}
+    assert set(held["fit"]) >= {"count", "size", "preset", "steps", "time_limit", "recipe", "space", "background"}
+    assert not {"seed", "live", "recording"} & set(held["fit"])
+    assert set(held["clip"]) >= {"iterations", "refinement", "knots", "smoothness", "flow", "fade", "still", "cut"}
+    assert not {"start", "end", "step", "fps", "scene_start"} & set(held["clip"])
     assert set(held["stamps"]) == {"mode", "blend"}
     assert held["target"] == ("transparent",)
     for group in ("limits", "look"):
