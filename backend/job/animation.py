@@ -1,4 +1,4 @@
-"""What an animation made of still layouts can be told. Standard library only.
+"""The settings of an animation made of still layouts. Standard library only.
 
 The add-on imports it by way of backend.job, whose conventions hold here.
 """

@@ -23,7 +23,7 @@ def emulated_gpu(tmp_path_factory: pytest.TempPathFactory) -> EmulatedGpu:
 
 @pytest.fixture
 def stamp(tmp_path: Path) -> Path:
-    """A coloured leaf with a soft edge, 40 x 24 px."""
+    """A colored leaf with a soft edge, 40 x 24 px."""
     y, x = np.mgrid[-1:1:24j, -1:1:40j]
     alpha = np.clip(3.0 * (1.0 - np.abs(x) - np.abs(y)), 0, 1)
     pixels = np.dstack([0.2 + 0.2 * x, 0.5 + 0.4 * y, np.full_like(x, 0.1), alpha])

@@ -87,7 +87,7 @@ def _item(context: MethodContext) -> Type:
 
 
 def _any_icon(context: MethodSigContext) -> CallableType:
-    """Of the interface: the stubs know icons by their names, which are checked where they are literal."""
+    """Accept icons that are chosen at run time; the stubs know icons by their names."""
     signature = context.default_signature
     types = [
         ANYTHING if name == "icon" and given and not isinstance(given[0], StrExpr) else kind
