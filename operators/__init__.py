@@ -12,7 +12,8 @@ from .output import animate, export, render_animation
 from .result import bake, editable, rebuild, replace_stamp
 from .result import build as build_buttons
 from .scene import properties as build_properties
-from .settings import backend, clip, fit, limits, look, presets
+from .settings import backend, clip, limits, look, presets
+from .settings import fit as fit_settings
 from .stamps import buttons as stamp_buttons
 from .stamps import properties as stamp_properties
 from .stamps import thumbnails
@@ -20,7 +21,17 @@ from .target import capture
 from .target import properties as target_properties
 
 # A group of properties comes before those that hold it.
-_GROUPS = (limits, look, fit, backend, clip, target_properties, mask_properties, stamp_properties, build_properties)
+_GROUPS = (
+    limits,
+    look,
+    fit_settings,
+    backend,
+    clip,
+    target_properties,
+    mask_properties,
+    stamp_properties,
+    build_properties,
+)
 _INPUT = (capture, stamp_buttons, mask_buttons, thumbnails, verify, install_buttons)
 _FIT = (preview, live_planes, recover, optimize, continue_fit)
 _RESULT = (build_buttons, rebuild, replace_stamp, bake, editable, export)

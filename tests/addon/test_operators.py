@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pkgutil
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 import bpy
 import diffbmp
 import pytest
+from diffbmp import operators
 from diffbmp.backend.job import UserError
 from diffbmp.operators.blender import folders
 from diffbmp.operators.fit import collect, optimize
@@ -274,3 +276,9 @@ def test_durations_are_rounded_for_people() -> None:
         "50 min",
         "2.5 h",
     ]
+
+
+@pytest.mark.parametrize("name", [item.name for item in pkgutil.iter_modules(operators.__path__) if item.ispkg])
+def test_no_module_hides_a_room(name: str) -> None:
+    """A module that is imported under the name of a room would take its place in the package."""
+    assert getattr(operators, name).__name__ == f"{operators.__name__}.{name}"
