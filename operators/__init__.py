@@ -35,7 +35,19 @@ _GROUPS = (
 _INPUT = (capture, stamp_buttons, mask_buttons, thumbnails, verify, install_buttons)
 _FIT = (preview, live_planes, recover, optimize, continue_fit)
 _RESULT = (build_buttons, rebuild, replace_stamp, bake, editable, export)
-_PARTS = (*_GROUPS, animate, render_animation, properties, *_INPUT, *_FIT, *_RESULT, troubleshoot, presets, command)
+_PARTS = (
+    *_SETTINGS,
+    *_GROUPS,
+    animate,
+    render_animation,
+    properties,
+    *_INPUT,
+    *_FIT,
+    *_RESULT,
+    troubleshoot,
+    presets,
+    command,
+)
 
 
 def register() -> None:
