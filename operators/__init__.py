@@ -21,8 +21,8 @@ from .target import capture
 from .target import properties as target_properties
 
 # A group of properties comes before those that hold it.
-_SETTINGS = (limits, look, fit_settings, backend, clip)
-_GROUPS = (target_properties, mask_properties, stamp_properties, build_properties, animate, render_animation, properties)
+_SETTINGS = (limits, look, fit_settings, backend, clip, target_properties, mask_properties, stamp_properties)
+_GROUPS = (build_properties, animate, render_animation, properties)
 _INPUT = (capture, stamp_buttons, mask_buttons, thumbnails, verify, install_buttons)
 _FIT = (preview, live_planes, recover, optimize, continue_fit)
 _RESULT = (build_buttons, rebuild, replace_stamp, bake, editable, export)
