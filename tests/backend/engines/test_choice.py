@@ -191,7 +191,7 @@ def test_job_says_which_engine_it_runs_on_and_why(
     [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), RuntimeError("CUDA error: out of memory")],
 )
 def test_a_full_card_is_named(error: RuntimeError) -> None:
-    with pytest.raises(UserError, match="memory of the graphics card") as caught, memory_errors_named():
+    with pytest.raises(UserError, match="graphics card has too little memory") as caught, memory_errors_named():
         raise error
     assert caught.value.action == "halve_size"
 
