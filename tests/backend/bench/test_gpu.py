@@ -38,7 +38,7 @@ def test_results_are_measured_formatted_and_saved(emulated_gpu: EmulatedGpu, tmp
 
 
 def test_an_unwritable_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"missing.results.*cannot be written"):
+    with pytest.raises(UserError, match=r"missing.results.*cannot be written.*--results"):
         keep({}, tmp_path / "missing" / "results.jsonl")
 
 
