@@ -6,6 +6,9 @@
         --coverage                   the lines that the tests reach, in build/coverage; the add-on's in Blender 5.0
     python3 dev.py bench [ARGS]      the benchmarks, as ratios measured in one run
     python3 dev.py gallery           docs/gallery.md and its pictures
+    python3 dev.py fuzz [ARGS]       damaged and hostile input of every kind; --minutes N
+    python3 dev.py soak [ARGS]       the add-on in background Blender, by seed; --minutes N
+    python3 dev.py lock              the hashes of what the add-on installs, in operators/install/locks/
     python3 dev.py lint              formatting, style, types, who imports whom
     python3 dev.py build             every platform's engine and the extension's zip, in build/
     python3 dev.py release VERSION   the release's files, in build/release/; commits nothing, uploads nothing
@@ -38,6 +41,7 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 ADDON_TESTS = "tests/addon"
 # What some commands run in the main environment.
 PROGRAMS = {"demo": ["docs/demo/run.py"], "bench": ["-m", "backend", "bench"], "gallery": ["-m", "docs.gallery.make"]}
+PROGRAMS |= {name: ["-m", f"tests.trust.{name}"] for name in ("fuzz", "soak")} | {"lock": ["-m", "tests.support.locks"]}
 
 # Some processes, each with whole modules, which share what they set up: a module alone is sooner done without them.
 PARALLEL = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]
@@ -96,9 +100,6 @@ MAIN = Environment(ROOT / ".venv", "3.11", "dev", "5.0")
 OLDEST = Environment(ROOT / ".venv-4.5", "3.11", "blender-4.5", "4.5")
 NEWEST = Environment(ROOT / ".venv-5.2", "3.13", "blender-5.2", "5.2")
 ENVIRONMENTS = (MAIN, OLDEST, NEWEST)
-
-
-# --- commands --------------------------------------------------------------------------------------------------------
 
 
 def setup() -> None:
@@ -371,13 +372,13 @@ def say(text: str) -> None:
 def main(args: list[str]) -> int:
     with_args = {"test": test, "release": release}
     without = {"lint": lint, "build": build, "setup": setup}
-    name, rest = (args[0], args[1:]) if args else ("", [])
+    name, *rest = args or [""]
     started = time.monotonic()
     try:
         if sys.version_info < (3, 11):  # noqa: UP036  the project's own minimum does not hold for who calls this
             return run(find_python(MAIN.python), __file__, *args, check=False)
         if name in PROGRAMS:
-            run(prepare_main(), *PROGRAMS[name], *rest)
+            run(prepare_main(), *PROGRAMS[name], *rest, minutes=600)
         elif name in with_args:
             with_args[name](rest)
         elif name in without and not rest:

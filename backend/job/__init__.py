@@ -17,7 +17,7 @@ Conventions of the whole project:
 
 from .animation import EASINGS, GROWTHS, Animation
 from .clip import MAX_FRAME, Clip
-from .errors import Action, UserError, cannot_write
+from .errors import Action, UserError, cannot_write, quoted
 from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, STAGE, ExportJob, ExportSettings
 from .files import folder_aside, written_aside
 from .job import IMPORTANCE, Job

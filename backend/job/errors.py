@@ -29,6 +29,20 @@ class UserError(Exception):
         self.action = action
 
 
+SHOWN = 80
+"""Greatest length of a value in a message, letters."""
+
+
+def quoted(value: object) -> str:
+    """Returns a value as Python writes it, cut in the middle where it is longer than SHOWN letters."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of more digits than Python writes; nested too deeply
+        return f"a {type(value).__name__} that is too large"
+    half = SHOWN // 2 - 2
+    return text if len(text) <= SHOWN else f"{text[:half]} ... {text[-half:]}"
+
+
 def cannot_write(path: Path | str, error: OSError | None = None, instead: str = "choose another place") -> UserError:
     """Returns the error for what cannot be written to. error: the system's reason. instead: what else to do."""
     reason = f" ({error.strerror or error})" if error else ""
