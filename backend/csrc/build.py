@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,26 +68,33 @@ def this_platform() -> tuple[str, str]:
     return system, {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
 
 
-def build(variant: Variant) -> bool:
-    """Builds a library if it is missing or outdated. Returns whether it did."""
-    library, stamp = LIBRARIES / variant.file, LIBRARIES / f"{variant.file}.stamp"
-    fingerprint = _fingerprint(variant)
+def build(variant: Variant, folder: Path = LIBRARIES, compiler: Sequence[str] = ()) -> bool:
+    """Builds a library in a folder if it is missing or outdated. Returns whether it did.
+
+    compiler: a command that makes a library from the sources after it, instead of ziglang's for this variant.
+    """
+    library, stamp = folder / variant.file, folder / f"{variant.file}.stamp"
+    ours = [sys.executable, "-m", "ziglang", "c++", "-target", variant.target, f"-mcpu={variant.cpu}", *FLAGS]
+    command = [*(compiler or ours)]
+    fingerprint = _fingerprint(variant, command[1:])
     if library.exists() and stamp.exists() and stamp.read_text() == fingerprint:
         return False
-    LIBRARIES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=LIBRARIES) as folder:
-        built = Path(folder) / variant.file
-        command = [sys.executable, "-m", "ziglang", "c++", "-target", variant.target, f"-mcpu={variant.cpu}", *FLAGS]
-        command += ["-o", str(built), *map(str, [*sorted(SOURCES.glob("*_cpu.cpp")), SOURCES / "cpu_level.cpp"])]
-        subprocess.run(command, check=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        built = Path(own) / variant.file
+        subprocess.run([*command, "-o", str(built), *map(str, _sources("*_cpu.cpp"))], check=True)
         os.replace(built, library)
     stamp.write_text(fingerprint)
     return True
 
 
-def _fingerprint(variant: Variant) -> str:
-    digest = hashlib.sha256(repr((variant, FLAGS)).encode())
-    for path in sorted([*SOURCES.glob("*.h"), *SOURCES.glob("*_cpu.cpp"), SOURCES / "cpu_level.cpp"]):
+def _sources(*patterns: str) -> list[Path]:
+    return [*sorted(path for pattern in patterns for path in SOURCES.glob(pattern)), SOURCES / "cpu_level.cpp"]
+
+
+def _fingerprint(variant: Variant, options: list[str]) -> str:
+    digest = hashlib.sha256(repr((variant, options)).encode())
+    for path in _sources("*.h", "*_cpu.cpp"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

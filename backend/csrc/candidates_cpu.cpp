@@ -6,17 +6,16 @@
 // `at` is the offset of the row's first pixel in a plane.
 template <class Visit>
 static void for_rows(const Candidates& all, const Primitive& q, Visit visit) {
-    const float left = most(q.box_x - q.reach_x, 0.0f), top = most(q.box_y - q.reach_y, 0.0f);
-    const float right = least(q.box_x + q.reach_x, all.width - 1.0f);
-    const float bottom = least(q.box_y + q.reach_y, all.height - 1.0f);
-    if (q.reach_x < 0.0f || !(left <= right && top <= bottom)) return;
-    for (int y = (int)(top / kTile) * kTile; y <= (int)bottom; y += kTile)
-        for (int x = (int)(left / kTile) * kTile; x <= (int)right; x += kTile) {
+    TileBox box;
+    if (!touched_tiles(q, all.width, all.height, box)) return;
+    for (int tile_y = box.y0; tile_y <= box.y1; ++tile_y)
+        for (int tile_x = box.x0; tile_x <= box.x1; ++tile_x) {
             int first, last;
-            if (!row_span(q, x, y, first, last)) continue;
+            if (!rows_on_tile(q, tile_x, tile_y, all.height, first, last)) continue;
+            const int x = tile_x * kTile, y = tile_y * kTile;
             const Sampler sampler(q, x, y);
             const int columns = all.width - x < kTile ? all.width - x : kTile;
-            for (int r = first; r <= last && y + r < all.height; ++r) {
+            for (int r = first; r <= last; ++r) {
                 Float16 fu, fv, mask, slope_u, slope_v;
                 const Int16 index = sampler.footprint(sampler.row_u(r), sampler.row_v(r), fu, fv);
                 sample(q.level->alpha, index, fu, fv, mask, slope_u, slope_v);

@@ -26,8 +26,8 @@ __device__ void nearest_color(const Descent& descent, const float* color, float*
 // The finest level of an axis with at most `bias` texels per canvas pixel: Templates.choose_levels.
 __device__ __forceinline__ int finest_level(int32_t longer_side, int32_t count, float axis, float bias) {
     const float texels = longer_side / (2.0f * bias * fmaxf(axis, 1e-6f));
-    const int level = (int)ceilf(2.0f * log2f(texels) - 1e-4f);
-    return min(max(level, 0), count - 1);
+    // Clamped first: an infinite axis has no level as an int.
+    return (int)fminf(fmaxf(ceilf(2.0f * log2f(texels) - 1e-4f), 0.0f), count - 1.0f);
 }
 
 // Makes a primitive's params from its variables, with the color in the palette and the compositing space.

@@ -29,6 +29,9 @@ constexpr int kTile = 16;   // side of a tile, px
 constexpr int kParams = 9;  // x, y, scale, aspect, rotation, opacity, red, green, blue
 // Texels per px: above, the texels of a tile (up to 32 px away) exceed a float's mantissa less a bit.
 constexpr float kDensest = 1.3e5f;
+// Texels from a tile's corner to a level's, at most: more than a tile spans plus a stamp's longest side of 16,384, and
+// whole numbers of at most 2^22 with that side added, which floats and whole_part of sampler_cuda.h hold exactly.
+constexpr float kFarthest = 4e6f;
 // Texels around a level: one for the bilinear skirt, one where value and slope are both zero.
 constexpr int kBorder = 2;
 
@@ -164,6 +167,21 @@ DEVICE_INLINE bool rows_on_tile(const Primitive& q, int tile_x, int tile_y, int 
     const int end = height - 1 - tile_y * kTile;
     if (last > end) last = end;
     return first <= last;
+}
+
+// Where the pixel at a tile's corner lies along one axis of a level, in texels.
+struct Corner {
+    float part;       // from the texel `whole` on
+    float low, high;  // the level's ends, from the texel `whole` on: whole numbers
+    int32_t whole;    // at most kFarthest texels from the level's first one
+};
+
+// texel: the corner's position from the bordered level's first texel. Where it is NaN or so far away that no pixel of
+// the tile lies on the level, all of them are clamped to one of its transparent ends.
+DEVICE_INLINE Corner corner_at(double texel, int32_t size) {
+    const double floored = floor(texel);
+    const float whole = least(most((float)floored, -kFarthest), kFarthest);
+    return {(float)(texel - whole), -whole, (float)(size + 2) - whole, (int32_t)whole};
 }
 
 // Bilinear value and its slopes along u and v.

@@ -11,23 +11,22 @@ struct Sampler {
     float m01, m11;      // texels per row
     float low_u, low_v;  // the level's ends
     float high_u, high_v;
-    int32_t first;  // index of the corner's footprint; may lie outside of the table, but no sample does
-    int32_t stride;
+    uint32_t first;  // index of the corner's footprint, modulo 2^32: no sample lies outside of the table
+    uint32_t stride;
 
     Sampler(const Primitive& q, int left, int top) : m01(q.m01), m11(q.m11), stride(q.level->width + 3) {
         const Level* level = q.level;
         const double dx = left + 0.5 - q.x, dy = top + 0.5 - q.y;
         const double origin_u = (level->width - 1) * 0.5 + kBorder, origin_v = (level->height - 1) * 0.5 + kBorder;
-        const double corner_u = q.exact[0] * dx + q.exact[1] * dy + origin_u;
-        const double corner_v = q.exact[2] * dx + q.exact[3] * dy + origin_v;
-        const double whole_u = __builtin_floor(corner_u), whole_v = __builtin_floor(corner_v);
-        u = lane_numbers() * q.m00 + (float)(corner_u - whole_u);
-        v = lane_numbers() * q.m10 + (float)(corner_v - whole_v);
-        low_u = (float)-whole_u;
-        low_v = (float)-whole_v;
-        high_u = (float)(level->width + 2 - whole_u);
-        high_v = (float)(level->height + 2 - whole_v);
-        first = (int32_t)whole_v * stride + (int32_t)whole_u;
+        const Corner at_u = corner_at(q.exact[0] * dx + q.exact[1] * dy + origin_u, level->width);
+        const Corner at_v = corner_at(q.exact[2] * dx + q.exact[3] * dy + origin_v, level->height);
+        u = lane_numbers() * q.m00 + at_u.part;
+        v = lane_numbers() * q.m10 + at_v.part;
+        low_u = at_u.low;
+        low_v = at_v.low;
+        high_u = at_u.high;
+        high_v = at_v.high;
+        first = (uint32_t)at_v.whole * stride + (uint32_t)at_u.whole;
     }
 
     Float16 row_u(int row) const { return u + splat((float)row) * splat(m01); }
@@ -40,7 +39,9 @@ struct Sampler {
         const Float16 whole_u = __builtin_elementwise_floor(at_u), whole_v = __builtin_elementwise_floor(at_v);
         fu = at_u - whole_u;
         fv = at_v - whole_v;
-        return __builtin_convertvector(whole_v, Int16) * stride + __builtin_convertvector(whole_u, Int16) + first;
+        const Uint16 texel_u = (Uint16)__builtin_convertvector(whole_u, Int16);
+        const Uint16 texel_v = (Uint16)__builtin_convertvector(whole_v, Int16);
+        return (Int16)(texel_v * stride + texel_u + first);
     }
 };
 

@@ -16,8 +16,8 @@ struct alignas(16) Sampler {
     float m00, m01, m10, m11;  // texels per px
     float low_u, low_v;        // the level's ends
     float high_u, high_v;
-    int32_t first;  // index of the corner's footprint; may lie outside of the table, but no sample does
-    int32_t stride;
+    uint32_t first;  // index of the corner's footprint, modulo 2^32: no sample lies outside of the table
+    uint32_t stride;
     float opacity;
     float p[3];
     const uint32_t* alpha;
@@ -32,21 +32,20 @@ __device__ __forceinline__ void place(const Primitive& q, int left, int top, Sam
     const Level* level = q.level;
     const double dx = left + 0.5 - q.x, dy = top + 0.5 - q.y;
     const double origin_u = (level->width - 1) * 0.5 + kBorder, origin_v = (level->height - 1) * 0.5 + kBorder;
-    const double corner_u = q.exact[0] * dx + q.exact[1] * dy + origin_u;
-    const double corner_v = q.exact[2] * dx + q.exact[3] * dy + origin_v;
-    const double whole_u = floor(corner_u), whole_v = floor(corner_v);
-    s.u = (float)(corner_u - whole_u);
-    s.v = (float)(corner_v - whole_v);
+    const Corner at_u = corner_at(q.exact[0] * dx + q.exact[1] * dy + origin_u, level->width);
+    const Corner at_v = corner_at(q.exact[2] * dx + q.exact[3] * dy + origin_v, level->height);
+    s.u = at_u.part;
+    s.v = at_v.part;
     s.m00 = q.m00;
     s.m01 = q.m01;
     s.m10 = q.m10;
     s.m11 = q.m11;
-    s.low_u = (float)-whole_u;
-    s.low_v = (float)-whole_v;
-    s.high_u = (float)(level->width + 2 - whole_u);
-    s.high_v = (float)(level->height + 2 - whole_v);
+    s.low_u = at_u.low;
+    s.low_v = at_v.low;
+    s.high_u = at_u.high;
+    s.high_v = at_v.high;
     s.stride = level->width + 3;
-    s.first = (int32_t)((uint32_t)(int32_t)whole_v * (uint32_t)s.stride + (uint32_t)(int32_t)whole_u);
+    s.first = (uint32_t)at_v.whole * s.stride + (uint32_t)at_u.whole;
     s.opacity = q.opacity;
     s.alpha = level->alpha;
     for (int c = 0; c < 3; ++c) s.p[c] = q.p[c];
@@ -77,7 +76,7 @@ __device__ __forceinline__ int32_t footprint(const Sampler& s, float column, flo
     fu = at_u - whole_part(at_u, texel_u);
     fv = at_v - whole_part(at_v, texel_v);
     // Modulo 2^32: the sum lies in the table, even if its parts do not.
-    return (int32_t)((uint32_t)texel_v * (uint32_t)s.stride + (uint32_t)texel_u + (uint32_t)s.first);
+    return (int32_t)((uint32_t)texel_v * s.stride + (uint32_t)texel_u + s.first);
 }
 
 // A pixel's footprint of a primitive. Those of several pixels are fetched before the first use: a thread then waits for

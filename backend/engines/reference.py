@@ -18,8 +18,8 @@ from .level_numbers import LevelNumbers
 from .threads import core_count, torch_threads
 
 TILE = 32
-DENSEST = 4e5
-"""Texels per px above which a primitive, smaller than a hundredth of a pixel, is not drawn."""
+DENSEST = 1.3e5
+"""Texels per px above which no engine draws a primitive: kDensest of raster_math.h."""
 BORDER = 2
 """The border of a level in the table, texels: one for the bilinear skirt, one where value and slope are zero."""
 
@@ -228,8 +228,9 @@ class ReferenceRasterizer:
         dx = x[None, None] - geometry.center[:, 0, None, None]
         dy = y[None, :, None] - geometry.center[:, 1, None, None]
         matrix, origin, limit = (a[..., None, None] for a in (geometry.matrix, geometry.origin, geometry.limit))
+        # Products beyond the float type may differ by infinity: such samples lie off the level, too.
         texel = [
-            (matrix[:, i, 0] * dx + matrix[:, i, 1] * dy + origin[:, i]).clamp_min(0).minimum(limit[:, i])
+            (matrix[:, i, 0] * dx + matrix[:, i, 1] * dy + origin[:, i]).nan_to_num(0).clamp_min(0).minimum(limit[:, i])
             for i in (0, 1)
         ]
         whole = [t.detach().floor().long() for t in texel]
