@@ -35,7 +35,17 @@ from .messages import (
     decode_event,
     encode_event,
 )
-from .schema import SCHEMA, check_choice, check_range, from_dict, given_path, parse_json, read_json, type_hints, write_json
+from .schema import (
+    SCHEMA,
+    check_choice,
+    check_range,
+    from_dict,
+    given_path,
+    parse_json,
+    read_json,
+    type_hints,
+    write_json,
+)
 from .setting import Choices, Setting, check, check_value, option_of, setting, settings_of
 from .settings import (
     ENGINES,

@@ -73,7 +73,7 @@ def unexpected(error: Exception) -> UserError:
     # Without the file of an OSError, which may be a temporary one.
     reason = isinstance(error, OSError) and error.strerror
     cause = f"{type(error).__name__}: {shortened(reason or str(error))}"
-    return UserError(f"DiffBMP met an error that it does not know ({cause}): report it with the log", Action.SHOW_LOG)
+    return UserError(f"DiffBMP met an error that it does not know ({cause}): report it with its log", Action.SHOW_LOG)
 
 
 def cannot_write(path: Path | str, error: OSError | None = None, instead: str = "choose another place") -> UserError:

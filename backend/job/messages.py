@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import get_args
 
 from .errors import UserError, plain, quoted
-from .schema import check_choice, from_dict, parse_json
+from .schema import check_choice, check_range, from_dict, parse_json
 
 MOST_LINE = 1 << 20
 """Greatest length of a line, bytes."""
@@ -91,8 +91,15 @@ def decode_event(line: str | bytes) -> Event:
     name = data.pop("event", None) if isinstance(data, dict) else None
     if not isinstance(name, str) or name not in _EVENTS:
         raise UserError(f"The backend sent something that is not an event: {quoted(data)}")
-    return from_dict(_EVENTS[name], data, "event")
+    event: Event = from_dict(_EVENTS[name], data, "event")
+    if isinstance(event, (Progress, Exporting)):
+        done = event.step if isinstance(event, Progress) else event.done
+        check_range("event: total", event.total, 1, _MOST_STEPS)
+        check_range("event: what is done", done, 0, _MOST_STEPS)
+    return event
 
+
+_MOST_STEPS = 2**31 - 1  # of a number in Blender
 
 COMMANDS = ("fit", "export", "pause", "continue", "cancel", "quit")
 

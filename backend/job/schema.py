@@ -18,8 +18,8 @@ from .files import written_aside
 SCHEMA = 1
 """Version of job.json and layout.json."""
 
-MOST_BYTES = 64 << 20
-"""Greatest size of a JSON file, bytes."""
+MOST_BYTES = 32 << 20
+"""Greatest size of a JSON file, bytes: 100 times what is usual. No other code runs while Python reads it."""
 
 _MOST_INTEGER = 1 << 63
 
@@ -74,7 +74,7 @@ def given_path(text: str) -> Path:
         pass
     except OSError as error:
         if error.errno != errno.ENOTDIR:
-            raise UserError(f"There is no {text} ({error.strerror}): choose another place") from error
+            raise UserError(f"There is no {text}, nor can there be ({error.strerror}): choose another place") from error
     return Path(text)
 
 

@@ -230,10 +230,11 @@ REGION_SETTINGS = tuple(name for name, one in settings_of(Settings).items() if o
 
 def _region_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Returns the settings with the types of Settings. Raises UserError for other names and wrong values."""
+    where = f"The region {shortened(name)}"
     for key in settings:
         if key not in REGION_SETTINGS:
-            raise UserError(f"The region {shortened(name)} sets {quoted(key)}, but only these can be set: {', '.join(REGION_SETTINGS)}")
-    checked = from_dict(Settings, settings, f"The region {shortened(name)}")
+            raise UserError(f"{where} sets {quoted(key)}, but only these can be set: {', '.join(REGION_SETTINGS)}")
+    checked = from_dict(Settings, settings, where)
     return {key: getattr(checked, key) for key in settings}
 
 
