@@ -3,27 +3,59 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+import traceback
+from contextlib import suppress
+
+UNEXPECTED = 3
+"""Exit status after an error that nobody foresaw."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command line. Returns the exit status: 0 = done, 1 = a check failed, 2 = an error of the user's."""
+    """Runs a command line. Returns the exit status.
+
+    0 = done, 1 = a check failed, 2 = an error of the user's, UNEXPECTED = any other, whose traceback is in a file.
+    """
     try:
         from .cli import run
-        from .job import UserError
 
-        try:
-            return run(arguments)
-        except UserError as error:
-            return _complain(error.message)
-    except ModuleNotFoundError as error:
-        if error.name not in ("numpy", "PIL", "torch"):
-            raise
-        return _complain(f"{sys.executable} has no {error.name}: install torch, numpy and pillow there")
+        return run(arguments)
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in ("numpy", "PIL", "torch"):
+            return _complain(f"{sys.executable} has no {error.name}: install torch, numpy and pillow there")
+        # Without backend.job, which needs numpy.
+        cause = str(error).strip().partition("\n")[0]
+        sentence = f"{sys.executable} cannot load a package ({cause}): install torch, numpy and pillow there anew, or"
+        return _complain(f"{sentence} report it with its log {_logged(error)}", UNEXPECTED)
+    except Exception as error:  # noqa: BLE001  the last resort, so that nobody meets a traceback
+        return _complain_of(error)
 
 
-def _complain(sentence: str) -> int:
+def _complain_of(error: Exception) -> int:
+    from .job import UserError, unexpected
+
+    message = unexpected(error).message
+    if isinstance(error, (UserError, MemoryError)):
+        return _complain(message)
+    return _complain(f"{message} {_logged(error)}", UNEXPECTED)
+
+
+def _logged(error: Exception) -> str:
+    """Writes the traceback to a file. Returns its path."""
+    with (
+        suppress(OSError),
+        tempfile.NamedTemporaryFile(
+            "w", prefix="diffbmp-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log,
+    ):
+        log.writelines(traceback.format_exception(error))
+        return log.name
+    return "(which could not be written)"
+
+
+def _complain(sentence: str, status: int = 2) -> int:
     sys.stderr.write(f"{sentence}\n")
-    return 2
+    return status
 
 
 if __name__ == "__main__":

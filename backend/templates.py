@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .job import Limits, TemplateSpec, UserError
+from .job import Limits, TemplateSpec, UserError, plain
 
 LEVELS_PER_OCTAVE = 2
 
@@ -156,7 +156,7 @@ def load_templates(specs: list[TemplateSpec]) -> Templates:
         rgba = load_rgba(Path(spec.file))
         if not rgba[..., 3].any():
             raise UserError(f"The stamp {spec.file} is fully transparent: use one with visible pixels")
-        spec.name = spec.name or Path(spec.file).stem
+        spec.name = spec.name or plain(Path(spec.file).stem)
         spec.height, spec.width = rgba.shape[:2]
         items.append(Template(spec.name, rgba, spec.mode, spec.blend, spec.limits))
     return Templates(items)

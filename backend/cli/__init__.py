@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from ..job import UserError
+from ..job import UserError, given_path, shortened
 from . import animate, bench, doctor, export, render
 from .fit import add_options
 from .fit_run import fit_job
@@ -20,15 +21,31 @@ def run(arguments: list[str] | None = None) -> int:
     """Runs a command line. Returns the exit status. Raises UserError for wrong arguments too."""
     args = _parser().parse_args(arguments)
     if args.folder is not None:
+        _check_paths(args.folder)
         try:
             os.chdir(args.folder)
         except OSError as error:
             raise UserError(f"{args.folder} is no folder to work in ({error.strerror}): name another") from error
+    _check_paths(list(vars(args).values()))
     return int(args.run(args))
+
+
+def _check_paths(value: Any) -> None:
+    """Raises UserError for a path, or one in nested lists, that is none on this system. Other values are fine."""
+    if isinstance(value, Path):
+        given_path(str(value))
+    elif isinstance(value, list):
+        for item in value:
+            _check_paths(item)
+
+
+_VALUE = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=unrecognized arguments: ).*|\S+""")
+"""A value in argparse's messages."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        message = _VALUE.sub(lambda value: shortened(value[0]), message)
         raise UserError(f"{message} (see {self.prog} --help)")
 
 

@@ -36,21 +36,27 @@ def animate(args: argparse.Namespace) -> int:
         check_value(Animation, name, value, f"--{name}")
     animation = Animation(**settings)
     _check_out(args)
+    from ..runs.memory import LAYOUT, memory_errors_named
+
+    with memory_errors_named(LAYOUT):
+        layout, templates = _animated(args, animation)
+        _write(layout, templates, args)
+    return 0
+
+
+def _animated(args: argparse.Namespace, animation: Animation) -> tuple[Layout, Templates]:
     from ..layouts.animate import growth, retimed, transition
     from ..layouts.result_folder import load_recording, load_result
 
     results = [load_result(folder) for folder in args.layouts]
     templates = results[0][1]
     if args.kind == "growth":
-        layout = growth(results[0][0], animation)
-    elif args.kind == "recording":
-        layout = retimed(load_recording(args.layouts[0]), animation)
-    else:
-        if len(results) < 2:
-            raise UserError("A transition needs at least two layouts: name another one")
-        layout = transition([one for one, _ in results], templates, animation)
-    _write(layout, templates, args)
-    return 0
+        return growth(results[0][0], animation), templates
+    if args.kind == "recording":
+        return retimed(load_recording(args.layouts[0]), animation), templates
+    if len(results) < 2:
+        raise UserError("A transition needs at least two layouts: name another one")
+    return transition([one for one, _ in results], templates, animation), templates
 
 
 def _write(layout: Layout, templates: Templates, args: argparse.Namespace) -> None:
@@ -84,6 +90,8 @@ def merge(args: argparse.Namespace) -> int:
     """Merges parts of a clip. Raises UserError for parts that do not match."""
     _check_out(args)
     from ..layouts.merge import merged_folders
+    from ..runs.memory import LAYOUT, memory_errors_named
 
-    _write(*merged_folders(args.layouts), args)
+    with memory_errors_named(LAYOUT):
+        _write(*merged_folders(args.layouts), args)
     return 0

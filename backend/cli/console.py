@@ -48,8 +48,11 @@ class Console:
 
 
 def write(result: dict[str, Any] | str) -> None:
-    """Writes a result to stdout: text unchanged, a dictionary as JSON."""
-    sys.stdout.write((result if isinstance(result, str) else json.dumps(result, indent=1)) + "\n")
+    """Writes a result to stdout: text as it is, a dictionary as JSON."""
+    text = result if isinstance(result, str) else json.dumps(result, indent=1)
+    # A path may hold what the stream has no letter for.
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def _numbers(event: Progress) -> str:

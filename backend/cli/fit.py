@@ -105,6 +105,10 @@ def _job_of_folder(args: argparse.Namespace) -> Job:
 
 
 def _job_of_files(args: argparse.Namespace) -> Job:
+    if os.path.isfile(args.target / "layout.json"):
+        raise UserError(
+            f"{args.target} is a result, and not a target: name a picture, and continue with --start {args.target}"
+        )
     parts: list[list[Path]] = args.region or []
     common = args.templates or []
     if not common and not (parts and all(len(part) > 1 for part in parts)):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from types import UnionType
 from typing import Any, get_args, get_origin
 
-from ..job import Color, Setting, UserError, check_value, option_of, settings_of, type_hints
+from ..job import Color, Setting, UserError, check_value, option_of, quoted, settings_of, type_hints
 
 _HEADINGS = {
     "fit": "the fit",
@@ -114,7 +114,9 @@ def degrees(text: str) -> float:
 def _color(text: str) -> Color:
     digits = text.strip().removeprefix("#")
     if not re.fullmatch("[0-9a-fA-F]{6}", digits):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a color: six hexadecimal digits such as ffffff are needed")
+        raise argparse.ArgumentTypeError(
+            f"{quoted(text)} is not a color: six hexadecimal digits such as ffffff are needed"
+        )
     red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
     return red, green, blue
 
@@ -127,10 +129,12 @@ def frame_range(text: str) -> tuple[int, int]:
     """Returns the first and the last frame of text such as 1-48; 0 = no end."""
     found = re.fullmatch(r"(\d+)(-(\d*))?", text.strip())
     if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a range of frames such as 1-48")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a range of frames such as 1-48")
     first = int(found[1])
     if found[3] and int(found[3]) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} ends with frame 0, but frames count from 1: leave the end out")
+        raise argparse.ArgumentTypeError(
+            f"{quoted(text)} ends with frame 0, but frames count from 1: leave the end out"
+        )
     return first, first if found[2] is None else int(found[3] or 0)
 
 
@@ -140,4 +144,4 @@ def _weighted(text: str) -> tuple[str, float]:
     try:
         return name, float(weight or 1.0)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a loss with its weight, such as mse=1") from None
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a loss with its weight, such as mse=1") from None

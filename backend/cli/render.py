@@ -31,10 +31,11 @@ def _render(args: argparse.Namespace) -> int:
     from ..layouts.result_folder import load_result
     from ..pictures.images import save_png
     from ..rendering import render_layout
-    from ..runs.memory import memory_errors_named
+    from ..runs.memory import LAYOUT, memory_errors_named
 
-    with memory_errors_named():
+    with memory_errors_named(LAYOUT):
         layout, templates = load_result(args.layout)
+    with memory_errors_named():
         transparent = chosen.setdefault("transparent", layout.transparent)
         if args.frame is not None and args.frame not in layout.frames:
             raise UserError(

@@ -5,9 +5,12 @@ It serves one job after another, so that imports and engines stay warm. The end 
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import os
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import FileIO
@@ -16,13 +19,29 @@ from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 from ..control import Control, termination_calls
-from ..job import Action, Command, Error, Event, ExportJob, Job, Log, UserError, encode_event
+from ..job import (
+    Action,
+    Command,
+    Error,
+    Event,
+    ExportJob,
+    Job,
+    Log,
+    UserError,
+    bounded_lines,
+    encode_event,
+    given_path,
+    unexpected,
+)
 
 IDLE_SECONDS = 600.0
 """Time without a job after which the process ends and frees its memory."""
 
 GRACE_SECONDS = 0.8
 """Time from the end of stdin to the forced end of the process. The folder always holds a checkpoint."""
+
+LAST_SECONDS = 0.95
+"""The same for a process in which no Python code gets to run, because a library does not let go of its lock."""
 
 
 def main() -> NoReturn:
@@ -57,54 +76,78 @@ class Worker:
         self._events_lock = threading.Lock()
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._requests: list[_Request] = []  # not yet done; the first one is running
+        self._nowhere = FileIO(os.devnull, "w")
+        self._stopping = False
 
     def serve(self) -> int:
         """Runs jobs until stop() is called. Returns the exit status."""
         try:
-            from ..runs import run_job
-            from ..runs.export import run_export
+            from ..runs import export, run_job  # noqa: F401  slow: the first job finds them loaded
         except ModuleNotFoundError as error:
             self._send(Error(f"{sys.executable} has no {error.name}: install the backend's packages", Action.INSTALL))
             return 2
         self._send(Log("Ready"))
         while (request := self._next()) is not None:
-            try:
-                if request.command == "fit":
-                    run_job(Job.load(request.job), request.out, self._send, request.control)
-                else:
-                    job = ExportJob.load(request.job)
-                    run_export(Path(job.layout), request.out, job.settings, self._send, request.control, job.token)
-            except UserError as error:
-                self._send(Error(error.message, error.action))
+            failure = self._failure(request)
             self._requests.remove(request)
+            if failure is not None:
+                self._send(failure)
+                # Memory of the failed job may wait in cycles.
+                gc.collect()
         return 0
+
+    def _failure(self, request: _Request) -> Error | None:
+        """Runs a job. Returns what the user is told where it fails, for whatever reason; the traceback is logged."""
+        try:
+            self._run(request)
+        except Exception as error:  # noqa: BLE001  the last resort, so that the next job is served
+            if not isinstance(error, UserError):
+                traceback.print_exc()
+            told = unexpected(error)
+            return Error(told.message, told.action)
+        return None
+
+    def _run(self, request: _Request) -> None:
+        from ..runs import run_job
+        from ..runs.export import run_export
+
+        if request.command == "fit":
+            run_job(Job.load(request.job), request.out, self._send, request.control)
+        else:
+            job = ExportJob.load(request.job)
+            run_export(Path(job.layout), request.out, job.settings, self._send, request.control, job.token)
 
     def _next(self) -> _Request | None:
         with suppress(Empty):
             return self._queue.get(timeout=IDLE_SECONDS)
         return None
 
-    def listen(self, lines: FileIO) -> None:
-        """Obeys commands until the end of the lines or `quit`."""
-        for line in filter(bytes.strip, lines):
-            try:
-                command = Command.decode(line.decode("utf-8", "replace"))
-            except UserError as error:
-                self._send(Error(error.message))
-                continue
-            if command.command == "quit":
-                break
-            self._obey(command)
-        self.stop()
+    def listen(self, stream: FileIO) -> None:
+        """Obeys commands until the end of the stream or `quit`. Whatever ends it also ends serve()."""
+        try:
+            for line in bounded_lines(stream.read):
+                try:
+                    command = Command.decode(line)
+                    if command.command == "quit":
+                        break
+                    self._obey(command)
+                except UserError as error:
+                    self._send(Error(error.message))
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """Stops the running job with its best layout, drops the others and ends serve(), by force after a while."""
+        if not self._stopping:
+            self._stopping = True
+            # Its thread needs no lock of Python's. What it writes helps nobody.
+            faulthandler.dump_traceback_later(LAST_SECONDS, exit=True, file=self._nowhere)
+            deadline = threading.Timer(GRACE_SECONDS, _end_now)
+            deadline.daemon = True
+            deadline.start()
         for request in list(self._requests):
             request.control.cancel()
         self._queue.put(None)
-        deadline = threading.Timer(GRACE_SECONDS, _end_now)
-        deadline.daemon = True
-        deadline.start()
 
     def _obey(self, command: Command) -> None:
         requests = list(self._requests)
@@ -119,9 +162,8 @@ class Worker:
 
     def _accept(self, command: Command) -> None:
         if not command.job or not command.out:
-            self._send(Error(f"The command {command.command} needs a job and an out"))
-            return
-        request = _Request(command.command, Path(command.job), Path(command.out))
+            raise UserError(f"The command {command.command} needs a job and an out")
+        request = _Request(command.command, given_path(command.job), given_path(command.out))
         self._requests.append(request)
         self._queue.put(request)
 

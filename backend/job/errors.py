@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,13 +25,34 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, action: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = plain(message)
         self.action = action
+        super().__init__(self.message)
 
 
 SHOWN = 80
 """Greatest length of a value in a message, letters."""
+
+SHOWN_PATH = 260
+"""Greatest length of a word in a message, letters: a path without spaces is whole up to this."""
+
+SHOWN_MESSAGE = 1500
+"""Greatest length of a message, letters."""
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_ENDLESS = re.compile(rf"\S{{{SHOWN_PATH + 1},}}")
+
+
+def plain(text: str) -> str:
+    """Returns text as one line that any stream takes: no lone surrogates, no control characters, no endless words."""
+    text = _CONTROLS.sub(" ", text.encode("utf-8", "backslashreplace").decode())
+    return shortened(_ENDLESS.sub(lambda word: shortened(word[0], SHOWN_PATH), text), SHOWN_MESSAGE)
+
+
+def shortened(text: str, most: int = SHOWN) -> str:
+    """Returns text, cut in its middle where it is longer than `most` letters."""
+    half = most // 2 - 2
+    return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
 
 
 def quoted(value: object) -> str:
@@ -39,8 +61,19 @@ def quoted(value: object) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of more digits than Python writes; nested too deeply
         return f"a {type(value).__name__} that is too large"
-    half = SHOWN // 2 - 2
-    return text if len(text) <= SHOWN else f"{text[:half]} ... {text[-half:]}"
+    return shortened(text)
+
+
+def unexpected(error: Exception) -> UserError:
+    """Returns what the user is told about any error at all: a UserError is passed on."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, MemoryError):
+        return UserError("There is too little memory: close other programs, or ask for less", Action.HALVE_SIZE)
+    # Without the file of an OSError, which may be a temporary one.
+    reason = isinstance(error, OSError) and error.strerror
+    cause = f"{type(error).__name__}: {shortened(reason or str(error))}"
+    return UserError(f"DiffBMP met an error that it does not know ({cause}): report it with its log", Action.SHOW_LOG)
 
 
 def cannot_write(path: Path | str, error: OSError | None = None, instead: str = "choose another place") -> UserError:

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import get_args
 
-from .errors import UserError
-from .schema import check_choice, from_dict
+from .errors import UserError, plain, quoted
+from .schema import check_choice, check_range, from_dict, parse_json
+
+MOST_LINE = 1 << 20
+"""Greatest length of a line, bytes."""
+
+
+def bounded_lines(read: Callable[[int], bytes | None]) -> Iterator[bytes]:
+    """Yields the lines of a stream, without the line break and without empty ones, until its end.
+
+    read: returns up to so many bytes as soon as there are any; none = the end. No more than MOST_LINE + 1 bytes of a
+    line are kept, so that a decoder sees that it is too long.
+    """
+    line = bytearray()
+    while chunk := read(1 << 16):
+        first, *others = chunk.split(b"\n")
+        line += first[: MOST_LINE + 1 - len(line)]
+        for other in others:
+            if line.strip():
+                yield bytes(line)
+            line = bytearray(other)
+    if line.strip():
+        yield bytes(line)
 
 
 @dataclass
@@ -31,11 +53,17 @@ class Exporting:
 class Log:
     text: str
 
+    def __post_init__(self) -> None:
+        self.text = plain(self.text)
+
 
 @dataclass
 class Error:
     message: str
     action: str = ""
+
+    def __post_init__(self) -> None:
+        self.message = plain(self.message)
 
 
 @dataclass
@@ -43,6 +71,9 @@ class Done:
     out: str  # folder of the layout, or the exported file; "" = cancelled before there was one
     cancelled: bool = False
     remarks: list[str] = field(default_factory=list)  # notes for the user
+
+    def __post_init__(self) -> None:
+        self.remarks = [plain(remark) for remark in self.remarks]
 
 
 Event = Progress | Exporting | Log | Error | Done
@@ -54,15 +85,21 @@ def encode_event(event: Event) -> str:
     return json.dumps({"event": type(event).__name__.lower(), **asdict(event)})
 
 
-def decode_event(line: str) -> Event:
+def decode_event(line: str | bytes) -> Event:
     """Returns the event in a line of JSON. Raises UserError if there is none."""
-    try:
-        data = json.loads(line)
-        kind = _EVENTS[data.pop("event")]
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"The backend sent something that is not an event: {line[:200]!r}") from error
-    return from_dict(kind, data, "event")
+    data = parse_json(line, "A line of the backend", MOST_LINE)
+    name = data.pop("event", None) if isinstance(data, dict) else None
+    if not isinstance(name, str) or name not in _EVENTS:
+        raise UserError(f"The backend sent something that is not an event: {quoted(data)}")
+    event: Event = from_dict(_EVENTS[name], data, "event")
+    if isinstance(event, (Progress, Exporting)):
+        done = event.step if isinstance(event, Progress) else event.done
+        check_range("event: total", event.total, 1, _MOST_STEPS)
+        check_range("event: what is done", done, 0, _MOST_STEPS)
+    return event
 
+
+_MOST_STEPS = 2**31 - 1  # of a number in Blender
 
 COMMANDS = ("fit", "export", "pause", "continue", "cancel", "quit")
 
@@ -82,9 +119,6 @@ class Command:
         return json.dumps(asdict(self))
 
     @classmethod
-    def decode(cls, line: str) -> Command:
-        try:
-            data = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"Not a command: {line[:200]!r}") from error
-        return from_dict(cls, data, "command")
+    def decode(cls, line: str | bytes) -> Command:
+        """Returns the command in a line of JSON. Raises UserError if there is none."""
+        return from_dict(cls, parse_json(line, "A command", MOST_LINE), "command")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from types import UnionType
 from typing import Any, get_args, get_origin
 
-from .errors import UserError
+from .errors import UserError, quoted, shortened
 from .schema import check_choice, check_range, type_hints
 
 Choices = Mapping[Any, tuple[str, str]]
@@ -92,15 +92,15 @@ def _check(name: str, value: Any, hint: Any, one: Setting) -> None:
             _check(name, value, arguments[0], one)
     elif kind is dict:
         for key, item in value.items():
-            _check(f"The weight of the {one.label.lower()} {key}", item, arguments[1], one)
+            _check(f"The weight of the {one.label.lower()} {shortened(key)}", item, arguments[1], one)
     elif kind is list:
         for item in value:
             _check(name, item, arguments[0], one)
     elif kind is tuple:
         if len(value) != len(arguments):
-            raise UserError(f"{name} is {value!r}, but {len(arguments)} numbers are needed")
+            raise UserError(f"{name} is {quoted(value)}, but {len(arguments)} numbers are needed")
         if len(value) == 2 and not value[0] <= value[1]:
-            raise UserError(f"{name} is {value!r}, but a lower and an upper limit are needed")
+            raise UserError(f"{name} is {quoted(value)}, but a lower and an upper limit are needed")
         for item, argument in zip(value, arguments, strict=True):
             _check(name, item, argument, one)
     elif one.choices:

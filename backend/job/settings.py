@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from .errors import UserError
+from .errors import UserError, plain, quoted, shortened
 from .schema import from_dict
 from .setting import Choices, check, check_value, setting, settings_of
 
@@ -128,6 +128,7 @@ class TemplateSpec:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        self.name = plain(self.name)
         check(self)
 
 
@@ -151,7 +152,8 @@ class RegionSpec:
     settings: dict[str, Any] = field(default_factory=dict)  # overrides of REGION_SETTINGS by name
 
     def __post_init__(self) -> None:
-        check_value(RegionSpec, "share", self.share, f"The share of the region {self.name}")
+        self.name = plain(self.name)
+        check_value(RegionSpec, "share", self.share, f"The share of the region {shortened(self.name)}")
         self.settings = _region_settings(self.name, self.settings)
 
 
@@ -228,10 +230,11 @@ REGION_SETTINGS = tuple(name for name, one in settings_of(Settings).items() if o
 
 def _region_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Returns the settings with the types of Settings. Raises UserError for other names and wrong values."""
+    where = f"The region {shortened(name)}"
     for key in settings:
         if key not in REGION_SETTINGS:
-            raise UserError(f"The region {name} sets {key!r}, but only these can be set: {', '.join(REGION_SETTINGS)}")
-    checked = from_dict(Settings, settings, f"The region {name}")
+            raise UserError(f"{where} sets {quoted(key)}, but only these can be set: {', '.join(REGION_SETTINGS)}")
+    checked = from_dict(Settings, settings, where)
     return {key: getattr(checked, key) for key in settings}
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..job import UserError
+from ..job import UserError, quoted
 from . import images, regularizers
 from .perceptual import perceptual
 from .regularizers import Stamps
@@ -141,7 +141,7 @@ def check_losses(losses: Mapping[str, float]) -> None:
     """Raises UserError for names that are not in LOSSES."""
     for name in losses:
         if name not in LOSSES:
-            raise UserError(f"There is no loss {name!r}: choose from {', '.join(LOSSES)}")
+            raise UserError(f"There is no loss {quoted(name)}: choose from {', '.join(LOSSES)}")
 
 
 def _chosen(losses: Mapping[str, float], otherwise: str) -> dict[str, float]:

@@ -9,7 +9,7 @@ from ..export import Cancelled, export
 from ..job import Done, Exporting, ExportSettings
 from ..layouts.result_folder import check_apart, load_result
 from .events import Emit, Pace
-from .memory import memory_errors_named
+from .memory import LAYOUT, memory_errors_named
 
 
 @memory_errors_named()
@@ -31,7 +31,9 @@ def run_export(
 
     try:
         check_apart(folder, path)
-        exported = export(*load_result(folder), path, settings, tell, token)
+        with memory_errors_named(LAYOUT):
+            layout, templates = load_result(folder)
+        exported = export(layout, templates, path, settings, tell, token)
     except Cancelled:
         emit(Done("", cancelled=True))
         return False

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import threading
-from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Queue
 
-from ...backend.job import Action, Command, Error, Event, Log, UserError, decode_event
+from ...backend.job import Action, Command, Error, Event, Log, UserError, bounded_lines, decode_event, plain
 from .child import NO_WINDOW, clean_environment
 
 ADD_ON_FOLDER = Path(__file__).resolve().parents[2]
 
 STOP_SECONDS = 1.0
 """How long a worker may take to end after its stdin was closed, before it is killed."""
+
+LOG_BYTES = 1 << 16
+"""Size of a log's end in which its last line is looked for, bytes."""
+
+MOST_EVENTS = 10_000
+"""How many events wait for `poll`; beyond that, the worker has to wait."""
 
 
 def backend_command(python: str, cache: Path, *arguments: str) -> list[str]:
@@ -57,7 +64,7 @@ class Worker:
         self.log = log
         self.is_leaving = False
         """Whether it takes no more jobs: it was asked to end, failed at its start, or has ended."""
-        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._events: Queue[Event] = Queue(MOST_EVENTS)
         self._process = start_process(command, log)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -74,12 +81,8 @@ class Worker:
         return self._process.poll()
 
     def poll(self) -> list[Event]:
-        """Returns the events since the last call."""
-        events: list[Event] = []
-        with contextlib.suppress(Empty):
-            while True:
-                events.append(self._events.get_nowait())
-        return events
+        """Returns the events since the last call; those that come meanwhile wait for the next one."""
+        return [self._events.get() for _ in range(self._events.qsize())]
 
     def send(self, command: Command) -> None:
         """Sends a command. A worker that has ended ignores it: see exit_code."""
@@ -119,23 +122,33 @@ class Worker:
             self._process.wait()
 
     def _listen(self) -> None:
-        lines: Iterable[str] = self._process.stdout or ()
-        for number, line in enumerate(lines):
-            try:
-                event = decode_event(line)
-            except UserError as error:
-                event = Log(error.message)
-            # An error instead of "Ready": a package is missing.
-            self.is_leaving |= number == 0 and isinstance(event, Error)
-            self._events.put(event)
-        self.is_leaving = True
-        self._process.wait()
+        assert self._process.stdout
+        try:
+            # Not by Python's own reader, which keeps a line of any length.
+            for number, line in enumerate(bounded_lines(partial(os.read, self._process.stdout.fileno()))):
+                event = _event_of(line)
+                # An error instead of "Ready": a package is missing.
+                self.is_leaving |= number == 0 and isinstance(event, Error)
+                self._events.put(event)
+        finally:
+            self.is_leaving = True
+            self._process.wait()
+
+
+def _event_of(line: bytes) -> Event:
+    """Returns the event in a line, or the remark that there is none."""
+    try:
+        return decode_event(line)
+    except UserError as error:
+        return Log(error.message)
 
 
 def last_line(log: Path) -> str:
-    """Returns the last line of a log that is not empty, "" where there is none."""
+    """Returns the last line of a log that is not empty, of its last LOG_BYTES; "" where there is none."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        with open(log, "rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - LOG_BYTES, 0))
+            lines = file.read(LOG_BYTES).decode("utf-8", "replace").split("\n")
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return plain(next((line.strip() for line in reversed(lines) if line.strip()), ""))
