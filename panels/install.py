@@ -10,6 +10,7 @@ import bpy
 from ..operators.install.env_folder import LONG_PATH, BackendFolder, describe_size
 from ..operators.install.environment import own_folder
 from ..operators.install.installation import Installation
+from ..operators.install.lock import digest
 from ..operators.install.packages import PACKAGES, estimate_build
 from ..operators.session.slots import INSTALL
 from .layouts import draw_sentence, letters_of, split_layout
@@ -51,6 +52,7 @@ def draw_own_environment(layout: bpy.types.UILayout, chosen: bpy.types.AddonPref
         )
     column.prop(chosen, "wheels", placeholder="None: packages come from the network")
     column.prop(chosen, "index", placeholder="The usual one")
+    column.prop(chosen, "newest")
     if draw_installation(layout, width, lines=True):
         return
     _draw_state(layout, folder, chosen, width)
@@ -73,7 +75,8 @@ def _draw_state(
     text = f"Install ({_describe_download(chosen)})"
     if marker:
         text = "Resume Installation" if not marker.whole else "Repair" if flaw else "Reinstall"
-        if not flaw and not set(PACKAGES) <= set(marker.requirements):
+        lock = "" if chosen.newest or chosen.wheels else digest()
+        if not flaw and not (marker.lock == lock and set(PACKAGES) <= set(marker.requirements)):
             text = "Update"
     row.operator("diffbmp.install_backend", text=text, icon="IMPORT")
     row.operator("diffbmp.verify_backend", icon="CHECKMARK")

@@ -50,8 +50,13 @@ class DIFFBMP_preferences(bpy.types.AddonPreferences):
     )
     index: StringProperty(
         name="Package Index",
-        description="Address of a package index, such as your company's mirror; empty = the default one. PyTorch's own "
-        "index is used as well, for the build that suits the card",
+        description="Address of a package index with https://, such as your company's mirror, that replaces all others; "
+        "empty = the default one, and PyTorch's own for builds that only it has",
+    )
+    newest: BoolProperty(
+        name="Newest Versions",
+        description="Install the newest versions of all packages instead of those that were tested, without comparing "
+        "their hashes",
     )
     verdict: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     works: BoolProperty(options={"HIDDEN", "SKIP_SAVE"})

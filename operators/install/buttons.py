@@ -7,7 +7,7 @@ from time import sleep
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ...backend.job import Action, UserError
 from ..blender.folders import user_folder
@@ -20,7 +20,7 @@ from ..session.watching import TIMER_SECONDS
 from .env_folder import BackendFolder
 from .environment import own_folder, preferences, tell_verdict
 from .installation import Installation
-from .packages import Plan
+from .packages import Plan, checked_index
 
 DEVICE_ITEMS = (
     ("auto", "Automatic", "PyTorch for the NVIDIA card if its driver suits, otherwise for the CPU"),
@@ -77,15 +77,22 @@ def why_not_change() -> str:
 
 
 def make_plan(
-    wheels: str = "", folder: str = "", python: str = "", device: str = "preferences", index: str = ""
+    wheels: str = "",
+    folder: str = "",
+    python: str = "",
+    device: str = "preferences",
+    index: str = "",
+    newest: bool = False,
 ) -> Plan:
     """Returns what to install: as set in the preferences, except for what is given here.
 
-    Raises UserError where Blender is not allowed to go online and there is no folder of wheels.
+    Raises UserError where Blender is not allowed to go online and there is no folder of wheels, and as checked_index
+    does.
     """
     chosen = preferences()
     if chosen:
         wheels, index = wheels or chosen.wheels, index or chosen.index
+        newest = newest or chosen.newest
     if device == "preferences":
         device = chosen.device if chosen else "auto"
     if not wheels and not bpy.app.online_access:
@@ -95,9 +102,10 @@ def make_plan(
         install_log(),
         user_folder("pycache"),
         Path(bpy.path.abspath(wheels)) if wheels else None,
-        index.strip(),
+        checked_index(index),
         bpy.path.abspath(python) if python else "",
         device,
+        newest,
     )
 
 
@@ -162,6 +170,9 @@ class DIFFBMP_OT_install_backend(Reports):
         description="Device that PyTorch is installed for",
     )
     index: StringProperty(name="Package Index", description="Address of a package index; empty = as in the preferences")
+    newest: BoolProperty(
+        name="Newest Versions", description="Install the newest versions, which were not tested; off = as in the preferences"
+    )
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -171,7 +182,7 @@ class DIFFBMP_OT_install_backend(Reports):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            plan = make_plan(self.wheels, self.folder, self.python, self.device, self.index)
+            plan = make_plan(self.wheels, self.folder, self.python, self.device, self.index, self.newest)
         except UserError as error:
             tell_verdict(False, error.message)
             return self.fail(error)

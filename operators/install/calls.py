@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...backend.job import Action, UserError
 from ..process.child import LEASH, Child
+from ..session.anonymous import without_secrets
 from .env_folder import describe_size
 
 TAIL = 6
@@ -105,8 +106,9 @@ class Calls:
                 raise UserError(f"{command[0]} cannot be started ({error.strerror})", Action.SHOW_LOG) from error
         lines = []
         with open(self._log, "a", encoding="utf-8") as log:
-            log.write(f"\n$ {' '.join(str(part) for part in command if part != LEASH)}\n")
-            for line in child.lines():
+            told = " ".join(str(part) for part in command if part != LEASH)
+            log.write(f"\n$ {without_secrets(told)}\n")
+            for line in map(without_secrets, child.lines()):
                 if take is None or take(line):
                     lines.append(line)
                     log.write(f"{line}\n")

@@ -29,7 +29,8 @@ _WINDOWS = sys.platform == "win32"
 class Marker:
     """What is installed. python: its version. base: path of the Python that made it. size: MB on the disk.
 
-    packages: version of each. requirements: those of pip.
+    packages: version of each. requirements: those of pip. lock: digest of the locks, "" where the newest versions or a
+    folder of wheels were installed.
     """
 
     whole: bool = False
@@ -38,6 +39,7 @@ class Marker:
     size: int = 0
     packages: dict[str, str] = field(default_factory=dict)
     requirements: list[str] = field(default_factory=list)
+    lock: str = ""
 
 
 @dataclass(frozen=True)

@@ -77,5 +77,5 @@ class Installation:
             requirements = steps.install_packages(plan, calls, pip, build, python.version)
         verdict = steps.check_backend(plan, calls)
         if verdict.complete:
-            steps.tidy_up(plan.folder, calls, python, requirements)
+            steps.tidy_up(plan, calls, python, requirements)
         return verdict

@@ -11,9 +11,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ...backend.job import UserError
+from ...backend.job.errors import quoted
 from ..process.child import answer_of
+from ..session.anonymous import without_secrets
 from .env_folder import BackendFolder
 from .pythons import VERSIONS
 
@@ -47,7 +50,8 @@ _SIZES = {"cpu": (350, 1500), "plain": (300, 1200), "cuda": (3000, 7500)}
 class Plan:
     """What to install, and where. wheels: a folder of wheels instead of the network. index: a mirror.
 
-    python: path of the Python to use, "" for any that is found. device: one of DEVICES.
+    python: path of the Python to use, "" for any that is found. device: one of DEVICES. newest: whether to install the
+    newest versions instead of the tested ones.
     """
 
     folder: BackendFolder
@@ -57,6 +61,7 @@ class Plan:
     index: str = ""
     python: str = ""
     device: str = DEVICES[0]
+    newest: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,12 +170,32 @@ def cuda_packages(variant: str) -> tuple[str, ...]:
 def torch_options(variant: str, index: str) -> list[str]:
     """Returns pip's options for the source of PyTorch. index: a mirror's address, "" for none.
 
-    Without a mirror this is PyTorch's own index alone, so that pip does not prefer another build of a higher version.
+    A mirror replaces every other index. Without one this is PyTorch's own index alone, so that pip does not prefer
+    another build of a higher version.
     """
-    if not variant:
-        return ["--index-url", index] if index else []
-    own = TORCH_INDEX + variant
-    return ["--index-url", index, "--extra-index-url", own] if index else ["--index-url", own]
+    return index_options(index or (TORCH_INDEX + variant if variant else ""))
+
+
+def index_options(index: str) -> list[str]:
+    """Returns pip's options for an index, "" for the usual one."""
+    return ["--index-url", index] if index else []
+
+
+def checked_index(index: str) -> str:
+    """Returns the address of a package index without spaces around it.
+
+    Raises UserError where others could change what it sends: it is https, a file, or on this computer.
+    """
+    index = index.strip()
+    try:
+        parts = urlsplit(index)
+        host = parts.hostname or ""
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    local = host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host)
+    if not index or parts.scheme == "file" or (parts.scheme == "https" and host) or (parts.scheme == "http" and local):
+        return index
+    raise UserError(f"The package index {quoted(without_secrets(index))} is not safe: use an address with https://")
 
 
 # --- a folder of wheels ----------------------------------------------------------------------------------------------

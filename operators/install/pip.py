@@ -11,9 +11,14 @@ from ...backend.job import Action, UserError
 from ..process.child import leashed_module
 from .calls import Calls, State, Take
 from .env_folder import BackendFolder
-from .packages import Plan
+from .lock import lock_options
+from .packages import Plan, index_options
 
 _SIZES = {"bytes": 1e-6, "kB": 1e-3, "MB": 1.0, "GB": 1e3}
+
+
+_NONE = " "
+"""What empties a list of pip's configuration files: pip ignores an empty text."""
 
 
 class PipProgress:
@@ -129,13 +134,13 @@ class Pip:
         return (int(found[1]), int(found[2])) if found and not code else (0, 0)
 
     def renew(self) -> None:
-        """Updates pip: a Python's own may be too old to report progress and to resume downloads.
+        """Brings pip to the tested version, or the newest: a Python's own may be too old to resume downloads.
 
         Raises UserError where the index cannot be reached, before anything large is downloaded.
         """
-        options = ["--upgrade", "--no-input", "--only-binary=:all:", "--retries", "1", "--progress-bar", "off"]
-        index = ["--index-url", self._plan.index] if self._plan.index else []
-        code, lines = self._call("install", *options, *index, "pip")
+        options = ["--no-input", "--only-binary=:all:", "--retries", "1", "--progress-bar", "off"]
+        wanted = ["--upgrade", "pip"] if self._plan.newest else lock_options("pip")
+        code, lines = self._call("install", *options, *index_options(self._plan.index), *wanted)
         if code and not is_missing(lines):
             raise UserError(explain_failure(lines, False, ""), Action.SHOW_LOG)
 
@@ -162,6 +167,8 @@ class Pip:
         settings = {"PIP_CACHE_DIR": str(folder.cache), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         if self._plan.wheels:  # the user's settings could add other folders and indexes
             settings["PIP_CONFIG_FILE"] = os.devnull
+        elif "--index-url" in arguments:  # nothing may be added to it; certificates and proxies stay
+            settings |= {"PIP_EXTRA_INDEX_URL": _NONE, "PIP_FIND_LINKS": _NONE}
         return self._calls.run(leashed_module(folder.interpreter, "pip", *arguments), folder.path, settings, take)
 
 
@@ -204,7 +211,12 @@ _CAUSES = (
         r"|Network is unreachable|Connection refused|ConnectionResetError|Connection broken|Read timed out",
         "The package index cannot be reached: check the network, then press Install again to resume",
     ),
-    (r"DO NOT MATCH THE HASHES|BadZipFile|is invalid.*wheel", "A package arrived damaged: press Install again"),
+    (
+        r"DO NOT MATCH THE HASHES",
+        "A package differs from the one that was tested, and is not installed: press Install again, or choose another "
+        "package index",
+    ),
+    (r"BadZipFile|is invalid.*wheel", "A package arrived damaged: press Install again"),
     (
         r"WinError 206|file ?name or extension is too long|Errno 36\b|File name too long",
         "A path is too long for this system: choose a shorter folder, such as C:\\DiffBMP",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from ...backend.job import Action, UserError
 from ..process.child import leashed_module
 from ..process.worker import ADD_ON_FOLDER, backend_command
 from .calls import Calls, Cancelled, State, reason
 from .env_folder import BackendFolder, Marker
+from .lock import PYPI, check_wheels, digest, is_locked, lock_options, locked_torch, usual
 from .packages import (
     PACKAGES,
     TORCH,
@@ -20,6 +22,7 @@ from .packages import (
     cuda_packages,
     find_card,
     has_nvidia_driver,
+    index_options,
     torch_options,
     wheel_cuda_packages,
     wheel_versions,
@@ -89,37 +92,78 @@ def make_environment(folder: BackendFolder, calls: Calls, pip: Pip, python: Pyth
 
 
 def install_packages(plan: Plan, calls: Calls, pip: Pip, build: Build, python: str) -> list[str]:
-    """Installs all packages, PyTorch first. Returns their requirements."""
+    """Installs all packages, in the tested versions unless the plan wants the newest. Returns their requirements."""
     if plan.wheels:
-        requirements = [TORCH, *PACKAGES, *wheel_cuda_packages(plan.wheels)]
-        options = ["--no-index", "--find-links", str(plan.wheels), "--no-cache-dir"]
-        pip.install(options, requirements, python, (0.06, 0.95))
-        return requirements
+        return _install_wheels(plan, plan.wheels, calls, pip, python)
     calls.begin("Updating pip", 0.05)
     pip.renew()
-    variant = _install_torch(plan, calls, pip, build, python)
-    rest = [*PACKAGES, *cuda_packages(variant)]
-    pip.install(["--index-url", plan.index] if plan.index else [], rest, python, (0.75, 0.95))
-    return [TORCH, *rest]
+    if plan.newest:
+        variant = _first_there(
+            build.variants or (PYPI,), calls, lambda name: _install_newest_torch(plan, pip, name, python)
+        )
+        rest = [*PACKAGES, *cuda_packages(_variant(plan.folder) or variant)]
+        pip.install(index_options(plan.index), rest, python, (0.75, 0.95))
+        return [TORCH, *rest]
+    variants = [usual(variant) for variant in build.variants]
+    if plan.index or not variants:  # a mirror may have nothing but what the usual index has
+        variants.append(PYPI)
+    _first_there(variants, calls, lambda name: _install_locked(plan, calls, pip, name, python))
+    return [TORCH, *PACKAGES]
 
 
-def _install_torch(plan: Plan, calls: Calls, pip: Pip, build: Build, python: str) -> str:
-    """Installs the best build that the index has. Returns its variant, which pip's settings may have changed."""
-    variants = build.variants or ("",)
-    for variant in variants:
-        options, there = torch_options(variant, plan.index), _variant(plan.folder)
+def _first_there(variants: Sequence[str], calls: Calls, install: Callable[[str], None]) -> str:
+    """Installs the first variant of PyTorch that the index has; returns it. Raises UserError where that fails."""
+    for variant in variants[:-1]:
         try:
-            if there and variant and there != variant:
-                # pip does not tell builds for different devices apart.
-                pip.install([*options, "--force-reinstall", "--no-deps"], [TORCH], python, (0.06, 0.4))
-            pip.install(options, [TORCH], python, (0.06, 0.75))
+            install(variant)
         except UserError:
-            if variant == variants[-1] or not is_missing(calls.state.lines):
+            if not is_missing(calls.state.lines):
                 raise
-            calls.note(f"The index has no PyTorch {variant} any more")
-            continue
-        return _variant(plan.folder) or variant
-    raise AssertionError("there is at least one variant")
+            calls.note(f"The index has no PyTorch {variant or 'of the tested version'}")
+        else:
+            return variant
+    install(variants[-1])
+    return variants[-1]
+
+
+def _install_wheels(plan: Plan, wheels: Path, calls: Calls, pip: Pip, python: str) -> list[str]:
+    """Installs from a folder of wheels. Returns the requirements."""
+    if not plan.newest:
+        calls.begin("Comparing the wheels with those that were tested", 0.05)
+        if unknown := check_wheels(wheels, calls.check):
+            calls.note(f"Installed without a hash, because other versions were tested: {', '.join(unknown)}")
+    requirements = [TORCH, *PACKAGES, *wheel_cuda_packages(wheels)]
+    options = ["--no-index", "--find-links", str(wheels), "--no-cache-dir"]
+    pip.install(options, requirements, python, (0.06, 0.95))
+    return requirements
+
+
+def _install_locked(plan: Plan, calls: Calls, pip: Pip, variant: str, python: str) -> None:
+    """Installs what the locks list, and a variant of PyTorch that no lock has by its exact version."""
+    index, there = index_options(plan.index), _variant(plan.folder)
+    # pip takes a build with a suffix for one without it.
+    anew = ["--force-reinstall"] if there and there != variant else []
+    if variant == PYPI:
+        pip.install([*index, *anew, *lock_options("base", "torch")], [], python, (0.06, 0.95))
+        return
+    cuda = [f"cuda{variant[2:-1]}"] if cuda_packages(variant) else []
+    pip.install([*index, *lock_options("base", *cuda)], [], python, (0.06, 0.3))
+    own, lock = torch_options(variant, plan.index), f"torch-{variant}"
+    if is_locked(lock):
+        pip.install([*own, *lock_options(lock)], [], python, (0.3, 0.95))
+        return
+    version = f"{locked_torch()}+{variant}"
+    calls.note(f"{version} and NVIDIA's libraries for it are pinned by their versions, without hashes")
+    pip.install(own, [version], python, (0.3, 0.95))
+
+
+def _install_newest_torch(plan: Plan, pip: Pip, variant: str, python: str) -> None:
+    """Installs the newest version of a variant of PyTorch."""
+    options, there = torch_options(variant, plan.index), _variant(plan.folder)
+    if there and variant and there != variant:
+        # pip does not tell builds for different devices apart.
+        pip.install([*options, "--force-reinstall", "--no-deps"], [TORCH], python, (0.06, 0.4))
+    pip.install(options, [TORCH], python, (0.06, 0.75))
 
 
 def _variant(folder: BackendFolder) -> str:
@@ -135,9 +179,11 @@ def check_backend(plan: Plan, calls: Calls) -> Verdict:
     return judge("\n".join(lines), reason(code, lines), has_nvidia_driver())
 
 
-def tidy_up(folder: BackendFolder, calls: Calls, python: Python, requirements: Sequence[str]) -> None:
+def tidy_up(plan: Plan, calls: Calls, python: Python, requirements: Sequence[str]) -> None:
     """Deletes pip's cache, and marks the environment as whole."""
     calls.begin("Tidying up", 0.99)
+    folder, lock = plan.folder, "" if plan.newest or plan.wheels else digest()
     shutil.rmtree(folder.cache, ignore_errors=True)  # it is as large as the environment
-    folder.write_marker(Marker(True, python.version, python.path, folder.size(), folder.packages(), list(requirements)))
+    size, packages = folder.size(), folder.packages()
+    folder.write_marker(Marker(True, python.version, python.path, size, packages, list(requirements), lock))
     calls.state.step, calls.state.fraction = "Done", 1.0
