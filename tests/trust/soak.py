@@ -102,7 +102,9 @@ class Session:
 
     def _line(self) -> str:
         minutes = (time.monotonic() - self._begin) / 60
-        figures = ", ".join(f"{name} {self.latest[name]}" for name in ("rss_mb", "fds", "threads") if name in self.latest)
+        figures = ", ".join(
+            f"{name} {self.latest[name]}" for name in ("rss_mb", "fds", "threads") if name in self.latest
+        )
         return f"{minutes:5.1f} min, step {self.step}, {sum(self.counts.values())} done; {figures}"
 
     def _listen(self) -> None:

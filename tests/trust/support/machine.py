@@ -48,7 +48,9 @@ def processes_with(variable: str) -> dict[int, str]:
     for folder in PROC.glob("[0-9]*") if KNOWN else ():
         try:
             if variable.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                found[int(folder.name)] = (
+                    (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
         except OSError:  # it has ended, or is another user's
             continue
     return {number: command for number, command in found.items() if command}

@@ -94,13 +94,11 @@ class Checks:
         """Checks all that must hold after any step. number: how many were done before."""
         if RUN.task is not None or EXPORT.task is not None:
             raise Violation("a task is still in its slot")
-        changed = [
-            name for name, value in soak_stage.fingerprints(self.base).items() if value != self._artist[name]
-        ]
+        changed = [name for name, value in soak_stage.fingerprints(self.base).items() if value != self._artist[name]]
         if changed:
             raise Violation(f"what belongs to the artist has changed: {changed[:5]}")
-        for path, known in self._files.items():
-            if _digest(path) != known:
+        for path, digest in self._files.items():
+            if _digest(path) != digest:
                 raise Violation(f"{path} has changed")
         for result, (made, known) in list(self._results.items()):
             if result.is_dir() and machine.contents(result) == known:

@@ -27,8 +27,9 @@ def main(folder: Path, seed: int, first: int) -> None:
     ADD_ON.register()
     add_on = bpy.context.preferences.addons.new()
     add_on.module = "diffbmp"
-    add_on.preferences.mode = "EXISTING"
-    add_on.preferences.python = os.environ.get("DIFFBMP_BACKEND_PYTHON", sys.executable)
+    preferences: Any = add_on.preferences
+    preferences.mode = "EXISTING"
+    preferences.python = os.environ.get("DIFFBMP_BACKEND_PYTHON", sys.executable)
     soak_stage.make_stage(folder / "user")
     checks = Checks(folder)
     steps = Steps(folder / "user", checks)
