@@ -60,7 +60,7 @@ class Session:
         self._folder, self._said, self._begin = folder, queue.SimpleQueue[str | None](), time.monotonic()
         for name in ("user", "temporary"):
             (folder / name).mkdir()
-        command = [sys.executable, "-m", "tests.trust.support.soak_session", str(folder), str(seed), str(first)]
+        command = [sys.executable, "-m", "tests.trust.support.soak.session", str(folder), str(seed), str(first)]
         variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         variables |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "temporary"))
         with open(folder / "stderr.txt", "wb") as errors:

@@ -1,4 +1,4 @@
-"""The process in which Blender soaks: `python -m tests.trust.support.soak_session FOLDER SEED FIRST`, from soak.py.
+"""The process in which Blender soaks: `python -m tests.trust.support.soak.session FOLDER SEED FIRST`, from soak.py.
 
 It does steps until it is killed, or something is wrong. A line of JSON on stdout tells of each.
 """
@@ -17,9 +17,10 @@ import bpy
 
 from tests.addon.conftest import ADD_ON
 from tests.trust.soak import MARK
-from tests.trust.support import machine, soak_stage
-from tests.trust.support.soak_checks import Checks, Violation
-from tests.trust.support.soak_steps import Steps
+from tests.trust.support import machine
+from tests.trust.support.soak import stage
+from tests.trust.support.soak.checks import Checks, Violation
+from tests.trust.support.soak.steps import Steps
 
 
 def main(folder: Path, seed: int, first: int) -> None:
@@ -30,7 +31,7 @@ def main(folder: Path, seed: int, first: int) -> None:
     preferences: Any = add_on.preferences
     preferences.mode = "EXISTING"
     preferences.python = os.environ.get("DIFFBMP_BACKEND_PYTHON", sys.executable)
-    soak_stage.make_stage(folder / "user")
+    stage.make_stage(folder / "user")
     checks = Checks(folder)
     steps = Steps(folder / "user", checks)
     number = first

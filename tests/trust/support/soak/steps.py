@@ -17,9 +17,9 @@ from diffbmp.operators.scene.planes import LOCKED
 from diffbmp.operators.session.notice import NOTICE
 from diffbmp.operators.session.slots import EXPORT, RUN, Slot
 
-from tests.trust.support.interruption import Interruption
-from tests.trust.support.soak_checks import Checks, Violation
-from tests.trust.support.soak_stage import SCENES
+from tests.trust.support.soak.checks import Checks, Violation
+from tests.trust.support.soak.interruption import Interruption
+from tests.trust.support.soak.stage import SCENES
 
 FORMATS = {
     "psd": ("psd", "psb"),

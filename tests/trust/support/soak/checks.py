@@ -13,7 +13,8 @@ from diffbmp.operators.process.warm_worker import WARM
 from diffbmp.operators.session.logs import KEPT_LOGS, latest_log
 from diffbmp.operators.session.slots import EXPORT, RUN
 
-from tests.trust.support import machine, soak_stage
+from tests.trust.support import machine
+from tests.trust.support.soak import stage
 
 QUIET_STEPS = 20
 """Steps from one look at what Blender holds to the next."""
@@ -35,8 +36,8 @@ class Checks:
     def __init__(self, folder: Path) -> None:
         self._errors, self._temporary = folder / "stderr.txt", folder / "temporary"
         self.user = folder / "user"
-        self.base = soak_stage.names()
-        self._artist = soak_stage.fingerprints(self.base)
+        self.base = stage.names()
+        self._artist = stage.fingerprints(self.base)
         self._results = dict[Path, tuple[int, dict[str, str]]]()
         self._jobs = 0
         self._files = dict[Path, str]()
@@ -86,7 +87,7 @@ class Checks:
 
     def only_base(self) -> None:
         """Checks that nothing is left of results that were removed."""
-        for kind, found in soak_stage.names().items():
+        for kind, found in stage.names().items():
             if left := found - self.base[kind]:
                 raise Violation(f"{kind} of a removed result are left: {sorted(left)[:5]}")
 
@@ -94,7 +95,7 @@ class Checks:
         """Checks all that must hold after any step. number: how many were done before."""
         if RUN.task is not None or EXPORT.task is not None:
             raise Violation("a task is still in its slot")
-        changed = [name for name, value in soak_stage.fingerprints(self.base).items() if value != self._artist[name]]
+        changed = [name for name, value in stage.fingerprints(self.base).items() if value != self._artist[name]]
         if changed:
             raise Violation(f"what belongs to the artist has changed: {changed[:5]}")
         for path, digest in self._files.items():
