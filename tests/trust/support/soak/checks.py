@@ -91,6 +91,11 @@ class Checks:
             if left := found - self.base[kind]:
                 raise Violation(f"{kind} of a removed result are left: {sorted(left)[:5]}")
 
+    def has_ended(self, process: int) -> None:
+        """Checks that a worker that was stopped is gone."""
+        if process in machine.processes_with(f"TMPDIR={self._temporary}"):
+            raise Violation("the worker outlives a stop")
+
     def after(self, number: int) -> None:
         """Checks all that must hold after any step. number: how many were done before."""
         if RUN.task is not None or EXPORT.task is not None:

@@ -169,8 +169,7 @@ class Steps:
             return run.state
         recover.release(run.job)
         RUN.clear()
-        if run.worker.exit_code is None:
-            raise Violation("the worker outlives a stop")
+        self._checks.has_ended(run.worker.process_id)
         if run.has_layout:
             self._checks.valid(run.out)
             if recover.offered(scene) != run.out:
