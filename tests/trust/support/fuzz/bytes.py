@@ -159,7 +159,9 @@ def archive(arrays: dict[str, Array], rng: random.Random) -> tuple[bytes, str]:
         arrays[name] = np.zeros(arrays[name].shape, kind)
         return packed(arrays), f"{name} of the type {kind}"
     if way == "shape":
-        shape = rng.choice(((), (0,), (1,), (1, 1), (0, 5), (1, 10**6), (3, 3, 3, 3), arrays[name].shape[::-1], (2**20,)))
+        shape = rng.choice(
+            ((), (0,), (1,), (1, 1), (0, 5), (1, 10**6), (3, 3, 3, 3), arrays[name].shape[::-1], (2**20,))
+        )
         arrays[name] = np.ones(shape, arrays[name].dtype)
         return packed(arrays), f"{name} of the shape {shape}"
     if way == "without":
