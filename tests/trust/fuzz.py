@@ -1,8 +1,9 @@
 """Fuzz: damaged and hostile input of every kind, in processes that are watched.
 
 `python3 dev.py fuzz --minutes 10 --seed 1`. What fails is kept as a file in build/fuzz, and can be repeated:
-`dev.py fuzz --repeat FILE`. A failure is a traceback, a crash, a hang over 20 s, too much memory, a file touched outside of the case's folder, or a
-message that is not one short sentence. A case depends on the seed and its own number only.
+`dev.py fuzz --repeat FILE`. A failure is a traceback, a crash, a hang over 20 s, too much memory, a file touched
+outside of the case's folder, or a message that is not one short sentence. A case depends on the seed and its own
+number only.
 """
 
 from __future__ import annotations

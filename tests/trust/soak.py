@@ -57,6 +57,7 @@ class Session:
     def __init__(self, folder: Path, seed: int, first: int) -> None:
         self.step, self.latest = first, dict[str, Any]()
         self.counts: Counter[str] = Counter()
+        self._longest = (0.0, first)
         self._folder, self._said, self._begin = folder, queue.SimpleQueue[str | None](), time.monotonic()
         for name in ("user", "temporary"):
             (folder / name).mkdir()
@@ -81,6 +82,7 @@ class Session:
                 self.step = self.latest["step"]
                 if problem := self.latest.get("violation"):
                     return str(problem)
+                self._longest = max(self._longest, (self.latest["seconds"], self.step))
                 self.counts[f"{self.latest['kind']}: {self.latest['end']}"] += 1
                 if time.monotonic() > next_line:
                     next_line += 60.0
@@ -105,7 +107,8 @@ class Session:
         figures = ", ".join(
             f"{name} {self.latest[name]}" for name in ("rss_mb", "fds", "threads") if name in self.latest
         )
-        return f"{minutes:5.1f} min, step {self.step}, {sum(self.counts.values())} done; {figures}"
+        done = f"{sum(self.counts.values())} done, the longest {self._longest[1]} in {self._longest[0]:.0f} s"
+        return f"{minutes:5.1f} min, step {self.step}, {done}; {figures}"
 
     def _listen(self) -> None:
         assert self._process.stdout

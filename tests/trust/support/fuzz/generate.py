@@ -197,6 +197,7 @@ def _worker(rng: random.Random) -> Case:
     return Case("worker", "; ".join(names), files, arguments=lines)
 
 
+# No system passes a NUL on a command line.
 PATHS = (
     *(
         "HERE/loop",

@@ -63,7 +63,7 @@ class Guard:
             return
         path = os.path.join(os.path.realpath(os.path.dirname(text)), os.path.basename(text))
         if what == "reads":
-            if self._secret and f"{os.path.realpath(text)}{os.sep}".startswith(self._secret + os.sep):
+            if self._secret and f"{os.path.realpath(text)}{os.sep}".startswith(f"{self._secret}{os.sep}"):
                 self._found.append(f"reads {path}")
-        elif not path.startswith(("/dev/", "/proc/", *inside)):
+        elif not f"{path}{os.sep}".startswith(("/dev/", "/proc/", *inside)):
             self._found.append(f"{what} {path}")

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def main(folder: Path, seed: int, first: int) -> None:
     while True:
         rng = random.Random(f"{seed}/{number}")
         said: dict[str, Any] = {"step": number, "kind": "none"}
+        begin = time.monotonic()
         try:
             said["kind"] = steps.choose(rng)
             said["end"] = steps.do(said["kind"], rng)
@@ -47,6 +49,7 @@ def main(folder: Path, seed: int, first: int) -> None:
         except Exception:  # noqa: BLE001  whatever it is, a person must see it
             said["violation"] = f"{said['kind']}: {traceback.format_exc()}"
         said |= {
+            "seconds": round(time.monotonic() - begin, 1),
             "rss_mb": machine.memory(os.getpid()) // 1024,
             "fds": machine.descriptors(os.getpid()),
             "threads": machine.threads(os.getpid()),
