@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from ..job import MAX_SIDE, UserError, written_aside
+from .convert import over_black, to_gray, to_rgba
 
 MAX_STAMP = 4096
 """The longest side of a stamp, px: a primitive cannot show more on the largest canvas."""
@@ -32,9 +32,7 @@ def load_rgba(path: Path) -> ByteArray:
 
     Raises UserError where it is missing, unreadable, empty or larger than MAX_SIDE.
     """
-    with opened(path) as image:
-        image.draft("", (MAX_STAMP, MAX_STAMP))
-        rgba = to_rgba(image)
+    rgba = _read(path, MAX_STAMP, draft=MAX_STAMP)
     factor = MAX_STAMP / max(rgba.size)
     if factor < 1.0:
         rgba = _resized(rgba, max(1, round(rgba.width * factor)), max(1, round(rgba.height * factor)))
@@ -46,12 +44,21 @@ def load_target(path: Path, size: int) -> tuple[Tensor, Tensor]:
 
     float32 in [0, 1], display-encoded, straight; each side has at least one pixel. Raises UserError as load_rgba does.
     """
+    # Decode a JPEG at 1/2, 1/4 or 1/8 if that is still twice as fine as needed: this saves seconds and gigabytes.
+    return planes_of(np.array(scaled(_read(path, size, draft=2 * size), size)))
+
+
+def planes_of(pixels: ByteArray) -> tuple[Tensor, Tensor]:
+    """Returns the color [3, h, w] and the alpha [h, w] of RGBA pixels [h, w, 4]: float32 in [0, 1]."""
+    planes = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    return planes[:3].float().div_(255.0), planes[3].float().div_(255.0)
+
+
+def _read(path: Path, size: int, draft: int) -> Image.Image:
+    """Reads a picture as to_rgba does; only the result stays in memory. draft: the least side to decode a JPEG at."""
     with opened(path) as image:
-        # Decode a JPEG at 1/2, 1/4 or 1/8 if that is still twice as fine as needed: this saves seconds and gigabytes.
-        image.draft("", (2 * size, 2 * size))
-        rgba = to_rgba(image)
-    planes = torch.from_numpy(np.array(scaled(rgba, size))).permute(2, 0, 1).float() / 255.0
-    return planes[:3].contiguous(), planes[3].contiguous()
+        image.draft("", (draft, draft))
+        return to_rgba(image, size)
 
 
 def scaled(rgba: Image.Image, size: int, multiple: int = 1) -> Image.Image:
@@ -66,13 +73,16 @@ def load_gray(path: Path, height: int, width: int) -> Tensor:
     Raises UserError as load_rgba does.
     """
     with opened(path) as image:
-        return gray_of(to_rgba(image), height, width)
+        return _weights(to_gray(image), height, width)
 
 
 def gray_of(rgba: Image.Image, height: int, width: int) -> Tensor:
     """Returns the brightness of an RGBA picture: see load_gray."""
-    over_black = Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba)
-    gray = over_black.convert("L").resize((width, height), Image.Resampling.BOX)
+    return _weights(over_black(rgba), height, width)
+
+
+def _weights(gray: Image.Image, height: int, width: int) -> Tensor:
+    gray = gray.resize((width, height), Image.Resampling.BOX)
     return torch.from_numpy(np.array(gray)).float() / 255.0
 
 
@@ -99,7 +109,9 @@ def save_png(path: Path, pixels: Tensor | ByteArray) -> None:
 def opened(path: Path) -> Iterator[Image.Image]:
     """Opens a picture and checks its size, without decoding. Raises UserError, also for errors within the block."""
     try:
-        with _any_area(), Image.open(path) as image:
+        if path.exists() and not path.is_file():
+            raise OSError("it is not a file")  # opening a pipe would wait for ever
+        with _any_area(), Image.open(path, formats=_formats()) as image:
             check_size(path, *image.size)
             yield image
     except FileNotFoundError as error:
@@ -108,6 +120,13 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise UserError(
             f"{path} cannot be read as a picture: save it again as PNG or choose another ({error})"
         ) from error
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Returns all formats that Pillow reads by itself: PostScript is a program that another program would run."""
+    Image.init()
+    return tuple(name for name in Image.ID if name != "EPS")
 
 
 @contextmanager
@@ -130,50 +149,6 @@ def check_size(path: Path, width: int, height: int) -> None:
             f"{path} has {width:,} x {height:,} px, but the limit is {MAX_SIDE:,} per side: "
             f"scale it to {int(width * factor) or 1:,} x {int(height * factor) or 1:,} px or crop it"
         )
-
-
-def to_rgba(image: Image.Image) -> Image.Image:
-    """Converts a picture from opened() to upright RGBA, 8 bits, straight, display-encoded sRGB."""
-    ImageOps.exif_transpose(image, in_place=True)
-    profile = image.info.get("icc_profile")
-    if image.mode == "F" or image.mode.startswith("I"):
-        image = _to_gray(image)
-    if image.mode == "LAB":  # the only mode that Image.convert lacks
-        converted = ImageCms.profileToProfile(
-            image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-        return cast(Image.Image, converted).convert("RGBA")
-    rgba = image.convert("RGBA")
-    if profile:
-        color = _to_srgb(image if image.mode in ("L", "CMYK") else rgba.convert("RGB"), profile)
-        if color:
-            color.putalpha(rgba.getchannel("A"))
-            return color
-    return rgba
-
-
-def _to_gray(image: Image.Image) -> Image.Image:
-    """Converts 16-bit integers and floats in [0, 1] to 8 bits."""
-    values = np.asarray(image).astype(np.float64)
-    levels = values * 255.0 if image.mode == "F" else values / 257.0
-    return Image.fromarray(np.rint(np.nan_to_num(levels)).clip(0, 255).astype(np.uint8))
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """Converts a picture from its profile to sRGB. None if it is sRGB already or the profile is broken."""
-    try:
-        source: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return None
-        return ImageCms.profileToProfile(
-            image,
-            source,
-            ImageCms.createProfile("sRGB"),
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-        )
-    except (ImageCms.PyCMSError, OSError):
-        return None
 
 
 def _resized(rgba: Image.Image, width: int, height: int) -> Image.Image:

@@ -7,24 +7,27 @@ the middle of its time.
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import count as counting
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
 import av
 import numpy as np
-import torch
 from av.error import FFmpegError
 from av.video.reformatter import Interpolation
 from PIL import Image, ImageSequence
 from torch import Tensor
 
 from ..job import Clip, UserError
-from .images import check_size, gray_of, opened, scaled, to_rgba
+from .convert import LARGE, converted, to_rgba
+from .durations import durations
+from .images import check_size, gray_of, load_gray, opened, planes_of, scaled
 
 MOVIES: tuple[str, ...] = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 MOVIES += (".mts", ".m2ts", ".ts", ".ogv", ".flv", ".wmv")
@@ -42,6 +45,14 @@ HIGH_DEFINITION = 720
 _EXACT = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
 """Flags of FFmpeg's color conversion: without the last two, movies become a level too dark."""
 
+_FORMATS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,ogg,flv,asf"
+"""FFmpeg's names of what is read: playlists and scripts, which name other files and addresses, are not."""
+
+_LEAST_FPS, _MOST_FPS = 1e-3, 1e4
+
+_SHARE = 0.9
+"""The part of the disk's free space that frames may take."""
+
 TimedFrame = tuple[
     float, Image.Image | None
 ]  # seconds from the first frame; the last item, without a picture, is the end
@@ -56,16 +67,17 @@ def is_moving(path: Path) -> bool:
     if path.suffix.lower() not in ANIMATED or not path.exists():
         return False
     with opened(path) as image:
-        return getattr(image, "n_frames", 1) > 1
+        return bool(getattr(image, "is_animated", False))
 
 
-def read_frames(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:
+def read_frames(path: Path, clip: Clip, size: int = 0) -> Iterator[tuple[int, Image.Image]]:
     """Yields the frames of the clip: number from 1, and upright RGBA picture, 8 bits, sRGB.
 
-    Raises UserError where the target is missing, damaged, not a moving picture, or ends before the clip.
+    size: the longer side that is needed, px, see convert.to_rgba. Frames after the last one are not decoded. Raises
+    UserError where the target is missing, damaged, not a moving picture, or ends before the clip.
     """
     number = 0
-    for number, picture in _numbered(path, clip):
+    for number, picture in _numbered(path, clip, size):
         if number >= clip.start and (number - clip.start) % clip.step == 0:
             yield number, picture
         if number == clip.end:
@@ -77,16 +89,33 @@ def read_frames(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:
 
 
 def frame_rate(path: Path, clip: Clip) -> float:
-    """The frame rate of read_frames, frames per second."""
+    """The frame rate of read_frames, frames per second. Raises UserError as read_frames does."""
     if clip.fps > 0:
         return clip.fps
     if _is_sequence(path):
         return DEFAULT_FPS
     if path.suffix.lower() in ANIMATED:
-        durations = _durations(path)
-        return 1000.0 * len(durations) / sum(durations)
+        found = durations(path)
+        return 1000.0 * len(found) / sum(found)
     with _movie(path) as (_, stream):
-        return float(_rate(stream))
+        rate = float(_rate(stream))
+    if not _LEAST_FPS <= rate <= _MOST_FPS:
+        raise UserError(f"{path} says that it has {rate:,g} frames a second: set the frame rate of the clip")
+    return rate
+
+
+def frame_count(path: Path, clip: Clip) -> int:
+    """The number of frames that read_frames gives, as far as the head of the file knows; 0 = unknown."""
+    if _is_sequence(path):
+        total = len(_sequence(path))
+    elif path.suffix.lower() in ANIMATED:
+        total = round(sum(durations(path)) / 1000.0 * frame_rate(path, clip))
+    else:
+        with _movie(path) as (container, stream):
+            seconds = (stream.duration or 0) * (stream.time_base or 0) or (container.duration or 0) / av.time_base
+            total = round(seconds * (clip.fps or _rate(stream)))
+    last = min(total, clip.end) if clip.end else total
+    return max(0, (last - clip.start) // clip.step + 1)
 
 
 class Footage:
@@ -98,8 +127,13 @@ class Footage:
         self.numbers: list[int] = []
         self._file = tempfile.TemporaryFile(prefix="diffbmp-")  # noqa: SIM115  closed by close()
         try:
-            for number, picture in read_frames(path, clip):
-                self._add(path, number, scaled(picture, size, EVEN))
+            for number, picture in read_frames(path, clip, size):
+                frame = scaled(picture, size, EVEN)
+                if not self.numbers:
+                    (self.width, self.height), self._room = frame.size, _room(frame.size)
+                    self._check_room(path, frame_count(path, clip))
+                self._check_room(path, len(self.numbers) + 1)
+                self._add(path, number, frame)
             self._file.flush()
         except OSError as error:
             self._file.close()
@@ -111,12 +145,20 @@ class Footage:
             raise
 
     def _add(self, path: Path, number: int, picture: Image.Image) -> None:
-        if not self.numbers:
-            self.width, self.height = picture.size
-        elif picture.size != (self.width, self.height):
+        if picture.size != (self.width, self.height):
             raise UserError(f"Frame {number} of {path} has another size than the first: use frames of the same size")
         self._file.write(picture.tobytes())
         self.numbers.append(number)
+
+    def _check_room(self, path: Path, count: int) -> None:
+        """Raises UserError where so many frames do not fit on the disk."""
+        if count > self._room:
+            gigabytes = (number * self.width * self.height * 4 / 1e9 for number in (count, self._room))
+            needed, free = (f"{value:,.1f} GB" for value in gigabytes)
+            raise UserError(
+                f"{count:,} frames of {path} at {self.width:,} x {self.height:,} px take {needed}, but "
+                f"{tempfile.gettempdir()} has room for {free}: fit fewer or smaller frames, or free some space"
+            )
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -126,8 +168,7 @@ class Footage:
         size = self.width * self.height * 4
         self._file.seek(index * size)
         pixels = np.frombuffer(self._file.read(size), np.uint8).reshape(self.height, self.width, 4)
-        planes = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255.0
-        return planes[:3].contiguous(), planes[3].contiguous()
+        return planes_of(pixels.copy())
 
     def close(self) -> None:
         self._file.close()
@@ -141,36 +182,42 @@ class Footage:
         self.close()
 
 
+def _room(size: tuple[int, int]) -> int:
+    """The number of frames of this size, px, that the temporary folder may take: most of the disk's free space."""
+    width, height = size
+    return int(_SHARE * shutil.disk_usage(tempfile.gettempdir()).free) // (width * height * 4)
+
+
 def load_masks(path: Path, clip: Clip, frames: int, height: int, width: int) -> list[Tensor]:
     """Reads a mask [H, W] uint8 per frame; a still picture is the mask of all frames. See images.load_mask.
 
     Raises UserError where all masks are black, or there are fewer than `frames`.
     """
     if not is_moving(path):
-        with opened(path) as image:
-            masks = [_bytes(gray_of(to_rgba(image), height, width))] * frames
+        masks = [_bytes(load_gray(path, height, width))] * frames
     else:
-        masks = [_bytes(gray_of(picture, height, width)) for _, picture in read_frames(path, clip)]
+        needed = islice(read_frames(path, clip, max(height, width)), frames)
+        masks = [_bytes(gray_of(picture, height, width)) for _, picture in needed]
     if len(masks) < frames:
         raise UserError(f"The mask {path} has {len(masks)} frames, but the target has {frames}: make them equal")
     if not any(bool(mask.any()) for mask in masks):
         raise UserError(f"The mask {path} is completely black: paint white where stamps may lie")
-    return masks[:frames]
+    return masks
 
 
 def _bytes(gray: Tensor) -> Tensor:
     return (gray * 255.0).round().byte()
 
 
-def _numbered(path: Path, clip: Clip) -> Iterator[tuple[int, Image.Image]]:
+def _numbered(path: Path, clip: Clip, size: int) -> Iterator[tuple[int, Image.Image]]:
     if _is_sequence(path):
-        yield from enumerate(_pictures(path), 1)
+        yield from enumerate(_pictures(path, size), 1)
         return
     if path.suffix.lower() in ANIMATED:
-        yield from _at_rate(_animation(path), frame_rate(path, clip))
+        yield from _at_rate(_animation(path, size), frame_rate(path, clip))
         return
     with _movie(path) as (container, stream):
-        yield from _at_rate(_decoded(path, container, stream), clip.fps or float(_rate(stream)))
+        yield from _at_rate(_decoded(path, container, stream, size), clip.fps or float(_rate(stream)))
 
 
 def _at_rate(frames: Iterator[TimedFrame], fps: float) -> Iterator[tuple[int, Image.Image]]:
@@ -190,10 +237,11 @@ def _is_sequence(path: Path) -> bool:
     return path.is_dir() or (path.suffix.lower() in PICTURES and not is_moving(path))
 
 
-def _pictures(path: Path) -> Iterator[Image.Image]:
+def _pictures(path: Path, size: int) -> Iterator[Image.Image]:
     for file in _sequence(path):
         with opened(file) as image:
-            yield to_rgba(image)
+            picture = to_rgba(image, size)
+        yield picture
 
 
 def _sequence(path: Path) -> list[Path]:
@@ -202,7 +250,7 @@ def _sequence(path: Path) -> list[Path]:
         files = [file for file in path.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
         if not files:
             raise UserError(f"{path} has no pictures: choose a folder of frames ({', '.join(PICTURES)})")
-        return sorted(files, key=lambda file: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", file.name)])
+        return sorted(files, key=lambda file: [int(t) if t.isdecimal() else t for t in re.split(r"(\d+)", file.name)])
     parts = re.fullmatch(r"(.*?)(\d+)", path.stem)
     if parts is None:
         return [path]
@@ -215,36 +263,28 @@ def _sequence(path: Path) -> list[Path]:
     return files or [path]
 
 
-def _animation(path: Path) -> Iterator[TimedFrame]:
+def _animation(path: Path, size: int) -> Iterator[TimedFrame]:
     seconds = 0.0
     with opened(path) as image:
-        for frame in ImageSequence.Iterator(image):
-            yield seconds, frame.convert("RGBA")
-            seconds += _duration(frame) / 1000.0
+        # A damaged file may end before its last frame, or have more than its head says.
+        for duration, frame in zip(durations(path), ImageSequence.Iterator(image), strict=False):
+            yield seconds, converted(frame, lambda part: part.convert("RGBA"), size)
+            seconds += duration / 1000.0
         yield seconds, None
-
-
-def _durations(path: Path) -> list[float]:
-    with opened(path) as image:
-        return [_duration(frame) for frame in ImageSequence.Iterator(image)]
-
-
-def _duration(frame: Image.Image) -> float:
-    """The duration of a frame, ms; 100 instead of 0 to 10, as in browsers."""
-    frame.load()  # WebP and AVIF have no duration before
-    duration = float(frame.info.get("duration", 0) or 0)
-    return duration if duration > 10.0 else 100.0
 
 
 @contextmanager
 def _movie(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is not a movie: choose another, or a folder of pictures")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options={"format_whitelist": _FORMATS}) as container:
             if not container.streams.video:
                 raise UserError(f"{path} has no pictures: choose a movie or a folder of pictures")
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            check_size(path, stream.width, stream.height)
+            check_size(path, *_shown(stream.width, stream.height, stream.sample_aspect_ratio))
+            # Threads that decode a frame each hold several frames.
+            stream.thread_type = "SLICE" if stream.width * stream.height > LARGE else "AUTO"
             yield container, stream
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError(f"There is no movie {path}: choose one that exists") from error
@@ -260,7 +300,9 @@ def _rate(stream: av.VideoStream) -> Fraction:
     return average or guessed or Fraction(24)
 
 
-def _decoded(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[TimedFrame]:
+def _decoded(
+    path: Path, container: av.container.InputContainer, stream: av.VideoStream, size: int
+) -> Iterator[TimedFrame]:
     first, length = None, 1.0 / float(_rate(stream))
     number, seconds = 0, 0.0
     try:
@@ -271,7 +313,8 @@ def _decoded(path: Path, container: av.container.InputContainer, stream: av.Vide
                 seconds = float(frame.pts * frame.time_base)
                 length = float(frame.duration * frame.time_base) or length
             first = seconds if first is None else first
-            yield seconds - first, _upright(frame, stream.sample_aspect_ratio)
+            check_size(path, *_shown(frame.width, frame.height, stream.sample_aspect_ratio))
+            yield seconds - first, _upright(frame, stream.sample_aspect_ratio, size)
     except FFmpegError as error:
         raise UserError(f"{path} is damaged after frame {number}: save it again or end before it ({error})") from error
     if number == 0:
@@ -279,15 +322,25 @@ def _decoded(path: Path, container: av.container.InputContainer, stream: av.Vide
     yield seconds - (first or 0.0) + length, None
 
 
-def _upright(frame: av.VideoFrame, aspect: Fraction | None) -> Image.Image:
-    """Rotates a frame upright and makes its pixels square. aspect: width / height of a pixel."""
+def _shown(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
+    """The size of a frame with square pixels. aspect: width / height of a pixel."""
+    return max(1, round(width * aspect)) if aspect else width, height
+
+
+def _upright(frame: av.VideoFrame, aspect: Fraction | None, size: int) -> Image.Image:
+    """Rotates a frame upright and makes its pixels square; size: see read_frames. aspect: width / height of a pixel."""
     unknown = frame.colorspace in (2, 3)  # unspecified, reserved
     matrix = None
     if unknown:
         matrix = "ITU709" if frame.height >= HIGH_DEFINITION else "ITU601"
-    rgba = frame.reformat(format="rgba", src_colorspace=matrix, dst_color_range="JPEG", interpolation=_EXACT)
+    shown = _shown(frame.width, frame.height, aspect)
+    least, method = (frame.width, frame.height), _EXACT
+    if size and frame.width * frame.height > LARGE and max(shown) >= 2 * size:
+        shown = tuple(max(1, round(side * size / max(shown))) for side in shown)
+        least, method = shown, int(Interpolation.AREA)
+    rgba = frame.reformat(*least, format="rgba", src_colorspace=matrix, dst_color_range="JPEG", interpolation=method)
     picture = Image.fromarray(rgba.to_ndarray())
-    if aspect and aspect != 1:
-        picture = picture.resize((max(1, round(picture.width * aspect)), picture.height), Image.Resampling.LANCZOS)
+    if picture.size != shown:
+        picture = picture.resize(shown, Image.Resampling.LANCZOS)
     turns = round(frame.rotation / 90) % 4
     return picture.rotate(90 * turns, expand=True) if turns else picture
