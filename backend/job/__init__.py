@@ -18,10 +18,11 @@ Conventions of the whole project:
 from .animation import EASINGS, GROWTHS, Animation
 from .clip import MAX_FRAME, Clip
 from .errors import Action, UserError, cannot_write, quoted
-from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, STAGE, ExportJob, ExportSettings
-from .files import folder_aside, written_aside
+from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, ExportJob, ExportSettings
+from .files import HARMLESS, folder_aside, hidden_folder, put_in_place, resolved, sweep, written_aside
 from .job import IMPORTANCE, Job
 from .layout import FIXED, LEVEL_PADDING, MOVING, Array, Layout, level_file
+from .locks import STAGE, sole_writer
 from .messages import COMMANDS, Command, Done, Error, Event, Exporting, Log, Progress, decode_event, encode_event
 from .schema import SCHEMA, check_choice, check_range, from_dict, read_json, type_hints, write_json
 from .setting import Choices, Setting, check, check_value, option_of, setting, settings_of

@@ -16,8 +16,9 @@ SCHEMA = 1
 """Version of job.json and layout.json."""
 
 
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    with written_aside(path) as aside:
+def write_json(path: Path, data: dict[str, Any], *, parents: bool = True) -> None:
+    """Writes an object to a file: see written_aside."""
+    with written_aside(path, parents=parents) as aside:
         aside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
