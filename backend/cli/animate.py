@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..job import Animation, UserError, check_value
+from ..job import Animation, UserError, check_value, resolved, sole_writer
 from .options import add_settings, given
 
 if TYPE_CHECKING:
@@ -64,19 +64,20 @@ def _write(layout: Layout, templates: Templates, args: argparse.Namespace) -> No
     from ..layouts.result_folder import ResultFolder
     from ..rendering import render_layout
 
-    folder = ResultFolder(args.out, templates)
-    folder.save(layout)
-    if args.render:
-        opaque = slice(None) if layout.transparent else slice(3)
-        pictures = (
-            (number, render_layout(layout, templates, frame=index, transparent=layout.transparent)[opaque])
-            for index, number in enumerate(layout.frames)
-        )
-        folder.finish_clip(pictures, lambda: {"count": layout.count})
+    with sole_writer(resolved(args.out), "clip"):
+        folder = ResultFolder(args.out, templates)
+        folder.save(layout)
+        if args.render:
+            opaque = slice(None) if layout.transparent else slice(3)
+            pictures = (
+                (number, render_layout(layout, templates, frame=index, transparent=layout.transparent)[opaque])
+                for index, number in enumerate(layout.frames)
+            )
+            folder.finish_clip(pictures, lambda: {"count": layout.count})
 
 
 def _check_out(args: argparse.Namespace) -> None:
-    if args.out.resolve() in (folder.resolve() for folder in args.layouts):
+    if resolved(args.out) in map(resolved, args.layouts):
         raise UserError(f"{args.out} is one of the layouts, which the clip would replace: choose another folder")
 
 

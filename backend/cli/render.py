@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..job import ExportSettings, UserError, check_value
+from ..job import ExportSettings, UserError, check_value, sweep
 from .options import add_setting, given
 
 _SETTINGS = ("width", "supersample", "transparent", "engine", "threads")
@@ -43,5 +43,6 @@ def _render(args: argparse.Namespace) -> int:
             )
         frame = 0 if args.frame is None else layout.frames.index(args.frame)
         picture = render_layout(layout, templates, frame=frame, **chosen)
+    sweep(args.out.parent)
     save_png(args.out, picture if transparent else picture[:3])
     return 0

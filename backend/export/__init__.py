@@ -10,7 +10,7 @@ from pathlib import Path
 from ..job import FORMATS, MAX_WIDTH, ExportSettings, Layout, UserError
 from ..templates import Templates
 from .base import Cancelled, Export, Exporter, Tell
-from .staging import check_replaceable, hidden_folder, place
+from .staging import check_replaceable, place, staged
 
 __all__ = ["Cancelled", "Exported", "export"]
 
@@ -44,7 +44,7 @@ def export(
     parts = list(_parts(layout, path, settings))
     Export(layout, templates, path, settings, report).check_size(MAX_WIDTH, "an export")
     remarks = _remarks(layout, path, settings)
-    with hidden_folder(path, token) as hidden:
+    with staged(path, token) as hidden:
         for number, (part, file) in enumerate(parts):
 
             def tell_part(done: int, total: int, number: int = number) -> None:

@@ -3,41 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from ..job import STAGE, UserError, cannot_write
-
-_OWN_FILES = ("layers.json", "merged.png")
+from ..job import HARMLESS, STAGE, UserError, hidden_folder, put_in_place
 
 _HIDDEN: set[Path] = set()
 
 
 @contextmanager
-def hidden_folder(path: Path, token: str = "") -> Iterator[Path]:
-    """Gives an empty folder beside `path`, which is removed at the end.
-
-    token: makes the folder's name, STAGE + token, so that another process can remove it after this one was killed.
-    Raises UserError where the place cannot be written to.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if token:
-            hidden = path.parent / (STAGE + token)
-            hidden.mkdir()
-        else:
-            hidden = Path(tempfile.mkdtemp(prefix=STAGE, dir=path.parent))
-    except OSError as error:
-        raise cannot_write(path.parent, error) from error
-    _HIDDEN.add(hidden)
-    try:
-        yield hidden
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-        _HIDDEN.discard(hidden)
+def staged(path: Path, token: str = "") -> Iterator[Path]:
+    """Yields an empty folder beside `path`, as job.hidden_folder, which drop_hidden_folders removes, too."""
+    with hidden_folder(path, token) as hidden:
+        _HIDDEN.add(hidden)
+        try:
+            yield hidden
+        finally:
+            _HIDDEN.discard(hidden)
 
 
 def drop_hidden_folders() -> None:
@@ -54,15 +40,22 @@ def check_replaceable(path: Path) -> None:
         return
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file, and not a folder: choose another name")
-    if path.is_dir() and not all(_is_own(item) for item in path.iterdir()):
-        raise UserError(f"The folder {path} holds other files: choose another name, or an empty folder")
+    if path.is_dir():
+        _check_own(path, path)
 
 
-def _is_own(item: Path) -> bool:
-    """Whether an export to a folder wrote this file or folder."""
-    if item.name == "layers" and item.is_dir():
-        return all(file.stem.isdigit() and file.suffix == ".png" for file in item.iterdir())
-    return item.name in _OWN_FILES and item.is_file()
+def _check_own(folder: Path, shown: Path) -> None:
+    """Raises UserError where a folder, which is or was at `shown`, holds anything that no export writes."""
+    inside = folder / "layers"
+    files = sorted(inside.iterdir()) if inside.is_dir() and not inside.is_symlink() else []
+    for item in [*sorted(folder.iterdir()), *files]:
+        known = re.fullmatch(r"\d{4,}\.png" if item.parent == inside else r"layers\.json|merged\.png", item.name)
+        own = item == inside if item.is_dir() else item.is_file() and (known or item.name in HARMLESS)
+        if item.is_symlink() or not own:
+            foreign = item.relative_to(folder).as_posix()
+            raise UserError(
+                f"The folder {shown} holds other files: choose another name, or an empty folder, or it would lose {foreign}"
+            )
 
 
 def place(hidden: Path, folder: Path) -> list[Path]:
@@ -71,15 +64,14 @@ def place(hidden: Path, folder: Path) -> list[Path]:
     Raises UserError where something cannot be replaced.
     """
     files = []
-    for item in sorted(hidden.iterdir()):
-        target, before = folder / item.name, hidden / "before"
+    for item in sorted(path for path in hidden.iterdir() if not path.name.startswith(STAGE)):
+        target = folder / item.name
         try:
-            if item.is_dir() and target.is_dir():
-                os.replace(target, before)
-            os.replace(item, target)
+            if item.is_dir():
+                put_in_place(item, target, partial(_check_own, shown=target))
+            else:
+                os.replace(item, target)
         except OSError as error:
-            if before.exists():
-                os.replace(before, target)
             raise UserError(
                 f"{target} cannot be replaced ({error.strerror}): close it in other programs, or choose another name"
             ) from error

@@ -58,9 +58,6 @@ FORMATS = {
 }
 """Formats by the ending of a file's name. A path without one is a folder of PNGs, one a layer, and their JSON."""
 
-STAGE = ".diffbmp-"
-"""Prefix of the hidden folder in which an export is written."""
-
 _of_export = partial(setting, group="export")
 
 

@@ -1,77 +1,209 @@
-"""Files and folders that are written aside and renamed, by the standard library only."""
+"""Files and folders that are written aside and renamed, by the standard library only.
+
+Everything temporary is called STAGE and 8 random characters, and is locked by its owner while it lives: `sweep` removes
+what killed processes have left.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from .errors import cannot_write
+from .errors import UserError, cannot_write
+from .locks import STAGE, Hold, ownerless
+
+Check = Callable[[Path], None]
+Make = Callable[[Path, str], Path]
+
+HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that file browsers leave in folders."""
+
+_LONGEST_SUFFIX = 20  # letters
+_TRIES = 20
+_ATTIC = ".old"
+"""Suffix of a folder that holds an older one, by its own name, while another takes its place."""
+
+
+def resolved(path: Path) -> Path:
+    """Returns a path without symbolic links. Raises UserError where they lead in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise cannot_write(path, error if isinstance(error, OSError) else None) from error
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def written_aside(path: Path, *, parents: bool = True) -> Iterator[Path]:
     """Yields a temporary path beside `path` and renames it at the end; after an error, nothing is left behind.
 
-    Raises UserError where the folder cannot be written to or the disk is full.
+    parents: makes missing folders. Raises UserError where the folder cannot be written to or the disk is full.
     """
+    suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise cannot_write(path.parent, error) from error
-    aside = Path(name)
-    try:
-        yield aside
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, path)
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(_new_file, path.parent, suffix, path) as (aside, hold):
+            yield aside
+            os.chmod(aside, 0o666 & ~_umask())
+            hold.let_go()
+            os.replace(aside, path)
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 @contextmanager
-def folder_aside(folder: Path) -> Iterator[Path]:
-    """Yields an empty folder beside `folder` and renames it at the end, replacing an older one.
+def folder_aside(folder: Path, check: Check = lambda old: None) -> Iterator[Path]:
+    """Yields an empty folder beside `folder` and renames it at the end, replacing an older one at once.
 
-    After an error, the older one is unchanged. Raises UserError where the place cannot be written to.
+    check: is called with the older folder, before and after that; where it raises, as after any error, the older one is
+    unchanged. Raises UserError where the place cannot be written to.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise cannot_write(folder.parent, error) from error
-    try:
-        yield aside
-        os.chmod(aside, 0o777 & ~_umask())
-        if folder.exists():
-            _exchange(aside, folder)
-        else:
-            os.replace(aside, folder)
+        with _temporary(_new_folder, folder.parent, "", folder) as (aside, hold):
+            yield aside
+            os.chmod(aside, 0o777 & ~_umask())
+            hold.let_go()
+            put_in_place(aside, folder, check)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
-def _exchange(aside: Path, folder: Path) -> None:
-    """Replaces a folder by `aside` and removes it; restores it where that fails."""
-    attic = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    old = attic / folder.name
+@contextmanager
+def hidden_folder(path: Path, token: str = "") -> Iterator[Path]:
+    """Yields an empty temporary folder beside `path`, which is removed at the end.
+
+    token: makes its name, STAGE + token, so that another process can remove it after this one was killed. Raises
+    UserError where it cannot be written to, or what is written into it.
+    """
+    make = partial(_named_folder, token) if token else _new_folder
     try:
-        os.replace(folder, old)
-        os.replace(aside, folder)
-    except OSError:
-        if old.exists():
-            os.replace(old, folder)
-        attic.rmdir()
-        raise
-    shutil.rmtree(attic, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(make, path.parent, "", path.parent) as (hidden, _):
+            yield hidden
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def put_in_place(new: Path, place: Path, check: Check = lambda old: None) -> None:
+    """Gives a folder a name, and removes an older one of that name; see folder_aside. Raises OSError."""
+    if place.is_symlink() or not place.is_dir():
+        os.replace(new, place)
+        return
+    check(place)
+    with Hold(place):  # once it is aside, a sweep may find it
+        swapped = _swap(new, place)
+        if swapped:
+            try:
+                check(new)  # what came at the last moment
+            except UserError:
+                _swap(new, place)
+                raise
+            shutil.rmtree(new, ignore_errors=True)
+    if not swapped:
+        _replace_in_steps(new, place, check)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what killed processes have left in a folder. What is in use stays, and so does what may be."""
+    with suppress(OSError):
+        for path in sorted(folder.glob(f"{STAGE}*")):
+            with suppress(OSError), ownerless(path):
+                if path.suffix == _ATTIC:
+                    _give_back(path)
+                _remove(path)
+
+
+@contextmanager
+def _temporary(make: Make, parent: Path, suffix: str, shown: Path) -> Iterator[tuple[Path, Hold]]:
+    """Yields a new temporary file or folder, which is removed at the end; sentences say `shown` instead.
+
+    make: is called with the parent and the suffix. Raises OSError where that does, and UserError as the block does.
+    """
+    path, hold = _held(make, parent, suffix)
+    try:
+        yield path, hold
+    except UserError as error:
+        if str(path) not in error.message:
+            raise
+        raise UserError(error.message.replace(str(path), str(shown)), error.action) from error
+    finally:
+        hold.let_go()
+        _remove(path)
+        hold.close()
+
+
+def _held(make: Make, parent: Path, suffix: str) -> tuple[Path, Hold]:
+    for _ in range(_TRIES):
+        path = make(parent, suffix)
+        try:
+            return path, Hold(path)
+        except OSError:  # a sweep has found it before it was locked
+            _remove(path)
+    raise PermissionError(f"what is written into {parent} vanishes")
+
+
+def _new_file(parent: Path, suffix: str) -> Path:
+    handle, name = tempfile.mkstemp(prefix=STAGE, suffix=suffix, dir=parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _new_folder(parent: Path, suffix: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=STAGE, suffix=suffix, dir=parent))
+
+
+def _named_folder(token: str, parent: Path, suffix: str) -> Path:
+    path = parent / (STAGE + token + suffix)
+    path.mkdir()
+    return path
+
+
+def _remove(path: Path) -> None:
+    """Removes a file or a folder, as far as that is possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Exchanges two folders at once. Returns False where the system or the file system cannot."""
+    if sys.platform == "win32":
+        return False
+    system, names = ctypes.CDLL(None), (os.fsencode(one), os.fsencode(other))
+    here, exchange = -100, 2  # AT_FDCWD; RENAME_EXCHANGE of Linux and RENAME_SWAP of macOS
+    if hasattr(system, "renameat2"):
+        return bool(system.renameat2(here, names[0], here, names[1], exchange) == 0)
+    return hasattr(system, "renamex_np") and bool(system.renamex_np(*names, exchange) == 0)
+
+
+def _replace_in_steps(new: Path, place: Path, check: Check) -> None:
+    """Replaces a folder by another and removes it. Where that fails it comes back, and after a kill by a sweep."""
+    with _temporary(_new_folder, place.parent, _ATTIC, place) as (attic, _):
+        old = attic / place.name
+        os.replace(place, old)
+        try:
+            check(old)
+            os.replace(new, place)
+        except BaseException:
+            os.replace(old, place)
+            raise
+
+
+def _give_back(attic: Path) -> None:
+    """Moves what an attic holds to its place where nothing has come there."""
+    for old in attic.iterdir():
+        if not os.path.lexists(attic.parent / old.name):
+            os.replace(old, attic.parent / old.name)
 
 
 def _umask() -> int:

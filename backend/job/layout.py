@@ -98,17 +98,21 @@ class Layout:
         depth = None if self.depth is None else self.depth[index]
         return replace(self, **arrays, depth=depth, frames=[self.frames[i] for i in index])
 
-    def save(self, folder: Path) -> None:
-        """Writes layout.npz and layout.json into the folder; the caller writes the stamps' pictures."""
+    def save(self, folder: Path, *, parents: bool = True) -> None:
+        """Writes layout.npz and layout.json into the folder; the caller writes the stamps' pictures.
+
+        parents: makes missing folders. Raises UserError where the folder cannot be written to.
+        """
         names = (*MOVING, *FIXED, *([] if self.depth is None else ["depth"]))
         arrays = {name: getattr(self, name) for name in names}
         # Through memory: on a full disk, closing an archive raises a second error.
         archive = io.BytesIO()
         np.savez(archive, **arrays)
-        with written_aside(folder / "layout.npz") as path:
+        with written_aside(folder / "layout.npz", parents=parents) as path:
             path.write_bytes(archive.getbuffer())
         meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in (*arrays, "depth")}
-        write_json(folder / "layout.json", {"schema": SCHEMA, **meta, "templates": [asdict(t) for t in self.templates]})
+        data = {"schema": SCHEMA, **meta, "templates": [asdict(t) for t in self.templates]}
+        write_json(folder / "layout.json", data, parents=parents)
 
     @classmethod
     def load(cls, folder: Path) -> Layout:

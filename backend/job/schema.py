@@ -24,8 +24,9 @@ MOST_BYTES = 32 << 20
 _MOST_INTEGER = 1 << 63
 
 
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    with written_aside(path) as aside:
+def write_json(path: Path, data: dict[str, Any], *, parents: bool = True) -> None:
+    """Writes an object to a file: see written_aside."""
+    with written_aside(path, parents=parents) as aside:
         aside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 

@@ -10,31 +10,30 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from ..job import LEVEL_PADDING, Layout, UserError, cannot_write, folder_aside, level_file, write_json
+from ..job import (
+    LEVEL_PADDING,
+    Layout,
+    UserError,
+    cannot_write,
+    folder_aside,
+    hidden_folder,
+    level_file,
+    resolved,
+    sweep,
+    write_json,
+)
 from ..pictures.images import save_png
-from ..templates import Template, Templates, load_templates, padded
-
-RECORDING = "recording"
-"""Folder of the recording, if there is one: a layout of many frames with the stamps of the result."""
-
-PROGRESS = "progress"
-"""Folder of the frames that an unfinished fit of a clip has done."""
-
-SEAL = "job"
-"""File in the folder of progress that identifies its job."""
-
-_OWN = {"layout.npz", "layout.json", "templates", "levels", "preview.png", "render.png", "render", RECORDING, PROGRESS}
-_OWN |= {"metrics.json", "metrics.png"}
-_HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
+from ..templates import ByteArray, Template, Templates, load_templates, padded
+from .contents import PROGRESS, RECORDING, ROOMS, check_own, is_part, remove_progress
 
 
 class ResultFolder:
@@ -46,85 +45,102 @@ class ResultFolder:
     """
 
     def __init__(self, path: Path, templates: Templates, *, keeps_progress: bool = False) -> None:
-        """Checks the place. keeps_progress: progress/ of an older result stays until drop_progress().
+        """Checks the place, and removes what killed runs have left.
 
-        Raises UserError where the folder cannot be written to, or holds anything but an older result.
+        keeps_progress: progress/ of an older result stays until drop_progress(). Raises UserError where the folder
+        cannot be written to, or holds anything but an older result.
         """
-        self.path = path.resolve()
+        self.path = resolved(path)
+        for folder in (self.path.parent, self.path, *(self.path / name for name in ROOMS)):
+            sweep(folder)
         _check_free(self.path)
         self._templates, self._keeps_progress = templates, keeps_progress
         self._files = [f"templates/{i:03d}_{_safe(item)}.png" for i, item in enumerate(templates.items)]
         self._levels: set[str] = set()  # written
-        self._used: set[str] = set()  # by the latest layout
-        self._latest: Layout | None = None
+        self._layout: Layout | None = None  # the latest, with the names of the stamps' files
         self._identity: tuple[int, int] | None = None  # of the folder that was written
 
     def save(self, layout: Layout) -> None:
         """Makes this the folder's layout."""
-        self._latest = layout
         specs = [replace(spec, file=file) for spec, file in zip(layout.templates, self._files, strict=True)]
-        layout = replace(layout, templates=specs)
-        self._used = {level_file(*key) for key in _used_levels(layout)}
-        if self._is_ours():
-            self._write_levels(layout, self.path)
-            layout.save(self.path)
-            return
-        _check_free(self.path)
-        self._levels.clear()
-        with folder_aside(self.path) as folder:
-            for item, file in zip(self._templates.items, self._files, strict=True):
-                save_png(folder / file, item.rgba)
-            self._write_levels(layout, folder)
-            layout.save(folder)
-            self._identity = _identity(folder)
-            if self._keeps_progress and (self.path / PROGRESS).is_dir():
-                os.replace(self.path / PROGRESS, folder / PROGRESS)
+        self._layout = replace(layout, templates=specs)
+        if self._identity is None:
+            self._write_whole(self._layout)
+        else:
+            self._in_place(partial(self._write_layout, self._layout, self.path))
 
     def preview(self, image: Tensor) -> Path:
         """Writes preview.png of an image [3 or 4, H, W]; after the first save only."""
         path = self.path / "preview.png"
-        save_png(path, image)
+        self._in_place(partial(save_png, path, image, parents=False))
         return path
 
     def record(self, course: Layout) -> None:
         """Adds recording/ with the stamps of the folder; after the first save only."""
         specs = [replace(spec, file=f"../{file}") for spec, file in zip(course.templates, self._files, strict=True)]
-        replace(course, templates=specs).save(self.path / RECORDING)
+        course = replace(course, templates=specs)
+        self._in_place(lambda: course.save(_room(self.path, RECORDING), parents=False))
 
     def finish(self, render: Tensor, metrics: dict[str, Any]) -> None:
         """Adds render.png of an image [3 or 4, H, W] and metrics.json, drops the levels that only checkpoints used."""
-        if self._latest is not None and not self._is_ours():
-            self.save(self._latest)
-        save_png(self.path / "render.png", render)
-        write_json(self.path / "metrics.json", metrics)
-        for name in self._levels - self._used:
+        self._in_place(partial(save_png, self.path / "render.png", render, parents=False))
+        self._in_place(partial(write_json, self.path / "metrics.json", metrics, parents=False))
+        used = _used_levels(self._layout) if self._layout is not None else {}
+        # The last step: who has just read an earlier checkpoint may still look for its levels.
+        for name in self._levels - used.keys():
             (self.path / name).unlink(missing_ok=True)
 
     def finish_clip(self, frames: Iterable[tuple[int, Tensor]], measured: Callable[[], dict[str, Any]]) -> None:
         """Adds render/ of frames (number and image [3 or 4, H, W]) and metrics.json; measured is called after them."""
         for number, image in frames:
-            save_png(self.path / "render" / f"{number:04d}.png", image)
-        write_json(self.path / "metrics.json", measured())
+            self._in_place(partial(_save_in, self.path, f"render/{number:04d}.png", image))
+        self._in_place(partial(write_json, self.path / "metrics.json", measured(), parents=False))
 
     def drop_progress(self) -> None:
         """Removes the progress of a clip's fit that is done."""
-        shutil.rmtree(self.path / PROGRESS, ignore_errors=True)
+        remove_progress(self.path / PROGRESS)
+
+    def _in_place(self, write: Callable[[], object]) -> None:
+        """Writes into the folder; where it was removed or replaced meanwhile, writes the layout as a whole first."""
+        if self._is_ours():
+            try:
+                write()
+                return
+            except UserError:
+                if self._is_ours():
+                    raise
+        assert self._layout is not None  # save() comes first
+        self._write_whole(self._layout)
+        write()
 
     def _is_ours(self) -> bool:
         """Returns whether the folder that was written is still in its place."""
         return self._identity is not None and self._identity == _identity(self.path)
 
-    def _write_levels(self, layout: Layout, folder: Path) -> None:
-        for key in _used_levels(layout):
-            name = level_file(*key)
+    def _write_whole(self, layout: Layout) -> None:
+        _check_free(self.path)
+        self._levels.clear()
+        with folder_aside(self.path, partial(check_own, shown=self.path)) as folder:
+            for item, file in zip(self._templates.items, self._files, strict=True):
+                save_png(folder / file, item.rgba)
+            self._write_layout(layout, folder)
+            self._identity = _identity(folder)
+            if self._keeps_progress and (self.path / PROGRESS).is_dir():
+                # A move would lose it if the process were killed before the folder is in its place.
+                shutil.copytree(self.path / PROGRESS, folder / PROGRESS, copy_function=_linked)
+
+    def _write_layout(self, layout: Layout, folder: Path) -> None:
+        """Writes the levels that are missing, and then the layout, into a folder, which it does not make."""
+        for name, key in _used_levels(layout).items():
             if name not in self._levels:
-                save_png(folder / name, padded(self._templates.bitmap(*key), LEVEL_PADDING))
+                _save_in(folder, name, padded(self._templates.bitmap(*key), LEVEL_PADDING))
                 self._levels.add(name)
+        layout.save(folder, parents=False)
 
 
 def check_apart(folder: Path, path: Path) -> None:
     """Raises UserError where `path` is a part of a result folder, which would be overwritten."""
-    if path.resolve().parent == folder.resolve() and path.name in _OWN:
+    if resolved(path).parent == resolved(folder) and is_part(path.name):
         raise UserError(f"{path} is a part of the exported layout: choose another name")
 
 
@@ -145,10 +161,33 @@ def load_recording(folder: Path) -> Layout:
     return Layout.load(folder / RECORDING)
 
 
-def _used_levels(layout: Layout) -> list[tuple[int, int, int]]:
-    """Returns the mip levels that the layout shows: template, level along u, level along v."""
+def _used_levels(layout: Layout) -> dict[str, tuple[int, int, int]]:
+    """Returns the files of the mip levels that the layout shows: template, level along u, level along v."""
     rows = np.unique(np.column_stack([layout.template, layout.level]), axis=0)
-    return [(int(template), int(u), int(v)) for template, u, v in rows]
+    return {level_file(*key): key for key in ((int(template), int(u), int(v)) for template, u, v in rows)}
+
+
+def _room(folder: Path, name: str) -> Path:
+    """Returns a folder in a result, which is made if needed. Raises UserError where the result is gone."""
+    try:
+        (folder / name).mkdir(exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder / name, error) from error
+    return folder / name
+
+
+def _save_in(folder: Path, file: str, image: Tensor | ByteArray) -> None:
+    """Writes a picture to a file in a folder of the result, by its path there."""
+    room, name = file.split("/")
+    save_png(_room(folder, room) / name, image, parents=False)
+
+
+def _linked(source: str, place: str) -> None:
+    """Gives a file another name, or copies it where the file system has no links."""
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copy2(source, place)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -163,23 +202,14 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 def _check_free(path: Path) -> None:
     try:
-        if path.exists() and not path.is_dir():
-            raise UserError(f"{path} is a file, but a folder is needed for the result: choose another place")
-        names = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
-        # By name alone, a folder such as render/ may belong to anyone.
-        own = _OWN if "layout.json" in names else {PROGRESS} if (path / PROGRESS / SEAL).is_file() else set()
-        foreign = [name for name in names if name not in own and not _replaceable(name)]
-        if foreign:
-            raise UserError(f"{path} holds other things than a result ({foreign[0]}): choose a new or an empty folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent).cleanup()
+        if os.path.lexists(path):
+            if not path.is_dir():
+                raise UserError(f"{path} is a file, but a folder is needed for the result: choose another place")
+            check_own(path, path)
+        with hidden_folder(path):
+            pass
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def _replaceable(name: str) -> bool:
-    """Returns whether a file was left by a killed process or by a file browser."""
-    return name in _HARMLESS or name.startswith((".layout-", ".preview-", ".render-", ".metrics-"))
 
 
 def _safe(item: Template) -> str:

@@ -94,14 +94,14 @@ def load_mask(path: Path, height: int, width: int) -> Tensor:
     return weight
 
 
-def save_png(path: Path, pixels: Tensor | ByteArray) -> None:
+def save_png(path: Path, pixels: Tensor | ByteArray, *, parents: bool = True) -> None:
     """Writes an 8-bit PNG to a temporary file and renames it.
 
-    pixels: a tensor [3 or 4, H, W], display-encoded in [0, 1], or uint8 [h, w, 3 or 4].
+    pixels: a tensor [3 or 4, H, W], display-encoded in [0, 1], or uint8 [h, w, 3 or 4]. parents: makes missing folders.
     """
     if isinstance(pixels, Tensor):
         pixels = (pixels.clamp(0.0, 1.0) * 255.0).round().byte().permute(1, 2, 0).contiguous().numpy()
-    with written_aside(path) as aside:
+    with written_aside(path, parents=parents) as aside:
         Image.fromarray(pixels).save(aside, format="PNG", compress_level=_FAST)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..control import Control
 from ..fitting.loop import FitResult
-from ..job import Done, Job
+from ..job import Done, Job, resolved, sole_writer
 from .events import Emit
 from .memory import memory_errors_named
 from .picture import run_picture
@@ -29,8 +29,9 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
     if control.cancelled:
         emit(Done("", cancelled=True))
         return
-    run = Run(job, out, emit, control)
-    result = _result(run)
+    with sole_writer(resolved(out), "fit"):
+        run = Run(job, out, emit, control)
+        result = _result(run)
     emit(Done(str(run.folder.path) if result.layout.frames else "", result.cancelled))
 
 

@@ -14,10 +14,10 @@ from ..fitting.clip import ClipResult, ClipSnapshot, check_clip_settings, fit_cl
 from ..fitting.clip.regions import MovingRegion, fit_clip_regions
 from ..fitting.goal import Goal, goal_of
 from ..job import Clip, Job, Layout, Log, Progress, UserError
-from ..layouts.result_folder import PROGRESS
+from ..layouts.contents import PROGRESS
 from ..metrics.clip import ClipMeter, jitter
 from ..metrics.plot import plot_metrics
-from ..pictures.images import load_gray, save_png
+from ..pictures.images import load_gray
 from ..pictures.movies import Footage, load_masks
 from ..rendering import render_layout
 from .inputs import over_background, shown_target, weighed
@@ -114,7 +114,7 @@ class Goals(Sequence[Goal]):
 def _fitted(run: Run, clip: Clip, goals: Goals, footage: Footage, journal: FolderJournal) -> ClipResult:
     job, templates = run.job, run.templates
     frames = [clip.scene_start + number - clip.start for number in footage.numbers]
-    observer = _Reporter(run, frames)
+    observer = _Reporter(run, frames, journal)
     options: dict[str, Any] = {"frames": frames, "fps": footage.fps, "observer": observer, "control": run.control}
     if goals.regions:
         return fit_clip_regions(goals, goals.regions, templates, job.settings, clip, journal=journal, **options)
@@ -158,15 +158,13 @@ class _Measured:
 class _Reporter:
     """Turns the fit's snapshots into events and previews."""
 
-    def __init__(self, run: Run, frames: list[int]) -> None:
-        self._run, self._frames = run, frames
-        self._path = run.folder.path / PROGRESS / "preview.png"
+    def __init__(self, run: Run, frames: list[int], journal: FolderJournal) -> None:
+        self._run, self._frames, self._journal = run, frames, journal
         self._preview = ""
 
     def __call__(self, snapshot: ClipSnapshot) -> None:
         if snapshot.image is not None and self._run.job.settings.preview_seconds > 0:
-            save_png(self._path, shrunk(snapshot.image))
-            self._preview = str(self._path)
+            self._preview = str(self._journal.preview(shrunk(snapshot.image)))
         frame = self._frames[snapshot.frame]
         step = snapshot.step, snapshot.total, 0.0, snapshot.psnr, snapshot.seconds_left, self._preview, frame
         self._run.pace(Progress(*step), due=snapshot.image is not None)

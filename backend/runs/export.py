@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..control import Control
 from ..export import Cancelled, export
-from ..job import Done, Exporting, ExportSettings
+from ..job import Done, Exporting, ExportSettings, sweep
 from ..layouts.result_folder import check_apart, load_result
 from .events import Emit, Pace
 from .memory import LAYOUT, memory_errors_named
@@ -31,6 +31,7 @@ def run_export(
 
     try:
         check_apart(folder, path)
+        sweep(path.parent)
         with memory_errors_named(LAYOUT):
             layout, templates = load_result(folder)
         exported = export(layout, templates, path, settings, tell, token)

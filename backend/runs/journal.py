@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..job import Job, UserError, written_aside
-from ..layouts.result_folder import SEAL
+from ..job import Job, UserError, folder_aside, written_aside
+from ..layouts.contents import SEAL, check_own_progress
+from ..pictures.images import save_png
 
 
 class FolderJournal:
     """Records of named tensors in a folder. Each record is complete or absent."""
 
     def __init__(self, folder: Path, job: Job) -> None:
-        """Opens a folder, and removes records of another job or target. Raises UserError as save() does."""
-        self._folder = folder
-        identity, seal = _identity(job), folder / SEAL
-        self.dropped = seal.exists() and seal.read_text(encoding="utf-8") != identity
+        """Opens a folder, and removes records of another job or target.
+
+        Raises UserError as save() does, and where the folder holds anything else than records.
+        """
+        self._folder, self._identity = folder, _identity(job)
+        seal = folder / SEAL
+        sealed = seal.is_file()
+        self.dropped = sealed and seal.read_text(encoding="utf-8", errors="replace") != self._identity
         """Whether another job's records were removed."""
-        if self.dropped:
-            shutil.rmtree(folder, ignore_errors=True)
-        if not seal.exists():
-            with written_aside(seal) as aside:
-                aside.write_text(identity, encoding="utf-8")
+        if self.dropped or not sealed:
+            self._begin()
 
     @property
     def frames(self) -> int:
@@ -47,8 +51,38 @@ class FolderJournal:
 
     def save(self, name: str, tensors: dict[str, Tensor]) -> None:
         """Writes a record. Raises UserError where the folder cannot be written to or the disk is full."""
-        with written_aside(self._folder / f"{name}.npz") as aside:
-            np.savez(aside, **{key: values.cpu().numpy() for key, values in tensors.items()})
+        archive = io.BytesIO()  # on a full disk, closing an archive raises a second error
+        np.savez(archive, **{key: values.cpu().numpy() for key, values in tensors.items()})
+        self._write(partial(_save_bytes, self._folder / f"{name}.npz", archive))
+
+    def preview(self, image: Tensor) -> Path:
+        """Writes preview.png of an image [3, H, W]. Raises UserError as save() does."""
+        path = self._folder / "preview.png"
+        self._write(partial(save_png, path, image, parents=False))
+        return path
+
+    def _begin(self) -> None:
+        """Makes the folder, with its seal from the first moment on."""
+        place = self._folder if self._folder.parent.is_dir() else self._folder.parent
+        with folder_aside(place, partial(check_own_progress, shown=place)) as aside:
+            inside = aside / self._folder.relative_to(place)
+            inside.mkdir(exist_ok=True)
+            (inside / SEAL).write_text(self._identity, encoding="utf-8")
+
+    def _write(self, write: Callable[[], None]) -> None:
+        """Writes into the folder; where it was removed meanwhile, it begins anew."""
+        try:
+            write()
+        except UserError:
+            if self._folder.exists():
+                raise
+            self._begin()
+            write()
+
+
+def _save_bytes(path: Path, archive: io.BytesIO) -> None:
+    with written_aside(path, parents=False) as aside:
+        aside.write_bytes(archive.getbuffer())
 
 
 def _identity(job: Job) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
+
+from ...backend.job.locks import lock
 
 _NAME = "in-work"
 
@@ -17,7 +18,7 @@ class JobLock:
         self._path = job / _NAME
         self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(self._handle)
+            lock(self._handle)
         except OSError:
             os.close(self._handle)
             raise
@@ -37,21 +38,9 @@ def is_locked(job: Path) -> bool:
     except OSError:  # on Windows, where it is locked
         return True
     try:
-        _lock(handle)
+        lock(handle)
     except OSError:
         return True
     finally:
         os.close(handle)
     return False
-
-
-def _lock(handle: int) -> None:
-    """Locks a file. Raises OSError at once where it is locked already."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
