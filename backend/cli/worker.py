@@ -46,6 +46,7 @@ class _Request:
     command: str
     job: Path
     out: Path
+    outside: bool
     control: Control = field(default_factory=Control)
 
 
@@ -70,9 +71,9 @@ class Worker:
         while (request := self._next()) is not None:
             try:
                 if request.command == "fit":
-                    run_job(Job.load(request.job), request.out, self._send, request.control)
+                    run_job(Job.load(request.job, request.outside), request.out, self._send, request.control)
                 else:
-                    job = ExportJob.load(request.job)
+                    job = ExportJob.load(request.job, request.outside)
                     run_export(Path(job.layout), request.out, job.settings, self._send, request.control, job.token)
             except UserError as error:
                 self._send(Error(error.message, error.action))
@@ -121,7 +122,7 @@ class Worker:
         if not command.job or not command.out:
             self._send(Error(f"The command {command.command} needs a job and an out"))
             return
-        request = _Request(command.command, Path(command.job), Path(command.out))
+        request = _Request(command.command, Path(command.job), Path(command.out), command.outside)
         self._requests.append(request)
         self._queue.put(request)
 

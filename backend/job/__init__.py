@@ -16,13 +16,15 @@ Conventions of the whole project:
 """
 
 from .animation import EASINGS, GROWTHS, Animation
+from .arrays import Array, read_arrays
 from .clip import MAX_FRAME, Clip
 from .errors import Action, UserError, cannot_write, quoted
 from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, STAGE, ExportJob, ExportSettings
 from .files import folder_aside, written_aside
 from .job import IMPORTANCE, Job
-from .layout import FIXED, LEVEL_PADDING, MOVING, Array, Layout, level_file
+from .layout import BOUNDS, FIXED, LEVEL_PADDING, MOVING, Layout, level_file
 from .messages import COMMANDS, Command, Done, Error, Event, Exporting, Log, Progress, decode_event, encode_event
+from .paths import inside
 from .schema import SCHEMA, check_choice, check_range, from_dict, read_json, type_hints, write_json
 from .setting import Choices, Setting, check, check_value, option_of, setting, settings_of
 from .settings import (

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backend.job import LEVEL_PADDING, Layout, TemplateSpec, UserError, level_file
+from ...backend.job import LEVEL_PADDING, Layout, TemplateSpec, UserError, inside, level_file
 from ..blender.colors import to_space
 from .materials import LEVEL_SPACES, load_packed, make_material
 from .storage import MADE
@@ -160,7 +160,7 @@ def make_mesh(layout: Layout, key: Level, folder: Path) -> bpy.types.Mesh:
     """Makes a rectangle with its material for one of a layout's levels: see make_meshes."""
     stamp = layout.templates[key[0]]
     name = f"{stamp.name} {key[1]}x{key[2]}"
-    image = load_packed(folder / level_file(*key), name, LEVEL_SPACES[layout.space])
+    image = load_packed(Path(inside(folder, level_file(*key))), name, LEVEL_SPACES[layout.space])
     mesh = _make_mesh(image, stamp)
     mesh[LEVEL] = key
     mesh.materials.append(make_material(name, image, stamp))
