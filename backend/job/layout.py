@@ -150,8 +150,6 @@ class Layout:
         arrays = read_arrays(Path(inside(folder, "layout.npz")), check)
         layout = cls.checked(data, arrays, where)
         for spec in layout.templates:
-            if min(spec.width, spec.height) < 1:
-                raise UserError(f"{where}: the stamp {quoted(spec.name)} has no size: fit it again")
             spec.file = _stamp_file(folder, spec.file)
         return layout
 
@@ -225,8 +223,10 @@ def _check_facts(layout: Layout, where: str) -> None:
     for spec in layout.templates:
         if len(spec.name) > MOST_LETTERS or not _is_text(spec.name):
             raise UserError(f"{where}: a stamp has the name {quoted(spec.name)}: give it a short name of whole letters")
+        if min(spec.width, spec.height) < 1:
+            raise UserError(f"{where}: the stamp {quoted(spec.name)} has no size: fit it again")
         for name in ("width", "height"):
-            check_range(f"{where}: {name} of the stamp {quoted(spec.name)}", getattr(spec, name), 0, MAX_SIDE)
+            check_range(f"{where}: {name} of the stamp {quoted(spec.name)}", getattr(spec, name), 1, MAX_SIDE)
 
 
 def _is_text(name: str) -> bool:
