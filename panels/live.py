@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators.scene.storage import LIVE
+from ..operators.scene.storage import LIVE, stored_scene
 from ..operators.session.slots import RUN
 from .layouts import Sidebar, draw_notice
 from .optimize import draw_run
@@ -18,7 +18,7 @@ class DIFFBMP_PT_live(Sidebar):
         return LIVE in context.scene
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, source = self.layout, context.scene[LIVE]
+        layout, source = self.layout, stored_scene(context.scene, LIVE)
         if source:
             layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK").name = source.name
         if RUN.task is not None:

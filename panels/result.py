@@ -6,7 +6,7 @@ import bpy
 
 from ..operators.result.rebuild import source_of
 from ..operators.scene.instances import dense_object
-from ..operators.scene.storage import KEY
+from ..operators.scene.storage import KEY, stored_count
 from ..operators.session.slots import RUN
 from .layouts import Sidebar, draw_notice, split_layout
 from .optimize import draw_live, draw_run
@@ -45,7 +45,7 @@ class DIFFBMP_PT_built(Built):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, scene = self.layout, context.scene
-        layout.label(text=f"{len(scene[KEY]['template']):,} stamps, the first in front")
+        layout.label(text=f"{stored_count(scene):,} stamps, the first in front")
         source = source_of(scene)
         if source:
             layout.operator("diffbmp.show_scene", text=f"Back to {source.name}", icon="LOOP_BACK").name = source.name

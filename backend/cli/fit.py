@@ -31,6 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     text = "a picture, a movie, an animated picture, a folder of frames, or a folder with a job.json"
     add("target", type=Path, metavar="TARGET|JOB_FOLDER", help=text)
+    add("--outside", action="store_true", help="Follow paths that lead out of the job folder")
     add("--templates", type=Path, nargs="+", metavar="FILE", help="stamps: pictures, or folders of pictures")
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the layout")
     presets = "; ".join(f"{name}: {_listed(values)}" for name, values in PRESETS.items())
@@ -98,7 +99,7 @@ def _job_of_folder(args: argparse.Namespace) -> Job:
     for name in ("templates", "mask", "region", "importance", "start"):
         if getattr(args, name):
             raise UserError(f"--{name} is for a target that is a picture: {args.target / 'job.json'} names its own")
-    job = Job.load(args.target)
+    job = Job.load(args.target, args.outside)
     job.settings = _settings(args, job.settings)
     job.clip = _clip(args, job.clip, moving=job.clip is not None)
     return job

@@ -65,6 +65,7 @@ class _Request:
     command: str
     job: Path
     out: Path
+    outside: bool
     control: Control = field(default_factory=Control)
 
 
@@ -112,9 +113,9 @@ class Worker:
         from ..runs.export import run_export
 
         if request.command == "fit":
-            run_job(Job.load(request.job), request.out, self._send, request.control)
+            run_job(Job.load(request.job, request.outside), request.out, self._send, request.control)
         else:
-            job = ExportJob.load(request.job)
+            job = ExportJob.load(request.job, request.outside)
             run_export(Path(job.layout), request.out, job.settings, self._send, request.control, job.token)
 
     def _next(self) -> _Request | None:
@@ -163,7 +164,8 @@ class Worker:
     def _accept(self, command: Command) -> None:
         if not command.job or not command.out:
             raise UserError(f"The command {command.command} needs a job and an out")
-        request = _Request(command.command, given_path(command.job), given_path(command.out))
+        job, out = given_path(command.job), given_path(command.out)
+        request = _Request(command.command, job, out, command.outside)
         self._requests.append(request)
         self._queue.put(request)
 

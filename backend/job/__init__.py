@@ -16,12 +16,13 @@ Conventions of the whole project:
 """
 
 from .animation import EASINGS, GROWTHS, Animation
+from .arrays import Array, read_arrays
 from .clip import MAX_FRAME, Clip
 from .errors import Action, UserError, cannot_write, plain, quoted, shortened, unexpected
 from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, ExportJob, ExportSettings
 from .files import HARMLESS, folder_aside, hidden_folder, put_in_place, resolved, sweep, written_aside
 from .job import IMPORTANCE, Job
-from .layout import FIXED, LEVEL_PADDING, MOVING, Array, Layout, level_file
+from .layout import BOUNDS, FIXED, LEVEL_PADDING, MOVING, Layout, level_file
 from .locks import STAGE, sole_writer
 from .messages import (
     COMMANDS,
@@ -36,6 +37,7 @@ from .messages import (
     decode_event,
     encode_event,
 )
+from .paths import inside
 from .schema import (
     SCHEMA,
     check_choice,

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from .errors import UserError
+from .paths import inside
 from .schema import SCHEMA, from_dict, read_json, write_json
 from .setting import Choices, check, setting
 from .settings import ENGINE_CARD, ENGINES, MAX_SIDE
@@ -118,6 +119,12 @@ class ExportJob:
         write_json(folder / "export.json", {"schema": SCHEMA, **asdict(self)})
 
     @classmethod
-    def load(cls, folder: Path) -> ExportJob:
-        """Reads export.json from the folder. Raises UserError for unknown keys and wrong types."""
-        return from_dict(cls, read_json(folder / "export.json"), str(folder / "export.json"))
+    def load(cls, folder: Path, outside: bool = False) -> ExportJob:
+        """Reads export.json from the folder. outside: follows a path of the layout that leads out of the folder.
+
+        Raises UserError for unknown keys, wrong types, and a path that is not allowed, see paths.inside.
+        """
+        path = Path(inside(folder, "export.json"))
+        job: ExportJob = from_dict(cls, read_json(path), str(path))
+        job.layout = inside(folder, job.layout, outside=outside, folders=True)
+        return job

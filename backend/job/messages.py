@@ -106,11 +106,15 @@ COMMANDS = ("fit", "export", "pause", "continue", "cancel", "quit")
 
 @dataclass
 class Command:
-    """A command to the worker. job: the folder of a fit or export. out: the folder of a fit, the file of an export."""
+    """A command to the worker. job: the folder of a fit or export. out: the folder of a fit, the file of an export.
+
+    outside: the job is the sender's own, and may name files anywhere.
+    """
 
     command: str
     job: str = ""
     out: str = ""
+    outside: bool = False
 
     def __post_init__(self) -> None:
         check_choice("command", self.command, COMMANDS)

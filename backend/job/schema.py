@@ -167,7 +167,3 @@ def objects_of(kind: type, data: dict[str, Any], name: str, where: str) -> list[
     if not isinstance(items, list):
         raise UserError(f"{where}: {name} is {quoted(items)}, but a list of objects is needed")
     return [from_dict(kind, item, where) for item in items]
-
-
-def absolute_path(folder: Path, name: str) -> str:
-    return str(folder / name) if name else ""

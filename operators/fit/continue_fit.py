@@ -37,19 +37,18 @@ def continued_steps(
     layout, stamps = reading.layout, stamps_of(scene)
     layout.locked[list(reading.own_meshes)] = True
     left_out = yield from job_steps(source, folder)
-    job = Job.load(folder)
+    job = Job.load(folder, outside=True)
     _check_shape(Path(job.target), layout)
-    own = []
+    own, start = [], folder / "start"
+    (start / "templates").mkdir(parents=True)
     with ThreadPoolExecutor(1) as threads:
         for number, (spec, image) in enumerate(zip(layout.templates, stamps, strict=True)):
             doing = f"Writing stamp {number + 1} of {len(stamps)}"
             yield doing
-            file = folder / "templates" / f"start_{number:03d}_{file_name(spec.name)}.png"
+            file = start / "templates" / f"{number:03d}_{file_name(spec.name)}.png"
             rgba = yield from waited(threads.submit(reader_of(image)), doing)
             yield from waited(threads.submit(write_png, file, rgba), doing)
             own.append(replace(spec, file=str(file)))
-    start = folder / "start"
-    start.mkdir()
     replace(layout, templates=own).save(start)
     job.templates = _joined(own, job.templates)
     job.settings = replace(

@@ -18,7 +18,7 @@ from ..scene.instance_nodes import STAMP, make_tree
 from ..scene.instances import MODIFIER, dense_object, fill_points, make_cache, set_cache
 from ..scene.planes import LEVEL, Level, levels_of, make_mesh, transforms
 from ..scene.stage import make_scene
-from ..scene.storage import LIVE, MADE
+from ..scene.storage import LIVE, MADE, stored_scene
 from ..scene.view import show_scene_in
 from ..session.reports import Reports
 
@@ -68,7 +68,7 @@ class LivePlanes:
         """Removes the live scene, if there is one; windows that show it return to the source."""
         self._steps, self._seen, self._was_shown = None, 0, False
         while scene := live_scene():
-            back = scene[LIVE] or next((other for other in bpy.data.scenes if other != scene), None)
+            back = stored_scene(scene, LIVE) or next((other for other in bpy.data.scenes if other != scene), None)
             if back is None:  # Blender keeps its last scene
                 del scene[LIVE]
                 return

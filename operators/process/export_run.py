@@ -33,7 +33,7 @@ class ExportRun(Run):
         shutil.rmtree(self.out.parent / (STAGE + self.job.name), ignore_errors=True)
 
     def _command(self) -> Command:
-        return Command("export", str(self.job), str(self.out))
+        return Command("export", str(self.job), str(self.out), outside=True)
 
     def _take(self, event: Event) -> None:
         super()._take(event)

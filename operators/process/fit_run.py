@@ -105,7 +105,7 @@ class Run:
         self.worker.send(self._command())
 
     def _command(self) -> Command:
-        return Command("fit", str(self.job), str(self.out))
+        return Command("fit", str(self.job), str(self.out), outside=True)
 
     def _collect(self, seconds: float) -> bool:
         assert self._steps is not None

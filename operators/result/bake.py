@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...backend.job import Layout
-from ..scene.planes import levels_of, transforms
+from ..scene.planes import check_meshes, levels_of, transforms
 from ..scene.stage import make_scene
-from ..scene.storage import SPREAD
+from ..scene.storage import stored_spread
 from .readback import read_scene
 from .rebuild import ResultOperator, meshes_of
 
@@ -26,8 +26,9 @@ def bake(scene: bpy.types.Scene) -> bpy.types.Scene:
     The mesh has a face for each plane, the last one first, with its stamp's UV, a material for each level, and the
     attribute TINT with tint and opacity, in the values that are composited.
     """
-    reading, meshes, spread = read_scene(scene), meshes_of(scene), float(scene.get(SPREAD, 0.0))
+    reading, meshes, spread = read_scene(scene), meshes_of(scene), stored_spread(scene)
     layout, own = reading.layout, reading.own_meshes
+    check_meshes(layout, meshes, own)
     shown = [own.get(row) or meshes[level] for row, level in enumerate(levels_of(layout))]
     kinds = {part: number for number, part in enumerate(dict.fromkeys(shown))}
     mesh = _joined(layout, list(kinds), np.array([kinds[part] for part in shown], np.int32), spread, scene.name)

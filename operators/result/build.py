@@ -9,7 +9,7 @@ import bpy
 from ...backend.job import UserError
 from ..scene.build import build_scene, form_of
 from ..scene.instances import dense_object
-from ..scene.storage import KEY, SOURCE
+from ..scene.storage import SOURCE, stored_count
 from ..scene.view import show_scene
 from ..session.reports import Reports
 from ..target.properties import target_name
@@ -58,7 +58,7 @@ class DIFFBMP_OT_build(Reports):
         for name in ("form", "tolerance", "spread", "samples"):
             setattr(scene.diffbmp.build, name, getattr(settings.build, name))
         kind = "instances" if dense_object(scene) else "planes"
-        return f"Built {len(scene[KEY]['template']):,} {kind} in the scene {scene.name}"
+        return f"Built {stored_count(scene):,} {kind} in the scene {scene.name}"
 
 
 class DIFFBMP_OT_show_scene(Reports):

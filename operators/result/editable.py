@@ -15,7 +15,7 @@ from ...backend.job import UserError
 from ..scene.instances import dense_object, primitives_of, remove_points, stamp_meshes
 from ..scene.keyframes import TOLERANCE, key_planes
 from ..scene.planes import build_planes, levels_of
-from ..scene.storage import KEY, SPREAD, stored_layout, wholly_or_not_at_all
+from ..scene.storage import KEY, stored_count, stored_layout, stored_spread, wholly_or_not_at_all
 from ..session.reports import Reports
 
 
@@ -30,7 +30,7 @@ def make_editable(
     layout, shown = stored_layout(scene), dense_object(scene)
     if layout is None or shown is None:
         raise UserError("This scene shows no stamps as instances: build a layout in that form first")
-    there = primitives_of(shown)
+    there = primitives_of(shown, layout.count)
     gone = np.ones(len(there), np.bool_) if rows is None else np.isin(there, list(rows))
     chosen = np.sort(there[gone]).tolist()
     if not chosen:
@@ -40,7 +40,7 @@ def make_editable(
     if any(levels[row] not in meshes for row in chosen):
         raise UserError(f"Some stamps of {shown.name} were removed: undo that, or build the layout again")
     with wholly_or_not_at_all():
-        spread = scene.get(SPREAD, 0.0)
+        spread = stored_spread(scene)
         planes = build_planes(layout, meshes, collection, chosen, spread)
         if len(layout.frames) > 1:
             key_planes(layout, planes, chosen, collection.name, tolerance, spread)
@@ -104,7 +104,7 @@ class DIFFBMP_OT_make_editable(Reports):
             if self.stamps.strip():
                 rows = numbers_in(self.stamps)
             elif editing:
-                rows = _selected(shown)
+                rows = _selected(shown, stored_count(context.scene))
             planes = make_editable(context.scene, rows, self.tolerance)
             return self.succeed(f"Made {len(planes):,} planes")
         except UserError as error:
@@ -114,10 +114,10 @@ class DIFFBMP_OT_make_editable(Reports):
                 bpy.ops.object.mode_set(mode="EDIT")
 
 
-def _selected(shown: bpy.types.Object) -> NDArray[np.int32]:
+def _selected(shown: bpy.types.Object, count: int) -> NDArray[np.int32]:
     chosen = np.empty(len(shown.data.vertices), np.bool_)
     shown.data.vertices.foreach_get("select", chosen)
-    return primitives_of(shown)[chosen]
+    return primitives_of(shown, count)[chosen]
 
 
 register, unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_make_editable,))

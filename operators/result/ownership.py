@@ -95,8 +95,8 @@ def remove_unused(parts: Iterable[bpy.types.ID]) -> None:
 
 def _read_by(tree: bpy.types.NodeTree) -> list[bpy.types.ID]:
     """Returns the cache and the stamps of instances: objects and a collection that no scene shows."""
-    values = [tree.nodes[name].inputs[socket].default_value for name, socket in SOURCES if name in tree.nodes]
-    found = [value for value in values if value is not None]
+    sockets = [tree.nodes[name].inputs.get(socket) for name, socket in SOURCES if name in tree.nodes]
+    found = [socket.default_value for socket in sockets if socket is not None and socket.default_value is not None]
     return found + [item for value in found if isinstance(value, bpy.types.Collection) for item in value.objects]
 
 

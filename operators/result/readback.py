@@ -11,11 +11,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backend.job import Layout, UserError
+from ...backend.job import BOUNDS, Layout, UserError
 from ..blender.colors import encode
 from ..scene.instances import dense_object, primitives_of
-from ..scene.planes import LEVEL, LOCKED, ROW, UNIT, Level, camera_height, transforms
-from ..scene.storage import SPREAD, stored_layout
+from ..scene.planes import LOCKED, UNIT, Level, camera_height, level_of, row_of, transforms
+from ..scene.storage import stored_layout, stored_spread
 from .ownership import planes_of
 
 _FLAT = 1e-4
@@ -47,12 +47,6 @@ class Reading:
         return {row: mesh for row, mesh in found if usual[level_of(mesh)] != mesh}
 
 
-def level_of(mesh: bpy.types.Mesh) -> Level:
-    """Returns the level that the mesh of a plane shows."""
-    template, u, v = mesh[LEVEL].to_list()
-    return template, u, v
-
-
 def usual_meshes(planes: list[bpy.types.Object]) -> dict[Level, bpy.types.Mesh]:
     """Returns for each level the mesh that most planes show."""
     usual: dict[Level, bpy.types.Mesh] = {}
@@ -78,13 +72,15 @@ def read_scene(scene: bpy.types.Scene) -> Reading:
     if len(stored.frames) > 1:
         raise UserError("Planes that move cannot be read back: this works for layouts of one frame only")
     scene.view_layers[0].update()
-    spread = float(scene.get(SPREAD, 0.0))
+    spread = stored_spread(scene)
     built = transforms(stored, [0], spread)
     expected = np.concatenate([built.location, built.scale, built.rotation[..., None], built.color], 2)[0]
     planes, shown = planes_of(scene), dense_object(scene)
     if not planes and shown is None and stored.count:
         raise UserError(f"No plane of {scene.name} is left: undo that, or build the layout again")
-    rows = np.array([min(max(int(plane.get(ROW, 0)), 0), stored.count - 1) for plane in planes], np.int64)
+    if planes and not stored.count:
+        raise UserError(f"The layout of {scene.name} has no stamps, but the scene has planes: build the layout again")
+    rows = np.array([min(row_of(plane), stored.count - 1) for plane in planes], np.int64)
     values = np.array([_values(plane) for plane in planes]).reshape(-1, 10)
     known = {mesh: level_of(mesh) for mesh in {plane.data for plane in planes}}
     levels = np.array([known[plane.data] for plane in planes], np.int64).reshape(-1, 3)
@@ -100,7 +96,7 @@ def read_scene(scene: bpy.types.Scene) -> Reading:
     objects: list[bpy.types.Object | None] = [planes[index] for index in front]
     if shown is None:
         return Reading(layout, objects)
-    there = primitives_of(shown)
+    there = primitives_of(shown, stored.count)
     order = np.argsort(-np.concatenate([values[front, 2], expected[there, 2]]), kind="stable")
     objects += [None] * len(there)
     return Reading(_with_instances(layout, stored, there, order), [objects[index] for index in order])
@@ -109,9 +105,9 @@ def read_scene(scene: bpy.types.Scene) -> Reading:
 def kept_of_clip(scene: bpy.types.Scene, stored: Layout) -> Layout:
     """Returns the stored layout of a clip without deleted primitives, and with the locks of the scene."""
     planes, shown = planes_of(scene), dense_object(scene)
-    there = {int(plane.get(ROW, 0)): bool(plane.get(LOCKED, False)) for plane in planes}
+    there = {row_of(plane): bool(plane.get(LOCKED, False)) for plane in planes}
     if shown is not None:
-        there |= {row: bool(stored.locked[row]) for row in primitives_of(shown).tolist()}
+        there |= {row: bool(stored.locked[row]) for row in primitives_of(shown, stored.count).tolist()}
     rows = [row for row in sorted(there) if row < stored.count]
     if not rows and stored.count:
         raise UserError(f"No plane of {scene.name} is left: undo that, or build the layout again")
@@ -153,7 +149,7 @@ def _primitives(values: FloatArray, stored: Layout, spread: float) -> dict[str, 
     mirror = (along < 0) != (across < 0)
     along, across = (np.maximum(np.abs(axis) / nearer / UNIT, 1e-6) for axis in (along, across))
     color = values[:, 6:9].clip(0.0, 1.0)
-    return {
+    moving = {
         "x": x / nearer / UNIT + stored.width / 2,
         "y": stored.height / 2 - y / nearer / UNIT,
         "scale": np.sqrt(along * across),
@@ -161,8 +157,9 @@ def _primitives(values: FloatArray, stored: Layout, spread: float) -> dict[str, 
         "rotation": -turn,
         "opacity": values[:, 9].clip(0.0, 1.0),
         "color": encode(color) if stored.space == "linear" else color,
-        "mirror": mirror,
     }
+    # What lies farther away, or is scaled flatter, is not seen anyway.
+    return {name: values.clip(*BOUNDS[name]) for name, values in moving.items()} | {"mirror": mirror}
 
 
 def _changed(stored: Layout, rows: NDArray[np.int64], changed: dict[str, Any], same: NDArray[np.bool_]) -> Layout:

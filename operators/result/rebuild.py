@@ -11,7 +11,16 @@ from ..scene.build import Form, build_layout, check_layout, form_of
 from ..scene.instances import dense_object, stamp_meshes
 from ..scene.planes import LOCKED, Level
 from ..scene.stage import set_camera
-from ..scene.storage import KEY, SOURCE, store_layout, stored_layout, wholly_or_not_at_all
+from ..scene.storage import (
+    KEY,
+    SOURCE,
+    store_layout,
+    stored_count,
+    stored_layout,
+    stored_scene,
+    stored_stamps,
+    wholly_or_not_at_all,
+)
 from ..session.reports import Reports
 from ..session.slots import is_busy
 from .ownership import foreign_objects, home_of, planes_of, remove_unused, stage_of, take_out
@@ -25,7 +34,7 @@ def is_result(scene: bpy.types.Scene) -> bool:
 
 def source_of(scene: bpy.types.Scene) -> bpy.types.Scene | None:
     """Returns the scene from whose settings this one was built."""
-    by_name = bpy.data.scenes.get(scene.get(SOURCE, ""))
+    by_name = stored_scene(scene, SOURCE)
     if by_name is not None and not is_result(by_name):
         return by_name
     return next((item for item in bpy.data.scenes if item.diffbmp.build.scene == scene), None)
@@ -100,9 +109,8 @@ def meshes_of(scene: bpy.types.Scene) -> dict[Level, bpy.types.Mesh]:
 
 
 def stamps_of(scene: bpy.types.Scene) -> list[bpy.types.Image]:
-    """Returns the stamps of a built scene, as images."""
-    stamps = scene[KEY]["stamps"]
-    return [stamps[str(index)] for index in range(len(stamps))]
+    """Returns the stamps of a built scene, as images: see stored_stamps."""
+    return stored_stamps(scene)
 
 
 class ResultOperator(Reports):
@@ -130,7 +138,7 @@ class DIFFBMP_OT_rebuild(ResultOperator):
     def _rebuild(self, scene: bpy.types.Scene) -> str:
         rebuild(scene, form_of(scene.diffbmp.build))
         scene.cycles.samples = scene.diffbmp.build.samples
-        return f"Rebuilt {len(scene[KEY]['template']):,} stamps"
+        return f"Rebuilt {stored_count(scene):,} stamps"
 
 
 class DIFFBMP_OT_lock(ResultOperator):

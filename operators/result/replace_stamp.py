@@ -1,6 +1,7 @@
 """Replace Stamp: shows another picture on all planes of a stamp, without a new fit."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 
 import bpy
@@ -11,10 +12,9 @@ from numpy.typing import NDArray
 from ...backend.job import LEVEL_PADDING, TemplateSpec, UserError
 from ..blender.images import ByteArray, read_image
 from ..scene.materials import LEVEL_SPACES, new_packed
-from ..scene.planes import LEVEL, set_corners
-from ..scene.storage import SPREAD, store_layout, stored_layout
+from ..scene.planes import LEVEL, level_of, set_corners
+from ..scene.storage import store_layout, stored_layout, stored_spread
 from .ownership import planes_of, remove_unused
-from .readback import level_of
 from .rebuild import ResultOperator, meshes_of, stamps_of
 
 FloatArray = NDArray[np.float64]
@@ -49,7 +49,7 @@ def replace_stamp(scene: bpy.types.Scene, number: int, image: bpy.types.Image) -
     before.add(stamps[number])
     stamps[number] = new_packed(spec.name, rgba, "sRGB")
     layout.templates[number] = spec
-    store_layout(layout, stamps, scene, float(scene.get(SPREAD, 0.0)))
+    store_layout(layout, stamps, scene, stored_spread(scene))
     remove_unused(before)
 
 
@@ -91,8 +91,10 @@ def _averaged(pixels: FloatArray, size: int) -> FloatArray:
 
 def _stamps(operator: bpy.types.Operator, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
     """Returns the stamps of the scene as items to choose from."""
-    layout = stored_layout(context.scene) if context else None
-    specs = layout.templates if layout else []
+    specs = []
+    with suppress(UserError):  # the operator will tell it
+        layout = stored_layout(context.scene) if context else None
+        specs = layout.templates if layout else []
     # Blender keeps no reference to the texts.
     _stamps.kept = [(str(number), spec.name, "") for number, spec in enumerate(specs)]  # type: ignore[attr-defined]
     return _stamps.kept  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import bpy
 from ...backend.job import MAX_FRAME, Layout, UserError, check_choice
 from .instances import build_instances
 from .keyframes import TOLERANCE, key_planes
-from .planes import Level, build_planes, make_meshes
+from .planes import Level, build_planes, check_meshes, make_meshes
 from .stage import make_scene
 from .storage import MADE, load_stamps, store_layout, wholly_or_not_at_all
 
@@ -81,8 +81,9 @@ def build_layout(
 ) -> bpy.types.Collection:
     """Builds a layout in a new collection. meshes: of its levels. own: see build_planes.
 
-    Raises UserError where instances would have to show meshes of their own.
+    Raises UserError where instances would have to show meshes of their own, or a mesh is missing.
     """
+    check_meshes(layout, meshes, own or ())
     dense = form.of(layout) == "DENSE"
     if dense and own:
         raise UserError(

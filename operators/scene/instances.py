@@ -13,7 +13,7 @@ from ...backend.job import Layout, UserError
 from ..blender.versions import channelbag_of
 from .instance_nodes import OPACITY, PRIMITIVE, SHAPE, STAMP, TIME, TINT, make_tree
 from .keyframes import cuts, write_steps
-from .planes import LEVEL, Level, Transforms, levels_of, transforms
+from .planes import LEVEL, Level, Transforms, level_of, levels_of, transforms
 from .storage import MADE
 
 MODIFIER = "DiffBMP"
@@ -64,12 +64,21 @@ def shown_by(item: bpy.types.Object) -> bpy.types.NodeTree | None:
     return modifier.node_group if modifier and modifier.type == "NODES" else None
 
 
-def primitives_of(shown: bpy.types.Object) -> NDArray[np.int32]:
-    """Returns the numbers of a dense object's primitives from 0, a row per point. Raises UserError in Edit Mode."""
+def primitives_of(shown: bpy.types.Object, count: int | None = None) -> NDArray[np.int32]:
+    """Returns the numbers of a dense object's primitives from 0, a row per point.
+
+    count: primitives of the layout, None = not known. Raises UserError in Edit Mode, and where its points were changed to show others.
+    """
     if shown.mode == "EDIT":
         raise UserError(f"{shown.name} is in Edit Mode: leave that first")
     numbers = np.empty(len(shown.data.vertices), np.int32)
-    shown.data.attributes[PRIMITIVE].data.foreach_get("value", numbers)
+    for name in (STAMP, PRIMITIVE):
+        attribute = shown.data.attributes.get(name)
+        if attribute is None or (attribute.data_type, attribute.domain) != ("INT", "POINT"):
+            raise UserError(f"The points of {shown.name} have no {name}: undo that, or build the layout again")
+        attribute.data.foreach_get("value", numbers)
+    if count is not None and len(numbers) and not 0 <= numbers.min() <= numbers.max() < count:
+        raise UserError(f"The points of {shown.name} are of another layout: undo that, or build the layout again")
     return numbers
 
 
@@ -80,7 +89,9 @@ def remove_points(shown: bpy.types.Object, gone: ArrayLike) -> None:
     mesh.vertices.foreach_get("co", places.ravel())
     stamps = np.empty(len(mesh.vertices), np.int32)
     mesh.attributes[STAMP].data.foreach_get("value", stamps)
-    numbers, kept = primitives_of(shown), ~np.asarray(gone)
+    numbers = np.empty(len(mesh.vertices), np.int32)
+    mesh.attributes[PRIMITIVE].data.foreach_get("value", numbers)
+    kept = ~np.asarray(gone)
     mesh.clear_geometry()
     fill_points(mesh, places[kept], numbers[kept], stamps[kept])
 
@@ -92,11 +103,12 @@ def stamp_meshes(shown: bpy.types.Object) -> dict[Level, bpy.types.Mesh]:
     """
     groups = (modifier.node_group for modifier in shown.modifiers if modifier.type == "NODES")
     nodes = (group.nodes.get("Stamps") for group in groups if group)
-    stamps = next((node.inputs["Collection"].default_value for node in nodes if node), None)
-    if stamps is None:
+    sockets = (node.inputs.get("Collection") for node in nodes if node)
+    stamps = next((socket.default_value for socket in sockets if socket), None)
+    if not isinstance(stamps, bpy.types.Collection):
         raise UserError(f"The nodes of {shown.name} no longer show its stamps: undo that, or build the layout again")
     meshes = (item.data for item in stamps.objects if item.type == "MESH")
-    return {tuple(mesh[LEVEL].to_list()): mesh for mesh in meshes if LEVEL in mesh}
+    return {level_of(mesh): mesh for mesh in meshes if LEVEL in mesh}
 
 
 def fill_points(mesh: bpy.types.Mesh, places: ArrayLike, primitives: ArrayLike, stamps: ArrayLike) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 import numpy as np
+from idprop.types import IDPropertyArray
 from numpy.typing import NDArray
 
-from ...backend.job import LEVEL_PADDING, Layout, TemplateSpec, UserError, level_file
+from ...backend.job import BOUNDS, LEVEL_PADDING, Layout, TemplateSpec, UserError, inside, level_file
 from ..blender.colors import to_space
 from .materials import LEVEL_SPACES, load_packed, make_material
 from .storage import MADE
@@ -54,6 +55,31 @@ def levels_of(layout: Layout) -> list[Level]:
     """Returns the level that each primitive shows, [N]."""
     numbers = layout.template.tolist()
     return [(t, u, v) for t, (u, v) in zip(numbers, layout.level.tolist(), strict=True)]
+
+
+def level_of(mesh: bpy.types.Mesh) -> Level:
+    """Returns the level that the mesh of a plane shows. Raises UserError where its custom property was changed."""
+    level = mesh.get(LEVEL)
+    values = level.to_list() if isinstance(level, IDPropertyArray) else []
+    if len(values) != 3 or not all(type(value) is int and value >= 0 for value in values):
+        raise UserError(f"The mesh {mesh.name} no longer says which stamp it shows: undo that, or build again")
+    if max(values[1:]) > BOUNDS["level"][1]:
+        raise UserError(f"The mesh {mesh.name} shows a size of its stamp that does not exist: build again")
+    return values[0], values[1], values[2]
+
+
+def row_of(plane: bpy.types.Object) -> int:
+    """Returns the number of a plane's primitive in the stored layout, from 0, as its custom property says."""
+    row = plane.get(ROW, 0)
+    return max(row, 0) if isinstance(row, int) else 0
+
+
+def check_meshes(layout: Layout, meshes: Mapping[Level, bpy.types.Mesh], own: Container[int] = ()) -> None:
+    """Raises UserError where a level has no mesh. own: numbers of primitives that have meshes of their own."""
+    for row, level in enumerate(levels_of(layout)):
+        if level not in meshes and row not in own:
+            name = layout.templates[level[0]].name
+            raise UserError(f"A size of the stamp {name} is no longer there: undo that, or build the layout again")
 
 
 def build_planes(
@@ -160,7 +186,7 @@ def make_mesh(layout: Layout, key: Level, folder: Path) -> bpy.types.Mesh:
     """Makes a rectangle with its material for one of a layout's levels: see make_meshes."""
     stamp = layout.templates[key[0]]
     name = f"{stamp.name} {key[1]}x{key[2]}"
-    image = load_packed(folder / level_file(*key), name, LEVEL_SPACES[layout.space])
+    image = load_packed(Path(inside(folder, level_file(*key))), name, LEVEL_SPACES[layout.space])
     mesh = _make_mesh(image, stamp)
     mesh[LEVEL] = key
     mesh.materials.append(make_material(name, image, stamp))

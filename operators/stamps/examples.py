@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 def example_images() -> list[bpy.types.Image]:
     """Returns the examples as packed images of the file; those that exist already are used again."""
     drawn = {"Disc": _disc, "Leaf": _leaf, "Brush Stroke": _stroke}
-    there = {image[_EXAMPLE]: image for image in bpy.data.images if _EXAMPLE in image}
+    there = {name: image for image in bpy.data.images if isinstance(name := image.get(_EXAMPLE), str)}
     return [there.get(name) or _image(name, draw(*_square())) for name, draw in drawn.items()]
 
 

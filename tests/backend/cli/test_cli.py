@@ -179,7 +179,7 @@ def test_fit_of_a_folder_of_stamps_with_options(stamp: Path, target: Path, tmp_p
 def test_fit_of_a_job_folder_with_settings_changed(job: Job, tmp_path: Path) -> None:
     folder = tmp_path / "job"
     job.save(folder)
-    assert main(["fit", str(folder), "--out", str(tmp_path / "out"), "--iterations", "3"]) == 0
+    assert main(["fit", str(folder), "--outside", "--out", str(tmp_path / "out"), "--iterations", "3"]) == 0
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["iterations"] == 3
     assert load_result(tmp_path / "out")[0].count == 40
 

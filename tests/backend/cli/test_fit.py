@@ -124,6 +124,13 @@ def test_wrong_options(target: Path, stamp: Path, options: tuple[str, ...], word
     assert words in caught.value.message
 
 
+def test_a_job_of_files_elsewhere_is_followed_only_on_request(target: Path, stamp: Path, tmp_path: Path) -> None:
+    Job(str(target), [TemplateSpec(str(stamp))]).save(tmp_path / "job")
+    with pytest.raises(UserError, match="is an absolute path: .* or fit with --outside"):
+        job(tmp_path / "job")
+    assert job(tmp_path / "job", "--outside").target == str(target)
+
+
 def test_pictures_are_not_for_job_folders(target: Path, stamp: Path, tmp_path: Path) -> None:
     Job(str(target), [TemplateSpec(str(stamp))]).save(tmp_path)
     with pytest.raises(UserError, match="--importance is for a target that is a picture"):

@@ -60,7 +60,7 @@ class Process:
         self.process.stdin.write(line + "\n")
 
     def tell(self, command: str, job: Path | str = "", out: Path | str = "") -> None:
-        self.write(Command(command, str(job), str(out)).encode())
+        self.write(Command(command, str(job), str(out), outside=True).encode())
 
     def next(self, kind: type[E], fits: Callable[[E], bool] = lambda event: True) -> E:
         """The next event of a kind that fits; others are passed over, but for an error, which fails the test."""
@@ -239,7 +239,7 @@ def test_stray_prints_do_not_disturb_the_events(short: Path, tmp_path: Path) -> 
         backend.runs.run_job = noisy
         backend.cli.worker.main()
     """
-    command = Command("fit", str(short), str(tmp_path / "out")).encode()
+    command = Command("fit", str(short), str(tmp_path / "out"), outside=True).encode()
     done = subprocess.run(
         [sys.executable, "-B", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
         input=f"{command}\n" + " " * 10,

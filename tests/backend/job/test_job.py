@@ -33,7 +33,7 @@ def make_layout(count: int = 5, frames: int = 2) -> Layout:
         height=48,
         templates=[
             TemplateSpec("templates/a.png", "a", "mix", 0.25, 7, 8),
-            TemplateSpec("/abs/b.png", "b", width=3, height=4),
+            TemplateSpec("templates/b.png", "b", width=3, height=4),
         ],
         space="linear",
         background=(0.1, 0.2, 0.3),
@@ -66,7 +66,7 @@ def test_layout_round_trip(tmp_path: Path) -> None:
             assert (getattr(loaded, name) == value).all(), name
         elif name != "templates":
             assert getattr(loaded, name) == value, name
-    assert [spec.file for spec in loaded.templates] == [str(tmp_path / "templates/a.png"), "/abs/b.png"]
+    assert [spec.file for spec in loaded.templates] == [str(tmp_path / f"templates/{x}.png") for x in "ab"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["layout.json", "layout.npz"]
 
 
