@@ -50,8 +50,8 @@ class DIFFBMP_preferences(bpy.types.AddonPreferences):
     )
     index: StringProperty(
         name="Package Index",
-        description="Address of a package index with https://, such as your company's mirror, that replaces all others; "
-        "empty = the default one, and PyTorch's own for builds that only it has",
+        description="Address of a package index with https://, such as your company's mirror, that replaces all "
+        "others; empty = the default one, and PyTorch's own for builds that only it has",
     )
     newest: BoolProperty(
         name="Newest Versions",

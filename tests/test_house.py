@@ -195,6 +195,7 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_extension_has_only_the_files_that_blender_needs(extension: Path) -> None:
     names = set(zipfile.ZipFile(extension).namelist())
     assert {"blender_manifest.toml", "__init__.py", "LICENSE", "backend/__main__.py", "backend/job/job.py"} <= names
+    assert {f"operators/install/locks/{name}.txt" for name in ("pip", "base", "torch", "cuda12", "cuda13")} <= names
     folders = {name.split("/")[0] for name in names if "/" in name}
     assert folders == {"operators", "panels", "backend"}
     assert {name for name in names if "/" not in name} == {"blender_manifest.toml", "__init__.py", "LICENSE"}

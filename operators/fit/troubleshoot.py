@@ -9,13 +9,15 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import bpy
 
 from ...backend.job import Action, UserError
-from ..install.environment import backend_python, preferences
+from ..install.environment import backend_python, own_folder, preferences
 from ..process.worker import ADD_ON_FOLDER
 from ..result.rebuild import source_of
+from ..session.anonymous import names_of_user, without_names
 from ..session.logs import latest_log
 from ..session.notice import NOTICE
 from ..session.reports import Reports
@@ -24,11 +26,17 @@ from ..session.screen import editor, redraw
 LOG_LINES = 40
 """Number of log lines at the end of a report."""
 
+LINE_LETTERS = 1000
+"""Greatest length of a line of the log in a report."""
+
 _LOG_NAME = "DiffBMP Log"
 
 
 def report_of(scene: bpy.types.Scene) -> str:
-    """Writes a report about an error: versions, device, settings, error and log, without the user's name."""
+    """Writes a report about an error: versions, device, settings, error and log, without names of people and places.
+
+    Raises UserError as user_folder does.
+    """
     manifest = tomllib.loads((ADD_ON_FOLDER / "blender_manifest.toml").read_text(encoding="utf-8"))
     chosen = preferences()
     try:
@@ -46,9 +54,25 @@ def report_of(scene: bpy.types.Scene) -> str:
         *(f"  {path} = {value}" for path, value in _changed(scene.diffbmp)),
         "",
         "Log:",
-        *latest_log().splitlines()[-LOG_LINES:],
+        *(line[:LINE_LETTERS] for line in latest_log().splitlines()[-LOG_LINES:]),
     ]
-    return "\n".join(lines).replace(str(Path.home()), "~")
+    return without_names("\n".join(lines), _known_places(), _known_names())
+
+
+def _known_places() -> dict[str, str]:
+    """Symbols for the add-on's folders, and for the artist's files, whatever letters their names have."""
+    places = {str(ADD_ON_FOLDER): "<addon>", str(own_folder().path): "<backend>"}
+    kinds = (bpy.data.images, bpy.data.movieclips, bpy.data.libraries, bpy.data.fonts, bpy.data.texts)
+    for block in (block for kind in kinds for block in kind):
+        if os.path.isabs(path := bpy.path.abspath(block.filepath)):
+            places[path] = f"<path>{Path(path).suffix}"
+    return places | ({bpy.data.filepath: "<path>.blend"} if bpy.data.filepath else {})
+
+
+def _known_names() -> list[str]:
+    chosen = preferences()
+    index = urlsplit(chosen.index).hostname if chosen and chosen.index else ""
+    return [*names_of_user(), index or "", Path(bpy.data.filepath).stem]
 
 
 def _changed(group: bpy.types.PropertyGroup, path: str = "") -> Iterator[tuple[str, Any]]:

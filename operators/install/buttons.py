@@ -171,7 +171,8 @@ class DIFFBMP_OT_install_backend(Reports):
     )
     index: StringProperty(name="Package Index", description="Address of a package index; empty = as in the preferences")
     newest: BoolProperty(
-        name="Newest Versions", description="Install the newest versions, which were not tested; off = as in the preferences"
+        name="Newest Versions",
+        description="Install the newest versions, which were not tested; off = as in the preferences",
     )
 
     @classmethod

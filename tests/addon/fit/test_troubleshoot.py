@@ -79,7 +79,14 @@ def test_an_unknown_action_is_harmless(row: Row) -> None:
 
 def test_the_report_names_versions_and_settings_but_no_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "user_folder", lambda name: tmp_path)
-    (tmp_path / "worker-1.log").write_text(f"old\n{Path.home()}/secret/file\nSegmentation fault\n")
+    (tmp_path / "worker-1.log").write_text(
+        f"old\n{Path.home()}/secret/file\n{tmp_path}/Jane (Doe): ClientX; v1.png is damaged\n"
+        "no mirror.clientx.example\nSegmentation fault\n"
+    )
+    image = bpy.data.images.new("ClientX", 1, 1)
+    image.filepath = str(tmp_path / "Jane (Doe): ClientX; v1.png")
+    chosen = bpy.context.preferences.addons["diffbmp"].preferences
+    chosen.index = "https://token@mirror.clientx.example/simple"
     settings = bpy.context.scene.diffbmp
     settings.fit.count, settings.build.layout = 321, f"{Path.home()}/my own name"
     NOTICE.fail(UserError("The backend ended unexpectedly", "show_log"))
@@ -89,7 +96,8 @@ def test_the_report_names_versions_and_settings_but_no_people(tmp_path: Path, mo
     assert "Error: The backend ended unexpectedly" in report
     assert "fit.size" not in report
     assert str(Path.home()) not in report
-    assert "~/secret/file" in report
+    assert "\n<path>\n<path>.png is damaged\nno <name>\nSegmentation fault" in report
+    assert not [name for name in ("ClientX", "clientx", "Jane", "secret", "token", str(tmp_path)) if name in report]
     assert bpy.ops.diffbmp.copy_report() == {"FINISHED"}
     assert bpy.ops.diffbmp.show_log() == {"FINISHED"}
     assert "Segmentation fault" in bpy.data.texts["DiffBMP Log"].as_string()

@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import bpy
 import pytest
 from diffbmp.backend.job import UserError
-from diffbmp.operators.install import buttons, env_folder, environment, steps
+from diffbmp.operators.install import buttons, env_folder, environment, lock, steps
 from diffbmp.operators.install.env_folder import BackendFolder, Marker
 from diffbmp.operators.install.environment import backend_python, own_folder
 from diffbmp.operators.install.installation import Installation
@@ -20,7 +21,7 @@ from diffbmp.operators.install.packages import Card, Plan
 from diffbmp.operators.process import child
 from diffbmp.operators.session.slots import INSTALL, RUN
 
-from tests.addon.support.wheels import VERSION, write_backend_wheels, write_wheel
+from tests.addon.support.wheels import VERSION, add_to_index, write_backend_wheels, write_lock, write_wheel
 
 DOCTOR = """
 print('{"engines": [{"name": "cpu", "works": true, "device": "1 CPU thread", "cause": "", "image_error": 0.0}]}')
@@ -95,7 +96,7 @@ def follow(task: Installation, until: Callable[[], bool] = lambda: False) -> Ins
     return task
 
 
-def plan(folder: BackendFolder, wheels: Path | None, **others: str) -> Plan:
+def plan(folder: BackendFolder, wheels: Path | None, **others: Any) -> Plan:
     return Plan(folder, folder.path.parent / "install.log", folder.path.parent / "byte code", wheels, **others)
 
 
@@ -292,38 +293,94 @@ def test_the_folder_can_be_set(tmp_path: Path) -> None:
     assert own_folder().path == tmp_path
 
 
-def test_an_older_pytorch_build_replaces_a_missing_one(
-    folder: BackendFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The indexes are folders here; that of the newest build is empty."""
-    index = tmp_path / "index"
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders that stand in for the usual index, `all`, and PyTorch's own, whose newest build is empty; with locks.
+
+    pip's configuration adds a stranger's index that has everything in a higher version.
+    """
+    index, locks = tmp_path / "index", tmp_path / "locks"
     for variant in ("cu128", "cpu"):
-        write_wheel(index / variant / "torch", "torch", f"9.0+{variant}")
-        write_page(index / variant / "torch")
+        torch = add_to_index(index / variant, "torch", f"9.0+{variant}")
     (index / "cu130").mkdir()
-    for name, version in (("tinypictures", "2.0"), ("tinycuda", "1.0")):
-        write_wheel(index / "all" / name, name, version)
-        write_page(index / "all" / name)
+    pictures, cuda = (add_to_index(index / "all", name, "2.0") for name in ("tinypictures", "tinycuda"))
+    for name in ("torch", "tinypictures", "tinycuda"):
+        add_to_index(index / "stranger", name, "99.0")
+    write_lock(locks / "base.txt", pictures)
+    write_lock(locks / "cuda12.txt", cuda)
+    missing = torch.with_name("torch-9.0-py3-none-any.whl")
+    shutil.copy(torch, missing)
+    write_lock(locks / "torch.txt", missing)
+    write_lock(locks / "cuda13.txt", missing)
+    missing.unlink()
+    write_lock(locks / "pip.txt")
+    config = tmp_path / "pip.conf"
+    stranger = (index / "stranger").as_uri()
+    config.write_text(f"[global]\nindex-url = {(index / 'all').as_uri()}\nextra-index-url = {stranger}\n", "utf-8")
+    monkeypatch.setattr(lock, "LOCKS", locks)
     monkeypatch.setattr("diffbmp.operators.install.packages.TORCH_INDEX", f"{index.as_uri()}/")
     monkeypatch.setattr("diffbmp.operators.install.packages.CUDA_PACKAGES", {12: ("tinycuda",), 13: ("missing",)})
     monkeypatch.setattr(steps, "find_card", lambda: Card("Card", "590.1"))
     usage = shutil.disk_usage(tmp_path)  # the real packages would need 10 GB
     monkeypatch.setattr(env_folder.shutil, "disk_usage", lambda path: usage._replace(free=100_000_000_000))
     monkeypatch.setenv("PIP_INDEX_URL", "https://nowhere.invalid/simple")
-    variables = {**child.clean_environment(), "PIP_CONFIG_FILE": os.devnull}  # this machine's settings may help
+    variables = {**child.clean_environment(), "PIP_CONFIG_FILE": str(config)}
+    variables["XDG_CONFIG_DIRS"] = str(tmp_path)  # this machine's settings may set bounds
     monkeypatch.setattr(child, "clean_environment", lambda: variables)
-    task = follow(Installation(plan(folder, None, index=(index / "all").as_uri())))
+    return index
+
+
+def test_tested_versions_come_from_the_index_of_each(folder: BackendFolder, index: Path) -> None:
+    """The usual index has no PyTorch here, and its own none for the newest CUDA."""
+    task = follow(Installation(plan(folder, None)))
     assert task.works, task.message
     marker = folder.marker
     assert marker
-    assert marker.packages["torch"] == "9.0+cu128"
-    assert marker.packages["tinycuda"] == "1.0"
+    found = {name: marker.packages[name] for name in ("torch", "tinypictures", "tinycuda")}
+    assert found == {"torch": "9.0+cu128", "tinypictures": "2.0", "tinycuda": "2.0"}
+    assert marker.lock == lock.digest()
+    log = (folder.path.parent / "install.log").read_text(encoding="utf-8")
+    assert "torch==9.0+cu128 and NVIDIA's libraries for it are pinned by their versions, without hashes" in log
 
 
-def write_page(folder: Path) -> None:
-    """Writes the page of a package index that names the wheels in a folder."""
-    links = "".join(f'<a href="{path.name}">{path.name}</a>' for path in folder.glob("*.whl"))
-    (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>", encoding="utf-8")
+def test_newest_versions_come_on_request_and_a_mirror_replaces_all(folder: BackendFolder, index: Path) -> None:
+    for name, version in (("torch", "9.1"), ("tinypictures", "2.1")):
+        add_to_index(index / "mirror", name, version)
+    task = follow(Installation(plan(folder, None, index=(index / "mirror").as_uri(), device="cpu", newest=True)))
+    assert task.works, task.message
+    marker = folder.marker
+    assert marker
+    assert (marker.packages["torch"], marker.packages["tinypictures"], marker.lock) == ("9.1", "2.1", "")
+
+
+def test_a_file_of_another_hash_is_refused_and_the_old_environment_stays(folder: BackendFolder, index: Path) -> None:
+    mirror = index / "mirror"
+    wheels = [add_to_index(mirror, name, "9.0") for name in ("torch", "tinypictures")]
+    for name, wheel in zip(("torch", "base"), wheels, strict=True):
+        write_lock(lock.LOCKS / f"{name}.txt", wheel)
+    there = plan(folder, None, index=mirror.as_uri(), device="cpu")
+    task = follow(Installation(there))
+    assert task.works, task.message
+    assert folder.packages()["torch"] == "9.0"
+
+    newer = add_to_index(mirror, "tinypictures", "9.1")
+    write_lock(lock.LOCKS / "base.txt", newer)
+    add_to_index(mirror, "tinypictures", "9.1", "tinycuda")
+    task = follow(Installation(there))
+    assert task.message.startswith("A package differs from the one that was tested, and is not installed: press")
+    assert folder.flaw() == ""
+    assert folder.packages()["tinypictures"] == "9.0"
+
+
+def test_wheels_of_a_folder_are_compared_with_the_tested_ones(index: Path, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    copy = write_wheel(wheels, "tinypictures", "2.0")
+    shutil.copy(index / "all" / "tinypictures" / copy.name, copy)
+    write_wheel(wheels, "tinymovies", "1.0")
+    assert lock.check_wheels(wheels, lambda: None) == ["tinymovies-1.0-py3-none-any.whl"]
+    write_wheel(wheels, "tinypictures", "2.0", "tinymovies")
+    with pytest.raises(UserError, match=r"tinypictures-2.0-\S+ differs from the file that was tested"):
+        lock.check_wheels(wheels, lambda: None)
 
 
 def test_registering_twice_leaves_nothing() -> None:

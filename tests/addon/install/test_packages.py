@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from diffbmp.backend.job import UserError
-from diffbmp.operators.install import packages
+from diffbmp.operators.install import lock, packages
 from diffbmp.operators.install.packages import Card, choose_build
 from diffbmp.operators.install.verdict import judge
 from diffbmp.operators.process.child import clean_environment
@@ -75,11 +76,59 @@ def test_the_card_is_found_through_the_driver(tmp_path: Path, monkeypatch: pytes
 def test_pytorch_comes_from_its_own_index_and_from_a_mirror_if_set() -> None:
     own = "https://download.pytorch.org/whl/cu130"
     assert packages.torch_options("cu130", "") == ["--index-url", own]
-    assert packages.torch_options("cu130", "https://m") == ["--index-url", "https://m", "--extra-index-url", own]
+    assert packages.torch_options("cu130", "https://m") == ["--index-url", "https://m"]
     assert packages.torch_options("", "") == []
     assert "nvidia-cuda-nvrtc==13.*" in packages.cuda_packages("cu130")
     assert "nvidia-cuda-nvrtc-cu12" in packages.cuda_packages("cu126")
     assert packages.cuda_packages("cpu") == packages.cuda_packages("") == ()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        *("", "https://mirror.example/simple", "https://jane:secret@mirror.example:8443/simple", "file:///srv/simple"),
+        *("http://localhost:3141/simple", "http://127.0.0.1/simple", "http://[::1]:80/"),
+    ],
+)
+def test_a_safe_index_is_taken(index: str) -> None:
+    assert packages.checked_index(f" {index} ") == index
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        *("http://mirror.example/simple", "HTTP://jane:secret@mirror.example", "http://localhost.example/", "https://"),
+        *("http://127.0.0.1.example/", "http://localhost@mirror.example", "ftp://mirror.example", "mirror.example"),
+        *("http://[::1/", "git+http://mirror.example", "http:mirror"),
+    ],
+)
+def test_an_index_that_others_could_change_is_refused(index: str) -> None:
+    with pytest.raises(UserError, match="is not safe: use an address with https://") as caught:
+        packages.checked_index(index)
+    assert "secret" not in caught.value.message
+    assert "jane" not in caught.value.message
+
+
+def test_the_usual_index_has_some_builds() -> None:
+    assert lock.usual("cu130", "linux", "x86_64") == lock.usual("cpu", "win32", "AMD64") == lock.PYPI
+    assert lock.usual("cpu", "linux", "x86_64") == "cpu"
+    assert lock.usual("cu130", "win32", "AMD64") == "cu130"
+    assert lock.usual("cu126", "linux", "x86_64") == "cu126"
+
+
+def test_the_locks_have_the_tested_versions_and_hashes() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    tested = dict(pin.split("==") for pin in groups["dev"])
+    locked = lock.locked_hashes()
+    assert all(locked.values())
+    assert lock.locked_torch() == f"torch=={tested['torch']}"
+    names = [re.split("[<>=]", name)[0] for name in (packages.TORCH, *packages.PACKAGES, *packages.CUDA_PACKAGES[13])]
+    assert not {(name.replace("-", "_"), tested[name]) for name in names} - set(locked)
+    for path in lock.LOCKS.glob("*.txt"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert all(
+            re.match(r"[a-z0-9-]+==[\w.+]+( ; .*)? \\$|    --hash=sha256:[0-9a-f]{64}( \\)?$", line) for line in lines
+        )
 
 
 def test_wheels_decide_the_python_version(tmp_path: Path) -> None:

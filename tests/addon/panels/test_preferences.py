@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from diffbmp.operators.install import environment
 from diffbmp.operators.install.env_folder import BackendFolder, Marker
 from diffbmp.operators.install.installation import Installation, State
+from diffbmp.operators.install.lock import digest
 from diffbmp.operators.install.packages import PACKAGES
 from diffbmp.operators.session.slots import INSTALL
 from diffbmp.panels import install
@@ -21,7 +23,7 @@ from tests.addon.support.layout import Screen, context_of, shown
 
 Patch = pytest.MonkeyPatch
 
-WHOLE = Marker(True, "3.11", sys.executable, 2900, {"torch": "2.9.0"}, list(PACKAGES))
+WHOLE = Marker(True, "3.11", sys.executable, 2900, {"torch": "2.9.0"}, list(PACKAGES), digest())
 
 
 @pytest.fixture
@@ -93,10 +95,11 @@ def test_nothing_is_installed(chosen: Any) -> None:
     assert not screen.buttons("extensions.userpref_allow_online")
 
 
-@pytest.mark.parametrize("state", ["whole", "old", "broken", "begun", "gone"])
+@pytest.mark.parametrize("state", ["whole", "old", "unpinned", "broken", "begun", "gone"])
 def test_installed_packages(state: str, chosen: Any) -> None:
     markers = {
         "old": Marker(True, "3.11", sys.executable, 2900),
+        "unpinned": replace(WHOLE, lock=""),
         "begun": Marker(),
         "gone": Marker(True, base="nowhere"),
     }
@@ -104,17 +107,18 @@ def test_installed_packages(state: str, chosen: Any) -> None:
     if state == "broken":
         environment.own_folder().interpreter.unlink()
     screen = shown_preferences(chosen)
-    texts = {"whole": "Reinstall", "old": "Update", "begun": "Resume Installation"}
+    texts = {"whole": "Reinstall", "old": "Update", "unpinned": "Update", "begun": "Resume Installation"}
     assert screen.buttons("diffbmp.install_backend")[0].text == texts.get(state, "Repair")
     said = {
         "whole": "Installed: PyTorch 2.9.0, Python 3.11, 2.9 GB",
         "old": "Installed: PyTorch , Python 3.11",
+        "unpinned": "Installed: PyTorch 2.9.0",
         "broken": "environment is damaged",
         "begun": "is not complete",
         "gone": "is gone",
     }
     assert said[state] in screen.text
-    assert (said[state] in shown().text) == (state not in ("whole", "old"))
+    assert (said[state] in shown().text) == (state not in ("whole", "old", "unpinned"))
     assert screen.buttons("diffbmp.remove_backend")[0].reason == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 import zipfile
@@ -42,3 +43,28 @@ def write_backend_wheels(folder: Path) -> Path:
     write_wheel(folder, "tinynumbers", "1.0")
     write_wheel(folder, "tinypictures", "2.0")
     return folder
+
+
+def write_page(folder: Path) -> None:
+    """Writes the page of a package index that names the wheels in a folder."""
+    links = "".join(f'<a href="{path.name}">{path.name}</a>' for path in folder.glob("*.whl"))
+    (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>", encoding="utf-8")
+
+
+def add_to_index(index: Path, name: str, version: str, needs: str = "") -> Path:
+    """Adds a wheel with one empty module to a package index in a folder. Returns it."""
+    wheel = write_wheel(index / name, name, version, needs)
+    write_page(wheel.parent)
+    return wheel
+
+
+def write_lock(path: Path, *wheels: Path) -> None:
+    """Writes a lock of wheels with their hashes."""
+    lines = (
+        f"{{}}=={{}} \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n".format(
+            *wheel.name.split("-")[:2]
+        )
+        for wheel in wheels
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(lines), encoding="utf-8")
