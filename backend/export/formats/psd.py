@@ -6,6 +6,7 @@ Format: Adobe Photoshop File Formats Specification (November 2019).
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -138,12 +139,12 @@ class _Records:
             red, green, blue = self._task.layout.color[layer.item.frame, layer.item.primitives[0]].tolist()
             block = color_overlay((red, green, blue))
             blocks[block.key] = block
-        planes = [np.ascontiguousarray(layer.pixels[..., channel]).tobytes() for channel in (3, 0, 1, 2)]
+        planes = (np.ascontiguousarray(layer.pixels[..., channel]).tobytes() for channel in (3, 0, 1, 2))
         self._append(layer.item.name, (layer.top, layer.left), (height, width), planes, blocks, opacity=layer.opacity)
 
     def _add_background(self, color: tuple[int, int, int]) -> None:
         width, height = self._task.size
-        planes = [bytes([value]) * (width * height) for value in (255, *color)]
+        planes = (bytes([value]) * (width * height) for value in (255, *color))
         self._append("Background", (0, 0), (height, width), planes, _named("Background"))
 
     def _add_divider(self, name: str, kind: SectionDivider, *, visible: bool) -> None:
@@ -157,7 +158,7 @@ class _Records:
         name: str,
         corner: tuple[int, int],  # top, left
         size: tuple[int, int],  # height, width
-        planes: list[bytes],  # one for each of _CHANNELS
+        planes: Iterable[bytes],  # one for each of _CHANNELS
         blocks: TaggedBlocks,
         *,
         opacity: int = 255,

@@ -17,6 +17,9 @@ _COMPRESSION = 4
 _AHEAD = 64
 """Most layers that wait for their compression."""
 
+_AHEAD_PIXELS = 2**24
+"""Most pixels of these layers, unless a single one has more."""
+
 
 def png(pixels: ByteArray) -> bytes:
     """Encodes uint8 [h, w, 3 or 4] as a PNG; an empty picture as one transparent pixel."""
@@ -31,11 +34,14 @@ def compressed(layers: Iterator[Layer], threads: int) -> Iterator[tuple[Layer, b
     """Yields the layers with their PNGs, in the same order. threads: 0 = one per core."""
     with ThreadPoolExecutor(threads or None) as pool:
         waiting: deque[tuple[Layer, Future[bytes]]] = deque()
+        pixels = 0
         try:
             for layer in layers:
                 waiting.append((layer, pool.submit(png, layer.pixels)))
-                if len(waiting) > _AHEAD:
+                pixels += layer.pixels[..., 0].size
+                while len(waiting) > _AHEAD or pixels > _AHEAD_PIXELS:
                     done, data = waiting.popleft()
+                    pixels -= done.pixels[..., 0].size
                     yield done, data.result()
             while waiting:
                 done, data = waiting.popleft()

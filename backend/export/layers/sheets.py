@@ -24,6 +24,9 @@ SHEET_PIXELS = 2**22
 REACH = 0.5
 """How far layers reach beyond the canvas, in sides of the canvas: the rest is cut off."""
 
+MAX_REACH = 2048
+"""How far layers reach beyond the canvas at most, px: a layer is then hardly larger than the picture."""
+
 IntArray = NDArray[np.int64]
 
 
@@ -74,9 +77,10 @@ class FrameSheets:
         center = torch.stack([x, y], 1)
         low, high = (center - extent).floor() - 1, (center + extent).ceil() + 1
         sides = torch.tensor([width, height])
-        reach = (sides * REACH).ceil()
+        reach = (sides * REACH).ceil().clamp_max(MAX_REACH)
         self.cut = ((low < -reach) | (high > sides + reach)).any(1).numpy()  # [N] bool
-        boxes = torch.cat([low.maximum(-reach), high.minimum(sides + reach)], 1).long().numpy()
+        corners = (low.maximum(-reach).minimum(sides + reach), high.maximum(-reach).minimum(sides + reach))
+        boxes = torch.cat(corners, 1).nan_to_num().long().numpy()
         boxes[(boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])] = 0
         return boxes
 
@@ -129,7 +133,7 @@ class FrameSheets:
         """Returns the opacity of the layer; 255 where the pixels have it: Krita would apply it twice to an effect."""
         if len(item.primitives) > 1 or has_overlay(self._task, item):
             return 255
-        return int(np.ceil(float(self.params[item.primitives[0], 5]) * 255.0 - 1e-4))
+        return int(np.ceil(self.params[item.primitives[0], 5].nan_to_num().clamp(0.0, 1.0).item() * 255.0 - 1e-4))
 
     def _rendered(self, params: Tensor, rows: Tensor, width: int, height: int) -> ByteArray:
         """Renders primitives without a background: [height, width, 4] straight RGBA."""

@@ -136,7 +136,8 @@ def walked(nodes: list[Node]) -> Iterator[Node]:
 
 def shortened(name: str, suffix: str) -> str:
     """Returns a layer's name on one line, cut in front of the suffix where it is too long."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "stamp"
+    # Enough for MAX_NAME; half of a pair of characters and what XML forbids is not printable.
+    clean = " ".join("".join(c if c.isprintable() else " " for c in name[: 4 * MAX_NAME]).split()) or "stamp"
     room = MAX_NAME - len(suffix)
     while len(clean.encode("utf-16-le")) // 2 > room:
         clean = clean[:-1]

@@ -156,15 +156,15 @@ def main() -> None:
             reader.join(_LIMIT)
             if reader.is_alive():
                 reader.kill()
-                print(f"{name}: more than {_LIMIT} s")
+                sys.stdout.write(f"{name}: more than {_LIMIT} s\n")
                 continue
             if results.empty():
-                print(f"{name}: no result, exit code {reader.exitcode}")
+                sys.stdout.write(f"{name}: no result, exit code {reader.exitcode}\n")
                 continue
             memory, seconds, sentence = results.get()
             ordinary = ordinary or seconds
             size = path.stat().st_size / 1e6
-            print(f"{name}: {size:.1f} MB, {memory / 1e9:.2f} GB, {seconds / ordinary:.1f} x  {sentence}", flush=True)
+            sys.stdout.write(f"{name}: {size:.1f} MB, {memory / 1e9:.2f} GB, {seconds / ordinary:.1f} x  {sentence}\n")
 
 
 if __name__ == "__main__":
