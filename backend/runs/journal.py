@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import zipfile
@@ -47,8 +48,11 @@ class FolderJournal:
 
     def save(self, name: str, tensors: dict[str, Tensor]) -> None:
         """Writes a record. Raises UserError where the folder cannot be written to or the disk is full."""
+        # Through memory: on a full disk, closing an archive raises a second error.
+        archive = io.BytesIO()
+        np.savez(archive, **{key: values.cpu().numpy() for key, values in tensors.items()})
         with written_aside(self._folder / f"{name}.npz") as aside:
-            np.savez(aside, **{key: values.cpu().numpy() for key, values in tensors.items()})
+            aside.write_bytes(archive.getbuffer())
 
 
 def _identity(job: Job) -> str:
