@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,4 +154,4 @@ def test_a_loop_of_links_is_no_path(tmp_path: Path) -> None:
     (tmp_path / "one").symlink_to(tmp_path / "two")
     (tmp_path / "two").symlink_to(tmp_path / "one")
     for path in (tmp_path / "one", tmp_path / "two" / "x.png"):
-        assert f"There is no {path}, nor can there be" in message_of(lambda path=path: given_path(str(path)))
+        assert f"There is no {path}, nor can there be" in message_of(partial(given_path, str(path)))
