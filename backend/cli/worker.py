@@ -40,8 +40,8 @@ IDLE_SECONDS = 600.0
 GRACE_SECONDS = 0.8
 """Time from the end of stdin to the forced end of the process. The folder always holds a checkpoint."""
 
-LAST_SECONDS = 0.95
-"""The same for a process in which no Python code gets to run, because a library does not let go of its lock."""
+LAST_SECONDS = 1.0
+"""The same for a job that lets no other Python code run, not even what ends the process after GRACE_SECONDS."""
 
 
 def main() -> NoReturn:
@@ -141,8 +141,9 @@ class Worker:
         """Stops the running job with its best layout, drops the others and ends serve(), by force after a while."""
         if not self._stopping:
             self._stopping = True
-            # Its thread needs no lock of Python's. What it writes helps nobody.
-            faulthandler.dump_traceback_later(LAST_SECONDS, exit=True, file=self._nowhere)
+            if self._requests:
+                # Its thread needs no lock of Python's. What it writes helps nobody.
+                faulthandler.dump_traceback_later(LAST_SECONDS, exit=True, file=self._nowhere)
             deadline = threading.Timer(GRACE_SECONDS, _end_now)
             deadline.daemon = True
             deadline.start()

@@ -51,7 +51,7 @@ def plain(text: str) -> str:
 
 def shortened(text: str, most: int = SHOWN) -> str:
     """Returns text, cut in its middle where it is longer than `most` letters."""
-    half = most // 2 - 2
+    half = (most - len(" ... ")) // 2
     return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from diffbmp.backend.job import UserError
-from diffbmp.backend.job.messages import Log
+from diffbmp.backend.job.messages import Log, Progress
 from diffbmp.operators.process import fit_run as run_module
+from diffbmp.operators.process import worker as worker_module
 from diffbmp.operators.process.fit_run import Run
 from diffbmp.operators.process.warm_worker import WarmWorker
 from diffbmp.operators.process.worker import ADD_ON_FOLDER, Worker, backend_command, last_line
@@ -271,6 +272,36 @@ def test_garbage_among_the_events_does_no_harm(start: Start) -> None:
     run = start("garbage")
     follow(run, lambda: not run.active)
     assert run.state == "done"
+
+
+def test_hostile_lines_do_no_harm(start: Start) -> None:
+    run = start("hostile")
+    follow(run, lambda: not run.active)
+    assert run.state == "failed"
+    assert run.progress == Progress(1, 100, 1.0, 20.0, 99.0)
+    assert run.message.startswith("mmm")
+    assert len(run.message) < 400
+    run.message.encode()
+
+
+def test_events_that_nobody_takes_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "MOST_EVENTS", 5)
+    worker = Worker([sys.executable, "-c", "while True: print('spam')"], tmp_path / "log")
+    end = time.monotonic() + 60
+    while len(events := worker.poll()) < 5 and time.monotonic() < end:
+        time.sleep(0.2)
+    assert len(events) == 5
+    worker.stop()
+    assert not is_alive(worker.process_id)
+
+
+def test_the_last_line_of_a_huge_log_is_short(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert last_line(log) == ""
+    log.write_bytes(b"n" * 10_000_000 + b"\nMemory\x00 \xff ends\n\n")
+    assert last_line(log) == "Memory  \ufffd ends"
+    log.write_bytes(b"n" * 10_000_000)
+    assert len(last_line(log)) == 259
 
 
 @pytest.mark.parametrize("behavior", ["slow", "silent"])

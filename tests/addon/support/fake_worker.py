@@ -1,8 +1,8 @@
 """A stand-in for `python -m backend worker`: speaks the same protocol, computes nothing.
 
 Its behavior is the first argument: finish, slow, deaf, silent, stranger, error, crash, no-torch, lingers, mute,
-garbage. "slow" takes ten minutes, "silent" says nothing, "stranger" is another program, "lingers" has no torch either
-but does not end at once, "mute" closes its stdout after a job.
+garbage, hostile. "slow" takes ten minutes, "silent" says nothing, "stranger" is another program, "lingers" has no torch
+either but does not end at once, "mute" closes its stdout after a job, "hostile" writes what is no event.
 """
 
 from __future__ import annotations
@@ -54,6 +54,14 @@ def fit(behavior: str, command: dict[str, str], commands: SimpleQueue[dict[str, 
         os._exit(3)
     if behavior == "garbage":
         sys.stdout.write("warning: something printed this\n")
+    if behavior == "hostile":
+        sys.stdout.flush()
+        for line in (b"\xff\x00\xfe", b"[" * 100_000, b"n" * 100_000_000, b'{"event": "log", "text": "\\ud800"}'):
+            sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+        say("progress", step=1, total=0, loss=1.0, psnr=float("nan"), seconds_left=float("inf"), preview="")
+        say("error", message="m" * 100_000 + "\udcff\n", action="")
+        return
     for step in range(2, 101 if behavior in ("finish", "garbage") else 3):
         progress(step)
     waits = behavior in ("slow", "deaf")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.__main__ import main
+from backend.__main__ import UNEXPECTED, main
 from backend.job import UserError
 from backend.job.job import Job
 from backend.layouts.result_folder import load_result
@@ -51,6 +51,16 @@ def result(job: Job, stamp: Path, target: Path, tmp_path: Path) -> Path:
         (("--size", "-4"), "size is -4"),
         (("--size", "9000"), "size is 9000, but must be from 1 to 8192"),
         (("--iterations", "0"), "iterations is 0"),
+        (("--count", "1" + "0" * 400), "count is 1000000"),
+        (("--count", "9" * 5000), "argument --count: invalid int value: '999"),
+        (("--seed", "9" * 20), "seed is 99999999999999999999, but must be from 0"),
+        (("--time-limit", "1e400"), "time_limit is inf, but a finite number is needed"),
+        (("--time-limit", "nan"), "time_limit is nan, but a finite number is needed"),
+        (("--frames", "1-" + "9" * 5000), "argument --frames: invalid"),
+        (("--mode", "m" * 5000), "argument --mode: invalid choice: 'mmm"),
+        (("--" + "h" * 5000, "red"), "unrecognized arguments: --hhh"),
+        (("--palette", "g" * 5000), "' is not a color"),
+        (("--mask", "a\0b"), "which no file can be called"),
         (("--hue", "red"), "unrecognized arguments: --hue red"),
         (("--engine", "abacus"), "argument --engine: engine is 'abacus'"),
         (("--blend", "2", "--mode", "mix"), "blend is 2"),
@@ -65,7 +75,9 @@ def test_wrong_settings(
     stamp: Path, target: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
 ) -> None:
     out = tmp_path / "out"
-    assert words in complaint(capsys, "fit", target, "--templates", stamp, "--out", out, *options)
+    message = complaint(capsys, "fit", target, "--templates", stamp, "--out", out, *options)
+    assert words in message
+    assert len(message) < 500
     assert not out.exists()
 
 
@@ -121,6 +133,69 @@ def test_wrong_layouts(result: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not big.exists()
 
 
+def test_a_result_is_no_target(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = complaint(capsys, "fit", result, "--out", tmp_path / "out")
+    assert message == (f"{result} is a result, and not a target: name a picture, and continue with --start {result}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_no_path_leads_nowhere(result: Path, target: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Loops of links, names that are too long, and what no name can hold, wherever a path is given."""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    new = tmp_path / "new"
+    for bad in (tmp_path / "loop", tmp_path / "loop" / "x.png", tmp_path / ("n" * 300 + ".png"), "a\0b.png"):
+        for arguments in (
+            ("fit", bad, "--templates", target, "--out", new),
+            ("fit", target, "--templates", bad, "--out", new),
+            ("fit", target, "--templates", target, "--out", bad),
+            ("fit", target, "--region", target, bad, "--out", new),
+            ("render", bad, "--out", new),
+            ("render", result, "--out", bad),
+            ("export", bad, "--out", new),
+            ("export", result, "--out", bad),
+            ("animate", "transition", result, bad, "--out", new),
+            ("animate", "growth", result, "--out", bad),
+            ("merge", result, bad, "--out", new),
+            ("merge", result, result, "--out", bad),
+            ("bench", "--quality", bad),
+            ("bench", "--results", bad),
+            ("--folder", bad, "doctor"),
+        ):
+            message = complaint(capsys, *arguments)
+            assert "nor can there be" in message or "which no file can be called" in message
+    assert not new.exists()
+
+
+def test_an_error_that_nobody_foresaw_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def run(arguments: list[str] | None) -> int:
+        raise KeyError("a line\nand \udcff another")
+
+    monkeypatch.setattr("backend.cli.run", run)
+    assert main(["doctor"]) == UNEXPECTED
+    [log] = tmp_path.glob("*.log")
+    message = capsys.readouterr().err
+    assert message.startswith("DiffBMP met an error that it does not know (KeyError: 'a line")
+    assert message.endswith(f"): report it with its log {log}\n")
+    assert message.count("\n") == 1
+    assert "Traceback" in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])
+def test_other_ends_of_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: type[BaseException]
+) -> None:
+    monkeypatch.setattr("backend.cli.run", Mock(side_effect=error))
+    if error is MemoryError:
+        assert "There is too little memory" in complaint(capsys, "doctor")
+    else:
+        with pytest.raises(error):
+            main(["doctor"])
+
+
 def test_no_command_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "COMMAND" in complaint(capsys)
     assert "invalid choice: 'paint'" in complaint(capsys, "paint")
@@ -135,7 +210,7 @@ def test_no_command_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_arguments_are_judged_before_torch_is_loaded(arguments: list[str], tmp_path: Path) -> None:
     code = """if True:
         import sys
-        from backend.__main__ import main
+        from backend.__main__ import UNEXPECTED, main
         try:
             main(sys.argv[1:])
         except SystemExit:

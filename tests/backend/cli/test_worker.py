@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import subprocess
 import sys
@@ -28,16 +29,17 @@ E = TypeVar("E", Progress, Log, Error, Done)
 class Process:
     """A worker process and what it says."""
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-E", "-s", "-B", "-m", "backend", "worker"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            bufsize=1,
-        )
+    def __init__(self, *program: str, log: Path | str = os.devnull) -> None:
+        with open(log, "wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-E", "-s", "-B", *(program or ("-m", "backend", "worker"))],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                bufsize=1,
+            )
         self._events: queue.Queue[Event] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -119,6 +121,26 @@ def test_two_jobs_in_a_row(worker: Process, short: Path, tmp_path: Path) -> None
         assert Path(progress.preview).is_file()
         assert worker.next(Done) == Done(str(tmp_path / name), False)
         assert load_result(tmp_path / name)[0].count == 40
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '{"command": ' + "[" * 100_000,
+        "1" * 5000,
+        '{"command": 1e400}',
+        '{"command": "fit", "job": "\\ud800", "out": "x"}',
+        '{"command": "fit", "job": "a\\u0000b", "out": "x"}',
+        '{"command": "%s"}' % ("n" * 3_000_000),
+    ],
+    ids=["nested", "nested inside", "digits", "infinite", "surrogate", "nul", "long"],
+)
+def test_hostile_lines_are_answered_in_a_short_sentence(worker: Process, line: str) -> None:
+    worker.write(line)
+    message = worker.next(Error).message
+    assert len(message) < 200
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize("line", ["garbage", '{"command": "dance"}', '{"command": "fit"}', "[1]", "\x00 ä"])
@@ -247,3 +269,74 @@ def test_stray_prints_do_not_disturb_the_events(short: Path, tmp_path: Path) -> 
     events = [decode_event(line) for line in done.stdout.splitlines()]
     assert isinstance(events[-1], Done)
     assert done.stderr.count("library's print") == 2
+
+
+class Sabotaged(Process):
+    """A worker that runs lines of Python instead of a fit, with the fit's arguments: see backend.runs.run_job."""
+
+    def __init__(self, log: Path, body: str) -> None:
+        code = f"""if True:
+            import gc, re, threading, time, weakref
+            import numpy as np
+            import backend.runs, backend.cli.worker
+            from backend.job import Log
+            run_job = backend.runs.run_job
+            held = []
+            class Ballast(list): pass
+            def fit(job, out, emit, control):
+                emit(Log("begun"))
+                exec({body!r}, {{**globals(), **locals()}})
+            backend.runs.run_job = fit
+            backend.cli.worker.main()
+        """
+        super().__init__("-c", code, log=log)
+
+
+ERRORS = {
+    r"raise KeyError('no such\x1b thing')": "an error that it does not know (KeyError: 'no such",
+    "raise OSError(28, 'No space left on device', '/tmp/.diffbmp-hidden')": "(OSError: No space left on device)",
+    "raise ValueError('n' * 5000)": "(ValueError: nnn",
+    "raise MemoryError": "There is too little memory",
+    "(lambda f: f(f))(lambda f: f(f))": "RecursionError",
+    "big = Ballast(); big.append(big); held.append(weakref.ref(big)); raise KeyError(len(big))": "(KeyError: 1)",
+}
+"""What a job does, and a part of the sentence about it."""
+
+
+def test_whatever_goes_wrong_in_a_job_the_next_one_is_served(short: Path, tmp_path: Path) -> None:
+    """And the memory of a failed job is released."""
+    body = f"exec({list(ERRORS)!r}[int(out.name)]) if out.name.isdigit() else run_job(job, out, emit, control)"
+    with Sabotaged(tmp_path / "log", f"{body}; emit(Log(f'released {{held[0]() is None}}'))") as one:
+        for number, words in enumerate(ERRORS.values()):
+            one.tell("fit", short, tmp_path / str(number))
+            error = one.next(Error)
+            assert words in error.message
+            assert ".diffbmp-hidden" not in error.message
+            assert len(error.message) < 300
+            assert error.message.isprintable()
+            assert error.action in ("show_log", "halve_size")
+        one.tell("fit", short, tmp_path / "good")
+        assert one.next(Done) == Done(str(tmp_path / "good"))
+        assert one.next(Log).text == "released True"
+    assert "Traceback" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+BUSY = {
+    "a loop": "while True: pass",
+    "what catches everything": "while True:\n try: time.sleep(1)\n except BaseException: pass",
+    "native code": "np.sort(np.random.default_rng(1).random(1 << 27))",
+    # No Python code runs after the stop has begun: the pattern takes years, and keeps Python's lock.
+    "a held lock": "threading.Timer = lambda *_: re.match('(a+)+$', 'a' * 60 + 'b')\ntime.sleep(600)",
+}
+"""What a job does that looks at no control."""
+
+
+@pytest.mark.parametrize("body", BUSY.values(), ids=BUSY)
+def test_the_end_of_stdin_ends_a_worker_that_is_busy(short: Path, tmp_path: Path, body: str) -> None:
+    with Sabotaged(tmp_path / "log", body) as one:
+        one.tell("fit", short, tmp_path / "out")
+        one.next(Log, lambda event: event.text == "begun")
+        assert one.process.stdin is not None
+        one.process.stdin.close()
+        assert one.end() in (0, 1)
+    assert (tmp_path / "log").read_text(encoding="utf-8") == ""

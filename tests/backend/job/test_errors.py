@@ -6,7 +6,22 @@ import errno
 import shutil
 from pathlib import Path
 
-from backend.job import Action, Error, UserError, cannot_write, decode_event, encode_event
+import pytest
+
+from backend.job import (
+    Action,
+    Done,
+    Error,
+    Log,
+    UserError,
+    cannot_write,
+    decode_event,
+    encode_event,
+    plain,
+    quoted,
+    shortened,
+    unexpected,
+)
 
 
 def test_what_cannot_be_written_is_named_with_the_reason() -> None:
@@ -25,3 +40,45 @@ def test_an_action_is_a_plain_word_on_the_wire() -> None:
     assert '"action": "halve_size"' in line
     assert decode_event(line) == Error("no", "halve_size")
     assert decode_event(line.replace("halve_size", "of_the_future")) == Error("no", "of_the_future")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb\r\n\tc\x1b[31m\x00", "a b c [31m "),
+        ("line\u2028separator", "line separator"),
+        ("a  path with spaces\u3000and 日本語 ä 🎨", "a  path with spaces\u3000and 日本語 ä 🎨"),
+        ("half a letter \udcff \ud800", "half a letter \\udcff \\ud800"),
+        ("/" + "n" * 259, "/" + "n" * 259),
+        ("see /" + "n" * 259 + "m: choose", "see /" + "n" * 126 + " ... " + "n" * 125 + "m: choose"),
+    ],
+)
+def test_a_message_is_one_line_that_any_stream_takes(text: str, shown: str) -> None:
+    assert UserError(text).message == str(UserError(text)) == plain(text) == shown
+    assert (Log(text).text, Error(text).message, Done("", remarks=[text]).remarks) == (shown, shown, [shown])
+    assert decode_event(encode_event(Error(text))) == Error(shown)
+    shown.encode()
+
+
+def test_a_message_ends() -> None:
+    assert len(plain("many words " * 10_000)) <= 1500
+
+
+def test_a_value_is_cut_in_its_middle() -> None:
+    assert quoted("red") == "'red'"
+    assert quoted("n" * 5000) == f"'{'n' * 36} ... {'n' * 36}'"
+    assert len(quoted(list(range(9999)))) <= 80
+    assert quoted(10**5000) == "a int that is too large"
+    assert shortened("n" * 80) == "n" * 80
+
+
+def test_any_error_becomes_a_sentence() -> None:
+    error = UserError("Choose another", Action.USE_CPU)
+    assert unexpected(error) is error
+    assert unexpected(MemoryError()).action == Action.HALVE_SIZE
+    full = OSError(errno.ENOSPC, "No space left on device", "/tmp/.diffbmp-12345678")
+    assert unexpected(full).message == (
+        "DiffBMP met an error that it does not know (OSError: No space left on device): report it with its log"
+    )
+    assert unexpected(KeyError("k" * 999)).action == Action.SHOW_LOG
+    assert len(unexpected(KeyError("k" * 999)).message) < 200
