@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from diffbmp.backend.job import UserError
 from diffbmp.operators.output.export import export_steps, shown_layout
-from diffbmp.operators.result.rebuild import source_of, stamps_of
+from diffbmp.operators.result.rebuild import stamps_of
 from diffbmp.operators.scene.build import Form, build_scene
 from diffbmp.operators.scene.planes import LEVEL, LOCKED, ROW
 from diffbmp.operators.scene.storage import KEY, LIVE, SOURCE, SPREAD, stored_layout, stored_scene
@@ -105,7 +105,10 @@ DAMAGES: list[Damage] = [
     fact("templates", []),
     fact("hue", 1),
     fact("x", [[1.0]]),
-    *(shape("x", value) for value in (None, 5, [], [20], [1, 19], [-1, -20], [10**40], ["a"], [1, 1, 1, 20], [1.0, 20])),
+    *(
+        shape("x", value)
+        for value in (None, 5, [], [20], [1, 19], [-1, -20], [10**40], ["a"], [1, 1, 1, 20], [1.0, 20])
+    ),
     shape("hue", [1]),
     *(number("x", value) for value in (float("nan"), float("inf"), 1e30)),
     number("aspect", 1e13),
@@ -135,14 +138,14 @@ def test_a_damaged_layout_is_named(folder: Path, damage: Damage, tmp_path: Path)
     scene = build_scene(folder, "sunset", samples=1)
     bpy.context.window.scene = scene
     damage(scene[KEY])
-    with pytest.raises(UserError, match="layout stored in the scene 'DiffBMP sunset' is damaged .*: build it again"):
+    with pytest.raises(UserError, match=r"layout stored in the scene 'DiffBMP sunset' is damaged .*: build it again"):
         stored_layout(scene)
     assert len(stamps_of(scene)) <= 3
     look(scene)
     for act in (bpy.ops.diffbmp.rebuild, bpy.ops.diffbmp.bake, bpy.ops.diffbmp.replace_stamp):
         with pytest.raises(RuntimeError, match=r"is damaged|Choose an image"):
             act()
-    with pytest.raises(UserError, match="is damaged"):
+    with pytest.raises(UserError, match=r"is damaged"):
         shown_layout(scene)
     assert bpy.ops.diffbmp.remove_result() == {"FINISHED"}
 
@@ -152,7 +155,7 @@ def test_a_scene_with_anything_for_a_layout_is_named(folder: Path) -> None:
     bpy.context.window.scene = scene
     for value in (5, 0.5, "text", [1, 2], [{"a": 1}], True):
         scene[KEY] = value
-        with pytest.raises(UserError, match="is damaged"):
+        with pytest.raises(UserError, match=r"is damaged"):
             stored_layout(scene)
         look(scene)
 
@@ -187,7 +190,7 @@ def test_points_of_another_layout_are_named(folder: Path) -> None:
     numbers = next(item for item in points.attributes if item.data_type == "INT" and item.name.endswith("primitive"))
     numbers.data.foreach_set("value", np.full(20, 5000, np.int32))
     for act in (bpy.ops.diffbmp.rebuild, bpy.ops.diffbmp.bake, bpy.ops.diffbmp.make_editable):
-        with pytest.raises(RuntimeError, match="are of another layout"):
+        with pytest.raises(RuntimeError, match=r"are of another layout"):
             act()
     points.attributes.remove(numbers)
     look(scene)
@@ -252,6 +255,6 @@ def test_a_hostile_folder_neither_hangs_nor_takes_files_from_elsewhere(
     shutil.copy(next((folder / "templates").iterdir()), folder.parent / "secret.png")
     change(folder)
     before = set(bpy.data.images)
-    with pytest.raises(UserError, match="names .*, which (is|leads)"):
+    with pytest.raises(UserError, match=r"names .*, which (is|leads)"):
         build_scene(folder, "sunset", samples=1)
     assert set(bpy.data.images) == before

@@ -164,7 +164,7 @@ HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }\n"
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_an_archive_of_anything_else_is_named(folder: Path, make: Callable[[Any], bytes]) -> None:
     (folder / "layout.npz").write_bytes(make(members_of(folder)))
-    with pytest.raises(UserError, match="layout") as caught:
+    with pytest.raises(UserError, match=r"layout") as caught:
         Layout.load(folder)
     assert len(caught.value.message) < 400 + 2 * len(str(folder))
 
@@ -203,7 +203,7 @@ def test_an_archive_that_inflates_more_than_it_says_is_read_no_further(folder: P
     (folder / "layout.npz").write_bytes(data)
 
     def load() -> None:
-        with pytest.raises(UserError, match="cannot be read as a layout"):
+        with pytest.raises(UserError, match=r"cannot be read as a layout"):
             read_arrays(folder / "layout.npz", lambda shapes: None)
 
     assert peak(load) < 10.0
