@@ -30,7 +30,7 @@ FIXED = ("level", "template", "region", "mirror", "locked")
 
 _PER_PRIMITIVE = {"template": np.int32, "region": np.int32, "mirror": np.bool_, "locked": np.bool_}
 
-_FAR, _SLACK = 1e6, 1e-3
+_FAR, _SLACK = 1e6, 2.0**-10
 BOUNDS: dict[str, tuple[float, float]] = {
     # A hundred canvases away. Single precision still tells sixteenths of a pixel there.
     **dict.fromkeys(("x", "y"), (-_FAR, _FAR)),

@@ -73,7 +73,9 @@ def _latest(file: str, scene: str) -> Path | None:
         try:
             origin = json.loads(path.read_text(encoding="utf-8"))
             changed = path.stat().st_mtime
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
+            continue
+        if not isinstance(origin, dict):
             continue
         if (origin.get("file"), origin.get("scene")) == (file, scene) and not is_locked(path.parent):
             found.append((changed, path.parent))

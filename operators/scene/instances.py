@@ -67,7 +67,8 @@ def shown_by(item: bpy.types.Object) -> bpy.types.NodeTree | None:
 def primitives_of(shown: bpy.types.Object, count: int | None = None) -> NDArray[np.int32]:
     """Returns the numbers of a dense object's primitives from 0, a row per point.
 
-    count: primitives of the layout, None = not known. Raises UserError in Edit Mode, and where its points were changed to show others.
+    count: primitives of the layout, None = not known. Raises UserError in Edit Mode, and where its points were changed
+    to show others.
     """
     if shown.mode == "EDIT":
         raise UserError(f"{shown.name} is in Edit Mode: leave that first")

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from idprop.types import IDPropertyArray
 from numpy.typing import NDArray
 
 from ...backend.job import BOUNDS, LEVEL_PADDING, Layout, TemplateSpec, UserError, inside, level_file
 from ..blender.colors import to_space
 from .materials import LEVEL_SPACES, load_packed, make_material
-from .storage import MADE
+from .storage import ARRAY, MADE
 
 UNIT = 0.01
 """Blender units per canvas pixel."""
@@ -60,7 +59,7 @@ def levels_of(layout: Layout) -> list[Level]:
 def level_of(mesh: bpy.types.Mesh) -> Level:
     """Returns the level that the mesh of a plane shows. Raises UserError where its custom property was changed."""
     level = mesh.get(LEVEL)
-    values = level.to_list() if isinstance(level, IDPropertyArray) else []
+    values = level.to_list() if isinstance(level, ARRAY) else []
     if len(values) != 3 or not all(type(value) is int and value >= 0 for value in values):
         raise UserError(f"The mesh {mesh.name} no longer says which stamp it shows: undo that, or build again")
     if max(values[1:]) > BOUNDS["level"][1]:

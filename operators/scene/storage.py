@@ -19,6 +19,11 @@ from .materials import load_packed
 
 KEY = "diffbmp_layout"
 
+# Any: the types' stubs say that their methods return None.
+GROUP: Any = IDPropertyGroup
+ARRAY: Any = IDPropertyArray
+"""Classes of custom properties that hold others, and that are numbers of one kind."""
+
 MADE = "diffbmp_made"
 """Custom property of collections and cameras that were made for a scene and may be removed with its result."""
 
@@ -74,15 +79,15 @@ def stored_layout(scene: bpy.types.Scene) -> Layout | None:
 def stored_count(scene: bpy.types.Scene) -> int:
     """Returns the number of primitives of a built scene's layout, 0 where it is damaged."""
     stored = scene.get(KEY)
-    template = stored.get("template") if isinstance(stored, IDPropertyGroup) else None
-    return len(template) if isinstance(template, IDPropertyArray) else 0
+    template = stored.get("template") if isinstance(stored, GROUP) else None
+    return len(template) if isinstance(template, ARRAY) else 0
 
 
 def stored_stamps(scene: bpy.types.Scene) -> list[bpy.types.Image]:
     """Returns the stamps of a built scene, as images: all of them unless the layout is damaged."""
     stored = scene.get(KEY)
-    stamps = stored.get("stamps") if isinstance(stored, IDPropertyGroup) else None
-    if not isinstance(stamps, IDPropertyGroup):
+    stamps = stored.get("stamps") if isinstance(stored, GROUP) else None
+    if not isinstance(stamps, GROUP):
         return []
     images = (stamps.get(str(index)) for index in range(len(stamps)))
     return [image for image in images if isinstance(image, bpy.types.Image)]
@@ -105,7 +110,7 @@ def stored_scene(scene: bpy.types.Scene, key: str) -> bpy.types.Scene | None:
 
 
 def _read(stored: Any) -> Layout:
-    if not isinstance(stored, IDPropertyGroup):
+    if not isinstance(stored, GROUP):
         raise UserError("it is no group of properties")
     facts, shapes = _object(stored, "settings"), _object(stored, "shapes")
     if facts.get("depth", 0) is None:
@@ -114,7 +119,7 @@ def _read(stored: Any) -> Layout:
     layout = Layout.checked(facts, arrays, "settings")
     stamps = stored.get("stamps")
     names = [str(index) for index in range(len(layout.templates))]
-    if not isinstance(stamps, IDPropertyGroup) or set(stamps.keys()) != set(names):
+    if not isinstance(stamps, GROUP) or set(stamps.keys()) != set(names):
         raise UserError("its stamps are not those of its primitives")
     for name, spec in zip(names, layout.templates, strict=True):
         if not isinstance(stamps[name], bpy.types.Image):
@@ -123,7 +128,7 @@ def _read(stored: Any) -> Layout:
     return layout
 
 
-def _object(stored: IDPropertyGroup, name: str) -> dict[str, Any]:
+def _object(stored: Any, name: str) -> dict[str, Any]:
     """Reads a JSON object among the stored values."""
     text = stored.get(name)
     try:
@@ -135,10 +140,10 @@ def _object(stored: IDPropertyGroup, name: str) -> dict[str, Any]:
     return value
 
 
-def _array(stored: IDPropertyGroup, name: str, shape: Any) -> Array:
+def _array(stored: Any, name: str, shape: Any) -> Array:
     """Reads an array among the stored values, in the shape that its JSON says."""
     value = stored.get(name)
-    if not isinstance(value, IDPropertyArray | list) or not isinstance(shape, list):
+    if not isinstance(value, (ARRAY, list)) or not isinstance(shape, list):
         raise UserError(f"its {quoted(name)} is not an array")
     fits = all(type(side) is int and side >= 0 for side in shape) and len(shape) <= 3 and math.prod(shape) == len(value)
     if not fits:

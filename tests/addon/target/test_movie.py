@@ -83,7 +83,7 @@ def moving_scene(path: Path, source: str = "FILE") -> bpy.types.Scene:
 def job_of(scene: bpy.types.Scene, folder: Path) -> Job:
     folder.mkdir()
     write_job(scene, folder)
-    return Job.load(folder)
+    return Job.load(folder, outside=True)
 
 
 def pictures(folder: str) -> dict[str, Array]:

@@ -126,14 +126,14 @@ def test_wrong_options(target: Path, stamp: Path, options: tuple[str, ...], word
 
 def test_a_job_of_files_elsewhere_is_followed_only_on_request(target: Path, stamp: Path, tmp_path: Path) -> None:
     Job(str(target), [TemplateSpec(str(stamp))]).save(tmp_path / "job")
-    with pytest.raises(UserError, match="is an absolute path: .* or fit with --outside"):
+    with pytest.raises(UserError, match=r"is an absolute path: .* or fit with --outside"):
         job(tmp_path / "job")
     assert job(tmp_path / "job", "--outside").target == str(target)
 
 
 def test_pictures_are_not_for_job_folders(target: Path, stamp: Path, tmp_path: Path) -> None:
     Job(str(target), [TemplateSpec(str(stamp))]).save(tmp_path)
-    with pytest.raises(UserError, match="--importance is for a target that is a picture"):
+    with pytest.raises(UserError, match=r"--importance is for a target that is a picture"):
         job(tmp_path, "--importance", target)
 
 
@@ -221,7 +221,7 @@ def test_regions_with_stamps_of_their_own(
     assert made.regions == [RegionSpec("left", str(masks[0]), [1, 0]), RegionSpec("right", str(masks[1]), [0])]
     assert made.settings.containment == 3.0
     assert job(target, "--region", masks[0], other).templates == [TemplateSpec(str(other))]
-    with pytest.raises(UserError, match="There is no stamp"):
+    with pytest.raises(UserError, match=r"There is no stamp"):
         job(target, *own)
     with pytest.raises(UserError, match=r"There is no .*none.png"):
         job(target, "--region", tmp_path / "none.png", other)

@@ -60,7 +60,7 @@ def test_links_are_followed_within_the_folder_only(folder: Path) -> None:
         (folder / name).symlink_to(target)
     assert inside(folder, "good") == str(folder / "good")
     for name in ("out", "loop", "up/secret.png", "up/own/../secret.png"):
-        with pytest.raises(UserError, match="is a link out of it|cannot be read"):
+        with pytest.raises(UserError, match=r"is a link out of it|cannot be read"):
             inside(folder, name)
     (folder.parent / "linked").symlink_to(folder)
     assert inside(folder.parent / "linked", "a.png")
@@ -128,7 +128,9 @@ def naming(key: str, name: str) -> dict[str, object]:
 def test_a_job_names_files_elsewhere_only_on_request(folder: Path, key: str) -> None:
     for name in ELSEWHERE:
         (folder / "job.json").write_text(json.dumps(naming(key, name)))
-        with pytest.raises(UserError, match="names .*, which .*: put the file into that folder, or fit with --outside"):
+        with pytest.raises(
+            UserError, match=r"names .*, which .*: put the file into that folder, or fit with --outside"
+        ):
             Job.load(folder)
     (folder / "job.json").write_text(json.dumps(naming(key, "../secret.png")))
     job = Job.load(folder, outside=True)
@@ -138,7 +140,7 @@ def test_a_job_names_files_elsewhere_only_on_request(folder: Path, key: str) -> 
 
 def test_an_export_names_a_layout_elsewhere_only_on_request(folder: Path) -> None:
     ExportJob(str(folder.parent)).save(folder)
-    with pytest.raises(UserError, match="is an absolute path"):
+    with pytest.raises(UserError, match=r"is an absolute path"):
         ExportJob.load(folder)
     assert ExportJob.load(folder, outside=True).layout == str(folder.parent)
 
@@ -148,7 +150,7 @@ def test_a_layout_never_names_stamps_elsewhere(folder: Path, name: str) -> None:
     layout = make_layout()
     layout.templates[1].file = name
     layout.save(folder)
-    with pytest.raises(UserError, match="names .*, which .*: put the file into that folder"):
+    with pytest.raises(UserError, match=r"names .*, which .*: put the file into that folder"):
         Layout.load(folder)
 
 
@@ -158,15 +160,15 @@ def test_only_a_recording_shows_the_stamps_of_its_result(tmp_path: Path) -> None
         spec.file = f"../{spec.file}"
     for name in ("recording", "other"):
         layout.save(tmp_path / name)
-        with pytest.raises(UserError, match="leads out of it"):
+        with pytest.raises(UserError, match=r"leads out of it"):
             Layout.load(tmp_path / name)
     make_layout().save(tmp_path)
     assert Layout.load(tmp_path / "recording").templates[0].file == str(tmp_path / "templates" / "a.png")
     layout.templates[0].file = "../templates/../../x.png"
     layout.save(tmp_path / "recording")
-    with pytest.raises(UserError, match="leads out of it"):
+    with pytest.raises(UserError, match=r"leads out of it"):
         Layout.load(tmp_path / "recording")
-    with pytest.raises(UserError, match="leads out of it"):
+    with pytest.raises(UserError, match=r"leads out of it"):
         Layout.load(tmp_path / "other")
 
 
