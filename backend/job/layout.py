@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UserError
-from .files import written_aside
+from .files import settled, written_aside
 from .schema import SCHEMA, absolute_path, check_choice, check_range, from_dict, objects_of, read_json, write_json
 from .settings import MAX_SIZE, SPACES, TemplateSpec
 
@@ -117,6 +118,10 @@ class Layout:
     @classmethod
     def load(cls, folder: Path) -> Layout:
         """Reads a layout folder, with absolute paths of the stamps. Raises UserError where it is incomplete."""
+        return settled(folder, partial(cls._load, folder))
+
+    @classmethod
+    def _load(cls, folder: Path) -> Layout:
         data = read_json(folder / "layout.json")
         where = str(folder / "layout.json")
         specs = objects_of(TemplateSpec, data, "templates", where)
