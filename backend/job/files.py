@@ -116,18 +116,19 @@ def put_in_place(new: Path, place: Path, check: Check = lambda old: None) -> Non
 
 def settled(folder: Path, read: Callable[[], T]) -> T:
     """Returns what `read` reads from a layout folder: again where a run has changed the folder meanwhile."""
-    for last in (*[False] * _TRIES, True):
+    tries = _TRIES
+    while True:
         before = _version(folder)
         try:
             result = read()
-            if last or _version(folder) == before:
+            if not tries or _version(folder) == before:
                 return result
         except UserError:
             away = before is None and any(folder.parent.glob(f"{STAGE}*{_ATTIC}"))  # for a moment
-            if last or (_version(folder) == before and not away):
+            if not tries or (_version(folder) == before and not away):
                 raise
+        tries -= 1
         time.sleep(_WAIT_SECONDS)
-    raise AssertionError("the last try ends it")
 
 
 def _version(folder: Path) -> list[tuple[int, int]] | None:

@@ -97,6 +97,10 @@ class ResultFolder:
             self._in_place(partial(_save_in, self.path, f"render/{number:04d}.png", image))
         self._in_place(partial(write_json, self.path / "metrics.json", measured(), parents=False))
 
+    def add(self, name: str, write: Callable[[Path], object]) -> None:
+        """Calls write with the path of a file of the result by its name; after the first save only."""
+        self._in_place(partial(write, self.path / name))
+
     def drop_progress(self) -> None:
         """Removes the progress of a clip's fit that is done."""
         remove_progress(self.path / PROGRESS)
