@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from backend.job import UserError
-from backend.layouts.result_folder import load_recording, load_result
+from backend.layouts.result_folder import load_result
 
 FIT = ("--templates", "leaf.png", "--out", "out", "--count", "2", "--iterations", "2", "--size", "8", "--threads", "1")
 STILL = ("fit", "target.png", *FIT)
@@ -23,15 +20,14 @@ class Case:
     """A kind of run. Paths are relative to the folder in which it runs.
 
     command: its arguments. before: the runs that make what it needs. older: whether the run is done once before, so
-    that it finds its own older output. out: what it writes.
+    that it finds its own older output. out: what it writes. in_steps: where no two folders can be exchanged at once.
     """
 
     command: tuple[str, ...]
     before: tuple[tuple[str, ...], ...] = ()
     older: bool = False
     out: str = "out"
-    in_steps: bool = False  # without an exchange of folders at once
-    stop_at: int = 0  # kills the last run before at its operation of this number, so that there is progress
+    in_steps: bool = False
 
 
 def _export(name: str, *, of: tuple[str, ...] = STILL, older: bool = False) -> Case:

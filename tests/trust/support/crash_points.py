@@ -30,15 +30,15 @@ class Points:
         self._given.mkdir(parents=True)
         write_inputs(self._given)
         for command in (*case.before, *([case.command] if case.older else [])):
-            _expect_success(run(command, self._given))
+            expect_success(run(command, self._given))
         self._older = state_of(self._given / case.out)
         self._contents = contents(self._given)
         whole = self._copy("whole")
         ended = run(case.command, whole, in_steps=case.in_steps)
-        _expect_success(ended)
+        expect_success(ended)
         self.count = ended.operations
         self._newer = state_of(whole / case.out)
-        self._names = _names(whole, case.out)
+        self._names = names_in(whole)
 
     def faults_at(self, number: int) -> list[str]:
         """Kills the run at one operation, from 1, runs it again, and returns what is wrong."""
@@ -51,9 +51,9 @@ class Points:
         if again.status:
             return [*found, f"the second run ended with {again.status}: {again.stderr}"]
         found += [f"after the second run: {fault}" for fault in self._user_faults(folder)]
-        if (state := _state(folder / self.case.out)) != self._newer:
+        if (state := state_or_fault(folder / self.case.out)) != self._newer:
             found.append("the second run has another result" if state is not None else "the second run has no result")
-        left = sorted(_names(folder, self.case.out) ^ self._names)
+        left = sorted(names_in(folder) ^ self._names)
         return [*found, f"left behind or missing: {left}"] if left else found
 
     def _user_faults(self, folder: Path) -> list[str]:
@@ -63,7 +63,7 @@ class Points:
         """What is wrong with the output after a kill: it must be the older one, or a whole new one."""
         if self.case.in_steps:
             forked(lambda: sweep(folder) or 0, folder)  # type: ignore[func-returns-value]  # gives the older one back
-        state = _state(folder / self.case.out)
+        state = state_or_fault(folder / self.case.out)
         unfinished = self.case.command[0] == "fit" and state is not None and not isinstance(state, str)
         if state == self._older or state == self._newer or unfinished:  # a checkpoint is a whole layout
             return []
@@ -76,7 +76,7 @@ class Points:
         return folder
 
 
-def _state(path: Path) -> object:
+def state_or_fault(path: Path) -> object:
     """Returns state_of, or what is wrong; an unfinished clip without a result counts as nothing."""
     try:
         state = state_of(path)
@@ -86,12 +86,12 @@ def _state(path: Path) -> object:
     return None if names is not None and all(n == "progress" or n.startswith(STAGE) for n in names) else state
 
 
-def _names(folder: Path, out: str) -> set[str]:
-    """Returns the names of all files and folders; of pictures of levels only that there are some."""
+def names_in(folder: Path) -> set[str]:
+    """Returns the paths of all files and folders in a folder."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def _expect_success(ended: Ended) -> None:
+def expect_success(ended: Ended) -> None:
     if ended.status:
         raise RuntimeError(f"a run without a kill ended with {ended.status}: {ended.stderr}")
 
