@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,10 @@ from backend.layouts.result_folder import load_result
 FIT = ("--templates", "leaf.png", "--out", "out", "--count", "2", "--iterations", "2", "--size", "8", "--threads", "1")
 STILL = ("fit", "target.png", *FIT)
 CLIP = ("fit", "frames", *FIT, "--iterations", "2")
+
+
+_PROFILE_DATE = re.compile(b".{12}acsp", re.DOTALL)
+"""When a color profile in a file was made."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,14 @@ def state_of(path: Path) -> object:
         layout, _ = load_result(path)
         arrays = {name: value for name, value in vars(layout).items() if isinstance(value, np.ndarray)}
         return [(name, value.tobytes()) for name, value in sorted(arrays.items())] + [layout.frames]
-    return contents(path)
+    return {name: _undated(data) for name, data in contents(path).items()}
+
+
+def _undated(data: bytes) -> object:
+    if not data.startswith(b"PK"):
+        return _PROFILE_DATE.sub(b"acsp", data)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: _undated(archive.read(name)) for name in archive.namelist()}
 
 
 def faults(folder: Path, given: dict[str, bytes], out: str) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import backend.runs.clip
-import backend.runs.picture  # noqa: F401  # imported once, for all children
+import backend.runs.picture  # imported once, for all children
 from backend.__main__ import main
 from backend.job import files, written_aside
 
@@ -75,9 +75,10 @@ def _work(work: Callable[[], int], folder: Path, kill_at: int, in_steps: bool, c
         files._swap = (lambda *_: False) if in_steps else lambda *names: _audited(swap, *names)
         _count(counts, kill_at)
         status = work()
-    except BaseException:  # the parent reads it
-        traceback.print_exc()
-    os._exit(status)
+    finally:
+        if sys.exc_info()[0]:
+            traceback.print_exc()  # the parent reads it
+        os._exit(status)
 
 
 def _audited(swap: Callable[..., bool], *names: Path) -> bool:
