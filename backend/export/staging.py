@@ -54,7 +54,7 @@ def _check_own(folder: Path, shown: Path) -> None:
         if item.is_symlink() or not own:
             foreign = item.relative_to(folder).as_posix()
             raise UserError(
-                f"The folder {shown} holds other files: choose another name, or an empty folder, or it would lose {foreign}"
+                f"The folder {shown} holds other files: choose another name, or an empty folder, not to lose {foreign}"
             )
 
 

@@ -20,7 +20,17 @@ from .arrays import Array, read_arrays
 from .clip import MAX_FRAME, Clip
 from .errors import Action, UserError, cannot_write, plain, quoted, shortened, unexpected
 from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, ExportJob, ExportSettings
-from .files import HARMLESS, folder_aside, hidden_folder, put_in_place, resolved, sweep, written_aside
+from .files import (
+    HARMLESS,
+    folder_aside,
+    hidden_folder,
+    linked_copy,
+    put_in_place,
+    resolved,
+    settled,
+    sweep,
+    written_aside,
+)
 from .job import IMPORTANCE, Job
 from .layout import BOUNDS, FIXED, LEVEL_PADDING, MOVING, Layout, level_file
 from .locks import STAGE, sole_writer

@@ -11,14 +11,17 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from .errors import UserError, cannot_write
 from .locks import STAGE, Hold, ownerless
 
+T = TypeVar("T")
 Check = Callable[[Path], None]
 Make = Callable[[Path, str], Path]
 
@@ -26,7 +29,7 @@ HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
 """Files that file browsers leave in folders."""
 
 _LONGEST_SUFFIX = 20  # letters
-_TRIES = 20
+_TRIES, _WAIT_SECONDS = 20, 0.01
 _ATTIC = ".old"
 """Suffix of a folder that holds an older one, by its own name, while another takes its place."""
 
@@ -109,6 +112,44 @@ def put_in_place(new: Path, place: Path, check: Check = lambda old: None) -> Non
             shutil.rmtree(new, ignore_errors=True)
     if not swapped:
         _replace_in_steps(new, place, check)
+
+
+def settled(folder: Path, read: Callable[[], T]) -> T:
+    """Returns what `read` reads from a layout folder: again where a run has changed the folder meanwhile."""
+    tries = _TRIES
+    while True:
+        before = _version(folder)
+        try:
+            result = read()
+            if not tries or _version(folder) == before:
+                return result
+        except UserError:
+            away = before is None and any(folder.parent.glob(f"{STAGE}*{_ATTIC}"))  # for a moment
+            if not tries or (_version(folder) == before and not away):
+                raise
+        tries -= 1
+        time.sleep(_WAIT_SECONDS)
+
+
+def _version(folder: Path) -> list[tuple[int, int]] | None:
+    """Returns what changes with the layout in a folder; None where there is none."""
+    try:
+        states = [(folder / name).stat() for name in ("layout.npz", "layout.json")]
+    except OSError:
+        return None
+    return [(state.st_ino, state.st_mtime_ns) for state in states]
+
+
+def linked_copy(folder: Path, place: Path) -> None:
+    """Copies a folder, whose files get second names where the file system has links. Raises OSError, shutil.Error."""
+    shutil.copytree(folder, place, copy_function=_linked)
+
+
+def _linked(source: str, place: str) -> None:
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copy2(source, place)
 
 
 def sweep(folder: Path) -> None:

@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from .arrays import Array, Shapes, read_arrays
 from .clip import MAX_FRAME
 from .errors import UserError, quoted
-from .files import written_aside
+from .files import settled, written_aside
 from .paths import inside, relative
 from .schema import SCHEMA, check_choice, check_range, from_dict, objects_of, read_json, write_json
 from .settings import MAX_COUNT, MAX_SIDE, MAX_SIZE, SPACES, TemplateSpec
@@ -143,6 +144,10 @@ class Layout:
 
         Raises UserError where it is incomplete, damaged, or too large, or names files that lie elsewhere.
         """
+        return settled(folder, partial(cls._load, folder))
+
+    @classmethod
+    def _load(cls, folder: Path) -> Layout:
         data = read_json(Path(inside(folder, "layout.json")))
         where = str(folder / "layout.json")
         frames = data.get("frames", [1])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -27,7 +26,9 @@ from ..job import (
     folder_aside,
     hidden_folder,
     level_file,
+    linked_copy,
     resolved,
+    settled,
     sweep,
     write_json,
 )
@@ -96,6 +97,10 @@ class ResultFolder:
             self._in_place(partial(_save_in, self.path, f"render/{number:04d}.png", image))
         self._in_place(partial(write_json, self.path / "metrics.json", measured(), parents=False))
 
+    def add(self, name: str, write: Callable[[Path], object]) -> None:
+        """Calls write with the path of a file of the result by its name; after the first save only."""
+        self._in_place(partial(write, self.path / name))
+
     def drop_progress(self) -> None:
         """Removes the progress of a clip's fit that is done."""
         remove_progress(self.path / PROGRESS)
@@ -127,7 +132,7 @@ class ResultFolder:
             self._identity = _identity(folder)
             if self._keeps_progress and (self.path / PROGRESS).is_dir():
                 # A move would lose it if the process were killed before the folder is in its place.
-                shutil.copytree(self.path / PROGRESS, folder / PROGRESS, copy_function=_linked)
+                linked_copy(self.path / PROGRESS, folder / PROGRESS)
 
     def _write_layout(self, layout: Layout, folder: Path) -> None:
         """Writes the levels that are missing, and then the layout, into a folder, which it does not make."""
@@ -146,6 +151,10 @@ def check_apart(folder: Path, path: Path) -> None:
 
 def load_result(folder: Path) -> tuple[Layout, Templates]:
     """Reads a layout folder's layout and stamps. Raises UserError where it is incomplete or inconsistent."""
+    return settled(folder, partial(_load_result, folder))
+
+
+def _load_result(folder: Path) -> tuple[Layout, Templates]:
     layout = Layout.load(folder)
     templates = load_templates(layout.templates)
     last = templates.level_count.numpy()[layout.template] - 1
@@ -180,14 +189,6 @@ def _save_in(folder: Path, file: str, image: Tensor | ByteArray) -> None:
     """Writes a picture to a file in a folder of the result, by its path there."""
     room, name = file.split("/")
     save_png(_room(folder, room) / name, image, parents=False)
-
-
-def _linked(source: str, place: str) -> None:
-    """Gives a file another name, or copies it where the file system has no links."""
-    try:
-        os.link(source, place)
-    except OSError:
-        shutil.copy2(source, place)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

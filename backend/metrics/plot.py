@@ -38,5 +38,5 @@ def plot_metrics(metrics: dict[str, Any], frames: list[int], cuts: list[int], pa
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="best", fontsize="small", frameon=False)
     plots[-1].set_xlabel("frame" + (" (dotted: another shot begins)" if cuts else ""))
-    with written_aside(path) as aside:
+    with written_aside(path, parents=False) as aside:
         FigureCanvasAgg(figure).print_png(str(aside))  # type: ignore[no-untyped-call]

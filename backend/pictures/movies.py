@@ -125,7 +125,12 @@ class Footage:
         """size: longer side of the canvas, px. Raises UserError as read_frames does, and where the disk is full."""
         self.fps = frame_rate(path, clip)
         self.numbers: list[int] = []
-        self._file = tempfile.TemporaryFile(prefix="diffbmp-")  # noqa: SIM115  closed by close()
+        try:
+            self._file = tempfile.TemporaryFile(prefix="diffbmp-")  # noqa: SIM115  closed by close()
+        except OSError as error:
+            raise UserError(
+                f"The frames of {path} need a temporary folder ({error.strerror}): set TMPDIR to one with space"
+            ) from error
         try:
             for number, picture in read_frames(path, clip, size):
                 frame = scaled(picture, size, EVEN)

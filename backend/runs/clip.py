@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def run_clip(run: Run, clip: Clip) -> ClipResult:
 
         run.folder.finish_clip(measured.pictures(), metrics)
         shots = [result.layout.frames[first] for first in result.shots]
-        plot_metrics(measured.values, result.layout.frames, shots[1:], run.folder.path / "metrics.png")
+        run.folder.add("metrics.png", partial(plot_metrics, measured.values, result.layout.frames, shots[1:]))
         if not result.cancelled:
             run.folder.drop_progress()
         return result

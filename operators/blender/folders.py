@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 
-from ...backend.job import cannot_write
+from ...backend.job import cannot_write, sweep
 
 ADD_ON = __package__.rsplit(".", 2)[0]
 """The add-on's package, whose name depends on the installation."""
@@ -41,6 +41,10 @@ def new_job_folder(name: str) -> Path:
         old = sorted(jobs.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
         for folder in old[KEPT_JOBS - 1 :]:
             shutil.rmtree(folder, ignore_errors=True)
+        sweep(jobs)
+        for folder in old[: KEPT_JOBS - 1]:
+            sweep(folder)
+            sweep(folder / "result")
         return Path(tempfile.mkdtemp(prefix=f"{file_name(name)}-", dir=jobs))
     except OSError as error:
         raise cannot_write(jobs, error) from error

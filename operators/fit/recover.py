@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bpy
 
+from ...backend.job import linked_copy
 from ..blender.folders import user_folder
 from ..process.job_lock import JobLock, is_locked
 from ..session.notice import NOTICE
@@ -30,8 +31,8 @@ def begin(scene: bpy.types.Scene, job: Path) -> None:
     earlier = interrupted(scene)
     if earlier is not None and (earlier / "result" / "progress").is_dir():
         (job / "result").mkdir(exist_ok=True)
-        with suppress(OSError):
-            shutil.move(earlier / "result" / "progress", job / "result" / "progress")
+        with suppress(OSError, shutil.Error):  # the earlier one stays whole if the new job is dropped
+            linked_copy(earlier / "result" / "progress", job / "result" / "progress")
     origin = {"file": bpy.data.filepath, "scene": scene.name}
     with suppress(OSError):
         (job / _ORIGIN).write_text(json.dumps(origin), encoding="utf-8")
