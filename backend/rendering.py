@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .engines import make_rasterizer
+from .engines import check_canvas, check_params, make_rasterizer
 from .engines.interface import STRIP_SAMPLES, Placement, Rasterizer
-from .job import SPACES, Layout, UserError, check_choice
+from .job import MAX_SIDE, SPACES, Layout, UserError, check_choice, check_range
 from .pictures.color import decode, encode
 from .templates import LEVELS_PER_OCTAVE, Templates
 
@@ -47,7 +47,8 @@ def render(
 
     Returns the image [3, H, W], display-encoded in both compositing spaces, and its alpha [H, W]. Both are
     differentiable, once, in x, y, scale, rotation, opacity, color, aspect and background. The engine "reference"
-    computes in the float type of x, the others in float32. A primitive of size zero or at a NaN is not drawn.
+    computes in the float type of x, the others in float32. A primitive of size zero or at a NaN is not drawn. Other
+    numbers must be at most engines.LARGEST, and the canvas at most engines.LONGEST_SIDE on each side.
 
     All tensors must be on the device of x, and so are the results. On a GPU, the engines "auto" and "cuda" use it;
     other pairs of engine and device work too, with copies.
@@ -59,13 +60,17 @@ def render(
     """
     count, device = len(x), x.device
     check_choice("space", space, SPACES)
+    check_canvas(*size)
+    check_range("bias", bias, 1e-3, 1e3)
     aspect = torch.ones_like(x) if aspect is None else aspect
     background = torch.ones(3, 1, 1, device=device) if background is None else background
     per_primitive = {"x": x, "y": y, "scale": scale, "rotation": rotation, "opacity": opacity, "aspect": aspect}
     _check_tensors(per_primitive, (count,), device)
     _check_tensors({"color": color}, (count, 3), device)
-    placement = _placement(templates, scale.detach(), aspect.detach(), bias, template, mirror, level)
     geometry = torch.stack([x, y, scale, aspect, rotation, opacity], 1)
+    # On a GPU, this waits for all work before; the engine does so anyway, for the number of pairs.
+    check_params(torch.cat([geometry, color], 1))
+    placement = _placement(templates, scale.detach(), aspect.detach(), bias, template, mirror, level)
     dtype = geometry.dtype if engine == "reference" else torch.float32
     engines = _Engines(templates, _engine_on(device, engine), size, space, threads, dtype)
     return _composite(geometry, color, background, placement, engines)
@@ -263,8 +268,9 @@ def render_strips(
 ) -> Iterator[Tensor]:
     """Draws the picture of render_layout in strips [4, rows, W] from top to bottom, so that memory is limited."""
     width = width or layout.width
-    height = picture_height(layout, width)
     params, placement = scaled_tensors(layout, templates, width, frame)
+    height = picture_height(layout, width)
+    check_canvas(height * supersample, width * supersample)
     linear = layout.space == "linear"
     params[:, :3] *= supersample
     background = torch.tensor(layout.background)
@@ -308,7 +314,13 @@ def picture_height(layout: Layout, width: int) -> int:
 
 
 def scaled_tensors(layout: Layout, templates: Templates, width: int, frame: int = 0) -> tuple[Tensor, Placement]:
-    """The tensors of layout_tensors for a picture of another width, on finer or coarser mip levels."""
+    """The tensors of layout_tensors for a picture of another width, on finer or coarser mip levels.
+
+    Raises UserError for a width that is not from 1 to MAX_SIDE, and for a stamp that `templates` lacks.
+    """
+    check_range("width", width, 1, MAX_SIDE)
+    if layout.count and int(layout.template.max()) >= len(templates):
+        raise UserError(f"The layout uses stamp {int(layout.template.max())}, but there are only {len(templates)}")
     factor = width / layout.width
     params, placement = layout_tensors(layout, frame)
     finer = round(LEVELS_PER_OCTAVE * math.log2(factor))

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .job import Limits, TemplateSpec, UserError, plain
+from .job import MAX_SIDE, Limits, TemplateSpec, UserError, check_range, plain
 
 LEVELS_PER_OCTAVE = 2
 
@@ -60,6 +60,8 @@ class Templates:
             raise UserError("There is no stamp: give at least one picture as a stamp")
         self.items = items
         sizes = np.array([[t.rgba.shape[1], t.rgba.shape[0]] for t in items])
+        for name, side in (("shortest", sizes.min()), ("longest", sizes.max())):
+            check_range(f"The {name} side of the stamps", side, 1, MAX_SIDE)
         self.longer_side = torch.from_numpy(sizes.max(1))  # [T] texels
         # The last level of an axis has one texel.
         self.level_count = torch.from_numpy(1 + np.ceil(LEVELS_PER_OCTAVE * np.log2(sizes)).astype(np.int64))  # [T, 2]
@@ -108,8 +110,8 @@ class Templates:
         axes = torch.stack([scale * root, scale / root], 1).clamp_min(1e-6)
         texels = shapes.longer_side[template, None] / (2 * bias * axes)
         # The slack keeps a stamp of exactly `bias` texels per pixel on its level despite rounding.
-        level = (LEVELS_PER_OCTAVE * texels.log2() - 1e-4).ceil().long().clamp_min(0)
-        return torch.minimum(level, shapes.level_count[template] - 1)
+        level = (LEVELS_PER_OCTAVE * texels.log2() - 1e-4).ceil().nan_to_num(0.0).clamp_min(0)
+        return torch.minimum(level, shapes.level_count[template] - 1).long()
 
     def bitmap(self, template: int, level_u: int, level_v: int) -> ByteArray:
         """Returns a level: uint8 [h, w, 4], straight RGBA, colors bled into transparent texels."""

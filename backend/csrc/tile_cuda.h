@@ -29,7 +29,7 @@ struct Place {
     bool inside[kPixels];        // the canvas
     int64_t at[kPixels];         // offset of the pixels in a plane
     // Copies from the scene, which would be read again after each write to memory.
-    float* transmittance;
+    float* transmittance;  // of the thread's first pixel; null for forward
     const float* decode;
     float* records;
     bool deterministic;
@@ -43,7 +43,7 @@ __device__ __forceinline__ void locate(const Scene& scene, Place& here) {
     here.column = threadIdx.x % kTile;
     here.row = threadIdx.x / kTile;
     here.plane = (int64_t)scene.width * scene.height;
-    here.transmittance = scene.transmittance + threadIdx.x;
+    here.transmittance = scene.transmittance ? scene.transmittance + threadIdx.x : nullptr;
     here.decode = scene.decode;
     here.records = scene.records;
     here.deterministic = scene.deterministic;
@@ -83,13 +83,12 @@ __device__ __forceinline__ void draw(const Place& here, const Batch& batch, int 
     const int rows = batch.rows[i];
     Footprint footprints[kPixels];
     fetch_all(here, s, rows, footprints);
-    float* const transmittance = here.transmittance + number * kTilePixels;
 #pragma unroll
     for (int j = 0; j < kPixels; ++j) {
         if (!(rows >> j & 1)) continue;
         Sample sample;
         take(s, here.decode, footprints[j], sample);
-        if (kMode != kForward) transmittance[j * kThreads] = pixels.transmittance[j];
+        if (kMode != kForward) here.transmittance[number * kTilePixels + j * kThreads] = pixels.transmittance[j];
         over(sample.mask * s.opacity, sample.color, pixels.transmittance[j], pixels.image[j]);
     }
 }

@@ -152,6 +152,13 @@ def test_defaults_are_white_and_the_first_stamp() -> None:
         ({"background": torch.ones(3, 1, 1, device="meta")}, "background is on meta"),
         ({"space": "log"}, "space is 'log'"),
         ({"engine": "gpu"}, "engine is 'gpu'"),
+        ({"size": (0, 4)}, "height is 0, but must be from 1 to 65536"),
+        ({"size": (4, 2**31)}, "width is 2.14748e.09, but must be from 1 to 65536"),
+        ({"x": torch.tensor([1.0, torch.inf])}, r"x\[1\] is inf, but must be from -1e\+18 to 1e\+18"),
+        ({"scale": torch.tensor([-1e30, 1.0])}, r"scale\[0\] is -1e\+30, but must be"),
+        ({"aspect": torch.tensor([1e19, 1.0])}, r"aspect\[0\] is 1e\+19, but must be"),
+        ({"color": torch.full((2, 3), -torch.inf)}, r"red\[0\] is -inf, but must be"),
+        ({"bias": 0.0}, "bias is 0, but must be"),
     ],
 )
 def test_bad_arguments_are_named(change: dict[str, object], message: str) -> None:
@@ -293,3 +300,31 @@ def test_empty_layout_and_frame() -> None:
     templates = noise_stamps()
     picture = render_layout(layout_of(templates, count=0), templates)
     assert (picture == 1).all()
+
+
+def test_pictures_without_pixels_and_stamps_that_are_missing_are_named() -> None:
+    templates = noise_stamps()
+    layout = layout_of(templates)
+    for options, message in (
+        ({"width": -3}, "width is -3, but must be from 1 to 16384"),
+        ({"width": 2**40}, "width is 1.09951e.12, but must be"),
+        ({"supersample": 0}, "height is 0, but must be"),
+        ({"width": 16384, "supersample": 9}, "height is 100539, but must be"),
+    ):
+        with pytest.raises(UserError, match=message):
+            render_layout(layout, templates, **options)  # type: ignore[arg-type]
+    layout.template[:] = 2
+    with pytest.raises(UserError, match="The layout uses stamp 2, but there are only 1"):
+        render_layout(layout, Templates(templates.items[:1]))
+
+
+def test_numbers_that_are_none_are_drawn_as_nothing() -> None:
+    """NaN is allowed, and a layout that is scaled beyond single precision."""
+    templates = noise_stamps()
+    layout = layout_of(templates)
+    layout.x[:] = 3e38
+    assert not render_layout(layout, templates, width=1000, transparent=True)[3].any()
+    nan = torch.full((2,), torch.nan)
+    image, alpha = render(nan, nan, nan, nan, nan, torch.ones(2, 3), templates=templates, size=(8, 8))
+    assert torch.equal(image, torch.ones(3, 8, 8))
+    assert not alpha.any()

@@ -209,6 +209,8 @@ class CudaIteration:
         stretch.scatter_reduce_(0, template, torch.maximum(aspect, 1.0 / aspect), "amax")
         # Rounded up, plus one for the rounding of each axis; equal axes have the same level.
         difference = torch.where(stretch > 1.0, (LEVELS_PER_OCTAVE * stretch.log2()).ceil() + 1, 0.0)
+        # An infinite aspect needs no more than all levels.
+        difference = difference.clamp_max(float(self._templates.level_count.max()))
         finest = (LEVELS_PER_OCTAVE * (self._templates.longer_side / self._texels).log2()).floor().clamp_min(0)
         self._level_numbers = self._levels.reachable(difference.long(), finest.long())
         self._scene.planes.levels = self._levels.array.data_ptr()
