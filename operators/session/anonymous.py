@@ -20,8 +20,8 @@ _START = (
 """How a path begins: a file's address, a network's folder, a drive, a home, here or above, a variable, the root."""
 
 _QUOTED = re.compile(rf"(?P<mark>[\"'`])(?P<path>{_START}.*?)(?P=mark)(?!\w)", re.IGNORECASE)
-# Folders may have any letters in their names, so that the last separator of a line ends them; the file's name goes on to
-# what a sentence has after it.
+# Folders may have any letters in their names, so that the last separator of a line ends them. The file's name goes on
+# to what a sentence has after it.
 _BARE = re.compile(rf"{_START}(?:.*[\\/])?(?:(?!: |; | \(|, line )[^\"<>|\t])*", re.IGNORECASE)
 _ENCODED = re.compile(r"[^\s\"'=]*%(?:2f|5c|3a)[^\s\"']*", re.IGNORECASE)
 _CODE = re.compile(r"[\\/](site-packages|python3\.\d+)[\\/]+([\w.\\/+-]+\.py)\b.*")
