@@ -51,7 +51,7 @@ def without_names(text: str, places: Mapping[str, str], names: Iterable[str]) ->
     text = unicodedata.normalize("NFC", text)
     for place in sorted(places, key=len, reverse=True):
         for spelling in _spellings(place):
-            text = re.sub(rf"{spelling}(?![\w.-])", lambda _, symbol=places[place]: symbol, text, flags=re.IGNORECASE)
+            text = re.sub(rf"{spelling}(?![\w.-])", places[place], text, flags=re.IGNORECASE)
     lines = [_without_places(line) for line in text.split("\n")]
     text = "\n".join(lines)
     for name in sorted(filter(None, names), key=len, reverse=True):
@@ -73,14 +73,14 @@ def _without_places(line: str) -> str:
     line = re.sub(r"\b(?!file:)[a-z][a-z0-9+.-]*://[^\s\"'<>]+", "<address>", line, flags=re.IGNORECASE)
     line = re.sub(r"(?P<what>\bhost ?[=:] ?|\bresolve )(?P<mark>[\"'])[^\"']*(?P=mark)", r"\g<what><host>", line)
     line = _ENCODED.sub("<path>", line)
-    line = _QUOTED.sub(lambda found: f"{found['mark']}{_symbol(found['path'])}{found['mark']}", line)
-    line = _BARE.sub(lambda found: _symbol(found[0]), line)
+    line = _QUOTED.sub(lambda found: f"{found['mark']}{path_symbol(found['path'])}{found['mark']}", line)
+    line = _BARE.sub(lambda found: path_symbol(found[0]), line)
     line = re.sub(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*", "<mail>", line)
     return _FILE.sub(_file_symbol, line)
 
 
-def _symbol(path: str) -> str:
-    """Stands for a path: all that stays is the place of a module of Python's, or else the kind of the file."""
+def path_symbol(path: str) -> str:
+    """Returns what stands for a path: all that stays is the place of a module of Python's, or else the kind of the file."""
     if code := _CODE.search(path):
         return f"<{code[1]}>/{code[2]}"
     kinds = _SUFFIX.findall(path)

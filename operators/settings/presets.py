@@ -74,7 +74,7 @@ def _shipped(name: str) -> PresetFile:
 
 
 def _apply(settings: Any, preset: PresetFile, name: str) -> None:
-    """Resets the settings that presets own, then sets a preset's. Raises UserError where it cannot: all is as before."""
+    """Resets the settings that presets own, then sets a preset's. Raises UserError, with all as before, if not."""
     keys = list(owned())
     if foreign := [f"{group}.{key}" for group, key in preset.values if (group, key) not in keys]:
         raise UserError(f"The preset {quoted(name)} has no setting {quoted(foreign[0])} to set: save it again")
