@@ -51,7 +51,8 @@ def without_names(text: str, places: Mapping[str, str], names: Iterable[str]) ->
     text = unicodedata.normalize("NFC", text)
     for place in sorted(places, key=len, reverse=True):
         for spelling in _spellings(place):
-            text = re.sub(rf"{spelling}(?![\w.-])", places[place], text, flags=re.IGNORECASE)
+            symbol = places[place].replace("\\", "/")
+            text = re.sub(rf"{spelling}(?![\w.-])", symbol, text, flags=re.IGNORECASE)
     lines = [_without_places(line) for line in text.split("\n")]
     text = "\n".join(lines)
     for name in sorted(filter(None, names), key=len, reverse=True):
@@ -80,7 +81,7 @@ def _without_places(line: str) -> str:
 
 
 def path_symbol(path: str) -> str:
-    """Returns what stands for a path: all that stays is the place of a module of Python's, or else the kind of the file."""
+    """Returns what stands for a path: of a module of Python's its place stays, of any other file its kind."""
     if code := _CODE.search(path):
         return f"<{code[1]}>/{code[2]}"
     kinds = _SUFFIX.findall(path)
