@@ -17,7 +17,7 @@ from ...backend.job import Action, UserError
 from ..install.environment import backend_python, own_folder, preferences
 from ..process.worker import ADD_ON_FOLDER
 from ..result.rebuild import source_of
-from ..session.anonymous import names_of_user, without_names
+from ..session.anonymous import names_of_user, path_symbol, without_names
 from ..session.logs import latest_log
 from ..session.notice import NOTICE
 from ..session.reports import Reports
@@ -65,7 +65,7 @@ def _known_places() -> dict[str, str]:
     kinds = (bpy.data.images, bpy.data.movieclips, bpy.data.libraries, bpy.data.fonts, bpy.data.texts)
     for block in (block for kind in kinds for block in kind):
         if os.path.isabs(path := bpy.path.abspath(block.filepath)):
-            places[path] = f"<path>{Path(path).suffix}"
+            places[path] = path_symbol(path)
     return places | ({bpy.data.filepath: "<path>.blend"} if bpy.data.filepath else {})
 
 

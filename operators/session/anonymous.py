@@ -20,8 +20,8 @@ _START = (
 """How a path begins: a file's address, a network's folder, a drive, a home, here or above, a variable, the root."""
 
 _QUOTED = re.compile(rf"(?P<mark>[\"'`])(?P<path>{_START}.*?)(?P=mark)(?!\w)", re.IGNORECASE)
-# Folders may have any letters in their names, so that the last separator of a line ends them; the file's name goes on to
-# what a sentence has after it.
+# Folders may have any letters in their names, so that the last separator of a line ends them. The file's name goes on
+# to what a sentence has after it.
 _BARE = re.compile(rf"{_START}(?:.*[\\/])?(?:(?!: |; | \(|, line )[^\"<>|\t])*", re.IGNORECASE)
 _ENCODED = re.compile(r"[^\s\"'=]*%(?:2f|5c|3a)[^\s\"']*", re.IGNORECASE)
 _CODE = re.compile(r"[\\/](site-packages|python3\.\d+)[\\/]+([\w.\\/+-]+\.py)\b.*")
@@ -51,7 +51,8 @@ def without_names(text: str, places: Mapping[str, str], names: Iterable[str]) ->
     text = unicodedata.normalize("NFC", text)
     for place in sorted(places, key=len, reverse=True):
         for spelling in _spellings(place):
-            text = re.sub(rf"{spelling}(?![\w.-])", lambda _, symbol=places[place]: symbol, text, flags=re.IGNORECASE)
+            symbol = places[place].replace("\\", "/")
+            text = re.sub(rf"{spelling}(?![\w.-])", symbol, text, flags=re.IGNORECASE)
     lines = [_without_places(line) for line in text.split("\n")]
     text = "\n".join(lines)
     for name in sorted(filter(None, names), key=len, reverse=True):
@@ -73,14 +74,14 @@ def _without_places(line: str) -> str:
     line = re.sub(r"\b(?!file:)[a-z][a-z0-9+.-]*://[^\s\"'<>]+", "<address>", line, flags=re.IGNORECASE)
     line = re.sub(r"(?P<what>\bhost ?[=:] ?|\bresolve )(?P<mark>[\"'])[^\"']*(?P=mark)", r"\g<what><host>", line)
     line = _ENCODED.sub("<path>", line)
-    line = _QUOTED.sub(lambda found: f"{found['mark']}{_symbol(found['path'])}{found['mark']}", line)
-    line = _BARE.sub(lambda found: _symbol(found[0]), line)
+    line = _QUOTED.sub(lambda found: f"{found['mark']}{path_symbol(found['path'])}{found['mark']}", line)
+    line = _BARE.sub(lambda found: path_symbol(found[0]), line)
     line = re.sub(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*", "<mail>", line)
     return _FILE.sub(_file_symbol, line)
 
 
-def _symbol(path: str) -> str:
-    """Stands for a path: all that stays is the place of a module of Python's, or else the kind of the file."""
+def path_symbol(path: str) -> str:
+    """Returns what stands for a path: of a module of Python's its place stays, of any other file its kind."""
     if code := _CODE.search(path):
         return f"<{code[1]}>/{code[2]}"
     kinds = _SUFFIX.findall(path)

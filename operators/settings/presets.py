@@ -11,10 +11,14 @@ import bpy
 from bl_operators.presets import AddPresetBase
 from bpy.props import StringProperty
 
+from ...backend.job import UserError, quoted
 from .fields import preset_names
+from .preset_file import PresetFile, read_preset
 
 FOLDER = "diffbmp"
 """Folder of the artist's own presets among Blender's."""
+
+MENU = "DIFFBMP_PT_presets"
 
 SHIPPED: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 """The presets that come with the add-on: a description, and per group the values that differ from the defaults."""
@@ -51,26 +55,47 @@ class DIFFBMP_OT_apply_preset(bpy.types.Operator):
         if self.name not in SHIPPED.keys() | own.keys():
             self.report({"ERROR"}, f'There is no preset "{self.name}", only {", ".join([*SHIPPED, *own])}')
             return {"CANCELLED"}
-        settings = context.scene.diffbmp
-        before = [(getattr(settings, group), name, _value(getattr(settings, group), name)) for group, name in owned()]
-        for properties, name, _ in before:
-            properties.property_unset(name)
+        try:
+            preset = read_preset(own[self.name]) if self.name in own else _shipped(self.name)
+            _apply(context.scene.diffbmp, preset, self.name)
+        except UserError as error:
+            self.report({"ERROR"}, error.message)
+            return {"CANCELLED"}
         if self.name in own:
-            try:
-                bpy.ops.script.execute_preset(filepath=str(own[self.name]), menu_idname="DIFFBMP_PT_presets")
-            except RuntimeError as error:
-                for properties, name, value in before:
-                    setattr(properties, name, value)
-                self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
-                return {"CANCELLED"}
-        else:
-            for group, name in owned():
-                values = SHIPPED[self.name].get(group, {})
-                if name in values:
-                    setattr(getattr(settings, group), name, values[name])
+            getattr(bpy.types, MENU).bl_label = self.name  # as Blender's own presets do
         if context.area:
             context.area.tag_redraw()  # Blender notices properties that are set, but not those that are reset
         return {"FINISHED"}
+
+
+def _shipped(name: str) -> PresetFile:
+    groups = {group: values for group, values in SHIPPED[name].items() if group != "description"}
+    return PresetFile({(group, key): value for group, values in groups.items() for key, value in values.items()})
+
+
+def _apply(settings: Any, preset: PresetFile, name: str) -> None:
+    """Resets the settings that presets own, then sets a preset's. Raises UserError, with all as before, if not."""
+    keys = list(owned())
+    if foreign := [f"{group}.{key}" for group, key in preset.values if (group, key) not in keys]:
+        raise UserError(f"The preset {quoted(name)} has no setting {quoted(foreign[0])} to set: save it again")
+    before = {key: _value(getattr(settings, key[0]), key[1]) for key in keys}
+    colors = [tuple(entry.color) for entry in settings.look.colors]
+    for group, key in keys:
+        getattr(settings, group).property_unset(key)
+    try:
+        _set(settings, preset)
+    except (TypeError, ValueError, OverflowError) as error:
+        _set(settings, PresetFile(before, colors))
+        raise UserError(f"The preset {quoted(name)} has a value that does not suit: save it again ({error})") from error
+
+
+def _set(settings: Any, preset: PresetFile) -> None:
+    for (group, key), value in preset.values.items():
+        setattr(getattr(settings, group), key, value)
+    if preset.colors is not None:
+        settings.look.colors.clear()
+        for color in preset.colors:
+            settings.look.colors.add().color = color
 
 
 def _value(properties: Any, name: str) -> Any:
@@ -83,7 +108,7 @@ class DIFFBMP_OT_add_preset(AddPresetBase, bpy.types.Operator):
     bl_label = "Add Preset"
     bl_description = "Save the settings of the fit, the limits, the look and the animation as a preset"
 
-    preset_menu = "DIFFBMP_PT_presets"
+    preset_menu = MENU
     preset_subdir = FOLDER
     preset_defines = ["settings = bpy.context.scene.diffbmp"]
 

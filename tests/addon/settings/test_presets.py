@@ -253,13 +253,47 @@ def test_an_unknown_name_is_reported_and_changes_nothing(settings: bpy.types.Pro
     assert values_of(settings) == before
 
 
-def test_an_own_preset_that_fails_leaves_the_settings(folder: Path, settings: bpy.types.PropertyGroup) -> None:
-    (folder / "Wrong.py").write_text(f"{OLD}settings.look.order = 'nothing'\n", encoding="utf-8")
-    settings.fit.count, settings.fit.background = 77, (0.25, 0.5, 0.75)
-    with pytest.raises(RuntimeError, match=r"^Error: Failed to execute the preset: .*nothing"):
+WRONG = {
+    "settings.look.order = 'nothing'": "has a value that does not suit",
+    "settings.fit.background = (0.5, 0.5)": "has a value that does not suit",
+    "settings.fit.count = 10000000000000000000000": "has a value that does not suit",
+    "settings.fit.count = 1e999": "holds '1e999', which is no setting",
+    "settings.fit.count = [].__len__()": r"holds '\[\].__len__\(\)', which is no setting",
+    "settings.fit.count = open('ran', 'w')": ".*which is no setting",
+    "settings.fit.count = 3; open('ran', 'w')": ".*which is no setting",
+    "settings.fit.count = " + 3000 * "(": ".*which is no setting",
+    "settings.fit.seed = 3": "has no setting 'fit.seed' to set",
+    "settings.build.layout = 'a'": "has no setting 'build.layout' to set",
+    "import os": "holds 'import os', which is no setting",
+    "open('ran', 'w')": ".*which is no setting",
+    "bpy.ops.wm.quit_blender()": ".*which is no setting",
+    "item_sub_1.color = (1, 2)": "has a value that does not suit",
+    "\0": ".*which is no setting",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_an_own_preset_that_is_wrong_runs_nothing_and_leaves_the_settings(
+    line: str, folder: Path, settings: bpy.types.PropertyGroup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (folder / "Wrong.py").write_text(f"{OLD}{line}\n", encoding="utf-8")
+    settings.look.colors.add().color = (0.25, 0.5, 0.75)
+    before = values_of(settings)
+    with pytest.raises(RuntimeError, match=f"^Error: The preset 'Wrong' {WRONG[line]}"):
         bpy.ops.diffbmp.apply_preset(name="Wrong")
-    assert settings.fit.count == 77
-    assert tuple(settings.fit.background) == (0.25, 0.5, 0.75)
+    assert values_of(settings) == before
+    assert [tuple(entry.color) for entry in settings.look.colors] == [(0.25, 0.5, 0.75)]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_own_preset_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "Bytes.py").write_bytes(b"\xff\xfe")
+    (folder / "Folder.py").mkdir()
+    (folder / "Large.py").write_bytes(2_000_000 * b"#")
+    for name in ("Bytes", "Folder", "Large"):
+        with pytest.raises(RuntimeError, match=f"^Error: The preset '{name}' "):
+            bpy.ops.diffbmp.apply_preset(name=name)
 
 
 def test_applying_a_preset_is_one_undo_step() -> None:
