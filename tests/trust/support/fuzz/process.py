@@ -107,7 +107,8 @@ class Child:
         if used > BUDGET:
             self.close()  # what it took, it may keep
             return f"over the budget: {used // 1024} MB", ""
-        if left := [path.name for path in self._temporary.iterdir()]:
+        # Blender keeps a folder of its own.
+        if left := [path.name for path in self._temporary.iterdir() if not path.name.startswith("blender_")]:
             self.close()
             return f"temporary files are left: {left[0]}", ""
         return "", str(reply["message"])
