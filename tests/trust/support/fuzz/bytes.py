@@ -85,7 +85,9 @@ def movies() -> dict[str, bytes]:
     found = {}
     for name, codec in (("a.mp4", "mpeg4"), ("a.webm", "libvpx"), ("a.avi", "mjpeg"), ("a.mkv", "ffv1")):
         file = io.BytesIO()
-        with av.open(file, "w", options={"fflags": "bitexact"}, format={"mkv": "matroska"}.get(name[2:], name[2:])) as container:
+        with av.open(
+            file, "w", options={"fflags": "bitexact"}, format={"mkv": "matroska"}.get(name[2:], name[2:])
+        ) as container:
             stream: Any = container.add_stream(codec, rate=10)
             stream.width, stream.height = 32, 24
             stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"

@@ -15,6 +15,7 @@ from typing import Any
 from tests.trust.support import machine
 
 ROOT = Path(__file__).resolve().parents[4]
+WORKER = [sys.executable, "-E", "-s", "-m", "backend", "worker"]
 START_SECONDS = 100.0
 HANG_SECONDS = 20.0
 BUDGET = 600 * 1024
@@ -159,8 +160,7 @@ class WorkerChild:
 
     def run(self, folder: Path, lines: list[str]) -> tuple[str, list[str]]:
         """Sends the lines. Returns the problem, "" = none, and the sentences of the worker's errors."""
-        command = [sys.executable, "-E", "-s", "-m", "backend", "worker"]
-        process = self._process = self._process or Process(command, self._temporary, self._log)
+        process = self._process = self._process or Process(WORKER, self._temporary, self._log)
         self._number += 1
         last = f"missing-{self._number}-"
         process.begin_case()
