@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import pytest
 
@@ -15,25 +15,25 @@ CASES = 2000
 SEED = 0
 
 
+@pytest.fixture(scope="module")
+def fuzz(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzz]:
+    """All kinds share its processes, which take a while to start."""
+    with Fuzz(tmp_path_factory.mktemp("fuzz") / "work") as fuzz:
+        yield fuzz
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_comes_in_gives_a_result_or_one_sentence(kind: str, tmp_path: Path) -> None:
+@pytest.mark.timeout(300)
+def test_whatever_comes_in_gives_a_result_or_one_sentence(kind: str, fuzz: Fuzz) -> None:
     number = CASES * KINDS[kind] // sum(KINDS.values())
-    with Fuzz(tmp_path / "fuzz") as fuzz:
-        failed = [
-            f"{case.name[:200]!a}: {problem[-1000:]}"
-            for case, problem in failures(fuzz, islice(cases(SEED, kind), number))
-        ]
-    assert sum(fuzz.counts.values()) == number
-    assert not failed, f"{len(failed)} of {number}, among them {failed[0]}"
-
-
-def test_each_kind_has_cases_that_work_and_cases_that_are_refused(tmp_path: Path) -> None:
-    """Otherwise it would test nothing."""
-    with Fuzz(tmp_path / "fuzz") as fuzz:
-        for kind in ("job", "layout", "arrays", "picture", "movie", "export"):
-            list(failures(fuzz, islice(cases(SEED, kind), 40)))
-            assert fuzz.counts[f"{kind}: done"], kind
-            assert fuzz.counts[f"{kind}: refused"], kind
+    failed = []
+    for case, problem in failures(fuzz, islice(cases(SEED, kind), number)):
+        failed.append(f"{case.name[:200]!a}: {problem[-1000:]}")
+        assert len(failed) < 5, f"{len(failed)} failed: {failed}"
+    assert not failed, f"{len(failed)} of {number} failed: {failed}"
+    ends = [fuzz.counts[f"{kind}: {end}"] for end in ("done", "refused")]
+    assert sum(ends) == number
+    assert all(ends) or kind == "worker", "these cases test nothing: all end alike"
 
 
 def test_a_case_depends_on_its_seed_and_number_only() -> None:
