@@ -53,7 +53,7 @@ class WarmJobs:
         self._folder.mkdir()
         if kind.startswith("export"):
             layout = self._clip if kind.endswith("clip") and self._clip.exists() else self._result
-            self._export(layout, ENDINGS[number % len(ENDINGS)], number)
+            self._export(layout, rng.choice(ENDINGS), number)
             return
         data = self._job(rng, kind)
         (self._folder / "job.json").write_text(json.dumps(data), encoding="utf-8")
