@@ -31,6 +31,17 @@ def peak(process: int) -> int:
     return status(process, "VmHWM")
 
 
+def cpu_seconds(process: int) -> float:
+    """Returns the time for which a process has used a processor."""
+    if not KNOWN:
+        return 0.0
+    try:
+        fields = (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def status(process: int, name: str) -> int:
     """Returns a number of /proc/PROCESS/status, 0 where there is none."""
     if not KNOWN:

@@ -35,7 +35,7 @@ def main(temporary: str) -> None:
         scene[KEY] = whole
         try:
             _replace(scene[KEY], name, json.loads(text))
-        except (TypeError, ValueError, OverflowError, RuntimeError):
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError):
             return  # Blender itself stores no such thing
         try:
             stored_layout(scene)

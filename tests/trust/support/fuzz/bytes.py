@@ -85,7 +85,9 @@ def movies() -> dict[str, bytes]:
     found = {}
     for name, codec in (("a.mp4", "mpeg4"), ("a.webm", "libvpx"), ("a.avi", "mjpeg"), ("a.mkv", "ffv1")):
         file = io.BytesIO()
-        with av.open(file, "w", format={"mkv": "matroska"}.get(name[2:], name[2:])) as container:
+        with av.open(
+            file, "w", options={"fflags": "bitexact"}, format={"mkv": "matroska"}.get(name[2:], name[2:])
+        ) as container:
             stream: Any = container.add_stream(codec, rate=10)
             stream.width, stream.height = 32, 24
             stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
@@ -202,22 +204,22 @@ def _odd_zip(arrays: dict[str, Array], name: str, rng: random.Random) -> tuple[b
     file = io.BytesIO(packed(arrays))
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as target:
         if way == "twice":
-            target.writestr(f"{name}.npy", b"")
+            target.writestr(zipfile.ZipInfo(f"{name}.npy"), b"")
         elif way == "outside":
-            target.writestr("../../outside.npy", b"a" * 100)
+            target.writestr(zipfile.ZipInfo("../../outside.npy"), b"a" * 100)
         elif way == "not an array":
-            target.writestr("frames.npy", b"\x93NUMPY\x01\0" + b"x" * 50)
+            target.writestr(zipfile.ZipInfo("frames.npy"), b"\x93NUMPY\x01\0" + b"x" * 50)
         elif way == "terabyte":
-            target.writestr("color.npy", _single(np.zeros((1, 5), np.float32), random.Random(1)))
+            target.writestr(zipfile.ZipInfo("color.npy"), _single(np.zeros((1, 5), np.float32), random.Random(1)))
         elif way == "pickle":
             data = io.BytesIO()
             np.save(data, np.array([{}], object), allow_pickle=True)
-            target.writestr("frames.npy", data.getvalue())
+            target.writestr(zipfile.ZipInfo("frames.npy"), data.getvalue())
         elif way == "bomb":
             head = io.BytesIO()
             np.save(head, np.zeros(1, np.uint8))
             text = head.getvalue()[:-1].replace(b"(1,)", b"(300000000,)").replace(b" " * 9 + b"\n", b" \n")
-            target.writestr("frames.npy", text + bytes(300_000_000), compresslevel=1)
+            target.writestr(zipfile.ZipInfo("frames.npy"), text + bytes(300_000_000), zipfile.ZIP_DEFLATED, 1)
     data_ = bytearray(file.getvalue())
     if way == "encrypted":
         data_[6] |= 1
@@ -231,5 +233,5 @@ def packed(arrays: dict[str, Array]) -> bytes:
         for name, array in arrays.items():
             data = io.BytesIO()
             np.save(data, array, allow_pickle=False)
-            target.writestr(f"{name}.npy", data.getvalue())
+            target.writestr(zipfile.ZipInfo(f"{name}.npy"), data.getvalue())  # without the time
     return file.getvalue()

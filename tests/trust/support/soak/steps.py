@@ -118,7 +118,8 @@ class Steps:
         settings = self._settings(rng)
         settings.target.image, settings.target.moving = bpy.data.images["clip"], True
         settings.fit.recipe, settings.fit.count = "default", rng.randint(5, 60)
-        settings.clip.start, settings.clip.end, settings.clip.iterations = 1, rng.randint(2, 5), rng.randint(1, 5)
+        settings.clip.start, settings.clip.end = 1, rng.randint(2, 5)
+        settings.clip.iterations, settings.clip.refinement = rng.randint(1, 5), rng.choice((0, 3, 10))
         return self._optimize(rng, settings)
 
     def _optimize(self, rng: random.Random, settings: bpy.types.PropertyGroup, clean: bool = False) -> str:
