@@ -106,7 +106,12 @@ def test_nothing_after_the_last_frame_is_decoded(tmp_path: Path, monkeypatch: py
     write_gif(path, 8, 2000)
     decoded = []
     load = Image.Image.convert
-    monkeypatch.setattr(Image.Image, "convert", lambda self, *rest: decoded.append(1) or load(self, *rest))
+
+    def counted(self: Image.Image, *rest: Any) -> Image.Image:
+        decoded.append(1)
+        return load(self, *rest)
+
+    monkeypatch.setattr(Image.Image, "convert", counted)
     assert [number for number, _ in read_frames(path, Clip(end=3))] == [1, 2, 3]
     assert len(decoded) < 20
     assert (frame_rate(path, Clip()), frame_count(path, Clip())) == (25.0, 2000)
@@ -120,7 +125,7 @@ def test_frames_that_do_not_fit_on_the_disk_are_refused(
 ) -> None:
     path = tmp_path / "a.gif"
     write_gif(path, 8, 1200)
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(0, 0, 100 * 8 * 8 * 4))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(0, 0, 100 * 8 * 8 * 4))
     with pytest.raises(UserError, match=r"1,\d00 frames of .*a\.gif at 8 x 8 px take .*fit fewer or smaller"):
         Footage(path, Clip(end=end), 8)
     # A head may claim less than there is.
