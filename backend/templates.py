@@ -187,7 +187,7 @@ def bleed_colors(rgba: ByteArray) -> ByteArray:
 
 
 def _pull(premultiplied: FloatArray, weight: FloatArray) -> FloatArray:
-    """Returns colors [h, w, 3], also where the weight [h, w, 1] is 0. It reuses `premultiplied`: stamps can be large."""
+    """Returns colors [h, w, 3], also where the weight [h, w, 1] is 0. It writes over `premultiplied` to save memory."""
     height, width = weight.shape[:2]
     if (weight > 0).all():
         return premultiplied / weight
