@@ -163,3 +163,12 @@ def test_numbers_in_any_writing_are_sorted(tmp_path: Path) -> None:
     for name in ("10.png", "9.png", "\N{SUPERSCRIPT TWO}1.png", "\N{CIRCLED DIGIT ONE}.png"):
         slopes(4, 4).save(tmp_path / name)
     assert len(list(read_frames(tmp_path, Clip()))) == 4
+
+
+def test_a_gif_that_ends_in_the_head_of_a_frame_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    write_gif(path, 8, 3)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b",\0\0\0\0") + 10])
+    with pytest.raises(UserError, match=r"a\.gif cannot be read as a picture"):
+        list(read_frames(path, Clip()))
