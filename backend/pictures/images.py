@@ -21,7 +21,16 @@ from .convert import over_black, to_gray, to_rgba
 MAX_STAMP = 4096
 """The longest side of a stamp, px: a primitive cannot show more on the largest canvas."""
 
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, LookupError, TypeError, ArithmeticError)
+_DAMAGED: tuple[type[Exception], ...] = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+)
 _DAMAGED += (struct.error, zlib.error)
 """What Pillow raises for damaged files."""
 
