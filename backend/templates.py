@@ -133,8 +133,9 @@ class Templates:
         if key not in self._planes:
             parent_u, parent_v = max(level_u - LEVELS_PER_OCTAVE, 0), max(level_v - LEVELS_PER_OCTAVE, 0)
             if parent_u == 0 and parent_v == 0:
-                source = self._source(template).astype(np.float32) / np.float32(255.0)
-                parent = np.concatenate([source[..., :3] * (source[..., 3:] + _BLEED_WEIGHT), source[..., 3:]], 2)
+                parent = self._source(template).astype(np.float32)
+                parent /= np.float32(255.0)
+                parent[..., :3] *= parent[..., 3:] + _BLEED_WEIGHT
             else:
                 parent = self._level(template, parent_u, parent_v)
             width, height = self.level_size(template, level_u, level_v)
@@ -188,13 +189,16 @@ def bleed_colors(rgba: ByteArray) -> ByteArray:
 
 
 def _pull(premultiplied: FloatArray, weight: FloatArray) -> FloatArray:
+    """Returns colors [h, w, 3], also where the weight [h, w, 1] is 0. It writes over `premultiplied` to save memory."""
     height, width = weight.shape[:2]
     if (weight > 0).all():
         return premultiplied / weight
     half_size = ((height + 1) // 2, (width + 1) // 2)
     coarse = [area_resample(area_resample(a, half_size[0], 0), half_size[1], 1) for a in (premultiplied, weight)]
     below = _pull(*coarse)[np.arange(height)[:, None] // 2, np.arange(width)[None] // 2]
-    return np.where(weight > 0, premultiplied / np.maximum(weight, np.float32(1e-12)), below)
+    premultiplied /= np.maximum(weight, np.float32(1e-12))
+    np.copyto(premultiplied, below, where=weight <= 0)
+    return premultiplied
 
 
 def area_resample(array: FloatArray, size: int, axis: int) -> FloatArray:

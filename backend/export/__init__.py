@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..job import FORMATS, MAX_WIDTH, ExportSettings, Layout, UserError
 from ..templates import Templates
-from .base import Cancelled, Export, Exporter, Tell
+from .base import Cancelled, Export, Exporter, Tell, check_name
 from .staging import check_replaceable, place, staged
 
 __all__ = ["Cancelled", "Exported", "export"]
@@ -42,6 +42,7 @@ def export(
     exporter = _exporter(path)
     layout = _chosen_frames(layout, settings)
     parts = list(_parts(layout, path, settings))
+    check_name(parts[-1][1])
     Export(layout, templates, path, settings, report).check_size(MAX_WIDTH, "an export")
     remarks = _remarks(layout, path, settings)
     with staged(path, token) as hidden:

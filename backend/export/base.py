@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..job import ExportSettings, Layout, UserError
+from ..job import ExportSettings, Layout, UserError, quoted
 from ..rendering import picture_height, render_strips
 from ..templates import Templates
 
@@ -26,6 +26,17 @@ SHORT_STRIP_SAMPLES = 2**22
 
 class Cancelled(Exception):
     """Raised to end an export before it is complete."""
+
+
+def check_name(path: Path) -> None:
+    """Raises UserError where the system takes no file of this name: too long, or with characters that it lacks."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it has a character that names cannot have"
+        raise UserError(f"{quoted(path.name)} cannot be the name of a file ({reason}): choose another name") from error
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..job import MOVING, Animation, Layout, UserError
 from ..templates import Templates
+from .budget import check_states
 from .easings import eased
 
 Index = NDArray[np.int64]
@@ -34,6 +35,8 @@ def transition(layouts: list[Layout], templates: Templates, animation: Animation
     UserError for layouts that do not match.
     """
     _check(layouts)
+    legs, most = len(layouts) - 1, max(layout.count for layout in layouts)
+    check_states(animation.hold + legs * (animation.frames + max(0, animation.hold - 1)), most)
     layouts = [layout.only([0]) for layout in layouts]
     times = _times(len(layouts), animation.frames, animation.hold, animation.easing)
     return _clip(layouts, _tracks(layouts, far=True), times, templates, animation.fps)
@@ -49,31 +52,38 @@ def course(layouts: list[Layout], templates: Templates) -> Layout:
 
 
 def retimed(clip: Layout, animation: Animation) -> Layout:
-    """Returns a clip of another length, by nearest frames."""
+    """Returns a clip of another length, by nearest frames. Raises UserError where it would be too large."""
+    check_states(animation.frames + animation.hold, clip.count)
     share = np.append(eased(animation.easing, np.linspace(0.0, 1.0, animation.frames)), np.ones(animation.hold))
     index = np.round(share * (len(clip.frames) - 1)).astype(int).clip(0, len(clip.frames) - 1)
     return replace(clip.only(index.tolist()), frames=list(range(1, len(index) + 1)), fps=animation.fps)
 
 
 def growth(layout: Layout, animation: Animation, *, seed: int = 0) -> Layout:
-    """Returns a clip in which the stamps of a still layout appear, one after the other."""
+    """Returns a clip in which the stamps of a still layout appear, one after the other.
+
+    Raises UserError where it would be too large.
+    """
     layout = layout.only([0])
     count = layout.count
+    check_states(animation.frames + animation.hold, count)
     rank = np.empty(count)
     rank[np.argsort(_growth_key(layout, animation.order, seed), kind="stable")] = np.arange(count)
     overlap = max(animation.overlap, 1e-6)
     begin = (1.0 - overlap) * rank / max(1, count - 1)
-    time = np.append(np.linspace(0.0, 1.0, animation.frames), np.ones(animation.hold))[:, None]
-    t = ((time - begin) / overlap).clip(0.0, 1.0)
-    size = np.maximum(eased(animation.easing, t), _LEAST_SIZE)
-    seen = np.minimum(1.0, 3.0 * t)
+    time = np.append(np.linspace(0.0, 1.0, animation.frames), np.ones(animation.hold))
+    scale, opacity = (np.empty((len(time), count), np.float32) for _ in range(2))
+    for row, moment in enumerate(time):
+        t = ((moment - begin) / overlap).clip(0.0, 1.0)
+        scale[row] = layout.scale[0] * np.maximum(eased(animation.easing, t), _LEAST_SIZE)
+        opacity[row] = layout.opacity[0] * np.minimum(1.0, 3.0 * t)
     names = ("x", "y", "aspect", "rotation", "color")
     still: dict[str, Any] = {name: np.repeat(getattr(layout, name), len(time), 0) for name in names}
     return replace(
         layout,
         **still,
-        scale=layout.scale * size,
-        opacity=layout.opacity * seen,
+        scale=scale,
+        opacity=opacity,
         depth=None if layout.depth is None else np.repeat(layout.depth, len(time), 0),
         frames=list(range(1, len(time) + 1)),
         fps=animation.fps,
@@ -110,6 +120,7 @@ def _clip(
     templates: Templates,
     fps: float,
 ) -> Layout:
+    check_states(len(times), len(tracks))
     # Before and after its time, a primitive stays in place, unseen. It never returns.
     here = tracks.T >= 0  # [L, N]
     begin, end = here.argmax(0), len(layouts) - 1 - here[::-1].argmax(0)
@@ -121,16 +132,20 @@ def _clip(
     place = np.concatenate([np.argsort(layout.order(0)) for layout in layouts])
     values["depth"] = _DEPTH_STEPS * place[index].astype(np.float64)
 
-    poses = [_between(values, leg, share) for leg, share in times]
-    arrays: dict[str, Any] = {name: np.stack([pose[name] for pose in poses]) for name in values}
-    arrays["depth"] = np.round(arrays["depth"])
+    arrays: dict[str, Any] = {
+        name: np.empty((len(times), *plane.shape[1:]), np.int32 if name == "depth" else np.float32)
+        for name, plane in values.items()
+    }
+    for row, (leg, share) in enumerate(times):
+        for name, plane in _between(values, leg, share).items():
+            arrays[name][row] = np.round(plane) if name == "depth" else plane
     for name in _OF_ALL_FRAMES:
         arrays[name] = _in_a_row(layouts, name)[index[begin, every]]
     mean = {name: np.exp((np.log(values[name]) * here).sum(0) / here.sum(0)) for name in ("scale", "aspect")}
     template = torch.from_numpy(arrays["template"]).long()
     scale, aspect = (torch.from_numpy(mean[name]).float() for name in ("scale", "aspect"))
     arrays["level"] = templates.choose_levels(template, scale, aspect, BIAS).numpy()
-    return replace(layouts[0], **arrays, frames=list(range(1, len(poses) + 1)), fps=fps)
+    return replace(layouts[0], **arrays, frames=list(range(1, len(times) + 1)), fps=fps)
 
 
 def _in_a_row(layouts: list[Layout], name: str) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..job import FIXED, MOVING, Layout, UserError
 from ..templates import Templates
+from .budget import check_states
 from .result_folder import load_result
 
 _ADVICE = "fit the later part with --start and the earlier part's folder"
@@ -26,9 +27,10 @@ def merged(parts: list[Layout], names: list[str]) -> Layout:
     """Merges parts of a clip, each of which begins with the last frame of the previous one.
 
     A later part has the primitives of the earlier one first, and may add more, which are unseen until then.
-    Raises UserError, with their names, for parts that do not match.
+    Raises UserError, with their names, for parts that do not match, and where the whole would be too large.
     """
     whole = parts[0]
+    check_states(sum(len(part.frames) - 1 for part in parts) + 1, parts[-1].count)
     for part, name, before in zip(parts[1:], names[1:], names, strict=False):
         _check(whole, part, before, name)
         whole = _extended(whole, part)

@@ -21,6 +21,19 @@ from .convert import over_black, to_gray, to_rgba
 MAX_STAMP = 4096
 """The longest side of a stamp, px: a primitive cannot show more on the largest canvas."""
 
+_DAMAGED: tuple[type[Exception], ...] = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+)
+_DAMAGED += (struct.error, zlib.error)
+"""What Pillow raises for damaged files."""
+
 _FAST = 1
 """The level of PNG compression: a tenth of the time of the best level, for a few more bytes."""
 
@@ -116,7 +129,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
             yield image
     except FileNotFoundError as error:
         raise UserError(f"There is no picture {path}: choose one that exists") from error
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error, zlib.error) as error:
+    except _DAMAGED as error:
         raise UserError(
             f"{path} cannot be read as a picture: save it again as PNG or choose another ({error})"
         ) from error

@@ -341,7 +341,8 @@ def _upright(frame: av.VideoFrame, aspect: Fraction | None, size: int) -> Image.
     shown = _shown(frame.width, frame.height, aspect)
     least, method = (frame.width, frame.height), _EXACT
     if size and frame.width * frame.height > LARGE and max(shown) >= 2 * size:
-        shown = tuple(max(1, round(side * size / max(shown))) for side in shown)
+        factor = size / max(shown)
+        shown = max(1, round(shown[0] * factor)), max(1, round(shown[1] * factor))
         least, method = shown, int(Interpolation.AREA)
     rgba = frame.reformat(*least, format="rgba", src_colorspace=matrix, dst_color_range="JPEG", interpolation=method)
     picture = Image.fromarray(rgba.to_ndarray())

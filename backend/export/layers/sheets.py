@@ -127,7 +127,7 @@ class FrameSheets:
                 params[row, 5] = min(1.0, float(params[row, 5]) * 255.0 / step) if step else 1.0
         sheet = self._rendered(params, rows, width, height)
         for item, (left, top), (x, y), (w, h), alpha in zip(items, boxes[:, :2], places, sizes, opacity, strict=True):
-            yield _trimmed(item, int(left), int(top), sheet[y : y + h, x : x + w], alpha)
+            yield _trimmed(item, int(left), int(top), sheet[y : y + h, x : x + w], alpha, alone=len(items) == 1)
 
     def _opacity(self, item: Item) -> int:
         """Returns the opacity of the layer; 255 where the pixels have it: Krita would apply it twice to an effect."""
@@ -180,10 +180,11 @@ def packed(sizes: IntArray) -> tuple[IntArray, int, int]:
     return places, width, y + shelf
 
 
-def _trimmed(item: Item, left: int, top: int, pixels: ByteArray, opacity: int) -> Layer:
+def _trimmed(item: Item, left: int, top: int, pixels: ByteArray, opacity: int, *, alone: bool) -> Layer:
+    """Returns a layer without empty sides. alone: no other layer has pixels on this sheet, which needs no copy then."""
     seen = pixels[..., 3] > 0
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     if not len(rows):
         return Layer(item, 0, 0, np.zeros((0, 0, 4), np.uint8), opacity)
     inner = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return Layer(item, left + int(columns[0]), top + int(rows[0]), inner.copy(), opacity)
+    return Layer(item, left + int(columns[0]), top + int(rows[0]), inner if alone else inner.copy(), opacity)

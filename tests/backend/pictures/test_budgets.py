@@ -106,7 +106,12 @@ def test_nothing_after_the_last_frame_is_decoded(tmp_path: Path, monkeypatch: py
     write_gif(path, 8, 2000)
     decoded = []
     load = Image.Image.convert
-    monkeypatch.setattr(Image.Image, "convert", lambda self, *rest: decoded.append(1) or load(self, *rest))
+
+    def counted(self: Image.Image, *rest: Any) -> Image.Image:
+        decoded.append(1)
+        return load(self, *rest)
+
+    monkeypatch.setattr(Image.Image, "convert", counted)
     assert [number for number, _ in read_frames(path, Clip(end=3))] == [1, 2, 3]
     assert len(decoded) < 20
     assert (frame_rate(path, Clip()), frame_count(path, Clip())) == (25.0, 2000)
@@ -120,7 +125,7 @@ def test_frames_that_do_not_fit_on_the_disk_are_refused(
 ) -> None:
     path = tmp_path / "a.gif"
     write_gif(path, 8, 1200)
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(0, 0, 100 * 8 * 8 * 4))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(0, 0, 100 * 8 * 8 * 4))
     with pytest.raises(UserError, match=r"1,\d00 frames of .*a\.gif at 8 x 8 px take .*fit fewer or smaller"):
         Footage(path, Clip(end=end), 8)
     # A head may claim less than there is.
@@ -158,3 +163,12 @@ def test_numbers_in_any_writing_are_sorted(tmp_path: Path) -> None:
     for name in ("10.png", "9.png", "\N{SUPERSCRIPT TWO}1.png", "\N{CIRCLED DIGIT ONE}.png"):
         slopes(4, 4).save(tmp_path / name)
     assert len(list(read_frames(tmp_path, Clip()))) == 4
+
+
+def test_a_gif_that_ends_in_the_head_of_a_frame_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    write_gif(path, 8, 3)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b",\0\0\0\0") + 10])
+    with pytest.raises(UserError, match=r"a\.gif cannot be read as a picture"):
+        list(read_frames(path, Clip()))
