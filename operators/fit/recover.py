@@ -31,8 +31,10 @@ def begin(scene: bpy.types.Scene, job: Path) -> None:
     earlier = interrupted(scene)
     if earlier is not None and (earlier / "result" / "progress").is_dir():
         (job / "result").mkdir(exist_ok=True)
-        with suppress(OSError, shutil.Error):  # the earlier one stays whole if the new job is dropped
+        try:  # a copy, so that it is there even if the new job is dropped
             linked_copy(earlier / "result" / "progress", job / "result" / "progress")
+        except (OSError, shutil.Error):
+            shutil.rmtree(job / "result", ignore_errors=True)  # a part of it would be refused
     origin = {"file": bpy.data.filepath, "scene": scene.name}
     with suppress(OSError):
         (job / _ORIGIN).write_text(json.dumps(origin), encoding="utf-8")

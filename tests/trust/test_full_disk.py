@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from backend.job import Clip, UserError
+from backend.pictures.movies import Footage
 from tests.trust.support.full_disk import small_disk
 
 LEVELS = 4
@@ -40,3 +45,23 @@ def test_a_full_disk_harms_nothing(disk: None, group: list[str]) -> None:
     found = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [entry["kind"] for entry in found] == group, ended.stderr
     assert not [entry for entry in found if entry["wrong"]]
+
+
+def test_a_full_or_missing_temporary_folder_is_named(
+    disk: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "frames").mkdir()
+    for number in (1, 2):
+        Image.new("RGB", (64, 64)).save(tmp_path / "frames" / f"{number:04d}.png")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(UserError, match=r"need a temporary folder .*: set TMPDIR"):
+        Footage(tmp_path / "frames", Clip(), 64)
+    with small_disk(tmp_path / "disk") as place:
+        monkeypatch.setattr(tempfile, "tempdir", str(place))
+        status = os.statvfs(place)
+        (place / "filler").write_bytes(bytes((status.f_bavail - 1) * status.f_frsize))
+        with pytest.raises(UserError, match=r"do not fit into .*disk \(No space left on device\): free some space"):
+            Footage(tmp_path / "frames", Clip(), 64)
+        (place / "filler").unlink()
+        with Footage(tmp_path / "frames", Clip(), 64) as footage:
+            assert len(footage) == 2

@@ -20,6 +20,9 @@ from backend.job.locks import STAGE
 from .cases import CASES, Case, contents, faults, state_of, write_inputs
 from .children import Ended, forked, run
 
+LEAST = 5
+"""Fewest operations of a kind of run at which it is killed."""
+
 
 class Points:
     """The operations of a kind of run, in a scratch folder."""
@@ -97,9 +100,9 @@ def expect_success(ended: Ended) -> None:
 
 
 def survey(name: str, scratch: Path, every: int = 1) -> dict[str, object]:
-    """Kills one kind of run at every Nth operation. Returns the counts and what is wrong, by operation."""
+    """Kills one kind of run at every Nth operation, at LEAST at least. Returns the counts, and faults by operation."""
     points = Points(CASES[name], scratch)
-    numbers = range(1, points.count + 1, every)
+    numbers = range(1, points.count + 1, max(1, min(every, points.count // LEAST)))
     wrong = {number: found for number in numbers if (found := points.faults_at(number))}
     return {"kind": name, "operations": points.count, "kills": len(numbers), "wrong": wrong}
 
