@@ -28,7 +28,9 @@ SIDE = 4096
 """The longest side of a stamp that a fit takes, px."""
 
 KINDS = ("sane", "wild", "huge", "tiny", "far and thin", "one pixel")
-_SPECIAL = torch.tensor([0.0, -0.0, 1.0, -1.0, 1e-38, 1e-45, 3.4e38, -3.4e38, 2.0**24, torch.inf, -torch.inf, torch.nan])
+_SPECIAL = torch.tensor(
+    [0.0, -0.0, 1.0, -1.0, 1e-38, 1e-45, 3.4e38, -3.4e38, 2.0**24, torch.inf, -torch.inf, torch.nan]
+)
 _RULE = DEFAULT.adam_rule(spacing=9.0, iterations=100)
 
 
