@@ -8,6 +8,8 @@ template <class Visit>
 static void for_rows(const Candidates& all, const Primitive& q, Visit visit) {
     TileBox box;
     if (!touched_tiles(q, all.width, all.height, box)) return;
+    // What begins in the last pixel of a row or column gains nothing.
+    if (q.box_x - q.reach_x > all.width - 1.0f || q.box_y - q.reach_y > all.height - 1.0f) return;
     for (int tile_y = box.y0; tile_y <= box.y1; ++tile_y)
         for (int tile_x = box.x0; tile_x <= box.x1; ++tile_x) {
             int first, last;

@@ -39,8 +39,8 @@ struct Sampler {
         const Float16 whole_u = __builtin_elementwise_floor(at_u), whole_v = __builtin_elementwise_floor(at_v);
         fu = at_u - whole_u;
         fv = at_v - whole_v;
-        const Uint16 texel_u = (Uint16)__builtin_convertvector(whole_u, Int16);
-        const Uint16 texel_v = (Uint16)__builtin_convertvector(whole_v, Int16);
+        const Uint16 texel_u = (Uint16) __builtin_convertvector(whole_u, Int16);
+        const Uint16 texel_v = (Uint16) __builtin_convertvector(whole_v, Int16);
         return (Int16)(texel_v * stride + texel_u + first);
     }
 };

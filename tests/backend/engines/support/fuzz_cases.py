@@ -22,8 +22,8 @@ IMAGE_TOLERANCE = 4e-6
 
 SMALL = [(1, 1), (16, 16), (17, 1), (1, 40), (33, 50)]
 LARGE = [*SMALL, *SMALL, (1, 8192), (8192, 1), (70, 90)]
-COUNTS = [0, 1, 2, 20]
-MANY = [*COUNTS, 100]
+COUNTS = [0, 1, 2, 9]
+MANY = [*COUNTS, 60]
 SIDE = 4096
 """The longest side of a stamp that a fit takes, px."""
 
