@@ -68,8 +68,7 @@ def render(
     _check_tensors(per_primitive, (count,), device)
     _check_tensors({"color": color}, (count, 3), device)
     geometry = torch.stack([x, y, scale, aspect, rotation, opacity], 1)
-    # On a GPU, this waits for all work before; the engine does so anyway, for the number of pairs.
-    check_params(torch.cat([geometry, color], 1))
+    check_params(torch.cat([geometry, color], 1))  # waits for a GPU, as the engine does anyway
     placement = _placement(templates, scale.detach(), aspect.detach(), bias, template, mirror, level)
     dtype = geometry.dtype if engine == "reference" else torch.float32
     engines = _Engines(templates, _engine_on(device, engine), size, space, threads, dtype)

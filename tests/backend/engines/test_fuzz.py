@@ -24,13 +24,15 @@ LEVELS = list(range(2, BEST + 1)) if BEST else [None]
 few = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
-@settings(few, max_examples=60)
+@pytest.mark.timeout(300)
+@settings(few, max_examples=40)
 @given(case=fuzz_cases.cases(fuzz_cases.LARGE, fuzz_cases.MANY))
 def test_the_cpu_engine_draws_any_layout(case: Case) -> None:
     on_cpu(case)
 
 
-@settings(few, max_examples=12)
+@pytest.mark.timeout(300)
+@settings(few, max_examples=8)
 @given(case=fuzz_cases.cases(fuzz_cases.SMALL, fuzz_cases.COUNTS))
 def test_the_cuda_engine_draws_any_layout(emulated_gpu: EmulatedGpu, case: Case) -> None:
     on_emulated(emulated_gpu)(case)

@@ -14,8 +14,8 @@ def main() -> None:
     scene.primitives, scene.first_pair = addressof(buffers["primitives"]), addressof(buffers["first_pair"])
     planes = scene.planes
     planes.levels, planes.level, planes.mirror = (addressof(buffers[k]) for k in ("levels", "level", "mirror"))
-    short = (c_float * 64)()
-    planes.params = addressof(short) + 4 * 62  # of nine numbers, two are there
+    short = (c_float * 1024)()  # small objects share memory, which hides their ends
+    planes.params = addressof(short) + 4 * 1022  # of nine numbers, two are there
     library.prepare(scene)
 
 
