@@ -194,7 +194,7 @@ def test_no_step_makes_a_folder_that_was_removed_without_its_layout(
 
     monkeypatch.setattr(folder, "_is_ours", removed_after_a_look)
     image = torch.zeros(3, 48, 64)
-    steps = {
+    steps: dict[str, Callable[[], object]] = {
         "preview": partial(folder.preview, image),
         "finish": partial(folder.finish, image, {}),
         "save": partial(folder.save, layout),
