@@ -14,7 +14,7 @@ EVERY = 12
 
 GROUPS = {
     "stills": ["still", "still over an older one", "still over an older one, in steps", "recording"],
-    "clips": ["clip", "clip over an older one", "clip over a still"],
+    "clips": ["clip", "clip that goes on", "clip over an older one", "clip over a still"],
     "layered files": ["psd", "psd over an older one", "ora", "folder", "folder over an older one"],
     "other files": ["svg", "json", "png", "render"],
     "movies": ["gif", "webp", "mp4"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -194,7 +195,7 @@ def test_no_step_makes_a_folder_that_was_removed_without_its_layout(
 
     monkeypatch.setattr(folder, "_is_ours", removed_after_a_look)
     image = torch.zeros(3, 48, 64)
-    steps = {
+    steps: dict[str, Callable[[], object]] = {
         "preview": partial(folder.preview, image),
         "finish": partial(folder.finish, image, {}),
         "save": partial(folder.save, layout),
@@ -298,6 +299,35 @@ def test_a_reader_reads_again_where_a_run_replaces_what_it_reads(job: Job, resul
 def _fail(tries: list[int]) -> None:
     tries.append(1)
     raise UserError("broken for good")
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_reader_beside_a_writer_sees_whole_results(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    if not at_once:
+        monkeypatch.setattr(files, "_swap", lambda one, other: False)
+    specs = [replace(job.templates[0], name=name) for name in ("one", "two")]
+    writers = [ResultFolder(tmp_path / "out", load_templates([spec])) for spec in specs]
+    layouts = [make_layout(spec) for spec in specs]
+    writers[0].save(layouts[0])
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(40):
+            writers[number % 2].save(layouts[number % 2])  # replaces the other's folder as a whole
+        done.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    seen = set()
+    while not done.is_set():
+        layout, templates = load_result(tmp_path / "out")
+        assert [spec.name for spec in layout.templates] == [item.name for item in templates.items]
+        seen.add(layout.templates[0].name)
+    thread.join()
+    assert seen == {"one", "two"}
+    assert [path.name for path in tmp_path.glob(".*")] == []
 
 
 def test_an_export_leaves_what_is_not_its_own(result: Path, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from backend.layouts.result_folder import load_result
@@ -35,6 +37,7 @@ class Case:
     older: bool = False
     out: str = "out"
     in_steps: bool = False
+    killed_at: int = 0  # operation of an earlier run that was killed, and has left its progress
 
 
 def _export(name: str, *, of: tuple[str, ...] = STILL, older: bool = False) -> Case:
@@ -47,6 +50,7 @@ CASES: dict[str, Case] = {
     "still over an older one, in steps": Case(STILL, older=True, in_steps=True),
     "recording": Case((*STILL, "--record", "2")),
     "clip": Case(CLIP),
+    "clip that goes on": Case(CLIP, killed_at=60),
     "clip over an older one": Case(CLIP, older=True),
     "clip over a still": Case(CLIP, (STILL,)),
     "psd": _export("x.psd"),
@@ -80,7 +84,7 @@ def write_inputs(folder: Path) -> None:
     (folder / "photos" / "0001.png").write_text("mine as well")
 
 
-def _write(path: Path, pixels: np.ndarray) -> None:
+def _write(path: Path, pixels: NDArray[Any]) -> None:
     Image.fromarray(np.rint(pixels * 255).astype(np.uint8)).save(path)
 
 

@@ -42,19 +42,17 @@ class Ended:
 
 
 def run(command: tuple[str, ...], folder: Path, kill_at: int = 0, in_steps: bool = False) -> Ended:
-    """Runs a command line in a folder. kill_at: the operation before which it kills itself, from 1; 0 = never."""
-    return forked(lambda: main(list(command)), folder, kill_at, in_steps)
+    """Runs a command line in a child whose current folder this is.
 
-
-def forked(work: Callable[[], int], folder: Path, kill_at: int = 0, in_steps: bool = False) -> Ended:
-    """Calls work in a child whose current folder this is; see run."""
+    kill_at: the operation before which it kills itself, from 1; 0 = never. in_steps: no folders are exchanged at once.
+    """
     count_in, count_out = os.pipe()
     words_in, words_out = os.pipe()
     child = os.fork()
     if not child:
         os.close(count_in)
         os.close(words_in)
-        _work(work, folder, kill_at, in_steps, count_out, words_out)
+        _work(command, folder, kill_at, in_steps, count_out, words_out)
     os.close(count_out)
     os.close(words_out)
     with os.fdopen(words_in, errors="replace") as words, os.fdopen(count_in, "rb") as counts:
@@ -63,18 +61,18 @@ def forked(work: Callable[[], int], folder: Path, kill_at: int = 0, in_steps: bo
     return Ended(os.waitstatus_to_exitcode(status), operations, stderr)
 
 
-def _work(work: Callable[[], int], folder: Path, kill_at: int, in_steps: bool, counts: int, words: int) -> None:
+def _work(command: tuple[str, ...], folder: Path, kill_at: int, in_steps: bool, counts: int, words: int) -> None:
     status = 1
     try:
         os.chdir(folder)
         os.dup2(words, 2)
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
         sys.stdout = io.StringIO()
-        backend.runs.clip.plot_metrics = _small_plot  # type: ignore[assignment]  # a real one takes a second
+        backend.runs.clip.plot_metrics = _small_plot  # a real one takes a second
         swap = files._swap
         files._swap = (lambda *_: False) if in_steps else lambda *names: _audited(swap, *names)
         _count(counts, kill_at)
-        status = work()
+        status = main(list(command))
     finally:
         if sys.exc_info()[0]:
             traceback.print_exc()  # the parent reads it

@@ -18,7 +18,7 @@ from backend.job import UserError, sweep
 from backend.job.locks import STAGE
 
 from .cases import CASES, Case, contents, faults, state_of, write_inputs
-from .children import Ended, forked, run
+from .children import Ended, run
 
 LEAST = 5
 """Fewest operations of a kind of run at which it is killed."""
@@ -34,8 +34,12 @@ class Points:
         write_inputs(self._given)
         for command in (*case.before, *([case.command] if case.older else [])):
             expect_success(run(command, self._given))
-        self._older = state_of(self._given / case.out)
         self._contents = contents(self._given)
+        if case.killed_at:
+            run(case.command, self._given, case.killed_at)
+            if not list((self._given / case.out / "progress").glob("frame_*.npz")):
+                raise RuntimeError("no frame was done before the kill")
+        self._older = state_of(self._given / case.out) if not case.killed_at else None
         whole = self._copy("whole")
         ended = run(case.command, whole, in_steps=case.in_steps)
         expect_success(ended)
@@ -65,7 +69,7 @@ class Points:
     def _half(self, folder: Path) -> list[str]:
         """What is wrong with the output after a kill: it must be the older one, or a whole new one."""
         if self.case.in_steps:
-            forked(lambda: sweep(folder) or 0, folder)  # type: ignore[func-returns-value]  # gives the older one back
+            sweep(folder)  # gives the older one back
         state = state_or_fault(folder / self.case.out)
         unfinished = self.case.command[0] == "fit" and state is not None and not isinstance(state, str)
         if state == self._older or state == self._newer or unfinished:  # a checkpoint is a whole layout
