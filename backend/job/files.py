@@ -56,7 +56,7 @@ def written_aside(path: Path, *, parents: bool = True) -> Iterator[Path]:
             yield aside
             os.chmod(aside, 0o666 & ~_umask())
             hold.let_go()
-            os.replace(aside, path)
+            _replace(aside, path)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -245,6 +245,16 @@ def _give_back(attic: Path) -> None:
     for old in attic.iterdir():
         if not os.path.lexists(attic.parent / old.name):
             os.replace(old, attic.parent / old.name)
+
+
+def _replace(aside: Path, path: Path) -> None:
+    """Renames a file over another; on Windows, it waits until nobody reads that one, for a moment."""
+    for _ in range(_TRIES if sys.platform == "win32" else 0):
+        with suppress(PermissionError):
+            os.replace(aside, path)
+            return
+        time.sleep(_WAIT_SECONDS)
+    os.replace(aside, path)
 
 
 def _umask() -> int:

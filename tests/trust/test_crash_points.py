@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-EVERY = 12
+EVERY = 20
 """The suite kills at each operation of this distance; `python -m tests.trust.support.crash_points --all` at all."""
 
 GROUPS = {
@@ -30,5 +30,5 @@ def test_a_kill_at_any_operation_harms_nothing(group: str) -> None:
     ended = subprocess.run(command, capture_output=True, text=True)
     found = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [entry["kind"] for entry in found] == GROUPS[group], ended.stderr
-    assert all(entry["kills"] >= 5 for entry in found)
+    assert all(entry["kills"] >= 4 for entry in found)
     assert not [entry for entry in found if entry["wrong"]]

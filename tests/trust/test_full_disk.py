@@ -16,7 +16,7 @@ from backend.job import Clip, UserError
 from backend.pictures.movies import Footage
 from tests.trust.support.full_disk import small_disk
 
-LEVELS = 4
+LEVELS = 3
 """Fill levels in the suite; `python -m tests.trust.support.full_disk` takes 20 of every kind of run."""
 
 GROUPS = [

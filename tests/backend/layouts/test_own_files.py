@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -271,6 +272,25 @@ def test_long_names_can_be_written(tmp_path: Path, name: str) -> None:
         pass
     assert (tmp_path / name).read_text() == "whole"
     assert (tmp_path / "f" / name).is_dir()
+
+
+def test_on_windows_a_file_that_is_read_is_replaced_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced, tries = os.replace, list[int]()
+
+    def busy(source: Path, place: Path) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise PermissionError(13, "Access is denied")
+        replaced(source, place)
+
+    monkeypatch.setattr(os, "replace", busy)
+    monkeypatch.setattr(sys, "platform", "win32")
+    with written_aside(tmp_path / "a.txt") as aside:
+        aside.write_text("whole")
+    assert len(tries) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_sentence_never_names_a_hidden_path(tmp_path: Path) -> None:

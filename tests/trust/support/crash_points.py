@@ -20,7 +20,7 @@ from backend.job.locks import STAGE
 from .cases import CASES, Case, contents, faults, state_of, write_inputs
 from .children import Ended, run
 
-LEAST = 5
+LEAST = 4
 """Fewest operations of a kind of run at which it is killed."""
 
 
