@@ -31,12 +31,13 @@ def write_json(path: Path, data: dict[str, Any], *, parents: bool = True) -> Non
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads the object in a JSON file, without its schema number. Raises UserError unless it has this schema."""
+    """Reads the object in a regular file of JSON, without its schema number: see paths.inside.
+
+    Raises UserError unless it has this schema.
+    """
     try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} is not a regular file: choose another folder")
-        with open(path, "rb") as file:
-            text = file.read(MOST_BYTES + 1)
+        with open(path, "rb") as file:  # reading takes as much memory as it may return
+            text = file.read(min(os.fstat(file.fileno()).st_size, MOST_BYTES) + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     data = parse_json(text, str(path), MOST_BYTES)

@@ -16,6 +16,7 @@ from typing import Self, TypeVar
 
 import pytest
 
+from backend.job.files import sweep
 from backend.job.job import Job
 from backend.job.messages import Command, Done, Error, Event, Log, Progress, decode_event
 from backend.layouts.result_folder import load_result
@@ -246,6 +247,8 @@ def test_kill_leaves_the_latest_checkpoint(endless: Path, tmp_path: Path) -> Non
         process.process.kill()
         assert process.end() != 0
     assert load_result(tmp_path / "out")[0].count == 40
+    assert [file.suffix for file in temporary_files(tmp_path)] == [".lock"]  # the next run removes it
+    sweep(tmp_path)
     assert temporary_files(tmp_path) == []
 
 

@@ -101,7 +101,7 @@ def test_a_file_of_any_size_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "job.json")
-    assert "is not a regular file" in message_of(lambda: Job.load(tmp_path))
+    assert "is no regular file" in message_of(lambda: Job.load(tmp_path))
 
 
 @pytest.mark.parametrize(
