@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from ..job import (
@@ -172,8 +171,9 @@ def load_recording(folder: Path) -> Layout:
 
 def _used_levels(layout: Layout) -> dict[str, tuple[int, int, int]]:
     """Returns the files of the mip levels that the layout shows: template, level along u, level along v."""
-    rows = np.unique(np.column_stack([layout.template, layout.level]), axis=0)
-    return {level_file(*key): key for key in ((int(template), int(u), int(v)) for template, u, v in rows)}
+    # A set: for a million rows, np.unique keeps all other threads waiting for seconds.
+    rows = set(zip(layout.template.tolist(), *layout.level.T.tolist(), strict=True))
+    return {level_file(*key): key for key in sorted(rows)}
 
 
 def _room(folder: Path, name: str) -> Path:

@@ -6,6 +6,7 @@ the middle of its time.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import tempfile
@@ -271,6 +272,11 @@ def _sequence(path: Path) -> list[Path]:
 def _animation(path: Path, size: int) -> Iterator[TimedFrame]:
     seconds = 0.0
     with opened(path) as image:
+        if image.width * image.height > LARGE:  # Pillow keeps several copies of a frame
+            raise UserError(
+                f"{path} has {image.width:,} x {image.height:,} px, too many for an animated picture: save it as a "
+                f"movie or a folder of pictures, or scale it to at most {math.isqrt(LARGE):,} px"
+            )
         # A damaged file may end before its last frame, or have more than its head says.
         for duration, frame in zip(durations(path), ImageSequence.Iterator(image), strict=False):
             yield seconds, converted(frame, lambda part: part.convert("RGBA"), size)

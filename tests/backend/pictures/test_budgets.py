@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +173,13 @@ def test_a_gif_that_ends_in_the_head_of_a_frame_is_named(tmp_path: Path) -> None
     path.write_bytes(data[: data.rindex(b",\0\0\0\0") + 10])
     with pytest.raises(UserError, match=r"a\.gif cannot be read as a picture"):
         list(read_frames(path, Clip()))
+
+
+def test_huge_frames_of_an_animated_picture_are_not_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    write_gif(path, 8, 3)
+    data = bytearray(path.read_bytes())
+    data[6:10] = struct.pack("<HH", 16_383, 16_383)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"16,383 x 16,383 px, too many .* at most 8,192 px"):
+        list(read_frames(path, Clip(end=3)))
