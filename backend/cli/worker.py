@@ -29,6 +29,7 @@ from ..job import (
     Log,
     UserError,
     bounded_lines,
+    drop_temporary,
     encode_event,
     given_path,
     unexpected,
@@ -181,7 +182,6 @@ class Worker:
 
 
 def _end_now() -> None:
-    """Ends the process at once; an unfinished export leaves no files."""
-    if staging := sys.modules.get(f"{__package__.rpartition('.')[0]}.export.staging"):
-        staging.drop_hidden_folders()
+    """Ends the process at once, without leaving temporary files."""
+    drop_temporary()
     os._exit(0)

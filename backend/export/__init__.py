@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from ..job import FORMATS, MAX_WIDTH, ExportSettings, Layout, UserError
+from ..job import FORMATS, MAX_WIDTH, ExportSettings, Layout, UserError, hidden_folder
 from ..templates import Templates
 from .base import Cancelled, Export, Exporter, Tell, check_name
-from .staging import check_replaceable, place, staged
+from .staging import check_replaceable, place
 
 __all__ = ["Cancelled", "Exported", "export"]
 
@@ -45,7 +45,7 @@ def export(
     check_name(parts[-1][1])
     Export(layout, templates, path, settings, report).check_size(MAX_WIDTH, "an export")
     remarks = _remarks(layout, path, settings)
-    with staged(path, token) as hidden:
+    with hidden_folder(path, token) as hidden:
         for number, (part, file) in enumerate(parts):
 
             def tell_part(done: int, total: int, number: int = number) -> None:

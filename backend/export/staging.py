@@ -1,35 +1,13 @@
-"""Where exports are written until they are complete: a hidden folder beside their place, removed whatever happens."""
+"""The place of an export, and how what was written beside it comes there."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ..job import HARMLESS, STAGE, UserError, hidden_folder, put_in_place
-
-_HIDDEN: set[Path] = set()
-
-
-@contextmanager
-def staged(path: Path, token: str = "") -> Iterator[Path]:
-    """Yields an empty folder beside `path`, as job.hidden_folder, which drop_hidden_folders removes, too."""
-    with hidden_folder(path, token) as hidden:
-        _HIDDEN.add(hidden)
-        try:
-            yield hidden
-        finally:
-            _HIDDEN.discard(hidden)
-
-
-def drop_hidden_folders() -> None:
-    """Removes the folders of running exports, before the process ends."""
-    for hidden in list(_HIDDEN):
-        shutil.rmtree(hidden, ignore_errors=True)
+from ..job import HARMLESS, STAGE, UserError, put_in_place
 
 
 def check_replaceable(path: Path) -> None:

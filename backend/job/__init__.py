@@ -22,6 +22,7 @@ from .errors import Action, UserError, cannot_write, plain, quoted, shortened, u
 from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, ExportJob, ExportSettings
 from .files import (
     HARMLESS,
+    drop_temporary,
     folder_aside,
     hidden_folder,
     linked_copy,

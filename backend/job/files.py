@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from .errors import UserError, cannot_write
-from .locks import STAGE, Hold, ownerless
+from .locks import LIVE, STAGE, Hold, ownerless
 
 T = TypeVar("T")
 Check = Callable[[Path], None]
@@ -162,6 +162,12 @@ def sweep(folder: Path) -> None:
                 _remove(path)
 
 
+def drop_temporary() -> None:
+    """Removes what this process has not finished, before it ends at once. An older folder that is aside stays."""
+    for path in list(LIVE):
+        _remove(path)
+
+
 @contextmanager
 def _temporary(make: Make, parent: Path, suffix: str, shown: Path) -> Iterator[tuple[Path, Hold]]:
     """Yields a new temporary file or folder, which is removed at the end; sentences say `shown` instead.
@@ -169,6 +175,8 @@ def _temporary(make: Make, parent: Path, suffix: str, shown: Path) -> Iterator[t
     make: is called with the parent and the suffix. Raises OSError where that does, and UserError as the block does.
     """
     path, hold = _held(make, parent, suffix)
+    if suffix != _ATTIC:
+        LIVE.add(path)
     try:
         yield path, hold
     except UserError as error:
@@ -178,6 +186,7 @@ def _temporary(make: Make, parent: Path, suffix: str, shown: Path) -> Iterator[t
     finally:
         hold.let_go()
         _remove(path)
+        LIVE.discard(path)
         hold.close()
 
 

@@ -17,6 +17,9 @@ from .errors import SHOWN, UserError, cannot_write
 STAGE = ".diffbmp-"
 """Prefix of every temporary file and folder beside an artist's files."""
 
+LIVE: set[Path] = set()
+"""The temporary files and folders of this process: see files.drop_temporary."""
+
 _MARK = STAGE + "lock"
 """File in a folder that is locked in its stead on Windows, where a folder cannot be."""
 
@@ -118,6 +121,7 @@ def sole_writer(place: Path, what: str) -> Iterator[None]:
         raise cannot_write(place, error) from error
     if handle is None:
         raise UserError(f"{place} is being written by another {_holder(path)}: wait for it, or choose another folder")
+    LIVE.add(path)
     try:
         with suppress(OSError):  # a full disk: it stays nameless
             os.ftruncate(handle, 0)
@@ -129,6 +133,7 @@ def sole_writer(place: Path, what: str) -> Iterator[None]:
             os.close(handle)
         with suppress(OSError):
             path.unlink()
+        LIVE.discard(path)
         if sys.platform != "win32":
             os.close(handle)
 
