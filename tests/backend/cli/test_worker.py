@@ -16,9 +16,9 @@ from typing import Self, TypeVar
 
 import pytest
 
+from backend.job.files import sweep
 from backend.job.job import Job
 from backend.job.messages import Command, Done, Error, Event, Log, Progress, decode_event
-from backend.job.files import sweep
 from backend.layouts.result_folder import load_result
 
 ROOT = Path(__file__).parents[3]
