@@ -127,7 +127,7 @@ def _colors(text: str) -> list[Color]:
 
 def frame_range(text: str) -> tuple[int, int]:
     """Returns the first and the last frame of text such as 1-48; 0 = no end."""
-    found = re.fullmatch(r"(\d+)(-(\d*))?", text.strip())
+    found = re.fullmatch(r"(\d{1,9})(-(\d{0,9}))?", text.strip())
     if not found:
         raise argparse.ArgumentTypeError(f"{quoted(text)} is not a range of frames such as 1-48")
     first = int(found[1])

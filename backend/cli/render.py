@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..job import ExportSettings, UserError, check_value, sweep
+from ..job import ExportSettings, UserError, check_value, quoted, sweep
 from .options import add_setting, given
 
 _SETTINGS = ("width", "supersample", "transparent", "engine", "threads")
@@ -39,7 +39,7 @@ def _render(args: argparse.Namespace) -> int:
         transparent = chosen.setdefault("transparent", layout.transparent)
         if args.frame is not None and args.frame not in layout.frames:
             raise UserError(
-                f"{args.layout} has no frame {args.frame}: it has {layout.frames[0]} to {layout.frames[-1]}"
+                f"{args.layout} has no frame {quoted(args.frame)}: it has {layout.frames[0]} to {layout.frames[-1]}"
             )
         frame = 0 if args.frame is None else layout.frames.index(args.frame)
         picture = render_layout(layout, templates, frame=frame, **chosen)

@@ -88,6 +88,7 @@ class Worker:
         except ModuleNotFoundError as error:
             self._send(Error(f"{sys.executable} has no {error.name}: install the backend's packages", Action.INSTALL))
             return 2
+        gc.freeze()  # what was imported is no garbage: to look through it takes a part of a second each time
         self._send(Log("Ready"))
         while (request := self._next()) is not None:
             failure = self._failure(request)

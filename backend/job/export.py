@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, quoted
 from .paths import inside
 from .schema import SCHEMA, from_dict, read_json, write_json
 from .setting import Choices, check, setting
@@ -107,12 +108,16 @@ class ExportSettings:
 class ExportJob:
     """The layout folder to export, as an absolute path, and the settings; the command names the output file.
 
-    token: the hidden folder beside the file is STAGE + token. Whoever kills the worker removes it.
+    token: the hidden folder beside the file is STAGE + token. Whoever kills the worker removes it. "" = by chance.
     """
 
     layout: str
     settings: ExportSettings = field(default_factory=ExportSettings)
     token: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[A-Za-z0-9_-]{0,64}", self.token):
+            raise UserError(f"The token {quoted(self.token)} is not of up to 64 letters and digits: export it again")
 
     def save(self, folder: Path) -> None:
         """Writes export.json into the folder."""

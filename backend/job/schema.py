@@ -76,7 +76,10 @@ def given_path(text: str) -> Path:
         pass
     except OSError as error:
         if error.errno != errno.ENOTDIR:
-            raise UserError(f"There is no {text}, nor can there be ({error.strerror}): choose another place") from error
+            shown = shortened(text) if error.errno == errno.ENAMETOOLONG else text
+            raise UserError(
+                f"There is no {shown}, nor can there be ({error.strerror}): choose another place"
+            ) from error
     return Path(text)
 
 

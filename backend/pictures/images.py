@@ -31,7 +31,7 @@ _DAMAGED: tuple[type[Exception], ...] = (
     TypeError,
     ArithmeticError,
 )
-_DAMAGED += (struct.error, zlib.error)
+_DAMAGED += (struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises for damaged files."""
 
 _FAST = 1
@@ -124,7 +124,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     try:
         if path.exists() and not path.is_file():
             raise OSError("it is not a file")  # opening a pipe would wait for ever
-        with _any_area(), Image.open(path, formats=_formats()) as image:
+        with _limited_area(path), Image.open(path, formats=_formats()) as image:
             check_size(path, *image.size)
             yield image
     except FileNotFoundError as error:
@@ -143,9 +143,14 @@ def _formats() -> tuple[str, ...]:
 
 
 @contextmanager
-def _any_area() -> Iterator[None]:
-    """Lifts Pillow's limit of area, which is below MAX_SIDE squared; check_size limits the sides instead."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+def _limited_area(path: Path) -> Iterator[None]:
+    """Lifts Pillow's limit of area, which is below MAX_SIDE squared; check_size limits the sides instead.
+
+    A GIF's frames may be larger than its head says: Pillow fills them before their size can be checked.
+    """
+    with open(path, "rb") as file:
+        most = MAX_SIDE**2 // 2 if file.read(3) == b"GIF" else None  # it stops at twice this
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, most
     try:
         yield
     finally:

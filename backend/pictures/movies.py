@@ -279,6 +279,7 @@ def _animation(path: Path, size: int) -> Iterator[TimedFrame]:
             )
         # A damaged file may end before its last frame, or have more than its head says.
         for duration, frame in zip(durations(path), ImageSequence.Iterator(image), strict=False):
+            check_size(path, *frame.size)
             yield seconds, converted(frame, lambda part: part.convert("RGBA"), size)
             seconds += duration / 1000.0
         yield seconds, None
@@ -293,6 +294,8 @@ def _movie(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
             if not container.streams.video:
                 raise UserError(f"{path} has no pictures: choose a movie or a folder of pictures")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UserError(f"{path} is written in a way that FFmpeg does not know: save it again as MP4")
             check_size(path, *_shown(stream.width, stream.height, stream.sample_aspect_ratio))
             # Threads that decode a frame each hold several frames.
             stream.thread_type = "SLICE" if stream.width * stream.height > LARGE else "AUTO"

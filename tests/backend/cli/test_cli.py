@@ -56,7 +56,7 @@ def result(job: Job, stamp: Path, target: Path, tmp_path: Path) -> Path:
         (("--seed", "9" * 20), "seed is 99999999999999999999, but must be from 0"),
         (("--time-limit", "1e400"), "time_limit is inf, but a finite number is needed"),
         (("--time-limit", "nan"), "time_limit is nan, but a finite number is needed"),
-        (("--frames", "1-" + "9" * 5000), "argument --frames: invalid"),
+        (("--frames", "1-" + "9" * 5000), "is not a range of frames"),
         (("--mode", "m" * 5000), "argument --mode: invalid choice: 'mmm"),
         (("--" + "h" * 5000, "red"), "unrecognized arguments: --hhh"),
         (("--palette", "g" * 5000), "' is not a color"),
@@ -128,6 +128,8 @@ def test_wrong_layouts(result: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "--supersample is 99" in complaint(capsys, "render", result, "--out", big, "--supersample", "99")
     assert "is not a .png" in complaint(capsys, "render", result, "--out", tmp_path / "big.gif")
     assert "no known ending" in complaint(capsys, "export", result, "--out", tmp_path / "x.doc")
+    for command, option in (("render", "--frame"), ("export", "--frames")):
+        assert len(complaint(capsys, command, result, "--out", big, option, "1" + "0" * 400)) < 300
     (result / "layout.npz").write_bytes(b"PK\x03\x04 but not much more")
     assert "layout.npz cannot be read" in complaint(capsys, "render", result, "--out", big)
     assert not big.exists()

@@ -247,8 +247,7 @@ def test_kill_leaves_the_latest_checkpoint(endless: Path, tmp_path: Path) -> Non
         process.process.kill()
         assert process.end() != 0
     assert load_result(tmp_path / "out")[0].count == 40
-    assert [file.suffix for file in temporary_files(tmp_path)] == [".lock"]  # the next run removes it
-    sweep(tmp_path)
+    sweep(tmp_path)  # as the next run does: the lock of the place is left
     assert temporary_files(tmp_path) == []
 
 

@@ -53,6 +53,12 @@ def test_hostile_files(tmp_path: Path, name: str, text: str, words: str) -> None
     assert len(message) < 600
 
 
+@pytest.mark.parametrize("token", ["../a", "a/b", "a\\\\b", "a:b", "a\\nb", "é", ".", "a" * 65])
+def test_a_token_is_a_part_of_a_name(tmp_path: Path, token: str) -> None:
+    (tmp_path / "export.json").write_text(f'{{"schema": 1, "layout": "a", "token": "{token}"}}', encoding="utf-8")
+    assert "is not of up to 64 letters and digits" in message_of(lambda: ExportJob.load(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -146,7 +152,9 @@ def test_given_paths(tmp_path: Path) -> None:
     for text in ("", "x.png", str(tmp_path), str(tmp_path / "new" / "x.png"), str(tmp_path / "caf\udce9")):
         assert given_path(text) == Path(text)
     assert "which no file can be called" in message_of(lambda: given_path("a\0b"))
-    assert "There is no nnn" in message_of(lambda: given_path("n" * 5000))
+    message = message_of(lambda: given_path("n" * 5000))
+    assert "There is no nnn" in message
+    assert "n" * 80 not in message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
@@ -158,6 +159,33 @@ def test_playlists_and_programs_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
     with pytest.raises(UserError, match="cannot be read as a picture"):
         load_rgba(tmp_path / "a.png")
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="only Linux tells the memory of a process")
+@pytest.mark.parametrize("frame", [0, 1])
+def test_a_gif_with_a_frame_that_is_larger_than_its_head_says_is_refused(tmp_path: Path, frame: int) -> None:
+    path = tmp_path / "a.gif"
+    write_gif(path, 8, 3)
+    data = bytearray(path.read_bytes().replace(b"!\xf9\4\0", b"!\xf9\4\x08"))  # each frame is wiped after its time
+    head = b",\0\0\0\0\x08\0\x08\0"
+    at = data.index(head) if frame == 0 else data.index(head, data.index(head) + 1)
+    data[at + 5 : at + 9] = b"\xff\xff\xff\x7f"
+    path.write_bytes(data)
+    with peak_memory() as peak, pytest.raises(UserError, match=r"a\.gif cannot be read|the limit is 16,384 per side"):
+        list(read_frames(path, Clip()))
+    assert peak() < 100 * MEGABYTE
+
+
+def test_a_movie_of_an_unknown_codec_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((24, 32, 3), np.uint8))))
+        container.mux(stream.encode())
+    path.write_bytes(path.read_bytes().replace(b"stbl", b"free"))  # what names the codec
+    with pytest.raises(UserError, match=r"a\.mp4 is written in a way that FFmpeg does not know"):
+        list(read_frames(path, Clip()))
 
 
 def test_numbers_in_any_writing_are_sorted(tmp_path: Path) -> None:

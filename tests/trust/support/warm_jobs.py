@@ -58,7 +58,7 @@ class WarmJobs:
         data = self._job(rng, kind)
         (self._folder / "job.json").write_text(json.dumps(data), encoding="utf-8")
         out = {"fit": self._result, "clip": self._clip}.get(kind, self._folder / "out")
-        self._send(command="fit", job=str(self._folder), out=str(out))
+        self._send(command="fit", job=str(self._folder), out=str(out), outside=True)
         if kind == "cancel":
             self._wait("progress")
             self._send(command="cancel")
@@ -67,7 +67,7 @@ class WarmJobs:
 
     def _job(self, rng: random.Random, kind: str) -> dict[str, Any]:
         data = job_data()
-        for name in ("target.png", "mask.png", "templates/a.png", "templates/b.png"):
+        for name in ("pictures/target.png", "pictures/mask.png", "templates/a.png", "templates/b.png"):
             (self._folder / name).parent.mkdir(exist_ok=True)
             (self._folder / name).write_bytes(stamp())
         settings = data["settings"]
@@ -78,18 +78,20 @@ class WarmJobs:
         elif kind == "cancel":
             settings |= {"iterations": 100_000, "preview_seconds": 0.01}
         elif kind == "error":
-            (self._folder / rng.choice(("target.png", "templates/a.png", "mask.png"))).write_bytes(b"no picture")
+            (self._folder / rng.choice(("pictures/target.png", "templates/a.png", "pictures/mask.png"))).write_bytes(
+                b"no picture"
+            )
         return data
 
     def _export(self, layout: Path, ending: str, number: int) -> None:
         settings = asdict(ExportSettings(width=48, engine="cpu", threads=1))
         job = {"schema": 1, "layout": str(layout), "settings": settings, "token": str(number)}
         (self._folder / "export.json").write_text(json.dumps(job), encoding="utf-8")
-        self._send(command="export", job=str(self._folder), out=str(self._folder / f"out{ending}"))
+        self._send(command="export", job=str(self._folder), out=str(self._folder / f"out{ending}"), outside=True)
         said = self._wait("done", "error")
         assert said["event"] == "done", said
 
-    def _send(self, **command: str) -> None:
+    def _send(self, **command: str | bool) -> None:
         self._process.send(json.dumps(command))
 
     def _wait(self, *events: str) -> dict[str, Any]:

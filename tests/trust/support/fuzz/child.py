@@ -44,7 +44,7 @@ def _layout(folder: Path, arguments: list[str]) -> None:
     layout, templates = load_result(folder)
     render_layout(layout, templates, engine="cpu", threads=1)
     (folder / "export.json").write_text(
-        json.dumps({"schema": 1, "layout": str(folder), "settings": {"engine": "cpu", "threads": 1}, "token": "abc"})
+        json.dumps({"schema": 1, "layout": ".", "settings": {"engine": "cpu", "threads": 1}, "token": "abc"})
     )
     _export(folder, [f"out{arguments[0]}"])
 

@@ -66,7 +66,7 @@ def job_data() -> dict[str, Any]:
     """What job.json holds: everything once."""
     specs = [TemplateSpec(f"templates/{name}.png", name=name, width=8, height=8) for name in "ab"]
     settings = Settings(count=COUNT, size=16, iterations=1, engine="cpu", threads=1, preview_seconds=0.0)
-    job = Job("target.png", specs, settings, mask="mask.png", importance="mask.png")
+    job = Job("pictures/target.png", specs, settings, mask="pictures/mask.png", importance="pictures/mask.png")
     return {"schema": 1, **asdict(job)}
 
 
@@ -99,7 +99,7 @@ def _text(data: dict[str, Any]) -> bytes:
 
 def _job_files() -> dict[str, bytes]:
     stamps = {f"templates/{name}.png": stamp() for name in "ab"}
-    return {"target.png": stamp(), "mask.png": stamp(), "job.json": _text(job_data()), **stamps}
+    return {"pictures/target.png": stamp(), "pictures/mask.png": stamp(), "job.json": _text(job_data()), **stamps}
 
 
 def _layout_files() -> dict[str, bytes]:
@@ -125,7 +125,7 @@ def _job(rng: random.Random) -> Case:
 
 
 def _region() -> RegionSpec:
-    return RegionSpec("left", "mask.png", [0], 1.0, {"palette_size": 3, "spacing": 0.01})
+    return RegionSpec("left", "pictures/mask.png", [0], 1.0, {"palette_size": 3, "spacing": 0.01})
 
 
 ENDINGS = (".png", ".psd", ".psb", ".ora", ".svg", ".json", ".gif", ".webp", ".mp4", "")
@@ -133,7 +133,7 @@ ENDINGS = (".png", ".psd", ".psb", ".ora", ".svg", ".json", ".gif", ".webp", ".m
 
 def _export(rng: random.Random) -> Case:
     settings = asdict(ExportSettings(width=16, engine="cpu", threads=1))
-    data = {"schema": 1, "layout": "HERE", "settings": settings, "token": "abc"}
+    data = {"schema": 1, "layout": ".", "settings": settings, "token": "abc"}
     raw, name = texts.damaged(data, rng)
     return Case(
         "export", name, {**_layout_files(), "export.json": raw}, arguments=[f"out{rng.choice(ENDINGS)}"], **_ODD
@@ -213,7 +213,7 @@ PATHS = (
         "/dev/zero",
         "HERE/pipe.png",
         "HERE/link.png",
-        "HERE/target.png/x",
+        "HERE/pictures/target.png/x",
         "HERE",
         "",
         ".",
@@ -287,10 +287,10 @@ def _options(rng: random.Random) -> Case:
     """A command line with an odd path or value."""
     command = rng.choice(("fit", "fit", "export", "render", "animate"))
     odd = rng.choice(PATHS)
-    # Nothing odd is written to, where it is a place of the system's.
-    inside = odd if odd.startswith("HERE/") else "HERE/out"
+    # Nothing odd is written to, where it is a place of the system's, or a name for one outside of the case's folder.
+    inside = odd if odd.startswith("HERE/") and odd not in ("HERE/.", "HERE/link.png") else "HERE/out"
     if command == "fit":
-        given = {"target": "HERE/target.png", "--templates": "HERE/templates", "--out": "HERE/out"}
+        given = {"target": "HERE/pictures/target.png", "--templates": "HERE/templates", "--out": "HERE/out"}
         key = rng.choice(list(given))
         given[key] = inside if key == "--out" else odd
         line = ["fit", given.pop("target"), *(part for pair in given.items() for part in pair)]

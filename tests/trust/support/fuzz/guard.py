@@ -52,6 +52,8 @@ class Guard:
             if isinstance(path, (str, bytes, os.PathLike)) and (writes or self._secret):
                 self._judge("writes" if writes else "reads", path, self._inside)
         elif event in _CHANGES:
+            if event == "os.mkdir" and os.path.isdir(arguments[0]):  # it stays as it is
+                return
             for number in _CHANGES[event]:
                 self._judge(event, arguments[number], self._inside)
 

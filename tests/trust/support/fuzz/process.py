@@ -21,8 +21,12 @@ HANG_SECONDS = 20.0
 """Longest time of a case on a processor."""
 PATIENCE = 60.0
 """Longest time of a case that waits, or for which a busy machine has no processor, s."""
-BUDGET = 600 * 1024
-"""Memory that a case may need more than there was, kB: the largest picture here has 16384 x 4096 px."""
+BUDGET = 850 * 1024
+"""Memory that a case may need more than there was, kB.
+
+The largest picture here has 16384 x 4096 px. As a progressive JPEG in CMYK, it takes 8 bytes a pixel while it is
+decoded, and 4 then.
+"""
 
 
 class Process:
