@@ -106,12 +106,14 @@ def scene(case: Case) -> Scene:
     if case.stamps != "large":
         level = (torch.rand(count, 2, generator=random) * templates.level_count[template]).long()
         if case.coarse or case.kind == "sane":
-            level = templates.choose_levels(template, *(params[:, 2:4].nan_to_num(1.0).clamp(1e-3, 1e6).unbind(1)))
+            scale, aspect = params[:, 2:4].nan_to_num(1.0).clamp(1e-3, 1e6).unbind(1)
+            level = templates.choose_levels(template, scale, aspect)
     placement = Placement(template, level, torch.rand(count, generator=random) < 0.5)
     planes = torch.rand(7, *case.size, generator=random)
     if case.wild_planes:
         planes = torch.where(planes < 0.1, _wild(planes.shape, random), planes)
-    orderly = case.kind == "sane" and not case.replaced and not case.wild_planes and case.stamps != "large"
+    # Stamps of thousands of texels on a few pixels magnify the rounding of single precision.
+    orderly = case.kind == "sane" and not (case.replaced or case.wild_planes or case.stamps in ("large", "long"))
     return Scene(params, placement, (planes[:3], planes[3:6], planes[6]), orderly)
 
 
