@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ FOLDER = Path(__file__).parent
 COMPILER = shutil.which("g++") if sys.platform == "linux" else None
 # As on a card, fuse multiplications and additions where the processor can.
 FLAGS = ["-O2", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wno-unknown-pragmas", "-U_FORTIFY_SOURCE"]
+KEPT: Path | None = None
+"""Where all cards keep their libraries, instead of in their own folders."""
 
 
 class EmulatedProgram:
@@ -55,10 +58,13 @@ class EmulatedGpu:
 
     def built(self, *, linear: bool, textured: bool) -> Path:
         """The library of the kernels for the CPU."""
-        library = self._folder / f"kernels{linear:d}{textured:d}.so"
+        library = (KEPT or self._folder) / f"kernels{linear:d}{textured:d}.so"
         if library.exists():
             return library
         options = [f"-DLINEAR={linear:d}", f"-DTEXTURED={textured:d}"]
-        command = [str(COMPILER), *FLAGS, *options, "-o", str(library), str(FOLDER / "library.cpp")]
-        subprocess.run(command, check=True, timeout=100)
+        with tempfile.TemporaryDirectory(dir=library.parent) as own:
+            built = Path(own) / library.name
+            command = [str(COMPILER), *FLAGS, *options, "-o", str(built), str(FOLDER / "library.cpp")]
+            subprocess.run(command, check=True, timeout=100)
+            built.replace(library)
         return library

@@ -34,7 +34,7 @@ def passes(level: int, chosen: str, *modules: str) -> None:
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_cpu_engine_is_defined(level: int | None) -> None:
     number = level or 0
-    own = f"[{number}-2-display or [{number}-linear-0 or [{number}]" if number else FOR_ALL
+    own = f"[{number}-linear-0 or [{number}]" if number else FOR_ALL
     passes(number, f"not card and not cuda and (not ({FOR_ALL}) or {own})", "test_engines.py", "test_fuzz.py")
 
 
