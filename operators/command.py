@@ -12,6 +12,7 @@ from typing import Any
 import bpy
 
 from ..backend.job import Action, UserError
+from .blender.written import check_whole
 from .install.environment import backend_call
 from .process.child import NO_WINDOW, clean_environment
 from .process.worker import ADD_ON_FOLDER
@@ -77,8 +78,10 @@ def _build(arguments: list[str]) -> int:
         if args.render:
             scene.render.filepath = str(args.render.absolute())
             bpy.ops.render.render(write_still=True, scene=scene.name)
+            check_whole(Path(bpy.path.ensure_ext(scene.render.filepath, ".png")))
         if args.save:
             bpy.ops.wm.save_as_mainfile(filepath=str(args.save.absolute()))
+            check_whole(Path(bpy.data.filepath))
     except RuntimeError as error:
         raise UserError(f"{args.layout} was built, but could not be written: {error}") from error
     return 0

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
 
-from ...backend.job import UserError, cannot_write
-from .images import ByteArray, read_file
+from ...backend.job import UserError
+from .images import ByteArray
 from .versions import compositor_of, remove_scene, set_still_image
+from .written import passing_folder, read_written
 
 OUTPUT = ("media_type", "file_format", "color_mode", "color_depth", "compression", "quality", "exr_codec")
 """Image settings of a render that are restored, in this order."""
@@ -92,16 +92,16 @@ def literal(path: Path) -> str:
 def _render_frame(scene: bpy.types.Scene, frame: int, what: str) -> ByteArray:
     """Renders one frame, as an animation: a still would show the frame of the scene in the window."""
     scene.frame_start = scene.frame_end = frame  # each keeps the other in order
-    with tempfile.TemporaryDirectory() as folder:
-        scene.render.filepath = literal(Path(folder) / "####")
+    with passing_folder() as folder:
+        scene.render.filepath = literal(folder / "####")
         try:
             bpy.ops.render.render(animation=True, scene=scene.name)
         except RuntimeError as error:
             raise UserError(f"The {what} could not be rendered: {error}") from error
-        path = next(Path(folder).iterdir(), None)
+        path = next(folder.iterdir(), None)
         if path is None:
             raise UserError(f"Frame {frame} of the {what} could not be rendered: try to render it by itself")
-        return read_file(path)
+        return read_written(path)
 
 
 @contextmanager
@@ -176,9 +176,9 @@ def picture_scene(name: str, view_transform: str) -> Iterator[bpy.types.Scene]:
 
 
 def render_still(scene: bpy.types.Scene, what: str) -> ByteArray:
-    """Renders a scene with its own settings: [h, w, 4]. Raises UserError where Blender cannot."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "still.png"
+    """Renders a scene with its own settings: [h, w, 4]. Raises UserError where Blender cannot, or has no room."""
+    with passing_folder() as folder:
+        path = folder / "still.png"
         scene.render.filepath = literal(path)
         try:
             bpy.ops.render.render(write_still=True, scene=scene.name)
@@ -186,9 +186,7 @@ def render_still(scene: bpy.types.Scene, what: str) -> ByteArray:
             raise UserError(
                 f"Blender cannot render {what} now: wait until it is idle, and try again ({error})"
             ) from error
-        if not path.is_file():
-            raise cannot_write(folder)
-        return read_file(path)
+        return read_written(path)
 
 
 @contextmanager

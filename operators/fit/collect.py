@@ -12,6 +12,7 @@ import bpy
 from ...backend.job import Clip, Job, Limits, RegionSpec, TemplateSpec, UserError, cannot_write
 from ..blender.folders import file_name
 from ..blender.images import ByteArray, write_png
+from ..blender.written import NotWritten
 from ..masks.collect import RegionMask, need_pictures, region_steps
 from ..session.steps import all_at_once, waited
 from ..stamps.pixels import StampReader
@@ -159,6 +160,8 @@ class _Stamps:
     def _write(self, stamp: bpy.types.PropertyGroup, doing: str) -> Generator[str, None, TemplateSpec | None]:
         try:
             rgba: ByteArray = yield from waited(self._files.threads.submit(self._reader.reader_of(stamp)), doing)
+        except NotWritten:  # without space, no stamp may be left out
+            raise
         except UserError as error:
             self.problems.append(error.message)
             return None

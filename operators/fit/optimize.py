@@ -96,6 +96,7 @@ class Optimizing(Watching, Reports):
             run.collect()
         finally:
             if run.state == "failed":
+                recover.end(run.job)
                 WARM.keep(run.worker)
 
     def show(self, task: Run) -> None:

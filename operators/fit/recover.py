@@ -37,8 +37,8 @@ def begin(scene: bpy.types.Scene, job: Path) -> None:
             shutil.rmtree(job / "result", ignore_errors=True)  # a part of it would be refused
     origin = {"file": bpy.data.filepath, "scene": scene.name}
     with suppress(OSError):
+        _LOCKS[job] = JobLock(job)  # first: without it, the job would pass for an interrupted one
         (job / _ORIGIN).write_text(json.dumps(origin), encoding="utf-8")
-        _LOCKS[job] = JobLock(job)
 
 
 def end(job: Path) -> None:

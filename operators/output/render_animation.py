@@ -1,6 +1,7 @@
 """Render Animation: a scene's frames as a movie or as pictures, through Blender's own render."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from ...backend.job import UserError, cannot_write
 from ..blender.folders import file_name
 from ..blender.frames import literal, settings_kept
 from ..blender.versions import set_movie, set_still_image
+from ..blender.written import check_whole
 from ..session.notice import NOTICE
 from ..session.reports import Reports
 from ..session.slots import Slot
@@ -64,6 +66,8 @@ def render_animation(scene: bpy.types.Scene, path: str, kind: str, keep: bool = 
         try:
             bpy.ops.render.render(animation=True, scene=scene.name)
         except RuntimeError as error:
+            if not shutil.disk_usage(written.parent).free:  # FFmpeg would speak of the codec
+                raise cannot_write(written) from error
             raise UserError(f"The scene {scene.name} could not be rendered to {written}: {error}") from error
     check_output(scene, written, before)
     return written
@@ -116,14 +120,18 @@ def output_path(scene: bpy.types.Scene, path: str, kind: str) -> Path:
 
 
 def check_output(scene: bpy.types.Scene, written: Path, before: tuple[int, int] | None) -> None:
-    """Raises UserError unless an animation was rendered. before: state of an earlier movie, None = there was none."""
+    """Raises UserError unless an animation was rendered whole. before: state of an earlier movie, None = there is none."""
     if written.is_dir():
         frames = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
         missing = [frame for frame in frames if not (written / f"{frame:04d}.png").is_file()]
         if missing:
             raise UserError(f"{written} has no picture of frame {missing[0]}: free some space, and render again")
+        for frame in frames:
+            check_whole(written / f"{frame:04d}.png")
     elif _state(written) in (None, before):
         raise UserError(f"{written} was not written: see that there is space and permission, and render again")
+    else:
+        check_whole(written)
 
 
 @contextmanager

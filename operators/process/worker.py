@@ -10,7 +10,18 @@ from functools import partial
 from pathlib import Path
 from queue import Queue
 
-from ...backend.job import Action, Command, Error, Event, Log, UserError, bounded_lines, decode_event, plain
+from ...backend.job import (
+    Action,
+    Command,
+    Error,
+    Event,
+    Log,
+    UserError,
+    bounded_lines,
+    cannot_write,
+    decode_event,
+    plain,
+)
 from .child import NO_WINDOW, clean_environment
 
 ADD_ON_FOLDER = Path(__file__).resolve().parents[2]
@@ -49,6 +60,8 @@ def start_process(command: list[str], log: Path) -> subprocess.Popen[str]:
                 creationflags=NO_WINDOW,
             )
     except OSError as error:
+        if error.filename == str(log):
+            raise cannot_write(log, error) from error
         raise UserError(
             f"The backend's Python {command[0]} cannot be started ({error.strerror}): "
             "choose another in the add-on's preferences",

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...backend.job import Layout
-from ..scene.planes import check_meshes, levels_of, transforms
+from ..scene.materials import material_of
+from ..scene.planes import check_meshes, check_plane, levels_of, transforms
 from ..scene.stage import make_scene
 from ..scene.storage import stored_spread
 from .readback import read_scene
@@ -21,7 +22,7 @@ CORNERS = 4
 
 
 def bake(scene: bpy.types.Scene) -> bpy.types.Scene:
-    """Makes a scene that shows a built scene's picture as one mesh. Raises UserError as read_scene does.
+    """Makes a scene that shows a built scene's picture as one mesh. Raises UserError as read_scene and material_of do.
 
     The mesh has a face for each plane, the last one first, with its stamp's UV, a material for each level, and the
     attribute TINT with tint and opacity, in the values that are composited.
@@ -31,9 +32,12 @@ def bake(scene: bpy.types.Scene) -> bpy.types.Scene:
     check_meshes(layout, meshes, own)
     shown = [own.get(row) or meshes[level] for row, level in enumerate(levels_of(layout))]
     kinds = {part: number for number, part in enumerate(dict.fromkeys(shown))}
-    mesh = _joined(layout, list(kinds), np.array([kinds[part] for part in shown], np.int32), spread, scene.name)
     for part in kinds:
-        mesh.materials.append(_of_geometry(part.materials[0]))  # type: ignore[arg-type]
+        check_plane(part)
+    materials = [material_of(part) for part in kinds]
+    mesh = _joined(layout, list(kinds), np.array([kinds[part] for part in shown], np.int32), spread, scene.name)
+    for material in materials:
+        mesh.materials.append(_of_geometry(material))
     baked = make_scene(layout, f"{scene.name} mesh", scene.cycles.samples, spread)
     collection = bpy.data.collections.new(mesh.name)
     collection.objects.link(bpy.data.objects.new(mesh.name, mesh))

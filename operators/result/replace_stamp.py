@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ...backend.job import LEVEL_PADDING, TemplateSpec, UserError
 from ..blender.images import ByteArray, read_image
-from ..scene.materials import LEVEL_SPACES, new_packed
-from ..scene.planes import LEVEL, level_of, set_corners
+from ..scene.materials import LEVEL_SPACES, new_packed, texture_of
+from ..scene.planes import LEVEL, check_plane, level_of, set_corners
 from ..scene.storage import store_layout, stored_layout, stored_spread
 from .ownership import planes_of, remove_unused
 from .rebuild import ResultOperator, meshes_of, stamps_of
@@ -24,7 +24,7 @@ def replace_stamp(scene: bpy.types.Scene, number: int, image: bpy.types.Image) -
     """Shows an image instead of a stamp of a built scene. number: of the stamp in the layout, from 0.
 
     The planes keep their places and the sizes of their longer sides. Raises UserError where there is no such stamp, or
-    the image cannot be read.
+    the image cannot be read, or a plane was edited or has lost its material; nothing is changed then.
     """
     layout = stored_layout(scene)
     if layout is None or not 0 <= number < len(layout.templates):
@@ -38,10 +38,15 @@ def replace_stamp(scene: bpy.types.Scene, number: int, image: bpy.types.Image) -
     finer = round(2.0 * math.log2(max(width, height) / max(old.width, old.height)))
     last = np.array([math.ceil(2.0 * math.log2(side)) for side in (width, height)])
     shown = {plane.data for plane in planes_of(scene)} | set(meshes_of(scene).values())
+    textures = {mesh: texture_of(mesh) for mesh in shown if level_of(mesh)[0] == number}
+    for mesh in textures:
+        check_plane(mesh)
     before = set()
-    for mesh in (mesh for mesh in shown if level_of(mesh)[0] == number):
+    for mesh, texture in textures.items():
         level = (np.array(level_of(mesh)[1:]) + finer).clip(0, last).tolist()
-        before.add(_show(mesh, spec, rgba, (level[0], level[1]), layout.space))
+        before.add(texture.image)
+        texture.image = _picture(spec, rgba, (level[0], level[1]), layout.space)
+        set_corners(mesh, texture.image, spec)
         mesh[LEVEL] = (number, *level)
     rows = layout.template == number
     layout.level[rows] = (layout.level[rows] + finer).clip(0, last)
@@ -50,25 +55,18 @@ def replace_stamp(scene: bpy.types.Scene, number: int, image: bpy.types.Image) -
     stamps[number] = new_packed(spec.name, rgba, "sRGB")
     layout.templates[number] = spec
     store_layout(layout, stamps, scene, stored_spread(scene))
-    remove_unused(before)
+    remove_unused(filter(None, before))
 
 
-def _show(
-    mesh: bpy.types.Mesh, spec: TemplateSpec, rgba: ByteArray, level: tuple[int, int], space: str
-) -> bpy.types.Image:
-    """Shows a level of another stamp on a level's mesh. Returns the image that it showed before."""
-    node = next(node for node in mesh.materials[0].node_tree.nodes if node.type == "TEX_IMAGE")
+def _picture(spec: TemplateSpec, rgba: ByteArray, level: tuple[int, int], space: str) -> bpy.types.Image:
+    """Makes the packed, padded image of a level of a stamp."""
     width, height = (
         max(1, round(side * 2.0 ** (-step / 2.0))) for side, step in zip((spec.width, spec.height), level, strict=True)
     )
     bitmap = np.zeros((height + 2 * LEVEL_PADDING, width + 2 * LEVEL_PADDING, 4), np.uint8)
     inner = slice(LEVEL_PADDING, -LEVEL_PADDING)
     bitmap[inner, inner] = resampled(rgba, width, height)
-    name = f"{spec.name} {level[0]}x{level[1]}"
-    before = node.image
-    node.image = new_packed(name, bitmap, LEVEL_SPACES[space])
-    set_corners(mesh, node.image, spec)
-    return before
+    return new_packed(f"{spec.name} {level[0]}x{level[1]}", bitmap, LEVEL_SPACES[space])
 
 
 def resampled(rgba: ByteArray, width: int, height: int) -> ByteArray:

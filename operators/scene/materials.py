@@ -87,6 +87,23 @@ def make_material(name: str, image: bpy.types.Image, stamp: TemplateSpec) -> bpy
     return material
 
 
+def material_of(mesh: bpy.types.Mesh) -> bpy.types.Material:
+    """Returns the material of a level's mesh. Raises UserError where it was removed."""
+    material = mesh.materials[0] if mesh.materials else None
+    if material is None or material.node_tree is None:
+        raise UserError(f"The mesh {mesh.name} has lost its material: undo that, or build the layout again")
+    return material
+
+
+def texture_of(mesh: bpy.types.Mesh) -> bpy.types.Node:
+    """Returns the node that shows the picture of a level's mesh. Raises UserError where it was removed."""
+    material = material_of(mesh)
+    node = next((node for node in material.node_tree.nodes if node.type == "TEX_IMAGE"), None)
+    if node is None:
+        raise UserError(f"The material {material.name} has lost its image: undo that, or build the layout again")
+    return node
+
+
 def make_world(name: str, color: tuple[float, float, float]) -> bpy.types.World:
     """Makes a world of one color, in the values that are composited."""
     world = bpy.data.worlds.new(name)

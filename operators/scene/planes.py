@@ -81,6 +81,12 @@ def check_meshes(layout: Layout, meshes: Mapping[Level, bpy.types.Mesh], own: Co
             raise UserError(f"A size of the stamp {name} is no longer there: undo that, or build the layout again")
 
 
+def check_plane(mesh: bpy.types.Mesh) -> None:
+    """Raises UserError where the mesh of a plane was edited to another shape, or lost its UV."""
+    if len(mesh.vertices) != len(_CORNERS) or len(mesh.loops) != len(_CORNERS) or not mesh.uv_layers:
+        raise UserError(f"The mesh {mesh.name} is no rectangle any more: undo that, or build the layout again")
+
+
 def build_planes(
     layout: Layout,
     meshes: dict[Level, bpy.types.Mesh],

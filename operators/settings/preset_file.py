@@ -18,7 +18,9 @@ MAX_BYTES = 1_000_000
 MAX_LETTERS = 300
 """Greatest length of a value."""
 
-_HEAD = ("", "import bpy", "settings = bpy.context.scene.diffbmp")
+HEAD = ("import bpy", "settings = bpy.context.scene.diffbmp")
+"""First lines of a preset."""
+
 _SETTING = re.compile(r"settings\.(\w+)\.(\w+) = (.+)")
 _COLORS = re.compile(
     r"settings\.look\.colors\.clear\(\)|item_sub_1 = settings\.look\.colors\.add\(\)|item_sub_1\.name = .*"
@@ -50,7 +52,7 @@ def read_preset(path: Path) -> PresetFile:
             preset.colors = [*(preset.colors or []), _value(found[1], path.stem)]
         elif _COLORS.fullmatch(line):
             preset.colors = preset.colors or []
-        elif line not in _HEAD and not line.startswith("#"):
+        elif line not in ("", *HEAD) and not line.startswith("#"):
             raise _foreign(line, path.stem)
     return preset
 

@@ -11,9 +11,9 @@ import bpy
 from bl_operators.presets import AddPresetBase
 from bpy.props import StringProperty
 
-from ...backend.job import UserError, quoted
+from ...backend.job import UserError, cannot_write, quoted, sweep, written_aside
 from .fields import preset_names
-from .preset_file import PresetFile, read_preset
+from .preset_file import HEAD, PresetFile, read_preset
 
 FOLDER = "diffbmp"
 """Folder of the artist's own presets among Blender's."""
@@ -33,7 +33,7 @@ def owned() -> Iterator[tuple[str, str]]:
 
 def own_presets() -> dict[str, Path]:
     """Returns the files of the artist's own presets by name. They replace the add-on's presets of the same name."""
-    files = (path for folder in bpy.utils.preset_paths(FOLDER) for path in Path(folder).glob("*.py"))
+    files = (path for folder in bpy.utils.preset_paths(FOLDER) for path in Path(folder).glob("[!.]*.py"))
     names = {bpy.path.display_name(path.name, title_case=False): path for path in files}
     return dict(sorted(names.items(), key=lambda item: item[0].lower()))
 
@@ -110,22 +110,35 @@ class DIFFBMP_OT_add_preset(AddPresetBase, bpy.types.Operator):
 
     preset_menu = MENU
     preset_subdir = FOLDER
-    preset_defines = ["settings = bpy.context.scene.diffbmp"]
 
-    @property
-    def preset_values(self) -> list[str]:
-        """The saved properties. The list of colors is the artist's work: only a preset that needs it replaces it."""
-        names = list(owned())
-        if bpy.context.scene.diffbmp.look.palette == "given":
-            names.append(("look", "colors"))
-        return [f"settings.{group}.{name}" for group, name in names]
+    def add(self, context: bpy.types.Context, path: str) -> None:
+        """Writes the preset in Blender's form, but wholly or not at all. Raises UserError where it cannot.
+
+        The list of colors is the artist's work: only a preset that needs it replaces it.
+        """
+        settings = context.scene.diffbmp
+        lines = [*HEAD, ""]
+        lines += [f"settings.{group}.{key} = {_value(getattr(settings, group), key)!r}" for group, key in owned()]
+        if settings.look.palette == "given":
+            lines.append("settings.look.colors.clear()")
+            for entry in settings.look.colors:
+                lines += ["item_sub_1 = settings.look.colors.add()", f"item_sub_1.color = {tuple(entry.color)!r}"]
+        sweep(Path(path).parent)
+        with written_aside(Path(path)) as aside:
+            aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         name = bpy.path.display_name(self.as_filename(self.name), title_case=False)  # type: ignore[arg-type]
         if name in SHIPPED and not self.remove_name:  # type: ignore[attr-defined]
             self.report({"ERROR"}, f'A preset "{name}" comes with DiffBMP: choose another name')
             return {"CANCELLED"}
-        return super().execute(context)
+        try:
+            return super().execute(context)
+        except UserError as error:
+            self.report({"ERROR"}, error.message)
+        except OSError as error:
+            self.report({"ERROR"}, cannot_write("The folder of the presets", error).message)
+        return {"CANCELLED"}
 
 
 register, unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_apply_preset, DIFFBMP_OT_add_preset))

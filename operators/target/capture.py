@@ -1,6 +1,5 @@
 """Pictures that Blender shows now, as the target: the viewport, the last render, the compositor's viewer."""
 
-import tempfile
 from pathlib import Path
 
 import bpy
@@ -9,6 +8,7 @@ from bpy.props import EnumProperty
 from ...backend.job import UserError
 from ..blender.frames import settings_kept
 from ..blender.versions import set_still_image
+from ..blender.written import check_whole, passing_folder
 from ..session.reports import Reports
 
 _SOURCES = (
@@ -23,17 +23,16 @@ _KEY = "diffbmp_capture"
 def capture(context: bpy.types.Context, source: str) -> bpy.types.Image:
     """Makes a packed image of what Blender shows now, in place of the last one of this source.
 
-    Raises UserError where there is nothing to capture.
+    Raises UserError where there is nothing to capture, or no room for it.
     """
-    with tempfile.TemporaryDirectory() as folder, settings_kept(context.scene, "filepath"):
+    with passing_folder() as folder, settings_kept(context.scene, "filepath"):
         set_still_image(context.scene.render.image_settings, alpha=True)
-        path = Path(folder) / f"{source.title()}.png"
+        path = folder / f"{source.title()}.png"
         if source == "VIEWPORT":
             _save_viewport(context, path)
         else:
             _save_shown(context.scene, source, path)
-        if not path.is_file():
-            raise UserError("Blender could not save the picture: see that there is space for temporary files")
+        check_whole(path)
         image = bpy.data.images.load(str(path))
         image.pack()
     image.filepath_raw = ""
@@ -56,6 +55,8 @@ def _save_viewport(context: bpy.types.Context, path: Path) -> None:
     overlay.show_overlays, context.scene.render.filepath = False, str(path)
     try:
         bpy.ops.render.opengl(write_still=True, view_context=True)
+    except RuntimeError as error:
+        raise UserError(f"The viewport could not be captured: {error}") from error
     finally:
         overlay.show_overlays = shown
 
@@ -73,7 +74,7 @@ def _save_shown(scene: bpy.types.Scene, source: str, path: Path) -> None:
     try:
         image.save_render(str(path), scene=scene)
     except RuntimeError as error:
-        raise nothing from error
+        raise (UserError(str(error)) if str(path) in str(error) else nothing) from error
 
 
 class DIFFBMP_OT_capture_target(Reports):
