@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.job import written_aside
+from backend.job import UserError, files, folder_aside, sweep, written_aside
 from backend.job.locks import lock
 
 
@@ -27,3 +27,32 @@ def test_a_lock_leaves_the_bytes_of_a_file_free(tmp_path: Path) -> None:
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         finally:
             os.close(other)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_older_folder_comes_back_whatever_has_come_to_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    if not at_once:
+        monkeypatch.setattr(files, "_swap", lambda one, other: False)
+    place, calls = tmp_path / "out", list[Path]()
+    place.mkdir()
+    (place / "holiday.jpg").write_text("mine")
+
+    def check(old: Path) -> None:
+        calls.append(old)
+        if len(calls) == 2:
+            if at_once:
+                place.rename(tmp_path / "elsewhere")
+            else:
+                place.mkdir()
+                (place / "also.jpg").write_text("mine, too")
+            raise UserError("no")
+
+    with pytest.raises(UserError, match="no"), folder_aside(place, check):
+        pass
+    sweep(tmp_path)
+    assert [file.read_text() for file in tmp_path.rglob("holiday.jpg")] == ["mine"]
+    if not at_once:
+        assert (place / "also.jpg").exists()
+    assert not list(tmp_path.glob(".*"))
