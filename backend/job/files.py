@@ -98,7 +98,7 @@ def hidden_folder(path: Path, token: str = "") -> Iterator[Path]:
 def put_in_place(new: Path, place: Path, check: Check = lambda old: None) -> None:
     """Gives a folder a name, and removes an older one of that name; see folder_aside. Raises OSError."""
     if place.is_symlink() or not place.is_dir():
-        os.replace(new, place)
+        _replace(new, place)
         return
     check(place)
     with Hold(place):  # once it is aside, a sweep may find it
@@ -106,8 +106,9 @@ def put_in_place(new: Path, place: Path, check: Check = lambda old: None) -> Non
         if swapped:
             try:
                 check(new)  # what came at the last moment
-            except UserError:
-                _swap(new, place)
+            except BaseException:
+                if not _swap(new, place):  # what came there is gone again
+                    _replace(new, place)
                 raise
             shutil.rmtree(new, ignore_errors=True)
     if not swapped:
@@ -238,15 +239,30 @@ def _swap(one: Path, other: Path) -> bool:
 
 def _replace_in_steps(new: Path, place: Path, check: Check) -> None:
     """Replaces a folder by another and removes it. Where that fails it comes back, and after a kill by a sweep."""
-    with _temporary(_new_folder, place.parent, _ATTIC, place) as (attic, _):
-        old = attic / place.name
-        os.replace(place, old)
+    attic, hold = _held(_new_folder, place.parent, _ATTIC)
+    old = attic / place.name
+    try:
+        _replace(place, old)
         try:
             check(old)
-            os.replace(new, place)
+            _replace(new, place)
         except BaseException:
-            os.replace(old, place)
+            _put_back(old, place)
             raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        hold.let_go()
+        with suppress(OSError):  # what could not come back stays
+            attic.rmdir()
+        hold.close()
+
+
+def _put_back(old: Path, place: Path) -> None:
+    """Moves a folder out of its attic to its place, or beside it where another has come there."""
+    try:
+        _replace(old, place)
+    except OSError:
+        _replace(old, place.with_name(place.name + old.parent.stem[len(STAGE) - 1 :]))
 
 
 def _give_back(attic: Path) -> None:
@@ -257,7 +273,7 @@ def _give_back(attic: Path) -> None:
 
 
 def _replace(aside: Path, path: Path) -> None:
-    """Renames a file over another; on Windows, it waits until nobody reads that one, for a moment."""
+    """Renames a file or folder, over another file; on Windows, it waits until nobody reads them, for a moment."""
     for _ in range(_TRIES if sys.platform == "win32" else 0):
         with suppress(PermissionError):
             os.replace(aside, path)

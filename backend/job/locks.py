@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import socket
+import stat
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -23,8 +25,11 @@ LIVE: set[Path] = set()
 _MARK = STAGE + "lock"
 """File in a folder that is locked in its stead on Windows, where a folder cannot be."""
 
-_BEHIND = 1 << 20
-"""Where a file is locked on Windows, bytes: what is locked there cannot be read."""
+_BEHIND = 1 << 20 if sys.platform == "win32" else 1 << 62
+"""The byte of a file that is locked: Windows, and its file servers, let no other handle read or write that one.
+
+On Windows itself, locks reach to 2 GB only; what is locked there is small.
+"""
 
 _HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES)
 _TRIES, _WAIT_SECONDS = 20, 0.01  # while a sweep looks at a file
@@ -40,7 +45,12 @@ def lock(handle: int) -> None:
     else:
         import fcntl
 
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform == "linux" and not stat.S_ISDIR(os.fstat(handle).st_mode):
+            # Not flock: on a file server of Windows, it keeps all others, this process too, from all bytes.
+            byte = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _BEHIND, 1, 0)
+            fcntl.fcntl(handle, fcntl.F_OFD_SETLK, byte)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class Hold:
