@@ -18,6 +18,8 @@ from .colors import encode
 MAX_PIXELS = 8192 * 8192
 """Most pixels of an image, as many as the largest canvas has: more would cost gigabytes and show nowhere."""
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+
 ByteArray = NDArray[np.uint8]
 
 
@@ -95,9 +97,22 @@ def write_png(path: Path, rgba: ByteArray) -> None:
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 1)), (b"IEND", b""))
     with open(path, "wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n")
+        file.write(_PNG)
         for kind, data in chunks:
             file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
+
+
+def png_size(path: Path) -> tuple[int, int]:
+    """Returns the width and height of a PNG as its header says, without decoding it: (0, 0) where it is none.
+
+    Raises OSError where it cannot be read.
+    """
+    with open(path, "rb") as file:
+        header = file.read(24)
+    if len(header) < 24 or header[:8] != _PNG:
+        return 0, 0
+    width, height = struct.unpack(">II", header[16:])
+    return width, height
 
 
 def write_gray(path: Path, gray: ByteArray) -> None:

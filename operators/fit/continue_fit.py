@@ -1,6 +1,5 @@
 """Continue: optimizes a built scene further, with the changes made by hand, and shows the result in it."""
 
-import struct
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +9,7 @@ import bpy
 
 from ...backend.job import Job, Layout, Settings, TemplateSpec, UserError
 from ..blender.folders import file_name
-from ..blender.images import reader_of, write_png
+from ..blender.images import png_size, reader_of, write_png
 from ..process.fit_run import Run
 from ..result.readback import read_scene
 from ..result.rebuild import is_result, meshes_of, show_layout, source_of, stamps_of
@@ -68,8 +67,7 @@ def continued_steps(
 
 def _check_shape(target: Path, layout: Layout) -> None:
     """Raises UserError where the target, a PNG, does not fill the layout's canvas."""
-    with open(target, "rb") as file:
-        width, height = struct.unpack(">II", file.read(24)[16:])
+    width, height = png_size(target)
     factor = max(layout.width, layout.height) / max(width, height)
     if (max(1, round(width * factor)), max(1, round(height * factor))) != (layout.width, layout.height):
         raise UserError(

@@ -72,7 +72,7 @@ def check_wheels(folder: Path, check: Callable[[], None]) -> list[str]:
     hashes, unknown = locked_hashes(), []
     for path in sorted(folder.glob("*.whl")):
         check()
-        name, version = path.name.split("-")[:2]
+        name, version = f"{path.name}-".split("-")[:2]  # pip skips files with other names
         tested = hashes.get((name.lower(), version))
         if tested is None:
             unknown.append(path.name)

@@ -11,12 +11,15 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backend.job import TemplateSpec, UserError
+from ...backend.job import LEVEL_PADDING, MAX_SIDE, TemplateSpec, UserError
+from ..blender.images import png_size
 from ..blender.studio import show_color
 from ..blender.versions import empty_node_tree
 
 COLOR = "color"
 """Name of the instances' attribute for color and opacity: the same as that of the objects' property."""
+
+_MOST_SIDE = MAX_SIDE + 2 * LEVEL_PADDING
 
 LEVEL_SPACES = {"linear": "sRGB", "display": "Non-Color"}
 """Color space of the levels' images by the layout's space, so that shaders read texels as the engine does."""
@@ -25,12 +28,16 @@ LEVEL_SPACES = {"linear": "sRGB", "display": "Non-Color"}
 def load_packed(path: Path, name: str, color_space: str) -> bpy.types.Image:
     """Loads a picture of a layout as a packed image, with alpha as a channel like the others.
 
-    Raises UserError where the file is missing or no picture.
+    Raises UserError where the file is missing, no PNG, or too large.
     """
     try:
-        image = bpy.data.images.load(str(path))
-    except RuntimeError as error:
+        side = max(png_size(path))  # Blender reads all of it first
+        image = bpy.data.images.load(str(path)) if 0 < side <= _MOST_SIDE else None
+    except (OSError, RuntimeError) as error:
         raise UserError(f"The layout's picture {path} is missing: optimize again") from error
+    if image is None:
+        what = f"has a side of {side:,} px, more than {_MOST_SIDE:,}" if side else "cannot be read"
+        raise UserError(f"The layout's picture {path} {what}: optimize again")
     # Set before the pixels are read: alpha must neither be multiplied in nor averaged with the colors.
     image.alpha_mode = "CHANNEL_PACKED"
     image.colorspace_settings.name = color_space

@@ -13,27 +13,32 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+_SHARE = r"(?:file|smb|cifs|afp|nfs|davs?|s?ftp)"
+"""Addresses of folders, which may have spaces."""
+
 _START = (
-    r"(?:file:/*|(?<![\w>])[\\/]{2,}(?=[^\s\\/])|(?<![a-z])[a-z]:(?=[\\/])|(?<![\w~])~[\w.+-]*(?=[\\/])|\.{1,2}(?=[\\/])"
+    rf"(?:\b{_SHARE}:(?:/+|(?=<))"
+    r"|(?<![\w>])[\\/]{2,}(?=[^\s\\/])|(?<![a-z])[a-z]:(?=[\\/])|(?<![\w~])~[\w.+-]*(?=[\\/])|\.{1,2}(?=[\\/])"
     r"|\$\{?\w+\}?(?=[\\/])|%\w+%(?=[\\/])|(?<![\w>.~/\\-])/(?=[^\s/]))"
 )
 """How a path begins: a file's address, a network's folder, a drive, a home, here or above, a variable, the root."""
 
 _QUOTED = re.compile(rf"(?P<mark>[\"'`])(?P<path>{_START}.*?)(?P=mark)(?!\w)", re.IGNORECASE)
-# Folders may have any letters in their names, so that the last separator of a line ends them. The file's name goes on
-# to what a sentence has after it.
-_BARE = re.compile(rf"{_START}(?:.*[\\/])?(?:(?!: |; | \(|, line )[^\"<>|\t])*", re.IGNORECASE)
 _ENCODED = re.compile(r"[^\s\"'=]*%(?:2f|5c|3a)[^\s\"']*", re.IGNORECASE)
-_CODE = re.compile(r"[\\/](site-packages|python3\.\d+)[\\/]+([\w.\\/+-]+\.py)\b.*")
+_CODE = re.compile(r"[\\/](site-packages|python3\.\d+|[Pp]ython[\w.-]*[\\/]+[Ll]ib)[\\/]+([\w.\\/+-]+\.py)\b.*")
 
 _SUFFIXES = (
     "blend\\d*|png|jpe?g|tiff?|exr|webp|psd|psb|svg|[to]tf|mp4|mov|avi|mkv|gif|ora|bmp|tga|hdr|json|npz|whl|toml"
 )
 _SUFFIX = re.compile(rf"\.(?:{_SUFFIXES}|py|so|dll|pyd|exe|log|txt)\b", re.IGNORECASE)
 _FILE = re.compile(
-    rf"(?P<mark>[\"'`])(?!<)[^\"'`\n]*?\.(?P<one>{_SUFFIXES})(?P=mark)|(?<![\w<>./\\-])[^\s\"'`<>|(]+\.(?P<two>{_SUFFIXES})\b",
+    rf"(?P<mark>[\"'`])[^\"'`<>\n]*?\.(?P<one>{_SUFFIXES})(?P=mark)|(?<![\w<>./\\-])[^\s\"'`<>|(]+\.(?P<two>{_SUFFIXES})\b",
     re.IGNORECASE,
 )
+# Folders may have any letters in their names, so that the last separator of a line ends them. The file's name goes on
+# to its kind, or else to what a sentence has after it.
+_IN_NAME = r"(?:(?!: |; | \(|, line )[^\"<>|\t])"
+_BARE = re.compile(rf"{_START}(?:.*[\\/])?(?:{_IN_NAME}*?{_SUFFIX.pattern}(?!\.?[\w-])|{_IN_NAME}*)", re.IGNORECASE)
 _OWN = re.compile(r"(?:layout|job|layout_\d+|diffbmp)\.(?:json|npz)|pyproject\.toml|[\w.+-]+\.whl", re.IGNORECASE)
 """Names of files that are nobody's."""
 
@@ -55,7 +60,8 @@ def without_names(text: str, places: Mapping[str, str], names: Iterable[str]) ->
             text = re.sub(rf"{spelling}(?![\w.-])", symbol, text, flags=re.IGNORECASE)
     lines = [_without_places(line) for line in text.split("\n")]
     text = "\n".join(lines)
-    for name in sorted(filter(None, names), key=len, reverse=True):
+    # A name without a letter may be a part of a version.
+    for name in sorted((name for name in names if re.search(r"[^\W\d_]", name)), key=len, reverse=True):
         forms = {name, quote(name), name.encode("unicode_escape").decode("ascii")}
         one = "|".join(re.escape(unicodedata.normalize("NFC", form)) for form in sorted(forms))
         text = re.sub(rf"(?<![^\W_])(?:{one})(?![^\W_])", "<name>", text, flags=re.IGNORECASE)
@@ -71,8 +77,9 @@ def _spellings(place: str) -> Iterator[str]:
 
 def _without_places(line: str) -> str:
     """Returns a line without addresses and paths."""
-    line = re.sub(r"\b(?!file:)[a-z][a-z0-9+.-]*://[^\s\"'<>]+", "<address>", line, flags=re.IGNORECASE)
+    line = re.sub(rf"\b(?!{_SHARE}:)[a-z][a-z0-9+.-]*://[^\s\"'<>]+", "<address>", line, flags=re.IGNORECASE)
     line = re.sub(r"(?P<what>\bhost ?[=:] ?|\bresolve )(?P<mark>[\"'])[^\"']*(?P=mark)", r"\g<what><host>", line)
+    line = re.sub(r"(?<=\bConnection to )[\w.-]+(?= timed out)", "<host>", line)
     line = _ENCODED.sub("<path>", line)
     line = _QUOTED.sub(lambda found: f"{found['mark']}{path_symbol(found['path'])}{found['mark']}", line)
     line = _BARE.sub(lambda found: path_symbol(found[0]), line)
@@ -96,7 +103,7 @@ def _file_symbol(found: re.Match[str]) -> str:
 
 def names_of_user() -> list[str]:
     """Returns the names of the user and of this computer, as far as the system tells."""
-    names = [Path.home().name, socket.gethostname(), socket.gethostname().partition(".")[0]]
+    names = [Path(os.path.expanduser("~")).name, socket.gethostname(), socket.gethostname().partition(".")[0]]
     with suppress(OSError, KeyError, ImportError):
         names.append(getpass.getuser())
     full = _full_name()

@@ -61,11 +61,11 @@ def _value(text: str, name: str) -> bool | int | float | str | tuple[float, ...]
     """Returns a plain value. Raises UserError for any other."""
     try:
         value = ast.literal_eval(text) if len(text) <= MAX_LETTERS else None
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        value = None
-    numbers = value if isinstance(value, tuple) else (value,)
-    if isinstance(value, str) or all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):
-        return value  # type: ignore[return-value]  # mypy does not follow `all`
+        numbers = value if isinstance(value, tuple) else (value,)
+        if isinstance(value, str) or all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):
+            return value  # type: ignore[return-value]  # mypy does not follow `all`
+    except (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError):
+        pass
     raise _foreign(text, name)
 
 

@@ -377,7 +377,8 @@ def test_wheels_of_a_folder_are_compared_with_the_tested_ones(index: Path, tmp_p
     copy = write_wheel(wheels, "tinypictures", "2.0")
     shutil.copy(index / "all" / "tinypictures" / copy.name, copy)
     write_wheel(wheels, "tinymovies", "1.0")
-    assert lock.check_wheels(wheels, lambda: None) == ["tinymovies-1.0-py3-none-any.whl"]
+    (wheels / "odd.whl").touch()
+    assert lock.check_wheels(wheels, lambda: None) == ["odd.whl", "tinymovies-1.0-py3-none-any.whl"]
     write_wheel(wheels, "tinypictures", "2.0", "tinymovies")
     with pytest.raises(UserError, match=r"tinypictures-2.0-\S+ differs from the file that was tested"):
         lock.check_wheels(wheels, lambda: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -258,3 +259,13 @@ def test_a_hostile_folder_neither_hangs_nor_takes_files_from_elsewhere(
     with pytest.raises(UserError, match=r"names .*, which (is|leads)"):
         build_scene(folder, "sunset", samples=1)
     assert set(bpy.data.images) == before
+
+
+@pytest.mark.parametrize("start", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 20_000, 1), b"GIF89a", b""])
+def test_a_stamp_that_is_huge_or_no_png_is_named_before_blender_reads_it(
+    folder: Path, start: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next((folder / "templates").glob("000_*.png")).write_bytes(start)
+    monkeypatch.setattr("diffbmp.operators.scene.build.make_meshes", lambda *_: pytest.fail("a stamp was loaded"))
+    with pytest.raises(UserError, match=r"has a side of 20,000 px, more than 16,386|cannot be read: optimize again"):
+        build_scene(folder, "sunset", samples=1)

@@ -257,6 +257,7 @@ WRONG = {
     "settings.look.order = 'nothing'": "has a value that does not suit",
     "settings.fit.background = (0.5, 0.5)": "has a value that does not suit",
     "settings.fit.count = 10000000000000000000000": "has a value that does not suit",
+    f"settings.fit.count = 0x{290 * 'f'}": "holds '0xf.*f', which is no setting",
     "settings.fit.count = 1e999": "holds '1e999', which is no setting",
     "settings.fit.count = [].__len__()": r"holds '\[\].__len__\(\)', which is no setting",
     "settings.fit.count = open('ran', 'w')": ".*which is no setting",
