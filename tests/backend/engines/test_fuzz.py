@@ -39,7 +39,7 @@ def test_the_cpu_engine_draws_large_layouts(case: Case) -> None:
 
 
 @pytest.mark.timeout(300)
-@settings(repeated, max_examples=40)
+@settings(repeated, max_examples=20)
 @given(case=fuzz_cases.cases(fuzz_cases.TINY, fuzz_cases.COUNTS, fuzz_cases.CHEAP))
 def test_the_cuda_engine_draws_any_layout(emulated_gpu: EmulatedGpu, case: Case) -> None:
     on_emulated(emulated_gpu)(case)
