@@ -13,8 +13,8 @@ from .images import ByteArray, read_file
 
 _PNG_END = b"IEND\xaeB`\x82"
 _BLEND_END, _PACKED_BLEND_END = b"ENDB", b"\xb1\xea\x92\x8f"
-_BLEND_TAIL = 64
-"""Greatest length of the last block of a .blend that is not compressed, bytes."""
+_BLEND_TAILS = (24, 32)
+"""Lengths of the last block of a .blend that is not compressed, in bytes: of Blender 4.5, and since 5.0."""
 
 _SEGMENT = b"\x18\x53\x80\x67"
 
@@ -79,8 +79,8 @@ def _whole_png(file: BinaryIO, size: int) -> bool:
 
 
 def _whole_blend(file: BinaryIO, size: int) -> bool:
-    end = _end(file, size, _BLEND_TAIL)
-    return _BLEND_END in end or end.endswith(_PACKED_BLEND_END)
+    end = _end(file, size, max(_BLEND_TAILS))
+    return end.endswith(_PACKED_BLEND_END) or any(end[-tail:].startswith(_BLEND_END) for tail in _BLEND_TAILS)
 
 
 def _whole_mpeg4(file: BinaryIO, size: int) -> bool:

@@ -1,7 +1,6 @@
 """Render Animation: a scene's frames as a movie or as pictures, through Blender's own render."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -66,9 +65,11 @@ def render_animation(scene: bpy.types.Scene, path: str, kind: str, keep: bool = 
         try:
             bpy.ops.render.render(animation=True, scene=scene.name)
         except RuntimeError as error:
-            if not shutil.disk_usage(written.parent).free:  # FFmpeg would speak of the codec
-                raise cannot_write(written) from error
-            raise UserError(f"The scene {scene.name} could not be rendered to {written}: {error}") from error
+            reason = str(error).strip().removeprefix("Error: ")
+            raise UserError(  # on a full disk, FFmpeg speaks of codecs
+                f"The scene {scene.name} could not be rendered to {written} ({reason}): see that there is space and "
+                "permission, or choose another format"
+            ) from error
     check_output(scene, written, before)
     return written
 
@@ -120,7 +121,7 @@ def output_path(scene: bpy.types.Scene, path: str, kind: str) -> Path:
 
 
 def check_output(scene: bpy.types.Scene, written: Path, before: tuple[int, int] | None) -> None:
-    """Raises UserError unless an animation was rendered whole. before: state of an earlier movie, None = there is none."""
+    """Raises UserError unless an animation was rendered whole. before: state of an earlier movie, None = none."""
     if written.is_dir():
         frames = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
         missing = [frame for frame in frames if not (written / f"{frame:04d}.png").is_file()]

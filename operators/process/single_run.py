@@ -7,7 +7,11 @@ from math import inf
 from pathlib import Path
 from time import monotonic
 
+from ...backend.job import cannot_write
 from .worker import last_line, start_process
+
+UNSAID = 120
+"""The exit code of a Python that could not write its last words: its log's disk is full."""
 
 
 class SingleRun:
@@ -36,6 +40,8 @@ class SingleRun:
     @property
     def reason(self) -> str:
         """Why it has failed: its last line, or its exit code."""
+        if self._process.returncode == UNSAID and not last_line(self._log):
+            return cannot_write(self._log).message
         return last_line(self._log) or f"exit code {self._process.returncode}"
 
     def update(self) -> bool:

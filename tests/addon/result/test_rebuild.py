@@ -253,3 +253,30 @@ def test_levels_are_means_weighed_by_alpha() -> None:
     assert small.shape == (2, 3, 4)
     assert small[0].tolist() == [[200, 100, 0, 255], [200, 100, 0, 128], [0, 0, 0, 0]]
     assert (resampled(rgba, 6, 4)[:, :3] == rgba[:, :3]).all()
+
+
+@pytest.mark.parametrize("broken", ["material", "slot", "texture", "corners"])
+def test_a_broken_mesh_is_named_and_nothing_is_changed(tmp_path: Path, broken: str) -> None:
+    scene = built(tmp_path)
+    mesh = next(plane.data for plane in planes_of(scene) if plane.data["diffbmp_level"][0] == 0)
+    if broken == "material":
+        mesh.materials.clear()
+    elif broken == "slot":
+        mesh.materials[0] = None
+    elif broken == "texture":
+        nodes = mesh.materials[0].node_tree.nodes
+        nodes.remove(next(node for node in nodes if node.type == "TEX_IMAGE"))
+    else:
+        mesh.vertices.add(1)
+    message = {"texture": "has lost its image", "corners": "is no rectangle any more"}.get(
+        broken, "has lost its material"
+    )
+    other = bpy.data.images.new("other.png", 20, 60, alpha=True)
+    before = census()
+    with pytest.raises(RuntimeError, match=message):
+        bpy.ops.diffbmp.replace_stamp(stamp="0", image=other.name)
+    if broken != "texture":
+        with pytest.raises(RuntimeError, match=message):
+            bpy.ops.diffbmp.bake()
+    assert census() == before
+    assert layout_of(scene).templates[0].name != "other"
