@@ -134,7 +134,7 @@ def test(args: list[str]) -> None:
         say(f"\n=== {' '.join(paths)} with Blender {environment.blender}")
         command = [str(environment.interpreter), "-m", "pytest", *paths, *extra]
         shared = PARALLEL if all((ROOT / path).is_dir() for path in paths) else []
-        codes.append(run(*command, *shared, *options, check=False, minutes=15, variables=variables))
+        codes.append(run(*command, *shared, *options, check=False, minutes=30, variables=variables))
     no_test = 5  # pytest's exit code where options such as -k leave none: right for some suites, not for all
     if 0 not in codes or any(code not in ((0, no_test) if options else (0,)) for code in codes):
         raise Failure("Some tests failed, or none ran")

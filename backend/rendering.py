@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .engines import check_canvas, check_params, make_rasterizer
+from .engines import LONGEST_SIDE, check_canvas, check_params, make_rasterizer
 from .engines.interface import STRIP_SAMPLES, Placement, Rasterizer
-from .job import MAX_SIDE, SPACES, Layout, UserError, check_choice, check_range
+from .job import MAX_SIDE, SPACES, ExportSettings, Layout, UserError, check_choice, check_range, check_value
 from .pictures.color import decode, encode
 from .templates import LEVELS_PER_OCTAVE, Templates
 
@@ -238,19 +238,18 @@ def render_layout(
     supersample = n averages n x n samples per pixel in the compositing space, on the same levels (3 makes the picture
     `aa`).
     """
-    return next(
-        render_strips(
-            layout,
-            templates,
-            width=width,
-            supersample=supersample,
-            transparent=transparent,
-            frame=frame,
-            engine=engine,
-            threads=threads,
-            samples=None,
-        )
+    strips = render_strips(
+        layout,
+        templates,
+        width=width,
+        supersample=supersample,
+        transparent=transparent,
+        frame=frame,
+        engine=engine,
+        threads=threads,
+        samples=None,
     )
+    return _joined(list(strips), 1)
 
 
 def render_strips(
@@ -263,30 +262,38 @@ def render_strips(
     frame: int = 0,
     engine: str = "auto",
     threads: int = 0,
-    samples: int | None = STRIP_SAMPLES,  # most samples per strip; None = one strip
+    samples: int | None = STRIP_SAMPLES,  # most samples per strip; None = strips as high as an engine takes
 ) -> Iterator[Tensor]:
     """Draws the picture of render_layout in strips [4, rows, W] from top to bottom, so that memory is limited."""
     width = width or layout.width
     params, placement = scaled_tensors(layout, templates, width, frame)
     height = picture_height(layout, width)
-    check_canvas(height * supersample, width * supersample)
+    check_range("height", height, 1, LONGEST_SIDE)
+    check_value(ExportSettings, "supersample", supersample)
     linear = layout.space == "linear"
     params[:, :3] *= supersample
     background = torch.tensor(layout.background)
     if linear:
         params[:, 6:9], background = decode(params[:, 6:9]), decode(background)
     behind = torch.zeros(3) if transparent else background
-    most = height if samples is None else max(1, samples // (width * supersample**2))
+    side = LONGEST_SIDE // supersample
+    most = min(side, height if samples is None else max(1, samples // (width * supersample**2)))
     for top in range(0, height, most):
-        rows = min(most, height - top)
-        size = rows * supersample, width * supersample
-        rasterizer = make_rasterizer(engine, templates, *size, space=layout.space, threads=threads)
-        there = rasterizer.torch_device
-        moved = params.clone()
-        moved[:, 1] -= top * supersample
-        plane = behind.to(there)[:, None, None].expand(3, *size)
-        image, alpha = rasterizer.forward(moved.to(there), placement.to(there), plane)
-        yield _finished(image, alpha, supersample, transparent, linear)
+        parts = []
+        for left in range(0, width, side):
+            size = min(most, height - top) * supersample, min(side, width - left) * supersample
+            rasterizer = make_rasterizer(engine, templates, *size, space=layout.space, threads=threads)
+            there = rasterizer.torch_device
+            moved = params.clone()
+            moved[:, :2] -= torch.tensor([left, top]) * supersample
+            plane = behind.to(there)[:, None, None].expand(3, *size)
+            image, alpha = rasterizer.forward(moved.to(there), placement.to(there), plane)
+            parts.append(_finished(image, alpha, supersample, transparent, linear))
+        yield _joined(parts, 2)
+
+
+def _joined(parts: list[Tensor], axis: int) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
 
 
 def _finished(

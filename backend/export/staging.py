@@ -7,7 +7,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from ..job import HARMLESS, STAGE, UserError, put_in_place
+from ..job import STAGE, UserError, is_harmless, put_in_place
 
 
 def check_replaceable(path: Path) -> None:
@@ -28,7 +28,7 @@ def _check_own(folder: Path, shown: Path) -> None:
     files = sorted(inside.iterdir()) if inside.is_dir() and not inside.is_symlink() else []
     for item in [*sorted(folder.iterdir()), *files]:
         known = re.fullmatch(r"\d{4,}\.png" if item.parent == inside else r"layers\.json|merged\.png", item.name)
-        own = item == inside if item.is_dir() else item.is_file() and (known or item.name in HARMLESS)
+        own = item == inside if item.is_dir() else item.is_file() and (known or is_harmless(item.name))
         if item.is_symlink() or not own:
             foreign = item.relative_to(folder).as_posix()
             raise UserError(

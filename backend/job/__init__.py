@@ -21,10 +21,10 @@ from .clip import MAX_FRAME, Clip
 from .errors import Action, UserError, cannot_write, plain, quoted, shortened, unexpected
 from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, ExportJob, ExportSettings
 from .files import (
-    HARMLESS,
     drop_temporary,
     folder_aside,
     hidden_folder,
+    is_harmless,
     linked_copy,
     put_in_place,
     resolved,

@@ -25,13 +25,16 @@ T = TypeVar("T")
 Check = Callable[[Path], None]
 Make = Callable[[Path, str], Path]
 
-HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini")
-"""Files that file browsers leave in folders."""
-
 _LONGEST_SUFFIX = 20  # letters
 _TRIES, _WAIT_SECONDS = 20, 0.01
+_HARMLESS = (".DS_Store", ".directory", "Thumbs.db", "desktop.ini")
 _ATTIC = ".old"
 """Suffix of a folder that holds an older one, by its own name, while another takes its place."""
+
+
+def is_harmless(name: str) -> bool:
+    """Whether a file of this name is what a file browser, a system or a killed run leaves in a folder."""
+    return name in _HARMLESS or name.startswith(("._", STAGE))  # ._: of macOS on a disk of another system
 
 
 def resolved(path: Path) -> Path:

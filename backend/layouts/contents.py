@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from contextlib import suppress
 from pathlib import Path
 
-from ..job import HARMLESS, STAGE, UserError
+from ..job import STAGE, UserError, is_harmless
 
 RECORDING = "recording"
 """Folder of the recording, if there is one: a layout of many frames with the stamps of the result."""
@@ -82,9 +83,10 @@ def _is_own(file: Path, room: str, only_temporary: bool = False) -> bool:
     """Whether this is a file that runs write into a folder of a result, or into the result itself, ""."""
     if file.is_symlink() or not file.is_file():
         return False
-    if file.name in HARMLESS or file.name.startswith(STAGE):
+    if is_harmless(file.name):
         return True
-    earlier = _EARLIER.fullmatch(file.name)
+    name = unicodedata.normalize("NFC", file.name)  # some disks keep letters and their accents apart
+    earlier = _EARLIER.fullmatch(name)
     if only_temporary and not earlier:
         return False
-    return re.fullmatch(_FILES[room], "".join(earlier.groups()) if earlier else file.name) is not None
+    return re.fullmatch(_FILES[room], "".join(earlier.groups()) if earlier else name) is not None

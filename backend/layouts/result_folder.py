@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -88,7 +89,8 @@ class ResultFolder:
         used = _used_levels(self._layout) if self._layout is not None else {}
         # The last step: who has just read an earlier checkpoint may still look for its levels.
         for name in self._levels - used.keys():
-            (self.path / name).unlink(missing_ok=True)
+            with suppress(OSError):  # it is being read
+                (self.path / name).unlink()
 
     def finish_clip(self, frames: Iterable[tuple[int, Tensor]], measured: Callable[[], dict[str, Any]]) -> None:
         """Adds render/ of frames (number and image [3 or 4, H, W]) and metrics.json; measured is called after them."""

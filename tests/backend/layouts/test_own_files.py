@@ -125,6 +125,10 @@ def test_what_runs_and_file_browsers_write_is_replaced(job: Job, result: Path) -
         ".DS_Store",
         "render/.DS_Store",
         "levels/Thumbs.db",
+        ".directory",
+        "._layout.npz",
+        "render/._0001.png",
+        "templates/009_bla\u0308tter.png",
         ".layout-k3kd93ja.npz",
         "render/.0001-k3kd93ja.png",
     ):
