@@ -20,7 +20,7 @@ START_SECONDS = 100.0
 HANG_SECONDS = 20.0
 """Longest time of a case on a processor."""
 PATIENCE = 60.0
-"""Longest time of a case that waits, or for which a busy machine has no processor, s."""
+"""Longest time in which a case does not work at all, s; a busy machine has a processor for it sooner."""
 BUDGET = 850 * 1024
 """Memory that a case may need more than there was, kB.
 
@@ -42,7 +42,7 @@ class Process:
             )
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
-        self._before, self._begin, self._give_up = 0, 0.0, 0.0
+        self._before, self._begin, self._worked, self._give_up = 0, 0.0, 0.0, 0.0
 
     @property
     def number(self) -> int:
@@ -65,7 +65,7 @@ class Process:
         if machine.KNOWN:
             Path(f"/proc/{self.number}/clear_refs").write_text("5")
         self._before, self._begin = machine.memory(self.number), machine.cpu_seconds(self.number)
-        self._give_up = time.monotonic() + PATIENCE
+        self._worked, self._give_up = 0.0, time.monotonic() + PATIENCE
 
     def used(self) -> int:
         """Returns the greatest memory since begin_case(), kB more than then."""
@@ -74,6 +74,8 @@ class Process:
     def hang(self) -> str:
         """Says that it takes too long since begin_case(), "" if it does not."""
         worked = machine.cpu_seconds(self.number) - self._begin
+        if worked > self._worked:
+            self._worked, self._give_up = worked, time.monotonic() + PATIENCE
         late = worked > HANG_SECONDS or time.monotonic() > self._give_up
         return f"hang: {worked:.0f} s of work and no end" if late else ""
 
