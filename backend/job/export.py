@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, quoted
 from .paths import inside
 from .schema import SCHEMA, from_dict, read_json, write_json
 from .setting import Choices, check, setting
@@ -107,12 +108,17 @@ class ExportSettings:
 class ExportJob:
     """The layout folder to export, as an absolute path, and the settings; the command names the output file.
 
-    token: the hidden folder beside the file is STAGE + token. Whoever kills the worker removes it.
+    token: the hidden folder beside the file is STAGE + token, of letters, digits, - and _. Whoever kills the worker
+    removes it.
     """
 
     layout: str
     settings: ExportSettings = field(default_factory=ExportSettings)
     token: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w-]*", self.token):
+            raise UserError(f"token is {quoted(self.token)}, but must be of letters, digits, - and _")
 
     def save(self, folder: Path) -> None:
         """Writes export.json into the folder."""
