@@ -195,13 +195,16 @@ def _temporary(make: Make, parent: Path, suffix: str, shown: Path) -> Iterator[t
 
 
 def _held(make: Make, parent: Path, suffix: str) -> tuple[Path, Hold]:
-    for _ in range(_TRIES):
+    tries = _TRIES
+    while True:
         path = make(parent, suffix)
         try:
             return path, Hold(path)
         except OSError:  # a sweep has found it before it was locked
             _remove(path)
-    raise PermissionError(f"what is written into {parent} vanishes")
+            tries -= 1
+            if not tries:
+                raise
 
 
 def _new_file(parent: Path, suffix: str) -> Path:

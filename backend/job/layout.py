@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, Shapes, read_arrays
+from .arrays import Array, Shapes, read_arrays, write_arrays
 from .clip import MAX_FRAME
 from .errors import UserError, quoted
-from .files import settled, written_aside
+from .files import settled
 from .paths import inside, relative
 from .schema import SCHEMA, check_choice, check_range, from_dict, objects_of, read_json, write_json
 from .settings import MAX_COUNT, MAX_SIDE, MAX_SIZE, SPACES, TemplateSpec
@@ -129,11 +128,7 @@ class Layout:
         """
         names = (*MOVING, *FIXED, *([] if self.depth is None else ["depth"]))
         arrays = {name: getattr(self, name) for name in names}
-        # Through memory: on a full disk, closing an archive raises a second error.
-        archive = io.BytesIO()
-        np.savez(archive, **arrays)
-        with written_aside(folder / "layout.npz", parents=parents) as path:
-            path.write_bytes(archive.getbuffer())
+        write_arrays(folder / "layout.npz", arrays, parents=parents)
         meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in (*arrays, "depth")}
         meta["templates"] = [{**asdict(spec), "file": relative(folder, spec.file)} for spec in self.templates]
         write_json(folder / "layout.json", {"schema": SCHEMA, **meta}, parents=parents)
@@ -229,20 +224,12 @@ def _check_facts(layout: Layout, where: str) -> None:
     if len(layout.templates) > MOST_STAMPS:
         raise UserError(f"{where}: {len(layout.templates):,} stamps are more than {MOST_STAMPS:,}: fit fewer")
     for spec in layout.templates:
-        if len(spec.name) > MOST_LETTERS or not _is_text(spec.name):
-            raise UserError(f"{where}: a stamp has the name {quoted(spec.name)}: give it a short name of whole letters")
+        if len(spec.name) > MOST_LETTERS:
+            raise UserError(f"{where}: a stamp has the name {quoted(spec.name)}: give it a short name")
         if min(spec.width, spec.height) < 1:
             raise UserError(f"{where}: the stamp {quoted(spec.name)} has no size: fit it again")
         for name in ("width", "height"):
             check_range(f"{where}: {name} of the stamp {quoted(spec.name)}", getattr(spec, name), 1, MAX_SIDE)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # half a letter
-        return False
-    return "\0" not in name
 
 
 def _stamp_file(folder: Path, name: str) -> str:

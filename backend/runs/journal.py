@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..job import Job, UserError, folder_aside, written_aside
+from ..job import Job, UserError, folder_aside, write_arrays
 from ..layouts.contents import SEAL, check_own_progress
 from ..pictures.images import save_png
 
@@ -51,9 +50,8 @@ class FolderJournal:
 
     def save(self, name: str, tensors: dict[str, Tensor]) -> None:
         """Writes a record. Raises UserError where the folder cannot be written to or the disk is full."""
-        archive = io.BytesIO()  # on a full disk, closing an archive raises a second error
-        np.savez(archive, **{key: values.cpu().numpy() for key, values in tensors.items()})
-        self._write(partial(_save_bytes, self._folder / f"{name}.npz", archive))
+        arrays = {key: values.cpu().numpy() for key, values in tensors.items()}
+        self._write(partial(write_arrays, self._folder / f"{name}.npz", arrays, parents=False))
 
     def preview(self, image: Tensor) -> Path:
         """Writes preview.png of an image [3, H, W]. Raises UserError as save() does."""
@@ -78,11 +76,6 @@ class FolderJournal:
                 raise
             self._begin()
             write()
-
-
-def _save_bytes(path: Path, archive: io.BytesIO) -> None:
-    with written_aside(path, parents=False) as aside:
-        aside.write_bytes(archive.getbuffer())
 
 
 def _identity(job: Job) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import struct
 import sys
 from pathlib import Path
@@ -56,3 +58,15 @@ def test_an_older_folder_comes_back_whatever_has_come_to_its_place(
     if not at_once:
         assert (place / "also.jpg").exists()
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_file_that_cannot_be_held_has_the_reason_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hold(path: Path) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(files, "Hold", hold)
+    with pytest.raises(UserError, match=re.escape(os.strerror(errno.EMFILE))), written_aside(tmp_path / "a.txt"):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -145,6 +145,17 @@ def test_an_export_names_a_layout_elsewhere_only_on_request(folder: Path) -> Non
     assert ExportJob.load(folder, outside=True).layout == str(folder.parent)
 
 
+@pytest.mark.parametrize("token", ["/../../x", "\\..\\x", "x.old", "a:b"])
+def test_an_export_names_no_hidden_folder_elsewhere(folder: Path, token: str) -> None:
+    job = ExportJob("layout", token="cat-k3kd93ja")
+    job.save(folder)
+    assert ExportJob.load(folder).token == job.token
+    text = (folder / "export.json").read_text()
+    (folder / "export.json").write_text(text.replace(json.dumps(job.token), json.dumps(token)))
+    with pytest.raises(UserError, match="token is"):
+        ExportJob.load(folder)
+
+
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_a_layout_never_names_stamps_elsewhere(folder: Path, name: str) -> None:
     layout = make_layout()
