@@ -9,12 +9,12 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import bpy
 
 from ...backend.job import Action, UserError
 from ..install.environment import backend_python, own_folder, preferences
+from ..install.packages import host_of
 from ..process.worker import ADD_ON_FOLDER
 from ..result.rebuild import source_of
 from ..session.anonymous import names_of_user, path_symbol, without_names
@@ -71,8 +71,7 @@ def _known_places() -> dict[str, str]:
 
 def _known_names() -> list[str]:
     chosen = preferences()
-    index = urlsplit(chosen.index).hostname if chosen and chosen.index else ""
-    return [*names_of_user(), index or "", Path(bpy.data.filepath).stem]
+    return [*names_of_user(), host_of(chosen.index) if chosen else "", Path(bpy.data.filepath).stem]
 
 
 def _changed(group: bpy.types.PropertyGroup, path: str = "") -> Iterator[tuple[str, Any]]:

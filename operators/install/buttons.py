@@ -102,7 +102,7 @@ def make_plan(
         install_log(),
         user_folder("pycache"),
         Path(bpy.path.abspath(wheels)) if wheels else None,
-        checked_index(index),
+        "" if wheels else checked_index(index),
         bpy.path.abspath(python) if python else "",
         device,
         newest,

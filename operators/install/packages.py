@@ -181,19 +181,23 @@ def index_options(index: str) -> list[str]:
     return ["--index-url", index] if index else []
 
 
+def host_of(index: str) -> str:
+    """Returns the name of the computer in an address, "" where there is none."""
+    try:
+        return urlsplit(index.strip()).hostname or ""
+    except ValueError:
+        return ""
+
+
 def checked_index(index: str) -> str:
     """Returns the address of a package index without spaces around it.
 
     Raises UserError where others could change what it sends: it is https, a file, or on this computer.
     """
     index = index.strip()
-    try:
-        parts = urlsplit(index)
-        host = parts.hostname or ""
-    except ValueError:
-        parts, host = urlsplit(""), ""
+    scheme, host = index.partition(":")[0].lower(), host_of(index)
     local = host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host)
-    if not index or parts.scheme == "file" or (parts.scheme == "https" and host) or (parts.scheme == "http" and local):
+    if not index or scheme == "file" or (scheme == "https" and host) or (scheme == "http" and local):
         return index
     raise UserError(f"The package index {quoted(without_secrets(index))} is not safe: use an address with https://")
 

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 from idprop.types import IDPropertyArray, IDPropertyGroup
 
-from ...backend.job import Array, Layout, TemplateSpec, UserError, quoted
+from ...backend.job import BOUNDS, Array, Layout, TemplateSpec, UserError, quoted
 from .materials import load_packed
 
 KEY = "diffbmp_layout"
@@ -43,6 +43,7 @@ SPREAD = "diffbmp_spread"
 """Custom property of built scenes: see planes.transforms."""
 
 _MOST_SPREAD = 1e3
+_FLATTEST = 1e12
 
 
 def store_layout(layout: Layout, stamps: list[bpy.types.Image], scene: bpy.types.Scene, spread: float = 0.0) -> None:
@@ -116,6 +117,8 @@ def _read(stored: Any) -> Layout:
     if facts.get("depth", 0) is None:
         del facts["depth"]
     arrays = {name: _array(stored, name, shape) for name, shape in shapes.items()}
+    if "aspect" in arrays:
+        arrays["aspect"] = _bounded(arrays["aspect"])
     layout = Layout.checked(facts, arrays, "settings")
     stamps = stored.get("stamps")
     names = [str(index) for index in range(len(layout.templates))]
@@ -151,6 +154,12 @@ def _array(stored: Any, name: str, shape: Any) -> Array:
     if isinstance(value, list) and value:  # an array without items comes back as a list
         raise UserError(f"its {quoted(name)} is not an array of numbers")
     return np.array(value).reshape(shape)
+
+
+def _bounded(aspect: Array) -> Array:
+    """Bounds aspects that earlier versions stored of planes that had been scaled flat by hand."""
+    by_hand = (aspect > 1.0 / _FLATTEST) & (aspect < _FLATTEST)
+    return np.where(by_hand, aspect.clip(*BOUNDS["aspect"]), aspect)
 
 
 def _made() -> set[bpy.types.ID]:

@@ -54,8 +54,11 @@ def without_names(text: str, places: Mapping[str, str], names: Iterable[str]) ->
     places: symbols for known folders, below which paths stay, and for known files. names: what else to take out.
     """
     text = unicodedata.normalize("NFC", text)
+    folded = text.casefold()
     for place in sorted(places, key=len, reverse=True):
-        for spelling in _spellings(place):
+        for spelling, last in _spellings(place):
+            if last.casefold() not in folded:  # a file may have thousands of images
+                continue
             symbol = places[place].replace("\\", "/")
             text = re.sub(rf"{spelling}(?![\w.-])", symbol, text, flags=re.IGNORECASE)
     lines = [_without_places(line) for line in text.split("\n")]
@@ -68,11 +71,11 @@ def without_names(text: str, places: Mapping[str, str], names: Iterable[str]) ->
     return text
 
 
-def _spellings(place: str) -> Iterator[str]:
-    """Yields patterns of a path with any separators, as it is and as in addresses."""
+def _spellings(place: str) -> Iterator[tuple[str, str]]:
+    """Yields patterns of a path with any separators, as it is and as in addresses, each with its last name."""
     parts = re.split(r"[\\/]+", unicodedata.normalize("NFC", place))
     for spell in (str, quote):
-        yield r"[\\/]+".join(re.escape(spell(part)) for part in parts)
+        yield r"[\\/]+".join(re.escape(spell(part)) for part in parts), spell(parts[-1])
 
 
 def _without_places(line: str) -> str:

@@ -384,6 +384,11 @@ def test_wheels_of_a_folder_are_compared_with_the_tested_ones(index: Path, tmp_p
         lock.check_wheels(wheels, lambda: None)
 
 
+def test_an_unsafe_index_is_in_no_way_of_a_wheel_folder(tmp_path: Path) -> None:
+    plan = buttons.make_plan(str(tmp_path), str(tmp_path), index="http://mirror.example/simple")
+    assert (plan.wheels, plan.index) == (tmp_path, "")
+
+
 def test_registering_twice_leaves_nothing() -> None:
     buttons.unregister()
     assert not hasattr(bpy.types, "DIFFBMP_OT_install_backend")

@@ -99,7 +99,7 @@ def test_a_safe_index_is_taken(index: str) -> None:
     [
         *("http://mirror.example/simple", "HTTP://jane:secret@mirror.example", "http://localhost.example/", "https://"),
         *("http://127.0.0.1.example/", "http://localhost@mirror.example", "ftp://mirror.example", "mirror.example"),
-        *("http://[::1/", "git+http://mirror.example", "http:mirror"),
+        *("http://[::1/", "https://[x/simple", "git+http://mirror.example", "http:mirror"),
     ],
 )
 def test_an_index_that_others_could_change_is_refused(index: str) -> None:
@@ -107,6 +107,11 @@ def test_an_index_that_others_could_change_is_refused(index: str) -> None:
         packages.checked_index(index)
     assert "secret" not in caught.value.message
     assert "jane" not in caught.value.message
+
+
+def test_the_computer_of_any_address_is_known() -> None:
+    hosts = {"https://jane:p@Mirror.example:8080/simple": "mirror.example", "https://[x/simple": "", "a b": "", "": ""}
+    assert {index: packages.host_of(index) for index in hosts} == hosts
 
 
 def test_the_usual_index_has_some_builds() -> None:

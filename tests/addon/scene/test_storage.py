@@ -151,6 +151,14 @@ def test_a_damaged_layout_is_named(folder: Path, damage: Damage, tmp_path: Path)
     assert bpy.ops.diffbmp.remove_result() == {"FINISHED"}
 
 
+def test_a_plane_that_an_earlier_version_stored_flat_is_read(folder: Path) -> None:
+    scene = build_scene(folder, "sunset", samples=1)
+    scene[KEY]["aspect"][0], scene[KEY]["aspect"][1] = 5e-8, 5e7
+    layout = stored_layout(scene)
+    assert layout is not None
+    assert layout.aspect[0, :2].tolist() == [2.0**-14, 2.0**14]
+
+
 def test_a_scene_with_anything_for_a_layout_is_named(folder: Path) -> None:
     scene = build_scene(folder, "sunset", samples=1)
     bpy.context.window.scene = scene
