@@ -97,6 +97,7 @@ def make_variant_locks(torch: str) -> None:
         try:
             write(f"torch-{variant}", without(resolve([requirement], LOCKS / "base.txt", index + variant), base))
         except subprocess.CalledProcessError:
+            (LOCKS / f"torch-{variant}.txt").unlink(missing_ok=True)  # it may be of an earlier version
             say(f"Left out, so pinned by its version alone: {torch}+{variant}")
 
 
