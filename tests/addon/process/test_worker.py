@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -356,3 +357,19 @@ def test_a_log_that_cannot_be_written_is_named_instead_of_the_python(tmp_path: P
     while silent.active:
         time.sleep(0.01)
     assert silent.reason.startswith(f"{tmp_path / 'run.log'} cannot be written to")
+
+
+def test_steps_on_a_full_disk_end_in_one_sentence(tmp_path: Path) -> None:
+    def steps() -> Generator[str, None, list[str]]:
+        yield "Writing"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    job = tmp_path / "job"
+    job.mkdir()
+    worker = Worker([sys.executable, str(FAKE), "finish"], tmp_path / "worker.log")
+    try:
+        with pytest.raises(UserError, match=r"job cannot be written to \(No space left on device\)"):
+            Run(worker, job, job / "result", steps()).collect()
+    finally:
+        worker.stop()
+    assert not job.exists()
