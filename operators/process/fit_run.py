@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 from time import monotonic
 
-from ...backend.job import Action, Command, Done, Error, Event, Progress, UserError
+from ...backend.job import Action, Command, Done, Error, Event, Progress, UserError, cannot_write
 from .worker import Worker, last_line
 
 CANCEL_SECONDS = 0.9
@@ -118,6 +118,8 @@ class Run:
             self._begin()
         except UserError as error:
             self._fail(error.message, error.action)
+        except OSError as error:
+            self._fail(cannot_write(self.job, error).message, "")
         except BaseException:  # half a job is useless, and may fill the disk
             self._drop()
             self.state = "failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from diffbmp.operators.fit.collect import write_job
 from numpy.typing import NDArray
 
 from tests.addon.support.pictures import disc, make_image, picture, write_16_bit_png
-from tests.addon.support.scenes import add_stamp, make_scene
+from tests.addon.support.scenes import add_stamp, make_scene, make_text
 
 Array = NDArray[Any]
 
@@ -217,3 +218,17 @@ def test_a_transparent_target_is_named(tmp_path: Path) -> None:
     scene.diffbmp.target.image = image
     with pytest.raises(UserError, match="The target ghost is fully transparent"):
         write_job(scene, tmp_path)
+
+
+def test_without_temporary_space_no_stamp_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = make_scene()
+    scene.diffbmp.stamps.collection.objects.link(make_text("A"))
+    scene.diffbmp.stamps.resolution = 16
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    (tmp_path / "job").mkdir()
+    with pytest.raises(UserError, match=r"missing cannot be written to .*, or set TMPDIR to another"):
+        write_job(scene, tmp_path / "job")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    (tmp_path / "again").mkdir()
+    assert write_job(scene, tmp_path / "again") == []
+    assert len(Job.load(tmp_path / "again").templates) == 2

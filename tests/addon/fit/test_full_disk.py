@@ -13,7 +13,7 @@ import pytest
 from tests.addon.support.full_disk import MARK
 from tests.trust.support.full_disk import small_disk
 
-BUTTONS = ["optimize a scene", "export png", "render lossless", "capture", "preset"]
+BUTTONS = ["optimize a scene", "render lossless", "preset"]
 """Buttons in the suite; `python -m tests.addon.support.full_disk` presses all of them at 20 fill levels."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Iterator
@@ -148,3 +149,26 @@ def test_progress_of_an_interrupted_clip_is_reused(tmp_path: Path) -> None:
     run = optimize.start_run(scene)
     assert (run.out / "progress" / "frame_000000.npz").exists()
     run.stop()
+
+
+def test_a_job_that_cannot_be_locked_is_not_taken_for_an_interrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(job: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    make_scene()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    monkeypatch.setattr(recover, "JobLock", full)
+    left_behind(bpy.context.scene, ended=False)
+    assert recover.offered(bpy.context.scene) is None
+
+
+def test_a_job_that_cannot_be_collected_leaves_no_lock() -> None:
+    scene = make_scene()
+    scene.diffbmp.target.image.alpha_mode = "STRAIGHT"
+    scene.diffbmp.target.image.pixels.foreach_set([0.0] * len(scene.diffbmp.target.image.pixels))
+    before = set(recover._LOCKS)
+    with pytest.raises(RuntimeError, match="fully transparent"):
+        bpy.ops.diffbmp.optimize()
+    assert set(recover._LOCKS) == before

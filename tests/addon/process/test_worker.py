@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -16,8 +17,9 @@ from diffbmp.backend.job.messages import Log, Progress
 from diffbmp.operators.process import fit_run as run_module
 from diffbmp.operators.process import worker as worker_module
 from diffbmp.operators.process.fit_run import Run
+from diffbmp.operators.process.single_run import SingleRun
 from diffbmp.operators.process.warm_worker import WarmWorker
-from diffbmp.operators.process.worker import ADD_ON_FOLDER, Worker, backend_command, last_line
+from diffbmp.operators.process.worker import ADD_ON_FOLDER, Worker, backend_command, last_line, start_process
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_worker.py"
 
@@ -345,3 +347,29 @@ def test_python_settings_do_not_reach_the_backend(tmp_path: Path, monkeypatch: p
         time.sleep(0.01)
     assert worker.exit_code is None, last_line(worker.log)
     worker.stop()
+
+
+def test_a_log_that_cannot_be_written_is_named_instead_of_the_python(tmp_path: Path) -> None:
+    log = tmp_path / "missing" / "worker.log"
+    with pytest.raises(UserError, match=r"worker\.log cannot be written to \(No such file or directory\)"):
+        start_process([sys.executable, "-c", ""], log)
+    silent = SingleRun([sys.executable, "-c", "raise SystemExit(120)"], tmp_path / "run.log")
+    while silent.active:
+        time.sleep(0.01)
+    assert silent.reason.startswith(f"{tmp_path / 'run.log'} cannot be written to")
+
+
+def test_steps_on_a_full_disk_end_in_one_sentence(tmp_path: Path) -> None:
+    def steps() -> Generator[str, None, list[str]]:
+        yield "Writing"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    job = tmp_path / "job"
+    job.mkdir()
+    worker = Worker([sys.executable, str(FAKE), "finish"], tmp_path / "worker.log")
+    try:
+        with pytest.raises(UserError, match=r"job cannot be written to \(No space left on device\)"):
+            Run(worker, job, job / "result", steps()).collect()
+    finally:
+        worker.stop()
+    assert not job.exists()

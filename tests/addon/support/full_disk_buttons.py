@@ -14,7 +14,7 @@ import numpy as np
 
 from tests.addon.conftest import ADD_ON
 from tests.addon.support.census import census
-from tests.addon.support.scenes import add_square, make_cube, make_mask, make_scene
+from tests.addon.support.scenes import add_square, make_mask, make_scene, make_text
 from tests.addon.support.stages import make_stage
 
 FRAMES = 2
@@ -40,7 +40,7 @@ class Stage:
         settings = self.main.diffbmp
         settings.stamps.resolution, settings.fit.size = 64, 96
         settings.target.scene = self.noise
-        settings.stamps.collection.objects.link(make_cube())
+        settings.stamps.collection.objects.link(make_text("A"))
         bpy.ops.diffbmp.add_example_stamps()
         add_square(make_mask("square").layers[0], 0.25, 0.75)
         bpy.ops.diffbmp.add_region()
