@@ -224,11 +224,13 @@ def _named_folder(token: str, parent: Path, suffix: str) -> Path:
 
 
 def _remove(path: Path) -> None:
-    """Removes a file or a folder, as far as that is possible."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
+    """Removes a file, or a folder at once, where that is possible: another thread may be about to put it in place."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            gone = path.with_name(f"{path.name}~")
+            os.replace(path, gone)
+            shutil.rmtree(gone, ignore_errors=True)
+        else:
             path.unlink()
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import struct
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,30 @@ def test_a_file_that_cannot_be_held_has_the_reason_of_the_system(
     with pytest.raises(UserError, match=re.escape(os.strerror(errno.EMFILE))), written_aside(tmp_path / "a.txt"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, nothing removes a folder that another thread has open")
+def test_a_folder_that_is_being_removed_comes_to_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A worker that ends at once removes its temporary folders while another thread still writes them.
+    place, rmtree = tmp_path / "out", shutil.rmtree
+    place.mkdir()
+    (place / "one").write_text("older")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(path: Path, **options: bool) -> None:
+        (Path(path) / "one").unlink()
+        begun.set()
+        go_on.wait(30)
+        rmtree(path, **options)
+
+    def write() -> None:
+        with folder_aside(place) as aside:
+            (aside / "one").write_text("new")
+            threading.Thread(target=files._remove, args=(aside,)).start()
+            assert begun.wait(30)
+
+    monkeypatch.setattr(shutil, "rmtree", slow)
+    with pytest.raises(UserError, match="cannot be written to"):
+        write()
+    go_on.set()
+    assert (place / "one").read_text() == "older"
