@@ -82,11 +82,11 @@ def test_a_folder_that_is_being_removed_comes_to_no_place(tmp_path: Path, monkey
     (place / "one").write_text("older")
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(path: Path, **options: bool) -> None:
+    def slow(path: Path, ignore_errors: bool) -> None:
         (Path(path) / "one").unlink()
         begun.set()
         go_on.wait(30)
-        rmtree(path, **options)
+        rmtree(path, ignore_errors=ignore_errors)
 
     def write() -> None:
         with folder_aside(place) as aside:
