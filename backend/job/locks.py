@@ -31,6 +31,9 @@ _BEHIND = 1 << 20 if sys.platform == "win32" else 1 << 62
 On Windows itself, locks reach to 2 GB only; what is locked there is small.
 """
 
+_SET_LOCK = 37
+"""F_OFD_SETLK of Linux, which Python lacks where it was built for old systems, as Conda's is."""
+
 _HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES)
 _TRIES, _WAIT_SECONDS = 20, 0.01  # while a sweep looks at a file
 
@@ -48,7 +51,7 @@ def lock(handle: int) -> None:
         if sys.platform == "linux" and not stat.S_ISDIR(os.fstat(handle).st_mode):
             # Not flock: on a file server of Windows, it keeps all others, this process too, from all bytes.
             byte = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _BEHIND, 1, 0)
-            fcntl.fcntl(handle, fcntl.F_OFD_SETLK, byte)
+            fcntl.fcntl(handle, _SET_LOCK, byte)
         else:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -136,7 +136,7 @@ class TemplateSpec:
 class RegionSpec:
     """A part of a job's canvas with stamps of its own."""
 
-    name: str
+    name: str  # for messages: cut to SHOWN letters
     mask: str  # a gray picture: white is the region. Relative to the job's folder, or absolute
     stamps: list[int] = field(default_factory=list)  # indices into the job's templates; none = all of them
     share: float = setting(
@@ -152,8 +152,8 @@ class RegionSpec:
     settings: dict[str, Any] = field(default_factory=dict)  # overrides of REGION_SETTINGS by name
 
     def __post_init__(self) -> None:
-        self.name = plain(self.name)
-        check_value(RegionSpec, "share", self.share, f"The share of the region {shortened(self.name)}")
+        self.name = shortened(plain(self.name))
+        check_value(RegionSpec, "share", self.share, f"The share of the region {self.name}")
         self.settings = _region_settings(self.name, self.settings)
 
 
@@ -230,7 +230,7 @@ REGION_SETTINGS = tuple(name for name, one in settings_of(Settings).items() if o
 
 def _region_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Returns the settings with the types of Settings. Raises UserError for other names and wrong values."""
-    where = f"The region {shortened(name)}"
+    where = f"The region {name}"
     for key in settings:
         if key not in REGION_SETTINGS:
             raise UserError(f"{where} sets {quoted(key)}, but only these can be set: {', '.join(REGION_SETTINGS)}")

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...job import UserError
+from ...job import UserError, quoted
 from ...templates import Templates
 from .conflicts import Conflicts
 
@@ -40,8 +40,8 @@ def check_usage(template: Tensor, templates: Templates) -> None:
         most = item.limits.most
         if 0 < most < used:
             raise UserError(
-                f"The layout to continue from uses the stamp {item.name!r} {used:,} times, but {most:,} is the most: "
-                "raise that, or start without the layout"
+                f"The layout to continue from uses the stamp {quoted(item.name)} {used:,} times, but {most:,} is the "
+                "most: raise that, or start without the layout"
             )
 
 

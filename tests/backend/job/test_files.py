@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from backend.job import UserError, files, folder_aside, sweep, written_aside
-from backend.job.locks import lock
+from backend.job.locks import _SET_LOCK, lock
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="these locks are Linux's")
@@ -27,7 +27,7 @@ def test_a_lock_leaves_the_bytes_of_a_file_free(tmp_path: Path) -> None:
         try:
             with pytest.raises(BlockingIOError):
                 lock(other)
-            fcntl.fcntl(other, fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, 0, 1 << 50, 0))
+            fcntl.fcntl(other, _SET_LOCK, struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, 0, 1 << 50, 0))
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         finally:
             os.close(other)
@@ -82,11 +82,11 @@ def test_a_folder_that_is_being_removed_comes_to_no_place(tmp_path: Path, monkey
     (place / "one").write_text("older")
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(path: Path, **options: bool) -> None:
+    def slow(path: Path, ignore_errors: bool) -> None:
         (Path(path) / "one").unlink()
         begun.set()
         go_on.wait(30)
-        rmtree(path, **options)
+        rmtree(path, ignore_errors=ignore_errors)
 
     def write() -> None:
         with folder_aside(place) as aside:

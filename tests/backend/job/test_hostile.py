@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from backend.job import ExportJob, UserError, bounded_lines, decode_event, given_path, read_json
+from backend.job import (
+    ExportJob,
+    RegionSpec,
+    TemplateSpec,
+    UserError,
+    bounded_lines,
+    decode_event,
+    given_path,
+    read_json,
+)
 from backend.job.job import Job
 from backend.job.layout import Layout
 from backend.job.messages import MOST_LINE, Command
@@ -163,3 +172,9 @@ def test_a_loop_of_links_is_no_path(tmp_path: Path) -> None:
     (tmp_path / "two").symlink_to(tmp_path / "one")
     for path in (tmp_path / "one", tmp_path / "two" / "x.png"):
         assert f"There is no {path}, nor can there be" in message_of(partial(given_path, str(path)))
+
+
+def test_a_long_name_of_a_region_is_cut_in_every_sentence() -> None:
+    region = RegionSpec("n" * 1000 + "\n", "mask.png", stamps=[3])
+    assert len(region.name) <= 80
+    assert len(message_of(lambda: Job("target.png", [TemplateSpec("stamp.png")], regions=[region]))) < 160
