@@ -179,8 +179,7 @@ def _temporary(make: Make, parent: Path, suffix: str, shown: Path) -> Iterator[t
     make: is called with the parent and the suffix. Raises OSError where that does, and UserError as the block does.
     """
     path, hold = _held(make, parent, suffix)
-    if suffix != _ATTIC:
-        LIVE.add(path)
+    LIVE.add(path)
     try:
         yield path, hold
     except UserError as error:

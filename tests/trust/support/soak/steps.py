@@ -14,6 +14,7 @@ from diffbmp.operators.output.animate import DIFFBMP_OT_animate
 from diffbmp.operators.process.warm_worker import WARM
 from diffbmp.operators.result.ownership import planes_of
 from diffbmp.operators.scene.planes import LOCKED
+from diffbmp.operators.scene.storage import stored_layout
 from diffbmp.operators.session.notice import NOTICE
 from diffbmp.operators.session.slots import EXPORT, RUN, Slot
 
@@ -241,7 +242,11 @@ class Steps:
     def _continue(self, rng: random.Random) -> str:
         source = bpy.context.scene.diffbmp
         settings = self._settings(rng)
-        self._built(still=True)
+        layout = stored_layout(self._built(still=True))
+        width, height = settings.target.image.size
+        # A clip that was cancelled in its first frame is a still, too, but not of this target.
+        if layout is None or abs(layout.width / layout.height - width / height) > 0.1:
+            return "of another target"
         if rng.random() < 0.5:
             self._edit_shown(rng)
         self._checks.makes_job()
