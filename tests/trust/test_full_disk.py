@@ -14,7 +14,7 @@ from PIL import Image
 
 from backend.job import Clip, UserError
 from backend.pictures.movies import Footage
-from tests.trust.support.full_disk import small_disk
+from tests.support.small_disk import small_disk
 
 LEVELS = 3
 """Fill levels in the suite; `python -m tests.trust.support.full_disk` takes 20 of every kind of run."""

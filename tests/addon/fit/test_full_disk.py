@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.addon.support.full_disk import MARK
-from tests.trust.support.full_disk import small_disk
+from tests.support.small_disk import small_disk
 
 BUTTONS = ["optimize a scene", "render lossless", "preset"]
 """Buttons in the suite; `python -m tests.addon.support.full_disk` presses all of them at 20 fill levels."""

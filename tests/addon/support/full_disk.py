@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.addon.support.full_disk_buttons import BUTTONS, Button, Stage
-from tests.trust.support.full_disk import PAGE, small_disk
+from tests.support.small_disk import PAGE, small_disk
 
 FILES = 400
 """Most files of the small disk."""

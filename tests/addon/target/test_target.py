@@ -51,7 +51,7 @@ def test_settings_are_restored_where_the_render_fails(monkeypatch: pytest.Monkey
     scene.diffbmp.target.source, scene.diffbmp.target.scene = "SCENE", stage
     stage.render.engine = "CYCLES"
     monkeypatch.setattr(
-        "diffbmp.operators.blender.frames.read_file", lambda path: (_ for _ in ()).throw(UserError("bad"))
+        "diffbmp.operators.blender.frames.read_written", lambda path: (_ for _ in ()).throw(UserError("bad"))
     )
     with pytest.raises(UserError, match="bad"):
         target_pixels(scene)

@@ -10,36 +10,16 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from backend.job.locks import STAGE
+from tests.support.small_disk import PAGE, small_disk
 
 from .cases import CASES, contents, faults, state_of, write_inputs
 from .children import Ended, run
 from .crash_points import expect_success, names_in, state_or_fault
-
-DISK = 4 << 20  # bytes
-PAGE = 4096
-
-
-@contextmanager
-def small_disk(place: Path) -> Iterator[Path]:
-    """Yields a new folder that is a file system of DISK bytes. Raises PermissionError where none may be mounted."""
-    place.mkdir()
-    try:
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(place)]
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise PermissionError("no file system can be mounted here") from error
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 class Disk:

@@ -1,0 +1,26 @@
+"""A small disk, to fill up: a file system in memory."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DISK = 4 << 20  # bytes
+PAGE = 4096
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    """Yields a new folder that is a file system of DISK bytes. Raises PermissionError where none may be mounted."""
+    place.mkdir()
+    try:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(place)]
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise PermissionError("no file system can be mounted here") from error
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
