@@ -44,7 +44,7 @@ PROGRAMS = {"demo": ["docs/demo/run.py"], "bench": ["-m", "backend", "bench"], "
 PROGRAMS |= {name: ["-m", f"tests.trust.{name}"] for name in ("fuzz", "soak")} | {"lock": ["-m", "tests.support.locks"]}
 
 # Some processes, each with whole modules, which share what they set up: a module alone is sooner done without them.
-PARALLEL = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]
+PARALLEL = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder"]
 
 # Debian's names of what `import bpy` loads from the system.
 BLENDER_LIBRARIES = ["libgl1", "libice6", "libsm6", "libx11-6", "libxext6", "libxfixes3", "libxi6"]

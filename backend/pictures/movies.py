@@ -159,8 +159,8 @@ class Footage:
     def _check_room(self, path: Path, count: int) -> None:
         """Raises UserError where so many frames do not fit on the disk."""
         if count > self._room:
-            gigabytes = (number * self.width * self.height * 4 / 1e9 for number in (count, self._room))
-            needed, free = (f"{value:,.1f} GB" for value in gigabytes)
+            megabytes = (number * self.width * self.height * 4 / 1e6 for number in (count, self._room))
+            needed, free = (f"{value:,.1f} MB" for value in megabytes)
             raise UserError(
                 f"{count:,} frames of {path} at {self.width:,} x {self.height:,} px take {needed}, but "
                 f"{tempfile.gettempdir()} has room for {free}: fit fewer or smaller frames, or free some space"
