@@ -152,7 +152,7 @@ def test_an_export_names_no_hidden_folder_elsewhere(folder: Path, token: str) ->
     assert ExportJob.load(folder).token == job.token
     text = (folder / "export.json").read_text()
     (folder / "export.json").write_text(text.replace(json.dumps(job.token), json.dumps(token)))
-    with pytest.raises(UserError, match="The token .* is not of up to 64 letters and digits"):
+    with pytest.raises(UserError, match=r"The token .* is not of up to 64 letters and digits"):
         ExportJob.load(folder)
 
 
