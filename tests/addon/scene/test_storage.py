@@ -134,7 +134,7 @@ def look(scene: bpy.types.Scene) -> None:
         why_not(kind, context_of(scene))
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=str)
+@pytest.mark.parametrize("damage", DAMAGES, ids=range(len(DAMAGES)))
 def test_a_damaged_layout_is_named(folder: Path, damage: Damage, tmp_path: Path) -> None:
     scene = build_scene(folder, "sunset", samples=1)
     bpy.context.window.scene = scene
