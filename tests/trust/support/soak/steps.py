@@ -236,7 +236,11 @@ class Steps:
             if rng.random() < 0.5:
                 plane[LOCKED] = True
         if len(planes) > 2 and rng.random() < 0.5:
-            bpy.data.objects.remove(rng.choice(planes))
+            plane = rng.choice(planes)
+            mesh = plane.data
+            bpy.data.objects.remove(plane)
+            if not mesh.users:  # Blender keeps it until the file is saved
+                bpy.data.meshes.remove(mesh)
         return "done" if planes else "no planes"
 
     def _continue(self, rng: random.Random) -> str:
