@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 DISK = 4 << 20  # bytes
 PAGE = 4096
 
@@ -24,3 +26,12 @@ def small_disk(place: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def skip_without_disk(place: Path) -> None:
+    """Skips a test where no file system can be mounted."""
+    try:
+        with small_disk(place):
+            pass
+    except PermissionError as error:
+        pytest.skip(str(error))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from backend.job import Clip, UserError
 from backend.pictures.movies import Footage
-from tests.support.small_disk import small_disk
+from tests.support.small_disk import skip_without_disk, small_disk
 
 LEVELS = 3
 """Fill levels in the suite; `python -m tests.trust.support.full_disk` takes 20 of every kind of run."""
@@ -30,11 +30,7 @@ GROUPS = [
 
 @pytest.fixture
 def disk(tmp_path: Path) -> None:
-    try:
-        with small_disk(tmp_path / "try"):
-            pass
-    except PermissionError as error:
-        pytest.skip(str(error))
+    skip_without_disk(tmp_path / "try")
 
 
 @pytest.mark.timeout(600)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.addon.support.full_disk import MARK
-from tests.support.small_disk import small_disk
+from tests.support.small_disk import skip_without_disk
 
 BUTTONS = ["optimize a scene", "render lossless", "preset"]
 """Buttons in the suite; `python -m tests.addon.support.full_disk` presses all of them at 20 fill levels."""
@@ -19,11 +19,7 @@ BUTTONS = ["optimize a scene", "render lossless", "preset"]
 
 @pytest.mark.timeout(600)
 def test_a_full_disk_harms_nothing(tmp_path: Path) -> None:
-    try:
-        with small_disk(tmp_path / "try"):
-            pass
-    except PermissionError as error:
-        pytest.skip(str(error))
+    skip_without_disk(tmp_path / "try")
     command = [sys.executable, "-m", "tests.addon.support.full_disk", "--levels", "2", *BUTTONS]
     environment = {"DIFFBMP_BACKEND_PYTHON": sys.executable} | os.environ
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)

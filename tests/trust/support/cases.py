@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+import sys
+import tempfile
 import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,3 +125,15 @@ def faults(folder: Path, given: dict[str, bytes], out: str) -> list[str]:
         for name, data in given.items()
         if name.split("/")[0] != out and now.get(name) != data
     ]
+
+
+def report(kinds: Sequence[str], survey: Callable[[str, Path], dict[str, object]]) -> int:
+    """Writes a survey of each kind of run, all by default, in a scratch folder. Returns 1 where any is wrong."""
+    wrong = False
+    for kind in kinds or CASES:
+        with tempfile.TemporaryDirectory() as scratch:
+            found = survey(kind, Path(scratch) / "survey")
+        wrong = wrong or bool(found["wrong"])
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+    return int(wrong)

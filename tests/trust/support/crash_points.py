@@ -7,17 +7,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 from backend.job import UserError, sweep
 from backend.job.locks import STAGE
 
-from .cases import CASES, Case, contents, faults, state_of, write_inputs
+from .cases import CASES, Case, contents, faults, report, state_of, write_inputs
 from .children import Ended, run
 
 LEAST = 4
@@ -117,14 +115,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="every operation")
     parser.add_argument("--every", type=int, default=7, metavar="N")
     args = parser.parse_args()
-    wrong = False
-    for kind in args.kinds or CASES:
-        with tempfile.TemporaryDirectory() as scratch:
-            found = survey(kind, Path(scratch) / "points", 1 if args.all else args.every)
-        wrong = wrong or bool(found["wrong"])
-        sys.stdout.write(json.dumps(found) + "\n")
-        sys.stdout.flush()
-    return int(wrong)
+    return report(args.kinds, lambda kind, scratch: survey(kind, scratch, 1 if args.all else args.every))
 
 
 if __name__ == "__main__":

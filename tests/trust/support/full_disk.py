@@ -7,17 +7,15 @@ needs Linux, and the right to mount.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from backend.job.locks import STAGE
 from tests.support.small_disk import PAGE, small_disk
 
-from .cases import CASES, contents, faults, state_of, write_inputs
+from .cases import CASES, contents, faults, report, state_of, write_inputs
 from .children import Ended, run
 from .crash_points import expect_success, names_in, state_or_fault
 
@@ -98,14 +96,7 @@ def main() -> int:
     parser.add_argument("kinds", nargs="*", metavar="KIND")
     parser.add_argument("--levels", type=int, default=20, metavar="N")
     args = parser.parse_args()
-    wrong = False
-    for kind in args.kinds or CASES:
-        with tempfile.TemporaryDirectory() as scratch:
-            found = survey(kind, Path(scratch) / "full", args.levels)
-        wrong = wrong or bool(found["wrong"])
-        sys.stdout.write(json.dumps(found) + "\n")
-        sys.stdout.flush()
-    return int(wrong)
+    return report(args.kinds, lambda kind, scratch: survey(kind, scratch, args.levels))
 
 
 if __name__ == "__main__":
