@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..engines import native
 from ..engines.cpu import CpuRasterizer
 from ..engines.interface import Placement
 from ..engines.reference import ReferenceRasterizer
-from ..engines.threads import core_count, torch_threads
+from ..engines.threads import torch_threads
+from ..native import library
+from ..native.threads import core_count
 from ..templates import Template, Templates
 
 SIZE, COUNT, SMALLEST, LARGEST = 512, 1000, 2.0, 50.0
@@ -107,7 +108,7 @@ def _single_core(scene: Scene, level: int) -> dict[str, Any]:
     scene.step(engine)
     step = min(_seconds(lambda: scene.step(engine)) for _ in range(100))
     return {
-        "name": native.load(level or None)[1],
+        "name": library.load(level or None)[1],
         "step_ms": step * 1e3,
         "samples": engine.samples,
         "gigasamples": engine.samples / step / 1e9,
@@ -116,7 +117,7 @@ def _single_core(scene: Scene, level: int) -> dict[str, Any]:
 
 def _levels() -> list[int]:
     """The x86-64 levels of this processor, highest first; [0] on others."""
-    best = native.load()[0].cpu_level()
+    best = library.best_level()
     return list(range(best, 1, -1)) if best else [0]
 
 

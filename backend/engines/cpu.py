@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..native import library
+from ..native.threads import core_count
 from ..pictures.color import decode_table
 from ..templates import Templates
 from . import native
@@ -17,7 +19,6 @@ from .compiled import LOSSES, TILE, Addresses, Call, CompiledRasterizer, Mode, W
 from .interface import AdamRule, Placement
 from .level_numbers import LevelNumbers
 from .levels import Level, LevelTables, level_tables
-from .threads import core_count
 
 
 class CpuRasterizer(CompiledRasterizer):
@@ -37,7 +38,8 @@ class CpuRasterizer(CompiledRasterizer):
         instructions: int | None = None,
     ) -> None:
         """Loads the library. instructions: the highest x86-64 level to use (3: AVX2, 4: AVX-512); None = the best."""
-        self._native, set_name = native.load(instructions)
+        loaded, set_name = library.load(instructions)
+        self._native = native.Native(loaded)
         self._threads = threads or core_count()
         self.device = f"{self._threads} CPU threads, {set_name}"
         self._templates, self._height, self._width = templates, height, width

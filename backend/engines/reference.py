@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..native.threads import core_count
 from ..pictures.color import DECODE_STEPS, decode_table, encode
 from ..templates import Templates, padded
 from .interface import AdamRule, Placement, Scores, Solutions
 from .level_numbers import LevelNumbers
-from .threads import core_count, torch_threads
+from .threads import torch_threads
 
 TILE = 32
 DENSEST = 1.3e5

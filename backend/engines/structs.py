@@ -1,25 +1,10 @@
-"""C++ structs as classes with annotated fields, and the structs of both compiled engines."""
+"""The structs that both compiled engines share."""
 
 from __future__ import annotations
 
-import inspect
-from ctypes import Structure, c_float, c_int32, c_int64, c_void_p
-from typing import Annotated, TypeVar, dataclass_transform
+from ctypes import Structure
 
-Int = Annotated[int, c_int32]
-Long = Annotated[int, c_int64]
-Float = Annotated[float, c_float]
-Pointer = Annotated[int | None, c_void_p]
-
-_Kind = TypeVar("_Kind", bound=type[Structure])
-
-
-@dataclass_transform(kw_only_default=True)
-def struct(kind: _Kind) -> _Kind:
-    """Turns the annotations of a class into its fields, 0 by default."""
-    hints = inspect.get_annotations(kind, eval_str=True)
-    kind._fields_ = [(name, getattr(hint, "__metadata__", (hint,))[0]) for name, hint in hints.items()]
-    return kind
+from ..native.structs import Int, Pointer, struct
 
 
 @struct

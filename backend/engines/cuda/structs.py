@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ...native.structs import Float, Int, Long, Pointer, struct
 from .. import structs
 from ..compiled import TILE
-from ..structs import Float, Int, Long, PlanePointers, Pointer, struct
+from ..structs import PlanePointers
 
 WARP = 32
 TILE_THREADS = 64

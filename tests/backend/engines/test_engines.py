@@ -13,8 +13,9 @@ from backend.engines import make_rasterizer, native
 from backend.engines.cpu import CpuRasterizer
 from backend.engines.interface import PARAMETERS, Placement
 from backend.engines.reference import ReferenceRasterizer
-from backend.engines.threads import core_count
 from backend.job import UserError
+from backend.native import library
+from backend.native.threads import core_count
 from backend.templates import Template, Templates
 from tests.backend.support.pictures import block, soft_disc
 
@@ -24,23 +25,23 @@ IMAGE_TOLERANCE = 4e-6
 # 1e-7 to 9e-7; one scene has a sample 6e-7 texels from the border of a texel, where the slope jumps: 2e-3.
 GRADIENT_TOLERANCE = 1e-5
 
-BEST = native.load()[0].cpu_level()
+BEST = library.best_level()
 LEVELS = list(range(2, BEST + 1)) if BEST else [None]
 
 
 def test_the_variant_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, level in native.LEVELS.items():
+    for name, level in library.LEVELS.items():
         monkeypatch.setenv("DIFFBMP_ISA", name)
         if level <= BEST:
-            assert native.load()[1] == native.NAMES[level]
+            assert library.load()[1] == library.NAMES[level]
         else:
             with pytest.raises(UserError, match=f"DIFFBMP_ISA is {name}, but this processor has "):
-                native.load()
+                library.load()
         if BEST:
-            assert native.load(2)[1] == "SSE4"
+            assert library.load(2)[1] == "SSE4"
     monkeypatch.setenv("DIFFBMP_ISA", "mmx")
     with pytest.raises(UserError, match="DIFFBMP_ISA is mmx, but this processor has "):
-        native.load()
+        library.load()
 
 
 def soft_stamps() -> Templates:

@@ -7,17 +7,17 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor
 
-from backend.engines import native
 from backend.engines.cpu import CpuRasterizer
 from backend.engines.interface import Placement, Rasterizer
 from backend.engines.reference import ReferenceRasterizer
+from backend.native import library
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
 from tests.backend.engines.support import fuzz_cases
 from tests.backend.engines.support.fuzz_cases import Case
 from tests.backend.engines.support.fuzz_engine import on_cpu, on_emulated
 
-BEST = native.load()[0].cpu_level()
+BEST = library.best_level()
 LEVELS = list(range(2, BEST + 1)) if BEST else [None]
 
 # The same cases each time: `python -m tests.backend.engines.support.fuzz_engine` draws others.

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.engines import native
 from backend.engines.cpu import CpuRasterizer
 from backend.engines.interface import Placement, Rasterizer, Scores
 from backend.engines.reference import ReferenceRasterizer
 from backend.engines.scaled import ScaledRasterizer
+from backend.native import library
 from backend.pictures.color import decode
 from backend.templates import Template, Templates
 from tests.backend.support.pictures import soft_disc
 
-BEST = native.load()[0].cpu_level()
+BEST = library.best_level()
 LEVELS = list(range(2, BEST + 1)) if BEST else [None]
 HEIGHT, WIDTH, COUNT = 70, 90, 60
 # Greatest error over greatest value. Observed 3.5e-5 in 6 scenes: gains are small differences of float32 sums.

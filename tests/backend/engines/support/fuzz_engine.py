@@ -23,9 +23,9 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, seed, settings
 
-from backend.engines import native
 from backend.engines.cpu import CpuRasterizer
 from backend.engines.cuda.rasterizer import CudaRasterizer
+from backend.native import library
 from tests.backend.emulation.gpu import EmulatedGpu
 from tests.backend.engines.support import fuzz_cases, sanitizers
 from tests.backend.engines.support.fuzz_cases import Case
@@ -107,7 +107,7 @@ def _in_sanitized_processes(engine: str, minutes: float, start: int) -> int:
         if left <= 0:
             break
         code, said = _sanitized_process(engine, level, min(left, 1.0), start + SPREAD * number)
-        name = native.NAMES.get(level, "the best instruction set")
+        name = library.NAMES.get(level, "the best instruction set")
         if code:
             sys.stdout.write(f"{name}, after {total} layouts:\n{said}\n")
             return 1

@@ -10,13 +10,13 @@ import runpy
 import sys
 
 from backend.csrc.build import SOURCES
-from backend.engines import native
+from backend.native import library
 from tests.backend.emulation import gpu
 from tests.backend.engines.support import sanitizers
 
 
 def main() -> None:
-    native.LIBRARIES = sanitizers.FOLDER
+    library.LIBRARIES = sanitizers.FOLDER
     gpu.COMPILER = sanitizers.compiler()
     # Without checks of the stack: its fibers are unknown to the sanitizer.
     gpu.FLAGS = [*gpu.FLAGS, *sanitizers.CHECKS, "-mllvm", "-asan-stack=0", "-fno-sanitize=function"]

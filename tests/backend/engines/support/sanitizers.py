@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backend.csrc.build import FLAGS, VARIANTS, Variant, build, this_platform
-from backend.engines import native
+from backend.native import library
 
 ROOT = Path(__file__).resolve().parents[4]
 FOLDER = ROOT / "build" / "sanitized"
@@ -60,7 +60,7 @@ def runtime(clang: str) -> Path:
 
 def variants() -> list[Variant]:
     """The variants that this processor can run, the oldest first."""
-    able = native.load()[0].cpu_level()
+    able = library.best_level()
     return [v for v in VARIANTS if (v.system, v.machine) == this_platform() and v.level <= able]
 
 
@@ -82,7 +82,7 @@ def run(program: list[str], level: int = 0, timeout: float = 100) -> tuple[int, 
     assert clang is not None
     build_all(clang)
     environment = {**os.environ, "LD_PRELOAD": str(runtime(clang)), "PYTHONDONTWRITEBYTECODE": "1"}
-    names = {number: name for name, number in native.LEVELS.items()}
+    names = {number: name for name, number in library.LEVELS.items()}
     environment.pop("DIFFBMP_ISA", None)
     if level:
         environment["DIFFBMP_ISA"] = names[level]
