@@ -85,7 +85,7 @@ class Scaler:
 
 
 def _weights(size: int, wanted: int, *, smooth: bool) -> tuple[NDArray[np.int32], FloatArray]:
-    """Returns the first pixel [wanted] that counts for each of the result, and the weights [wanted, taps] from there."""
+    """Returns the first pixel that counts for each of the result [wanted], and weights [wanted, taps] from there."""
     scale = size / wanted
     taps = min(size, math.ceil(6.0 * max(scale, 1.0) if smooth else scale) + 1)
     first, weights = np.empty(wanted, np.int32), np.empty((wanted, taps), np.float32)
