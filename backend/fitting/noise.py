@@ -20,13 +20,13 @@ class NoiseCanvas:
     A canvas takes no memory: the engines make its pixels where they need them, and engines.noise makes a plane of them.
     """
 
-    def __init__(self, seed: int, contrast: float = 1.0) -> None:
-        """Starts with the first canvas of a seed, any integer. contrast: 1 = even from black to white."""
-        self._seed, self._contrast, self._number = seed, contrast, 0
+    def __init__(self, seed: int, contrast: float = 1.0, first: int = 0) -> None:
+        """Starts with the canvas number `first` of a seed, any integers. contrast: 1 = even from black to white."""
+        self._seed, self._contrast, self._number = seed, contrast, first
 
-    def restarted(self, seed: int) -> NoiseCanvas:
-        """Returns the first canvases of another seed, with the same contrast."""
-        return NoiseCanvas(seed, self._contrast)
+    def restarted(self, first: int) -> NoiseCanvas:
+        """Returns the same canvases from this number on."""
+        return NoiseCanvas(self._seed, self._contrast, first)
 
     def draw(self) -> Noise:
         """Returns the next canvas."""
