@@ -88,4 +88,4 @@ class Descent(Structure):
     color_rate: Float = 0.0
     rate: Float = 0.0
     bias: Float = 0.0
-    shrink: Float = 1.0
+    shrink: Float = 0.0
