@@ -6,8 +6,8 @@ from ctypes import c_float, c_int32, c_uint32, c_void_p
 
 import numpy as np
 
-from ..native import library
 from ..native.arrays import FloatArray
+from ..native.calls import FLOATS, function
 from ..pictures.color import decode_table
 from .interface import Noise
 
@@ -16,7 +16,6 @@ def noise_plane(noise: Noise, height: int, width: int, *, space: str = "display"
     """The background [3, height, width] that a step with this noise sees, as composited."""
     plane = np.empty((3, height, width), np.float32)
     decode = decode_table() if space == "linear" else None
-    table = None if decode is None else decode.ctypes.data
-    fill = library.load()[0].function("diffbmp_noise", None, c_void_p, c_int32, c_int32, c_uint32, c_float, c_void_p)
-    fill(plane.ctypes.data, height, width, noise.key, noise.contrast, table)
+    fill = function("diffbmp_noise", FLOATS, c_int32, c_int32, c_uint32, c_float, c_void_p)
+    fill(plane, height, width, noise.key, noise.contrast, None if decode is None else decode.ctypes.data)
     return plane
