@@ -238,6 +238,27 @@ class CpuRasterizer:
         return torch.from_numpy(self.engine.gains_on_top(_array(params), _placed(placement), given, _array(weight)))
 
 
+class KeptPlanes:
+    """The latest planes that were sent to a device, by their identity."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._kept: list[tuple[FloatArray, Tensor]] = []  # the latest last
+
+    def sent(self, plane: FloatArray) -> Tensor:
+        """The plane on the device. It is sent only once, and must not change then."""
+        if self._device.type == "cpu":
+            return sent(plane, self._device)
+        kept = [pair for pair in self._kept if pair[0] is plane] or [(plane, sent(plane, self._device))]
+        self._kept = [pair for pair in self._kept if pair[0] is not plane][1 - _KEPT :] + kept
+        return kept[0][1]
+
+
+def sent(array: NDArray[Any], device: torch.device) -> Tensor:
+    """A tensor on the device; it may share the memory of an array."""
+    return torch.from_numpy(np.require(array, requirements="CW")).to(device)
+
+
 class FarEngine:
     """The interface of arrays for an engine of tensors: see interface.Engine. It keeps planes by their identity."""
 
@@ -246,7 +267,7 @@ class FarEngine:
         self.name, self.device = rasterizer.name, rasterizer.device
         self.waits = rasterizer.torch_device.type != "cpu"
         self._rasterizer, self._space, self._there = rasterizer, space, rasterizer.torch_device
-        self._kept: list[tuple[FloatArray, Tensor]] = []  # the latest last
+        self._planes = KeptPlanes(self._there)
 
     def forward(
         self, params: FloatArray, placement: interface.Placement, background: FloatArray
@@ -328,15 +349,10 @@ class FarEngine:
         return behind, self._plane(target), self._plane(weight)
 
     def _plane(self, plane: FloatArray) -> Tensor:
-        """The plane on the device, sent only once."""
-        if not self.waits:
-            return self._sent(plane)
-        kept = [pair for pair in self._kept if pair[0] is plane] or [(plane, self._sent(plane))]
-        self._kept = [pair for pair in self._kept if pair[0] is not plane][1 - _KEPT :] + kept
-        return kept[0][1]
+        return self._planes.sent(plane)
 
     def _sent(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.require(array, requirements="CW")).to(self._there)
+        return sent(array, self._there)
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
