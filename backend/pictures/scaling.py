@@ -45,7 +45,7 @@ class Scaler:
         self,
         size: tuple[int, int],  # height, width of the picture, px
         wanted: tuple[int, int],  # height, width of the result, px
-        channels: int,  # 4 = straight RGBA, 1 = gray
+        channels: int,  # 4 = straight RGBA, 3 = RGB, 1 = gray
         *,
         smooth: bool,
     ) -> None:
@@ -103,7 +103,7 @@ def resized(
     *,
     smooth: bool = True,
 ) -> ByteArray:
-    """Scales a picture of straight RGBA, 4 channels, or gray, 1 channel: see Scaler."""
+    """Scales a picture of straight RGBA, RGB or gray, of 4, 3 or 1 channels: see Scaler."""
     if size == wanted:
         result, row = np.empty((*size, channels), np.uint8), 0
         for strip in strips:
