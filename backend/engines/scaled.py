@@ -69,7 +69,5 @@ class ScaledRasterizer:
     ) -> Solutions:
         return self._engine.solve_on_top(params * self._unit, placement, image, target, weight)
 
-    def gains_on_top(
-        self, params: FloatArray, placement: Placement, scores: Scores, weight: FloatArray
-    ) -> FloatArray:
+    def gains_on_top(self, params: FloatArray, placement: Placement, scores: Scores, weight: FloatArray) -> FloatArray:
         return self._engine.gains_on_top(params * self._unit, placement, scores, weight)
