@@ -51,7 +51,7 @@ def judge(
     metrics: dict[str, Any] = {"psnr": decibels(plain.error()), "ssim": None, "psnr_aa": None, "ssim_aa": None}
     smooth = Comparison(target, weight)
     estimated = not exact and max(layout.width, layout.height) > LARGE
-    if not control.cancelled and _add_smooth(smooth, layout, templates, options, control, whole=not estimated):
+    if not control.cancelled and add_smooth(smooth, layout, templates, settings, control, whole=not estimated):
         metrics["ssim"] = plain.similarity()
         metrics["psnr_aa"], metrics["ssim_aa"] = _estimate(plain, smooth)
         metrics |= {"estimated": True} if estimated else {}
@@ -60,20 +60,22 @@ def judge(
     return render, {**metrics, "iterations": result.steps, "count": layout.count}
 
 
-def _add_smooth(
+def add_smooth(
     comparison: Comparison,
     layout: Layout,
     templates: Templates,
-    options: dict[str, Any],
+    settings: Settings,
     control: Control,
     *,
-    whole: bool,
+    whole: bool = True,
 ) -> bool:
     """Adds the layout's picture with 3 x 3 samples a pixel, or a sample of its strips. Returns False after a cancel."""
     for begin, end in [(0, layout.height)] if whole else _sample(layout.height):
         part = replace(layout, y=layout.y - begin, height=end - begin)
         top = begin
-        for strip in render_strips(part, templates, supersample=3, samples=_STRIP, **options):
+        for strip in render_strips(
+            part, templates, supersample=3, samples=_STRIP, engine=settings.engine, threads=settings.threads
+        ):
             if control.cancelled:
                 return False
             comparison.add(strip[:3], top)
@@ -97,10 +99,10 @@ def _estimate(plain: Comparison, smooth: Comparison) -> tuple[float, float]:
 
     The plain picture is known as a whole, and both have much the same errors: so few strips tell the difference.
     """
-    factor = smooth.error() / (plain.error(smooth.rows) or math.inf)
-    difference = smooth.similarity() - plain.similarity(smooth.windows)
     if smooth.rows.all():
         return decibels(smooth.error()), smooth.similarity()
+    factor = smooth.error() / (plain.error(smooth.rows) or math.inf)
+    difference = smooth.similarity() - plain.similarity(smooth.windows)
     if math.isnan(factor) or math.isnan(difference):  # nothing counts in the sample
         return decibels(plain.error()), plain.similarity()
     return decibels(plain.error() * factor), plain.similarity() + difference

@@ -11,7 +11,6 @@ from xml.etree import ElementTree as Xml
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -216,7 +215,7 @@ def test_stamps_of_the_layout_alone_are_embedded(tmp_path: Path) -> None:
     layout, templates = make_layout(count=9)
     layout.template[:] = 1
     layout.level[:] = templates.choose_levels(
-        torch.ones(9, dtype=torch.int64), torch.from_numpy(layout.scale[0]), torch.from_numpy(layout.aspect[0])
+        np.ones(9, np.int64), layout.scale[0], layout.aspect[0]
     ).numpy()
     root = written(tmp_path / "a.svg", layout, templates)
     assert {image.attrib["id"][:8] for image in root.iter(f"{SVG}image")} == {"stamp-1-"}
