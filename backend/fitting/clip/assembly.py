@@ -63,8 +63,7 @@ def assembled(shots: list[Shot], context: Context, frames: list[int], fps: float
         params[-1][~inside, :, 5] = 0.0
         depth.append(depths[index] - depths.min())
     joined = {
-        name: np.concatenate([getattr(shot.identities, name) for shot in shots])
-        for name in vars(shots[0].identities)
+        name: np.concatenate([getattr(shot.identities, name) for shot in shots]) for name in vars(shots[0].identities)
     }
     return layout_of(
         np.concatenate(params, 1),

@@ -25,7 +25,7 @@ from ..recipe import DEFAULT, Recipe
 
 @dataclass(frozen=True)
 class Context:
-    """The settings, limits, engine and noise that all frames of a clip's fit share."""
+    """The settings, limits and engine that all frames of a clip's fit share."""
 
     templates: Templates
     settings: Settings
@@ -38,16 +38,14 @@ class Context:
     palette: FloatArray | None  # [P, 3]
     locked: BoolArray  # [9] columns
     engine: Engine
-    noise: NoiseCanvas
 
     @classmethod
     def of(cls, goal: Goal, templates: Templates, settings: Settings, clip: Clip) -> Context:
         """Makes the context of a clip from the goal of its first frame."""
         height, width = goal.target.shape[1:]
-        recipe, linear = DEFAULT.continued(), settings.space == "linear"
+        recipe = DEFAULT.continued()
         options = {"space": settings.space, "threads": settings.threads}
         engine = make_engine(settings.engine, templates, height, width, **options)  # type: ignore[arg-type]
-        contrast = OPEN_CONTRAST if settings.transparent else 1.0
         return cls(
             templates,
             settings,
@@ -60,7 +58,6 @@ class Context:
             palette_of(settings, goal.colors, goal.seen, Random(settings.seed)),
             locked_columns(settings.locked),
             engine,
-            NoiseCanvas(settings.seed, height, width, linear, contrast),
         )
 
     @property
@@ -100,18 +97,22 @@ class Context:
         """Returns the bounds of primitives of these templates [N], by the stamps' limits and the recipe's."""
         return bounded(self.limits.bounds(template), self.recipe, self.height, self.width)
 
-    def random(self, frame: int) -> Random:
-        """Returns the random numbers of one frame of a shot, always the same."""
-        return Random(self.settings.seed, 1 + frame)
+    def random(self, part: int) -> Random:
+        """Returns the random numbers of one part of the fit, always the same."""
+        return Random(self._seed(part))
 
-    def objective(self, goal: Goal, count: int, first: int) -> Objective:
-        """Returns the objective of a goal for `count` primitives. first: number of its first noise canvas."""
+    def objective(self, goal: Goal, part: int) -> Objective:
+        """Returns the objective of a goal in one part of the fit, always with the same noise."""
+        contrast = OPEN_CONTRAST if self.settings.transparent else 1.0
         return Objective(
             self.engine,
             goal,
             self.templates,
-            count,
+            self.settings.count,
+            NoiseCanvas(self._seed(part), contrast),
             canvas=(self.height, self.width),
             linear=self.linear,
-            noise=self.noise.restarted(first),
         )
+
+    def _seed(self, part: int) -> int:
+        return self.settings.seed * 1_000_003 + part

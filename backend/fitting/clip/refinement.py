@@ -116,7 +116,7 @@ class Refinement:
         decoded, slope = context.composited(drawn)
         decoded[:, 5] *= fade
         # The same noise in all frames, to avoid flicker.
-        objective = context.objective(aim, context.settings.count, context.clip.iterations + number)
+        objective = context.objective(aim, -1 - number)
         _, gradient, scores = objective(decoded, self.identities.placement(who), scored=True)
         gradient[:, 5] *= fade
         gradient[:, 6:] *= slope

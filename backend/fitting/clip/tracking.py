@@ -252,7 +252,7 @@ class FrameDescent:
             aim, _ = steadied(goal, tracker.error, self._context)
         self._aim = aim
         # The same noise in all frames, to avoid flicker.
-        self._objective = self._context.objective(aim, self._context.settings.count, 0)
+        self._objective = self._context.objective(aim, 0)
         pose = tracker.latest
         self._who = front_first(pose)
         self._optimizer = Optimizer(

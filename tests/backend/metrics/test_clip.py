@@ -73,7 +73,11 @@ def test_values_match_hand_calculations() -> None:
 def test_cuts_are_left_out() -> None:
     meter = ClipMeter(smooth=False)
     for index in range(3):
-        meter.add(np.random.default_rng(index).random((3, 20, 20), np.float32), np.zeros((3, 20, 20), np.float32), cut=index == 1)
+        meter.add(
+            np.random.default_rng(index).random((3, 20, 20), np.float32),
+            np.zeros((3, 20, 20), np.float32),
+            cut=index == 1,
+        )
     assert [value is None for value in meter.metrics()["frames"]["difference_error"]] == [True, True, False]
     assert meter.static[1] is None
 

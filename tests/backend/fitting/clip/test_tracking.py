@@ -121,7 +121,13 @@ def test_a_frame_that_does_not_change_is_the_same_to_the_bit() -> None:
 
 def test_a_ball_that_moves_is_no_cut_and_another_scene_is() -> None:
     finder = CutFinder(0.4)
-    frames = [scene(0), scene(1), scene(2), scene(3, seed=5)[:, ::-1, ::-1].copy(), scene(4, seed=5)[:, ::-1, ::-1].copy()]
+    frames = [
+        scene(0),
+        scene(1),
+        scene(2),
+        scene(3, seed=5)[:, ::-1, ::-1].copy(),
+        scene(4, seed=5)[:, ::-1, ::-1].copy(),
+    ]
     assert [finder.is_cut(frame) for frame in frames] == [False, False, False, True, False]
     never = CutFinder(0.0)
     assert not any(never.is_cut(frame) for frame in frames)
