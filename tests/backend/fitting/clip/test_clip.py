@@ -12,7 +12,7 @@ from backend.fitting import fit
 from backend.fitting.clip import ClipResult, ClipSnapshot, fit_clip
 from backend.fitting.clip.regions import MovingRegion, fit_clip_regions
 from backend.fitting.clip.shots import CutFinder
-from backend.fitting.clip.stillness import Stillness, untouched
+from backend.fitting.clip.stillness import Stillness, untouched, widened
 from backend.job import Array, Clip, Limits, Settings, UserError
 from backend.job.layout import Layout
 from backend.metrics.picture import psnr
@@ -283,3 +283,12 @@ def test_flat_frames_are_no_noise() -> None:
     assert [finder.is_cut(frame) for frame in (black, white, black)] == [False, False, False]
     assert finder.is_cut(scene(0)[:, :20, :30])
     assert not finder.is_cut(scene(1)[:, :20, :30])
+
+
+def test_a_pixel_is_widened_to_a_square_that_ends_at_the_edge() -> None:
+    plane = np.zeros((9, 7), np.bool_)
+    plane[1, 5] = True
+    wide = widened(plane, 5)
+    assert wide[:4, 3:].all()
+    assert wide.sum() == 4 * 4
+    assert widened(np.ones((1, 1), np.bool_), 5).all()
