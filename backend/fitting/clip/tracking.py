@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -246,17 +247,16 @@ class FrameDescent:
         """Prepares the descent. changed: pixels [H, W] of the goal."""
         self._tracker, self._context, self._goal = tracker, tracker.context, goal
         self._near = widened(changed, REACH)
-        self._random = self._context.random(len(tracker.poses))
         aim = goal
         if not goal.transparent:
             aim, _ = steadied(goal, tracker.error, self._context)
         self._aim = aim
         # The same noise in all frames, to avoid flicker.
         self._objective = self._context.objective(aim, 0)
-        pose = tracker.latest
-        self._who = front_first(pose)
+        self._places = int(PLACES * self._context.settings.count)
+        self._show(front_first(tracker.latest))
         self._optimizer = Optimizer(
-            pose.params[self._who],
+            tracker.latest.params[self._who],
             self._bounds(),
             self._frozen(),
             self._context.rule(self._context.clip.iterations),
@@ -267,52 +267,50 @@ class FrameDescent:
         steps = self._context.clip.iterations
         searches = {int(share * steps) for share in SEARCHES} if self._relocates else set()
         for step in range(steps):
-            drawn, fade = self._drawn()
-            loss, gradient, scores = self._objective(drawn, self._placement(), scored=step in searches)
-            gradient[:, 5] *= fade
+            drawn = self._optimizer.params.copy()
+            drawn[:, 5] *= self._fade
+            loss, gradient, scores = self._objective(drawn, self._placement, scored=step in searches)
+            gradient[:, 5] *= self._fade
             self._optimizer.step(gradient, RATE + (LAST_RATE - RATE) * step / max(1, steps - 1))
             if scores is not None:
                 self._relocate(loss, scores)
         self._tracker.latest.params[self._who] = self._optimizer.encoded
 
-    def _drawn(self) -> tuple[FloatArray, FloatArray]:
-        """Returns params [K, 9] as they are drawn, and the fades [K] in them."""
-        fade = self._tracker.latest.fade[self._who]
-        drawn = self._optimizer.params.copy()
-        drawn[:, 5] *= fade
-        return drawn, fade
-
-    def _placement(self) -> Placement:
-        return self._tracker.identities.placement(self._who)
+    def _show(self, who: IntArray) -> None:
+        """Draws these identities (index [K]) from now on, the front one first."""
+        tracker = self._tracker
+        self._who, self._fade = who, tracker.latest.fade[who]
+        self._placement = tracker.identities.placement(who)
 
     @property
     def _relocates(self) -> bool:
         context = self._context
-        return context.clip.fade > 0 and not context.settings.locked and self._goal.users_loss is None
+        free = not context.settings.locked and self._goal.users_loss is None
+        return free and context.clip.fade > 0 and self._places > 0
 
-    def _relocate(self, loss: float, scores: Scores) -> None:
-        """Replaces the least useful primitives by better ones near changed pixels."""
-        context, tracker = self._context, self._tracker
-        places = int(PLACES * context.settings.count)
-        if places == 0:
-            return
-        tracker.latest.params[self._who] = self._optimizer.encoded
-        stays = tracker.identities.locked[self._who] | (tracker.latest.fade[self._who] < 1)
-        removal = np.where(stays, np.float32(math.inf), scores.removal)
-        leaving = removal.argsort(kind="stable")[:places]
-        choice = Choice(context.templates, context.limits, context.capacities, context.palette)
-        search = CandidateSearch(
+    @cached_property
+    def _search(self) -> CandidateSearch:
+        context = self._context
+        return CandidateSearch(
             context.engine,
             self._aim.target,
             self._objective.weight,
-            choice,
+            Choice(context.templates, context.limits, context.capacities, context.palette),
             context.recipe,
-            self._random,
+            context.random(len(self._tracker.poses)),
             spacing=context.spacing,
             linear=context.linear,
         )
+
+    def _relocate(self, loss: float, scores: Scores) -> None:
+        """Replaces the least useful primitives by better ones near changed pixels."""
+        context, tracker, places = self._context, self._tracker, self._places
+        tracker.latest.params[self._who] = self._optimizer.encoded
+        stays = tracker.identities.locked[self._who] | (self._fade < 1)
+        removal = np.where(stays, np.float32(math.inf), scores.removal)
+        leaving = removal.argsort(kind="stable")[:places]
         near = replace(scores, loss_map=np.where(self._near, scores.loss_map, np.float32(0.0)))
-        found = search.find(near, places, context.recipe.bias)
+        found = self._search.find(near, places, context.recipe.bias)
         found = found[found.best(context.recipe.climbers * places)]
         removed, added = exchange(
             loss,
@@ -332,7 +330,7 @@ class FrameDescent:
         tracker.leave(self._who[removed])
         staying = tracker.latest.fade[self._who] > 0
         fresh = tracker.arrive(arriving)
-        self._who = np.concatenate([fresh, self._who[staying]])
+        self._show(np.concatenate([fresh, self._who[staying]]))
         self._optimizer.rearrange(np.flatnonzero(staying), arriving.params, self._bounds(), self._frozen())
 
     def _bounds(self) -> Bounds:
