@@ -7,23 +7,7 @@
 // relative to the template's center. Alphas and textures are fetched as texel values 0..255; the factors 1/255 are
 // folded into the primitive.
 #pragma once
-#if defined(__CUDACC_RTC__)  // NVRTC has mathematics built in, and no headers
-typedef unsigned char uint8_t;
-typedef short int16_t;
-typedef int int32_t;
-typedef unsigned int uint32_t;
-typedef long long int64_t;
-#define INFINITY __int_as_float(0x7f800000)
-#else
-#include <math.h>
-#include <stdint.h>
-#endif
-
-#if defined(__CUDACC__)
-#define DEVICE_INLINE __host__ __device__ __forceinline__
-#else
-#define DEVICE_INLINE inline
-#endif
+#include "elementary.h"
 
 constexpr int kTile = 16;   // side of a tile, px
 constexpr int kParams = 9;  // x, y, scale, aspect, rotation, opacity, red, green, blue
@@ -75,7 +59,8 @@ DEVICE_INLINE float most(float a, float b) {
 
 DEVICE_INLINE void prepare(const float* params, const Level* level, bool mirror, bool decoded, Primitive& out) {
     const double root = sqrt((double)params[3]), axis_u = params[2] * root, axis_v = params[2] / root;
-    const double cosine = cos((double)params[4]), sine = sin((double)params[4]);
+    double sine, cosine;
+    sine_cosine((double)params[4], sine, cosine);
     const double du = (mirror ? -level->density_u : level->density_u) / axis_u, dv = level->density_v / axis_v;
     out.x = params[0];
     out.y = params[1];

@@ -3,6 +3,7 @@
 // Each kernel has one argument: a pointer to a Scene (or Candidates) in device memory. If the host changes the struct,
 // it changes the work of later launches, including recorded graphs.
 #pragma once
+#include "descent.h"
 #include "encoding.h"
 #include "raster_math.h"
 
@@ -29,38 +30,6 @@ struct Status {
     int32_t overflow;  // 1 if they lack memory: then nothing was drawn
     int32_t unused;
     double loss;  // of a step; infinite after an overflow
-};
-
-// The levels of a template.
-struct TemplateLevels {
-    int32_t longer_side;       // texels
-    int32_t count_u, count_v;  // levels
-};
-
-// The part of a whole step of a fit besides its picture: see engines.interface.Variables and AdamRule.
-struct Descent {
-    float* free;                      // [count, kParams] px of the canvas, colors encoded
-    float* first;                     // [count, kParams] moments
-    float* second;                    // [count, kParams]
-    float* age;                       // [count]
-    float* low;                       // [count, kParams]
-    float* high;                      // [count, kParams]
-    uint8_t* frozen;                  // [count, kParams]
-    float* params;                    // [count, kParams] out: as drawn, Scene::params
-    float* encoded;                   // [count, kParams] out: the same in px of the canvas and with encoded colors
-    int32_t* level;                   // [count] out: Scene::level
-    const float* grad;                // [count, kParams] Scene::grad
-    const int32_t* template_of;       // [count]
-    const TemplateLevels* templates;  // [templates]
-    const int32_t* level_numbers;     // [templates, levels_u, levels_v] indices into Scene::levels
-    const float* palette;             // [palette_count, 3] encoded; null if any color will do
-    int32_t palette_count, limited;   // limited: the palette's colors are drawn
-    int32_t levels_u, levels_v;
-    float shrink;  // canvas px per px of the picture
-    float bias;    // most texels per canvas px
-    float rate;    // factor on all steps
-    float momentum, second_momentum, epsilon;
-    float position_rate, widest, least, scale_rate, aspect_rate, rotation_rate, opacity_rate, color_rate;
 };
 
 struct Scene {
@@ -116,4 +85,4 @@ struct Candidates {
     Primitive* primitives;  // [count]
 };
 
-static_assert(sizeof(Descent) == 192 && sizeof(Scene) == 440 && sizeof(Candidates) == 104, "");
+static_assert(sizeof(Scene) == 456 && sizeof(Candidates) == 104, "");

@@ -68,7 +68,9 @@ class CudaIteration:
         self._at = Addresses()
         self._scene = self._empty_scene(size, count, LOSSES[loss], linear=space == "linear")
         self._scene.deterministic = deterministic
-        self._scene.descent = self._descent(rule, shrink, None if palette is None else palette.to(self._device))
+        self._scene.descent = self._descent(
+            rule, shrink, None if palette is None else palette.to(self._device), linear=space == "linear"
+        )
 
     def _empty_scene(self, size: tuple[int, int], count: int, loss: int, *, linear: bool) -> Scene:
         """Returns the constant parts of the scene, without the descent."""
@@ -175,7 +177,7 @@ class CudaIteration:
             # Go on without room to grow.
             self._buffers.reserve(self._scene, max(pairs, before), backward=True)
 
-    def _descent(self, rule: AdamRule, shrink: float, palette: Tensor | None) -> Descent:
+    def _descent(self, rule: AdamRule, shrink: float, palette: Tensor | None, *, linear: bool) -> Descent:
         """Returns the part of the scene for a step of Adam."""
         scene = self._scene
         return Descent(
@@ -187,7 +189,9 @@ class CudaIteration:
             grad=scene.grad,
             template_of=self._template.data_ptr(),
             palette=self._at.of(palette),
+            count=scene.count,
             palette_count=0 if palette is None else len(palette),
+            linear=linear,
             shrink=shrink,
         )
 
@@ -218,7 +222,7 @@ class CudaIteration:
         facts = torch.cat([self._templates.longer_side[:, None], counts], 1).int()
         self._facts = facts.to(self._device, copy=True)
         descent = self._scene.descent
-        descent.templates, descent.level_numbers = self._facts.data_ptr(), self._level_numbers.data_ptr()
+        descent.facts, descent.level_numbers = self._facts.data_ptr(), self._level_numbers.data_ptr()
         descent.levels_u, descent.levels_v = self._level_numbers.shape[1:]
 
     def _empty_variables(self, count: int) -> Variables:
