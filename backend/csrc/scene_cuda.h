@@ -5,6 +5,7 @@
 #pragma once
 #include "descent.h"
 #include "encoding.h"
+#include "noise.h"
 #include "raster_math.h"
 
 constexpr int kWarp = 32;
@@ -37,6 +38,8 @@ struct Scene {
     int32_t count, loss;                      // primitives; Loss
     int32_t deterministic;                    // 1: records summed in order, 0: atomic sums
     int32_t chunk, chunks;                    // primitives that a warp bins, and how many such warps
+    uint32_t noise_key;       // of the background
+    float noise_contrast;     // 0: the background is a plane
     int32_t unused;
     int64_t pair_capacity;
     const float* params;    // [count, kParams] px of the picture, colors as composited
@@ -44,7 +47,7 @@ struct Scene {
     const uint8_t* mirror;  // [count]
     const Level* levels;
     const float* decode;      // light of the texel values 0, 1/4, 2/4 ... 255 and one more
-    const float* background;  // [3, height, width]
+    const float* background;  // [3, height, width], not read where there is noise
     float* image;             // [3, height, width] out
     float* alpha;             // [height, width] out, forward only
     const float* grad_image;  // [3, height, width] backward only
@@ -85,4 +88,4 @@ struct Candidates {
     Primitive* primitives;  // [count]
 };
 
-static_assert(sizeof(Scene) == 456 && sizeof(Candidates) == 104, "");
+static_assert(sizeof(Scene) == 464 && sizeof(Candidates) == 104, "");

@@ -9,11 +9,13 @@ from ..native.library import Library
 from ..native.structs import Int, Long, Pointer, struct
 from . import structs
 from .levels import Level
-from .structs import PlanePointers
+from .structs import Descent, PlanePointers
 
 MODES = {"forward": 0, "backward": 1, "step": 2, "scored": 2}
 RECORD_BYTES = 64
-"""The size of a record of moments (16 floats), and the alignment of all vectors."""
+"""The size of a record of moments: 16 floats."""
+ALIGNMENT = 64
+"""The alignment of all vectors, bytes."""
 
 
 class Pair(ctypes.Structure):
@@ -61,7 +63,7 @@ class Candidates(structs.Candidates):
 
 
 class Native:
-    """The functions of the library that rasterize."""
+    """The functions of the library that rasterize and descend."""
 
     def __init__(self, library: Library) -> None:
         """Binds the functions. Raises UserError where the library is of another version."""
@@ -72,5 +74,7 @@ class Native:
         self.reduce = library.function("diffbmp_reduce", None, POINTER(Scene))
         self.solve = library.function("diffbmp_solve", None, POINTER(Candidates))
         self.gains = library.function("diffbmp_gains", None, POINTER(Candidates))
+        self.show = library.function("diffbmp_show", c_int64, POINTER(Descent))
+        self.descend = library.function("diffbmp_descend", None, POINTER(Descent))
         size_of = library.function("diffbmp_size_of", c_int64, c_int32)
         self.primitive_bytes, self.row_bytes = size_of(2), size_of(4)

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from ..native.threads import core_count
-from ..pictures.color import DECODE_STEPS, decode_table, encode
+from ..pictures.color import DECODE_STEPS
 from ..templates import Templates, padded
-from .interface import AdamRule, Placement, Scores, Solutions
+from .interface import AdamRule
 from .level_numbers import LevelNumbers
+from .light import decode_table, encode
+from .tensors import Placement, Scores, Solutions
 from .threads import torch_threads
 
 TILE = 32
@@ -49,7 +51,7 @@ class _Geometry:
 
 
 class ReferenceRasterizer:
-    """The reference engine: see engines.interface.Rasterizer, also for shapes."""
+    """The reference engine: see engines.tensors.Rasterizer, also for shapes."""
 
     name = "reference"
     torch_device = torch.device("cpu")
@@ -145,7 +147,7 @@ class ReferenceRasterizer:
         return value, grad, Scores(target, image, loss_map, removal)
 
     def iteration(self, count: int, rule: AdamRule, **options: object) -> None:
-        """None: PyTorch makes the steps of a fit. See Rasterizer."""
+        """None: the optimizer on the host makes the steps of a fit. See Rasterizer."""
         return None
 
     def solve_on_top(

@@ -44,5 +44,5 @@ def descend(
         step += 1
     primitives, loss = record.best
     finished = descent.finished(primitives)
-    _, psnr = descent.judge(finished)
+    psnr = descent.psnr(finished)
     return FitResult(descent.layout(finished), loss, psnr, step, control.cancelled, clock.seconds)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ...native.structs import Int, Long, Pointer, struct
+from ...native.structs import Float, Int, Long, Pointer, Unsigned, struct
 from .. import structs
-from ..compiled import TILE
+from ..compiled import TILE, Addresses
 from ..structs import Descent, PlanePointers
 
 WARP = 32
@@ -25,7 +25,7 @@ STATUS_BYTES = 24
 TRANSMITTANCE_BYTES = 4 * TILE * TILE
 RECORD_BYTES = 64
 TILE_WARPS = TILE_THREADS // WARP
-SCENE_BYTES, CANDIDATES_BYTES = 456, 104
+SCENE_BYTES, CANDIDATES_BYTES = 464, 104
 
 
 @struct
@@ -42,6 +42,8 @@ class Scene(Structure):
     deterministic: Int = 0
     chunk: Int = 0
     chunks: Int = 0
+    noise_key: Unsigned = 0
+    noise_contrast: Float = 0.0
     unused: Int = 0
     pair_capacity: Long = 0
     planes: PlanePointers = PlanePointers()
@@ -66,6 +68,18 @@ class Candidates(structs.Candidates):
 
     __slots__ = ()
     primitives: Pointer = None
+
+
+class TensorAddresses(Addresses):
+    """Addresses of PyTorch's tensors."""
+
+    @staticmethod
+    def plain(array: Tensor) -> Tensor:
+        return (array.float() if array.is_floating_point() else array).detach().contiguous()
+
+    @staticmethod
+    def address(array: Tensor) -> int:
+        return array.data_ptr()
 
 
 @dataclass
