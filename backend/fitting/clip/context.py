@@ -109,8 +109,8 @@ class Context:
             goal,
             self.templates,
             self.settings.count,
-            NoiseCanvas(self._seed(part), contrast),
             canvas=(self.height, self.width),
+            noise=NoiseCanvas(self._seed(part), contrast),
             linear=self.linear,
         )
 

@@ -97,7 +97,7 @@ def test_a_cancel_within_a_later_region_is_no_error() -> None:
     left = [np.zeros((HEIGHT, WIDTH), np.uint8) for _ in range(6)]
     for mask in left:
         mask[:, :32] = 255
-    parts = [MovingRegion("left", left), MovingRegion("right", [255 - mask for mask in left])]
+    parts = [MovingRegion("left", left), MovingRegion("right", [~mask for mask in left])]
     images = [rolling_ball(frame, seed=0 if frame < 3 else 9) for frame in range(6)]
     images[3:] = [1.0 - image[:, :, ::-1] for image in images[3:]]
     control = Control()

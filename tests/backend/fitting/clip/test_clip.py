@@ -198,7 +198,7 @@ def test_regions_move_too() -> None:
     left = [np.zeros((HEIGHT, WIDTH), np.uint8) for _ in range(FRAMES)]
     for frame, mask in enumerate(left):
         mask[:, : 24 + 3 * frame] = 255
-    parts = [MovingRegion("left", left), MovingRegion("right", [255 - mask for mask in left])]
+    parts = [MovingRegion("left", left), MovingRegion("right", [~mask for mask in left])]
     goals = Goals([scene(frame) for frame in range(FRAMES)])
     result = fit_clip_regions(goals, parts, discs(), SETTINGS, CLIP, frames=range(FRAMES), fps=24.0)
     layout = result.layout

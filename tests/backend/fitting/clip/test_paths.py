@@ -58,15 +58,15 @@ def test_what_rests_stays_bit_for_bit() -> None:
 def test_add_is_the_transposed_of_at_and_unbent_of_bent() -> None:
     """<A p, v> = <p, A' v> in float64: to rounding."""
     paths, _, _ = some()
-    paths = replace(paths, weight=paths.weight.astype(np.float64))  # type: ignore[arg-type]
+    paths = replace(paths, weight=paths.weight.astype(np.float64))
     random = np.random.default_rng(3)
     points, bends = random.standard_normal((2, paths.size, 2))
     who = np.array([3, 1])
     values = random.standard_normal((2, 2))
     total = np.zeros_like(points)
-    paths.add(total, values, 7, who)  # type: ignore[arg-type]
-    assert_allclose((paths.at(points, 7, who) * values).sum(), (points * total).sum(), rtol=1e-12)  # type: ignore[arg-type]
-    assert_allclose((paths.bent(points) * bends).sum(), (points * paths.unbent(bends)).sum(), rtol=1e-12)  # type: ignore[arg-type]
+    paths.add(total, values, 7, who)
+    assert_allclose((paths.at(points, 7, who) * values).sum(), (points * total).sum(), rtol=1e-12)
+    assert_allclose((paths.bent(points) * bends).sum(), (points * paths.unbent(bends)).sum(), rtol=1e-12)
 
 
 def test_a_cubic_in_even_time_is_fitted_exactly() -> None:
