@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..job import Settings, UserError
-from ..losses import Loss
+from ..losses import Loss, fused_loss, regularized
 from ..native.arrays import FloatArray
 from ..pictures.color import composited, decode
 from ..pictures.filters import shrunk
@@ -82,6 +82,12 @@ class Goal:
     def open(self) -> bool:
         """Whether the canvas shows through."""
         return self.transparent and self.weight is not None and not (self.weight >= 1).all()
+
+    @property
+    def engines_loss(self) -> str | None:
+        """The engines' own loss, if there is no other term. Raises UserError for losses that do not exist."""
+        own, _ = fused_loss(self.losses)
+        return None if self.users_loss is not None or regularized(self.losses) else own
 
     @property
     def blank(self) -> bool:

@@ -14,6 +14,7 @@ FLOATS = ndpointer(np.float32, flags="C_CONTIGUOUS")
 DOUBLES = ndpointer(np.float64, flags="C_CONTIGUOUS")
 BYTES = ndpointer(np.uint8, flags="C_CONTIGUOUS")
 INTS = ndpointer(np.int32, flags="C_CONTIGUOUS")
+LONGS = ndpointer(np.int64, flags="C_CONTIGUOUS")
 """Arguments that take an array of this kind, and no other."""
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
 from ..fitting.clip import ClipResult, ClipSnapshot, check_clip_settings, fit_clip
 from ..fitting.clip.regions import MovingRegion, fit_clip_regions
@@ -18,6 +18,7 @@ from ..job import Clip, Job, Layout, Log, Progress, UserError
 from ..layouts.contents import PROGRESS
 from ..metrics.clip import ClipMeter, jitter
 from ..metrics.plot import plot_metrics
+from ..native.arrays import FloatArray
 from ..pictures.images import load_gray
 from ..pictures.movies import Footage, load_masks
 from ..rendering import render_layout
@@ -104,11 +105,11 @@ class Goals(Sequence[Goal]):
         importance = None if self._importance is None else weighed(self._importance, weight)
         return goal_of(target, {"mask": weight, "importance": importance, "hidden part": None}, self._job.settings)
 
-    def picture(self, index: int) -> tuple[Tensor, Tensor | None]:
+    def picture(self, index: int) -> tuple[FloatArray, FloatArray | None]:
         """Returns the target of a frame [3, H, W] and where it counts [H, W]: see inputs.shown_target."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        mask = None if self._mask is None else self._mask[index].float() / 255.0
+        mask = None if self._mask is None else self._mask[index].astype(np.float32) / np.float32(255.0)
         return shown_target(*self._footage[index], mask, self._job.settings)
 
 
@@ -141,7 +142,7 @@ class _Measured:
         self._meter = ClipMeter(smooth=not run.control.cancelled)
         self.values: dict[str, Any] = {}
 
-    def pictures(self) -> Iterator[tuple[int, Tensor]]:
+    def pictures(self) -> Iterator[tuple[int, FloatArray]]:
         """Yields the scene's frame and the image [3 or 4, H, W] of each frame, and measures it."""
         layout, templates, settings = self._result.layout, self._run.templates, self._run.job.settings
         options: dict[str, Any] = {"engine": settings.engine, "threads": settings.threads}

@@ -83,6 +83,8 @@ class Objective:
         """Raises UserError for losses that do not exist or cannot run here, and where nothing of the goal counts."""
         self._engine, self._target, self._noise, self._count = engine, goal.target, noise, count
         self._linear = linear
+        self.engines_loss = goal.engines_loss
+        """The engine's own loss, if there is no other term."""
         own, self._fused_weight = fused_loss(goal.losses)
         self._fused = None if goal.users_loss is not None else own
         self._is_regularized = goal.users_loss is None and regularized(goal.losses)
@@ -153,11 +155,6 @@ class Objective:
             noise, target, self.weight, rate=rate, bias=bias, limited=limited, scored=whole, rows=rows
         )
         return Stepped(_Share(stepped.loss, self._count), stepped.params, stepped.scores if whole else scores)
-
-    @property
-    def engines_loss(self) -> str | None:
-        """The engine's own loss, if there is no other term."""
-        return None if self._is_regularized else self._fused
 
     def check(self, loss: float) -> None:
         """Raises UserError where a loss differentiated by autograd, or its gradient, is not finite."""
