@@ -24,7 +24,7 @@ from ..pictures.movies import Footage, load_masks
 from ..rendering import render_layout
 from .inputs import over_background, shown_target, weighed
 from .journal import FolderJournal
-from .previews import shrunk
+from .previews import small
 from .run import Run
 
 
@@ -166,7 +166,7 @@ class _Reporter:
 
     def __call__(self, snapshot: ClipSnapshot) -> None:
         if snapshot.image is not None and self._run.job.settings.preview_seconds > 0:
-            self._preview = str(self._journal.preview(shrunk(snapshot.image)))
+            self._preview = str(self._journal.preview(small(snapshot.image)))
         frame = self._frames[snapshot.frame]
         step = snapshot.step, snapshot.total, 0.0, snapshot.psnr, snapshot.seconds_left, self._preview, frame
         self._run.pace(Progress(*step), due=snapshot.image is not None)

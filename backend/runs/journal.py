@@ -51,8 +51,8 @@ class FolderJournal:
         """Writes a record. Raises UserError where the folder cannot be written to or the disk is full."""
         self._write(partial(write_arrays, self._folder / f"{name}.npz", arrays, parents=False))
 
-    def preview(self, image: FloatArray) -> Path:
-        """Writes preview.png of an image [3, H, W]. Raises UserError as save() does."""
+    def preview(self, image: ByteArray) -> Path:
+        """Writes preview.png of pixels [h, w, 3]. Raises UserError as save() does."""
         path = self._folder / "preview.png"
         self._write(partial(save_png, path, image, parents=False))
         return path

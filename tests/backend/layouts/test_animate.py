@@ -61,7 +61,7 @@ def test_a_transition_shows_the_layouts_and_nothing_jumps(counts: tuple[int, int
     assert len(clip.frames) == 2 + 2 * (10 + 1)
     for frame, layout in ((0, layouts[0]), (11, layouts[1]), (12, layouts[1]), (len(clip.frames) - 1, layouts[2])):
         # But for mip levels, of which each has one for all.
-        assert (picture(clip, frame) - picture(layout)).abs().mean() < 0.01
+        assert np.abs(picture(clip, frame) - picture(layout)).mean() < 0.01
     steps = np.hypot(np.diff(clip.x, axis=0), np.diff(clip.y, axis=0))
     seen = clip.opacity > 0
     assert steps[seen[1:] & seen[:-1]].max() < 0.2 * 80
@@ -145,7 +145,7 @@ def test_the_command_line_makes_and_joins_clips(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_movie_is_fitted_by_the_command_line(tmp_path: Path) -> None:
-    frames = [Image.fromarray((rolling_ball(n).permute(1, 2, 0).numpy() * 255).astype(np.uint8)) for n in range(6)]
+    frames = [Image.fromarray((rolling_ball(n).transpose(1, 2, 0) * 255).astype(np.uint8)) for n in range(6)]
     frames[0].save(tmp_path / "ball.gif", save_all=True, append_images=frames[1:], duration=100, loop=0)
     save_png(tmp_path / "disc.png", discs().items[0].rgba)
     out = tmp_path / "out"
@@ -189,7 +189,7 @@ def test_a_course_shows_each_state_as_it_was() -> None:
     assert len(clip.frames) == 6
     for frame, state in enumerate([*states, result]):
         # But for mip levels, of which each primitive has one for all.
-        assert (picture(clip, frame) - picture(state)).abs().mean() < 0.01
+        assert np.abs(picture(clip, frame) - picture(state)).mean() < 0.01
         assert (clip.opacity[frame] > 0).sum() == (state.opacity > 0).sum()
     # Most primitives are followed, and what is unseen stays where it is.
     assert clip.count < 2 * 30
