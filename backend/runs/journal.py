@@ -14,7 +14,7 @@ import numpy as np
 
 from ..job import Array, Job, UserError, folder_aside, write_arrays
 from ..layouts.contents import SEAL, check_own_progress
-from ..native.arrays import FloatArray
+from ..native.arrays import ByteArray
 from ..pictures.images import save_png
 
 
