@@ -146,6 +146,7 @@ class _Buffers:
         scene.primitives = self._hold("primitives", scene.count * self.library.primitive_bytes)
         scene.first_pair = self._hold("first_pair", (scene.count + 1) * 8)
         scene.first_entry = self._hold("first_entry", (scene.tiles_x * scene.tiles_y + 1) * 8)
+        scene.order = self._hold("order", scene.tiles_x * scene.tiles_y * 8)
         self._reserve_pairs(scene)
         needed = self.library.prepare(scene)
         if needed > self._pairs:
