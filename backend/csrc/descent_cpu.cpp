@@ -1,11 +1,6 @@
 // The descent on the variables of a fit, for the host.
 #include "descent.h"
-
-#if defined(_WIN32)
-#define EXPORT extern "C" __declspec(dllexport)
-#else
-#define EXPORT extern "C" __attribute__((visibility("default")))
-#endif
+#include "scene.h"
 
 // Makes params and encoded from the variables, and chooses levels. Returns how many primitives miss theirs: add those
 // levels and call this again.
