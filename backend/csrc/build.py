@@ -22,7 +22,7 @@ SOURCES = Path(__file__).parent
 LIBRARIES = SOURCES.parent / "lib"
 FLAGS = ["-O3", "-std=c++17", "-shared", "-fPIC", "-fno-exceptions", "-fno-rtti", "-nostdlib++", "-fvisibility=hidden"]
 # Allow fused multiply-adds; keep all other IEEE rules, so that NaN is never drawn.
-FLAGS += ["-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-s"]
+FLAGS += ["-ffp-contract=on", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-s"]
 # Vectors are only passed between functions of one file.
 FLAGS += ["-Wno-psabi"]
 

@@ -17,8 +17,7 @@ from ..templates import Templates
 from . import native
 from .compiled import LOSSES, TILE, Addresses, Call, CompiledRasterizer, Mode, Work
 from .interface import AdamRule, Placement
-from .level_numbers import LevelNumbers
-from .levels import Level, LevelTables, level_tables
+from .levels import LevelTable
 
 
 class CpuRasterizer(CompiledRasterizer):
@@ -43,10 +42,7 @@ class CpuRasterizer(CompiledRasterizer):
         self._threads = threads or core_count()
         self.device = f"{self._threads} CPU threads, {set_name}"
         self._templates, self._height, self._width = templates, height, width
-        self._numbers = LevelNumbers(templates)
-        self._level_list: list[Level] = []
-        self._levels = (Level * 0)()
-        self._tables: list[LevelTables] = []
+        self._levels = LevelTable.of_templates(templates)
         self._decode = decode_table() if space == "linear" else None
         self._buffers = _Buffers(self._native, self._threads)
         # The calling thread works too.
@@ -57,7 +53,7 @@ class CpuRasterizer(CompiledRasterizer):
     @property
     def held_bytes(self) -> int:
         """The memory that the engine keeps between calls, bytes."""
-        return self._buffers.size + sum(table.nbytes for table in self._tables)
+        return self._buffers.size + self._levels.nbytes
 
     def iteration(self, count: int, rule: AdamRule, **options: object) -> None:
         """None: PyTorch makes the steps of a fit. See Rasterizer."""
@@ -96,9 +92,9 @@ class CpuRasterizer(CompiledRasterizer):
         self._on_all_threads(examine, candidates, call.at, *[()] * self._threads)
 
     def _levels_of(self, placement: Placement, at: Addresses, *, candidates: bool) -> tuple[Tensor, int]:
-        numbers = self._numbers.of(placement, self._add_level).int()
+        numbers = self._levels.of(placement.template.numpy(), placement.level.numpy(), self._threads)
         at.kept.append(self._levels)
-        return numbers, ctypes.addressof(self._levels)
+        return torch.from_numpy(numbers), self._levels.levels
 
     def _on_all_threads(
         self,
@@ -117,13 +113,6 @@ class CpuRasterizer(CompiledRasterizer):
         on_thread(arguments[0], at)
         for other in others:
             other.result()
-
-    def _add_level(self, template: int, level_u: int, level_v: int) -> None:
-        tables = level_tables(self._templates, template, level_u, level_v)
-        self._tables.append(tables)
-        texture = None if tables.texture is None else tables.texture.ctypes.data
-        self._level_list.append(tables.at(tables.alpha.ctypes.data, texture))
-        self._levels = (Level * len(self._level_list))(*self._level_list)
 
 
 @dataclass
