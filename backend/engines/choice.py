@@ -48,14 +48,15 @@ def gpu_of(engine: str) -> CudaGpu:
     """Finds the card "cuda:1", or the first usable one for "cuda" and "auto". Raises UserError with the cause."""
     if find_spec("torch") is None:
         raise UserError("PyTorch is not installed, which cards need: install it, or use the CPU", Action.INSTALL)
-    if engine == "auto" and not _has_driver():
+    if engine == "auto" and not has_driver():
         raise UserError("There is no NVIDIA driver: install one, or use the CPU", Action.USE_CPU)
     from .cuda.gpu import find_gpu
 
     return find_gpu(int(engine.split(":")[1]) if ":" in engine else None)
 
 
-def _has_driver() -> bool:
+def has_driver() -> bool:
+    """Whether there is a library of NVIDIA's driver, without which no card can be used."""
     try:
         ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:

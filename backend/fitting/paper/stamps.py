@@ -31,7 +31,7 @@ def blurred_templates(templates: Templates) -> Templates:
     """Returns the stamps for training: the level (0, 0) of each is the level of paper_levels with blurred alpha."""
     levels = paper_levels(templates).tolist()
     items = [
-        replace(item, rgba=blurred(templates.bitmap(index, *levels[index])))
+        replace(item, pixels=blurred(templates.bitmap(index, *levels[index])))
         for index, item in enumerate(templates.items)
     ]
     return Templates(items)
