@@ -144,7 +144,8 @@ def scaled_arrays(layout: Layout, templates: Templates, width: int, frame: int =
     factor = width / layout.width
     params, placement = layout_arrays(layout, frame)
     finer = round(LEVELS_PER_OCTAVE * math.log2(factor))
-    params[:, :3] *= np.float32(factor)
+    with np.errstate(over="ignore"):  # what is infinite is not drawn
+        params[:, :3] *= np.float32(factor)
     level = (placement.level - finer).clip(0, templates.level_count[placement.template] - 1)
     if finer < 0:
         # A stamp that is magnified on the canvas has no spare texels.

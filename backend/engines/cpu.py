@@ -16,7 +16,7 @@ from ..pictures.color import decode_table
 from ..templates import Templates
 from . import native
 from .compiled import LOSSES, TILE, Addresses, Call, CompiledEngine, HostAddresses, Mode, Work
-from .cpu_iteration import CpuIteration
+from .cpu_iteration import CpuIteration, Tools
 from .interface import AdamRule, Placement, Scores, Solutions
 from .levels import LevelTable
 
@@ -43,7 +43,7 @@ class CpuEngine(CompiledEngine):
         self._native = native.Native(loaded)
         self._threads = threads or core_count()
         self.device = f"{self._threads} CPU threads, {set_name}"
-        self._height, self._width = height, width
+        self._templates, self._height, self._width = templates, height, width
         self._levels = LevelTable.of_templates(templates)
         self._decode = decode_table() if space == "linear" else None
         self._buffers = _Buffers(self._native, self._threads)
@@ -65,8 +65,8 @@ class CpuEngine(CompiledEngine):
         shrink: float = 1.0,
     ) -> CpuIteration:
         size = (self._height, self._width)
-        options = {"loss": loss, "palette": palette, "shrink": shrink, "decode": self._decode}
-        return CpuIteration(self._native, self._levels, self._run, size, count, rule, **options)
+        tools = Tools(self._native, self._templates, self._levels, self._run, self._threads)
+        return CpuIteration(tools, size, count, rule, loss, palette, shrink, self._decode)
 
     def _run(
         self,
@@ -77,7 +77,8 @@ class CpuEngine(CompiledEngine):
         loss: str = "mse",
         **saving: Any,  # the fields of Scene that leave out work
     ) -> float:
-        tiles_x, tiles_y = -(-self._width // TILE), -(-self._height // TILE)
+        tiles_x = -(-self._width // TILE)
+        tiles_y = -(-self._height // (TILE * saving.get("row_step", 1)))
         parts = np.zeros(tiles_x * tiles_y)
         scene = native.Scene(
             width=self._width,
@@ -110,8 +111,8 @@ class CpuEngine(CompiledEngine):
         self._on_all_threads(lambda thread: examine(candidates), candidates, call.at)
 
     def _levels_of(self, placement: Placement, at: Addresses, *, candidates: bool) -> tuple[Any, int]:
-        numbers = self._levels.numbers(placement)
-        return numbers, self._levels.address
+        numbers = self._levels.of(placement.template, placement.level, self._threads)
+        return numbers, self._levels.levels
 
     def _floats(self, *shape: int) -> FloatArray:
         return np.empty(shape, np.float32)
@@ -145,6 +146,7 @@ class _Buffers:
         scene.primitives = self._hold("primitives", scene.count * self.library.primitive_bytes)
         scene.first_pair = self._hold("first_pair", (scene.count + 1) * 8)
         scene.first_entry = self._hold("first_entry", (scene.tiles_x * scene.tiles_y + 1) * 8)
+        scene.order = self._hold("order", scene.tiles_x * scene.tiles_y * 8)
         self._reserve_pairs(scene)
         needed = self.library.prepare(scene)
         if needed > self._pairs:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..native.arrays import BoolArray, FloatArray, IntArray
+from ..templates import Templates
 from .compiled import Call, HostAddresses
 from .interface import PARAMETERS, AdamRule, Noise, Scores, Stepped, Variables
 from .levels import LevelTable
@@ -17,9 +18,6 @@ from .structs import Descent, PlanePointers
 
 CLOSED = 1.0 / 255.0
 """The transmittance behind which a row of a tile is left out in the steps of a fit."""
-
-_PHASES = (0, 2, 1, 3)
-"""The order in which steps that look at every fourth row look at them: neighbors are not seen in a row."""
 
 
 @dataclass(frozen=True)
@@ -32,65 +30,73 @@ class HeldArray:
         return self.array
 
 
+@dataclass(frozen=True)
+class Tools:
+    """What an iteration has of its engine."""
+
+    native: Native
+    templates: Templates
+    levels: LevelTable
+    run: Callable[..., float]  # the pass over the canvas
+    threads: int
+
+
 class CpuIteration:
     """Whole steps of a fit on the CPU: see engines.interface.Iteration."""
 
     def __init__(
         self,
-        native: Native,
-        levels: LevelTable,
-        run: Callable[..., float],  # CpuEngine's pass over the canvas
+        tools: Tools,
         size: tuple[int, int],  # height, width of the picture, px
         count: int,
         rule: AdamRule,
-        *,
         loss: str,
         palette: FloatArray | None,  # [P, 3]
         shrink: float,
         decode: FloatArray | None,
     ) -> None:
-        self._native, self._levels, self._run, self._loss = native, levels, run, loss
+        self._tools, self._loss = tools, loss
         self._at = HostAddresses()
         height, width = size
         matrix = (count, len(PARAMETERS))
-        floats = {field.name: np.empty(matrix, np.float32) for field in fields(Variables)}
-        self._variables = Variables(
-            **{**floats, "age": np.empty((count, 1), np.float32), "frozen": np.empty(matrix, np.bool_)}
-        )
+        made = {field.name: np.empty(matrix, np.float32) for field in fields(Variables)}
+        made |= {"age": np.empty((count, 1), np.float32), "frozen": np.empty(matrix, np.bool_)}
+        self._variables = Variables(**made)
         self._template, self._mirror = np.empty(count, np.int32), np.empty(count, np.bool_)
         self._encoded, self._grad = np.empty(matrix, np.float32), np.empty(matrix, np.float32)
-        self._scores = Scores(
-            np.empty(0, np.float32),
-            np.empty((3, height, width), np.float32),
-            np.empty((height, width), np.float32),
-            np.empty(count, np.float32),
-        )
+        self._image, self._loss_map = np.empty((3, height, width), np.float32), np.empty((height, width), np.float32)
+        self._removal = np.empty(count, np.float32)
+        self._missing = np.zeros(tools.levels.numbers.shape, np.uint8)
         self._step = 0
-        missing = np.zeros(levels.table.shape, np.uint8)
-        self._missing = missing
         self._planes = PlanePointers(
             params=self._at.memory(np.empty(matrix, np.float32)),
             level=self._at.memory(np.empty(count, np.int32)),
             mirror=self._at.memory(self._mirror),
             decode=self._at.of(decode),
         )
-        self._descent = Descent(
-            **{name: self._at.memory(array) for name, array in vars(self._variables).items()},
+        self._descent = self._descent_of(rule, palette)
+        self._descent.linear, self._descent.shrink = decode is not None, shrink
+
+    def _descent_of(self, rule: AdamRule, palette: FloatArray | None) -> Descent:
+        """Returns the struct for a step of Adam, without what changes."""
+        templates, numbers, at = self._tools.templates, self._tools.levels.numbers, self._at
+        facts = np.column_stack([templates.longer_side, templates.level_count]).astype(np.int32)
+        return Descent(
+            **{name: at.memory(array) for name, array in vars(self._variables).items()},
             **vars(rule),
-            template_of=self._at.memory(self._template),
+            template_of=at.memory(self._template),
             params=self._planes.params,
-            encoded=self._at.memory(self._encoded),
+            encoded=at.memory(self._encoded),
             level=self._planes.level,
-            grad=self._at.memory(self._grad),
-            facts=self._at.memory(levels.facts),
-            palette=self._at.of(palette),
-            missing=self._at.memory(missing),
-            count=count,
+            grad=at.memory(self._grad),
+            facts=at.memory(facts),
+            level_numbers=at.memory(numbers),
+            palette=at.of(palette),
+            missing=at.memory(self._missing),
+            count=len(self._template),
             palette_count=0 if palette is None else len(palette),
-            levels_u=missing.shape[1],
-            levels_v=missing.shape[2],
-            linear=decode is not None,
-            shrink=shrink,
+            levels_u=numbers.shape[1],
+            levels_v=numbers.shape[2],
         )
 
     def load(self, variables: Variables, template: IntArray, mirror: BoolArray) -> None:
@@ -122,24 +128,22 @@ class CpuIteration:
         params = HeldArray(self._encoded.copy())
         saving: dict[str, Any] = {"threshold": CLOSED}
         if not scored and rows > 1:
-            saving |= {"row_step": rows, "row_phase": _PHASES[self._step % len(_PHASES)] % rows}
+            saving |= {"row_step": rows, "row_phase": _phase(self._step, rows)}
         self._step += 1
-        scores = Scores(target, *list(vars(self._scores).values())[1:]) if scored else None
+        scores = Scores(target, self._image, self._loss_map, self._removal) if scored else None
         call = self._call(background, target, weight, scores)
         removal = None if scores is None else scores.removal
-        loss = self._run("scored" if scored else "step", call, self._grad, removal, self._loss, **saving)
-        self._native.descend(descent)
+        loss = self._tools.run("scored" if scored else "step", call, self._grad, removal, self._loss, **saving)
+        self._tools.native.descend(descent)
         return Stepped(loss, params, scores)
 
     def _show(self) -> None:
         """Makes params and levels of the variables, and the levels that are missing."""
-        while True:
-            self._descent.level_numbers = self._levels.table.ctypes.data
-            if not self._native.show(self._descent):
-                break
-            self._levels.add(np.argwhere(self._missing))
+        levels = self._tools.levels
+        while self._tools.native.show(self._descent):
+            levels.ensure(*self._missing.nonzero(), self._tools.threads)
             self._missing[:] = 0
-        self._planes.levels = self._levels.address
+        self._planes.levels = levels.levels
 
     def _call(
         self, background: FloatArray | Noise, target: FloatArray, weight: FloatArray, scores: Scores | None
@@ -153,3 +157,12 @@ class CpuIteration:
         if scores is not None:
             planes.image, planes.loss_map = at.memory(scores.image), at.memory(scores.loss_map)
         return Call(len(self._template), planes, at, noise)
+
+
+def _phase(step: int, rows: int) -> int:
+    """Which of each `rows` rows (a power of two) a step looks at: the bits of its number, turned around.
+
+    So neighbors are not seen in a row.
+    """
+    bits = rows.bit_length() - 1
+    return int(format(step % rows, f"0{bits}b")[::-1], 2)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, c_int16, c_int32, c_int64
+from ctypes import POINTER, c_int32, c_int64, c_uint32
 
 from ..native.library import Library
-from ..native.structs import Int, Long, Pointer, struct
+from ..native.structs import Float, Int, Long, Pointer, Unsigned, struct
 from . import structs
 from .levels import Level
 from .structs import Descent, PlanePointers
@@ -21,7 +21,7 @@ ALIGNMENT = 64
 class Pair(ctypes.Structure):
     """Mirror of struct Pair of scene.h."""
 
-    _fields_ = [("primitive", c_int32), ("tile", c_int32), ("first", c_int16), ("last", c_int16)]
+    _fields_ = [("primitive", c_int32), ("tile", c_int32), ("rows", c_uint32)]
 
 
 @struct
@@ -37,6 +37,12 @@ class Scene(ctypes.Structure):
     mode: Int = 0
     loss: Int = 0
     linear: Int = 0
+    row_step: Int = 0
+    row_phase: Int = 0
+    noise_key: Unsigned = 0
+    noise_contrast: Float = 0.0
+    threshold: Float = 0.0
+    next_block: Int = 0
     planes: PlanePointers = PlanePointers()
     tile_loss: Pointer = None
     grad: Pointer = None
@@ -50,6 +56,7 @@ class Scene(ctypes.Structure):
     records: Pointer = None
     rows: Pointer = None
     row_capacity: Long = 0
+    order: Pointer = None
     samples: Long = 0
     next_tile: Long = 0
 
@@ -60,6 +67,7 @@ class Candidates(structs.Candidates):
 
     __slots__ = ()
     next: Long = 0
+    row_step: Long = 0
 
 
 class Native:
@@ -69,6 +77,9 @@ class Native:
         """Binds the functions. Raises UserError where the library is of another version."""
         library.check((0, Scene), (1, Level), (3, Pair), (5, Candidates))
         self.prepare = library.function("diffbmp_prepare", c_int64, POINTER(Scene))
+        self.place = library.function("diffbmp_place", None, POINTER(Scene))
+        self.count = library.function("diffbmp_count", c_int64, POINTER(Scene))
+        self.fill = library.function("diffbmp_fill", None, POINTER(Scene))
         self.bin = library.function("diffbmp_bin", c_int64, POINTER(Scene))
         self.run = library.function("diffbmp_run", None, POINTER(Scene), c_int32)
         self.reduce = library.function("diffbmp_reduce", None, POINTER(Scene))

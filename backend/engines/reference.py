@@ -261,7 +261,8 @@ class ReferenceRasterizer:
         return low + (steps - index) * (self._decode[index + 1] - low)
 
     def _geometry(self, params: Tensor, placement: Placement) -> _Geometry:
-        numbers = self._numbers.of(placement, self._add_level).tolist()
+        template, level = placement.template.cpu().numpy(), placement.level.cpu().numpy()
+        numbers = self._numbers.of(template, level, self._add_level).tolist()
         levels = [self._levels[n] for n in numbers]
         size = torch.tensor([[v.width, v.height] for v in levels], dtype=self._dtype).reshape(-1, 2)
         density = torch.tensor([[v.density_u, v.density_v] for v in levels], dtype=self._dtype).reshape(-1, 2)

@@ -117,7 +117,7 @@ def as_composited(params: FloatArray, linear: bool) -> FloatArray:
 
 def template_specs(templates: Templates) -> list[TemplateSpec]:
     """Returns the templates as a layout names them, with empty files."""
-    sizes = [item.rgba.shape[:2] for item in templates.items]
+    sizes = [(item.height, item.width) for item in templates.items]
     return [
         TemplateSpec("", item.name, item.mode, item.blend, width, height, item.limits)  # type: ignore[arg-type]
         for item, (height, width) in zip(templates.items, sizes, strict=True)

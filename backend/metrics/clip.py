@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..job import Layout
 from ..native.arrays import BoolArray, FloatArray
 from ..pictures.flow import flow, occluded, warped
-from .picture import psnr, ssim
+from .picture import Comparison, decibels
 
 STILL = 0.01
 """The change of each channel, in [0, 1], below which a pixel of the target is static."""
@@ -38,9 +38,11 @@ class ClipMeter:
     ) -> None:
         """Measures the next frame. weight: [H, W] of pixels. cut: a shot begins with this frame."""
         counts = weight is None or bool(weight.any())
-        self._psnr.append(psnr(image, target, weight) if counts else None)
+        comparison = Comparison(target, weight, windows=self.smooth)
+        comparison.add(image)
+        self._psnr.append(decibels(comparison.error()) if counts else None)
         if self.smooth:
-            self._ssim.append(ssim(image, target, weight) if counts else None)
+            self._ssim.append(comparison.similarity() if counts else None)
         last = None if cut else self._last
         self._last = image, target
         if last is None:

@@ -1,4 +1,4 @@
-"""The threads of native work: one pool for the whole process, which waits without spinning."""
+"""The threads of native work: a pool that the whole process shares, which waits without spinning."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-
-_MOST = 1024
 
 
 def core_count() -> int:
@@ -25,7 +23,7 @@ def on_threads(count: int, work: Callable[[int], object]) -> None:
     interrupted call.
     """
     # Threads do not survive a fork of the process.
-    others = [_pool(os.getpid()).submit(work, number) for number in range(1, count)]
+    others = [_pool(count - 1, os.getpid()).submit(work, number) for number in range(1, count)]
     work(0)
     for other in others:
         if not other.cancel():
@@ -33,6 +31,5 @@ def on_threads(count: int, work: Callable[[int], object]) -> None:
 
 
 @functools.cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    # It starts threads only as they are needed.
-    return ThreadPoolExecutor(_MOST, "diffbmp")
+def _pool(workers: int, process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, "diffbmp")

@@ -22,6 +22,7 @@ from ..native.arrays import FloatArray
 from ..pictures.images import load_gray
 from ..pictures.movies import Footage, load_masks
 from ..rendering import render_layout
+from ..stopwatch import part
 from .inputs import over_background, shown_target, weighed
 from .journal import FolderJournal
 from .previews import small
@@ -36,7 +37,8 @@ def run_clip(run: Run, clip: Clip) -> ClipResult:
     _check(run)
     with ExitStack() as stack:
         run.emit(Log("Reading the target"))
-        footage = stack.enter_context(Footage(Path(run.job.target), clip, run.job.settings.size))
+        with part("read"):
+            footage = stack.enter_context(Footage(Path(run.job.target), clip, run.job.settings.size))
         size = f"{len(footage)} frames of {footage.width} x {footage.height} px"
         run.choose_engine(footage.height, footage.width, size)
         journal = _journal(run)
@@ -53,9 +55,10 @@ def run_clip(run: Run, clip: Clip) -> ClipResult:
             counts = {"count": seen, "primitives": result.layout.count}
             return {**measured.values, **counts, **run.metrics(result.seconds)}
 
-        run.folder.finish_clip(measured.pictures(), metrics)
-        shots = [result.layout.frames[first] for first in result.shots]
-        run.folder.add("metrics.png", partial(plot_metrics, measured.values, result.layout.frames, shots[1:]))
+        with part("save"):
+            run.folder.finish_clip(measured.pictures(), metrics)
+            shots = [result.layout.frames[first] for first in result.shots]
+            run.folder.add("metrics.png", partial(plot_metrics, measured.values, result.layout.frames, shots[1:]))
         if not result.cancelled:
             run.folder.drop_progress()
         return result
@@ -147,10 +150,11 @@ class _Measured:
         layout, templates, settings = self._result.layout, self._run.templates, self._run.job.settings
         options: dict[str, Any] = {"engine": settings.engine, "threads": settings.threads}
         for index, number in enumerate(layout.frames):
-            target, weight = self._goals.picture(index)
-            target = over_background(target, weight, settings)
-            image = render_layout(layout, templates, frame=index, **options)[:3]
-            self._meter.add(image, target, weight, cut=index in self._result.shots)
+            with part("judge"):
+                target, weight = self._goals.picture(index)
+                target = over_background(target, weight, settings)
+                image = render_layout(layout, templates, frame=index, **options)[:3]
+                self._meter.add(image, target, weight, cut=index in self._result.shots)
             if layout.transparent:
                 image = render_layout(layout, templates, frame=index, transparent=True, **options)
             yield number, image

@@ -167,7 +167,7 @@ def placing_matrices(layout: Layout, templates: Templates, frame: int = 0) -> Fl
 
     x' = a x + c y + e, y' = b x + d y + f. All zero where a primitive has no size.
     """
-    sizes = np.array([item.rgba.shape[1::-1] for item in templates.items], np.float64)[layout.template]
+    sizes = np.array([(item.width, item.height) for item in templates.items], np.float64)[layout.template]
     x, y, scale, aspect, rotation = (
         getattr(layout, name)[frame].astype(np.float64) for name in ("x", "y", "scale", "aspect", "rotation")
     )
@@ -201,7 +201,7 @@ def color_matrices(layout: Layout, templates: Templates, frame: int = 0) -> list
 
 def stamp_box(templates: Templates, template: int, level_u: int, level_v: int) -> tuple[float, float, float, float]:
     """Returns left, top, width, height of a level's bitmap with its padding, in pixels of the stamp."""
-    height, width = templates.items[template].rgba.shape[:2]
+    height, width = templates.items[template].height, templates.items[template].width
     level_width, level_height = templates.level_size(template, level_u, level_v)
     border_u, border_v = LEVEL_PADDING * width / level_width, LEVEL_PADDING * height / level_height
     return -border_u, -border_v, width + 2 * border_u, height + 2 * border_v

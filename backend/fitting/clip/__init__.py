@@ -17,6 +17,7 @@ from ...control import Control
 from ...job import Array, Clip, Layout, Settings, UserError
 from ...native.arrays import FloatArray, IntArray
 from ...native.elementary import exp, log
+from ...stopwatch import part
 from ...templates import Templates
 from .. import fit_goal
 from ..goal import Goal, LazyGoals
@@ -96,7 +97,8 @@ def fit_clip(
     if begin is not None:
         settings = replace(settings, count=begin.count + settings.added)
     fit = _ClipFit(goals, templates, settings, clip, observer, control or Control(), journal, begin)
-    shots = fit.run(start if seen else None)
+    with part("steps"):
+        shots = fit.run(start if seen else None)
     layout = assembled(shots, fit.context, list(frames)[: fit.done], fps)
     return ClipResult(layout, [shot.first for shot in shots], fit.cancelled, fit.seconds)
 
@@ -180,7 +182,8 @@ class _ClipFit:
             shot.identities.level = levels
             goals = LazyGoals(len(shot.poses), lambda frame: self._goals[begin + frame])
             refinement = Refinement(self.context, shot.identities, shot.poses, goals, pinned)
-            shot.poses = refinement.run(lambda frame: self._goes_on(begin + frame, STEP_SHARE))
+            with part("refinement"):
+                shot.poses = refinement.run(lambda frame: self._goes_on(begin + frame, STEP_SHARE))
         if not self._control.cancelled:
             self._save(name, shot.packed())
         return shot

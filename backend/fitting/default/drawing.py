@@ -74,12 +74,13 @@ class Drawer:
     ) -> None:
         height, width = tensor.shape[1:]
         limits, largest = choice.limits, recipe.largest_candidate * spacing
+        bounds = limits.bounds(np.arange(len(choice.templates)))
         self._random = random
         self._arrays = {
             "tensor": np.ascontiguousarray(tensor),
             "sums": np.empty(-(-height * width // BLOCK)),
-            "low": np.ascontiguousarray(limits.low),
-            "high": np.ascontiguousarray(limits.high),
+            "low": np.ascontiguousarray(bounds.low),
+            "high": np.ascontiguousarray(bounds.high),
             "free": limits.free.astype(np.uint8),
             "may_mirror": limits.may_mirror.astype(np.uint8),
             "stretch": np.ascontiguousarray(limits.stretch),

@@ -41,7 +41,7 @@ def moving_layout(**changed: Any) -> tuple[Layout, Templates]:
     for item in noise.items:
         rgba = item.rgba.copy()
         rgba[..., :3] = np.linspace(40, 220, rgba.shape[1])[:, None]
-        items.append(replace(item, rgba=rgba))
+        items.append(replace(item, pixels=rgba))
     templates = Templates(items)
     for name in ("x", "y", "scale", "aspect", "rotation", "opacity", "color"):
         values = getattr(layout, name)
