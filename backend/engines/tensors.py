@@ -20,7 +20,7 @@ from ..templates import Templates
 from . import check_canvas, interface
 from .cpu import CpuEngine
 from .interface import AdamRule, Iteration, Noise
-from .noise import noise_plane
+from .native import noise_plane
 
 _KEPT = 8
 """The planes that an engine keeps on its device: two sets of background, target and weight, and the scores."""

@@ -10,7 +10,7 @@ import pytest
 from backend.engines import cpu_iteration
 from backend.engines.cpu import CpuEngine
 from backend.engines.interface import Noise, Placement
-from backend.engines.noise import noise_plane
+from backend.engines.native import noise_plane
 from backend.fitting.optimizer import Optimizer
 from tests.backend.engines.test_cuda_iteration import COUNT, HEIGHT, RULE, WIDTH, Scene, planes
 

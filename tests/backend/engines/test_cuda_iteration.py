@@ -13,7 +13,7 @@ from backend.engines import make_engine
 from backend.engines.cpu import CpuEngine
 from backend.engines.cuda.rasterizer import CudaRasterizer
 from backend.engines.interface import Engine, Iteration, Noise, Placement, Variables
-from backend.engines.noise import noise_plane
+from backend.engines.native import noise_plane
 from backend.engines.tensors import FarEngine
 from backend.fitting.constraints.limits import Bounds
 from backend.fitting.optimizer import Optimizer
