@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import SupportsFloat
 
+from ...engines.cpu_iteration import HeldArray
 from ...engines.interface import Held, Iteration, Scores
 from ...native.arrays import FloatArray
 from ..objective import Objective
