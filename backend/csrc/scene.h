@@ -61,7 +61,7 @@ struct Scene {
     float* records;        // [pairs, kRecord], 64-byte aligned
     Row* rows;             // [threads, row_capacity], 64-byte aligned
     int64_t row_capacity;  // rows of samples on the fullest tile
-    int32_t* order;        // [2 * tiles] the tiles from the most work to the least, then their work; may be null
+    int32_t* order;        // [2 * tiles] the tiles, those with much work first, then the work of each; may be null
     int64_t samples;       // out: samples without an early end, whole rows counted
     int64_t next_tile;
 };
