@@ -213,7 +213,9 @@ class DIFFBMP_OT_cancel_install(Reports):
 class DIFFBMP_OT_remove_backend(Reports):
     bl_idname = "diffbmp.remove_backend"
     bl_label = "Remove"
-    bl_description = "Delete what Install has installed, and nothing else in its folder. Blender's own Python is used then"
+    bl_description = (
+        "Delete what Install has installed, and nothing else in its folder. Blender's own Python is used then"
+    )
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -222,7 +224,11 @@ class DIFFBMP_OT_remove_backend(Reports):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(
-            self, event, title="Remove What Is Installed", message=f"{own_folder().path} is deleted", confirm_text="Remove"
+            self,
+            event,
+            title="Remove What Is Installed",
+            message=f"{own_folder().path} is deleted",
+            confirm_text="Remove",
         )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
