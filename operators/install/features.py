@@ -22,7 +22,6 @@ class Feature(Enum):
     ORA = "An OpenRaster file", "PIL"
     LAYERS = "A folder of layers", "PIL"
     MOVIE = "A movie", "av", "PIL"
-    CHECK = "The comparison with the reference", "torch"
 
 
 def missing(feature: Feature) -> str:

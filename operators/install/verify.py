@@ -11,7 +11,6 @@ from ..session.reports import Reports
 from ..session.slots import Slot
 from ..session.watching import Watching
 from .environment import backend_call, tell_verdict, why_no_backend
-from .features import Feature, missing
 from .packages import has_nvidia_driver
 from .verdict import judge
 
@@ -35,7 +34,7 @@ class DIFFBMP_OT_verify_backend(Watching, Reports):
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
-        return "The check is running" if cls.slot.task else why_no_backend() or missing(Feature.CHECK)
+        return "The check is running" if cls.slot.task else why_no_backend()
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
