@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,9 @@ def write_png(path: Path, rgba: ByteArray) -> None:
 
 def write_array(path: Path, rgba: ByteArray) -> None:
     """Writes [h, w, 4] as a NumPy file: large, but in no time. Raises OSError where it cannot be written."""
-    pixels = np.ascontiguousarray(rgba)
-    with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(pixels))
-        file.write(pixels.data)
+    array = BytesIO()
+    np.save(array, rgba)
+    path.write_bytes(array.getbuffer())  # NumPy itself does not say that a disk is full
 
 
 def picture_size(path: Path) -> tuple[int, int]:
