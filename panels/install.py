@@ -16,7 +16,7 @@ from ..operators.session.slots import INSTALL
 from .layouts import draw_sentence, letters_of, split_layout
 
 _OFFER = (
-    "DiffBMP works as it is. Install adds NVIDIA cards, targets with frames, PSD and other files, likeness by more "
+    "DiffBMP works as it is. Install adds NVIDIA cards, targets with frames, PSD files, movies, likeness by more "
     "than Color and Crisp, and the recipe Published."
 )
 

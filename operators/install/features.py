@@ -19,8 +19,6 @@ class Feature(Enum):
     LOSSES = "Likeness by other measures than Color and Crisp", "torch"
     ANIMATION = "A target with frames", "av", "cv2", "PIL", "matplotlib"
     PSD = "A PSD file", "psd_tools", "PIL"
-    ORA = "An OpenRaster file", "PIL"
-    LAYERS = "A folder of layers", "PIL"
     MOVIE = "A movie", "av", "PIL"
 
 

@@ -186,7 +186,6 @@ class DIFFBMP_OT_export_ora(_Export):
 
     endings = (".ora",)
     shown = (*_LAYERS, *_CLIP)
-    needs = Feature.ORA
 
 
 class DIFFBMP_OT_export_layers(_Export):
@@ -196,7 +195,6 @@ class DIFFBMP_OT_export_layers(_Export):
 
     endings = ("",)
     shown = (*_LAYERS, *_CLIP)
-    needs = Feature.LAYERS
 
 
 class DIFFBMP_OT_export_png(_Export):

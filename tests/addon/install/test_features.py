@@ -65,7 +65,7 @@ def test_packages_of_other_add_ons_do_not_count(chosen: Any, tmp_path: Path, mon
     """Their folders are on the path of this process, but not on that of the backend."""
     (tmp_path / "PIL.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    assert missing(Feature.ORA) != ""
+    assert missing(Feature.PSD) != ""
 
 
 def test_what_install_has_installed_has_everything(chosen: Any) -> None:
