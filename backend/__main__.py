@@ -21,9 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
 
         return run(arguments)
     except ImportError as error:
-        if isinstance(error, ModuleNotFoundError) and error.name in ("numpy", "PIL", "torch"):
-            return _complain(f"{sys.executable} has no {error.name}: install torch, numpy and pillow there")
         # Without backend.job, which needs numpy.
+        if isinstance(error, ModuleNotFoundError) and error.name == "numpy":
+            return _complain(f"{sys.executable} has no numpy: install it there")
+        if isinstance(error, ModuleNotFoundError) and "numpy" in sys.modules:
+            return _complain_of(error)
         cause = str(error).strip().partition("\n")[0]
         sentence = f"{sys.executable} cannot load a package ({cause}): install torch, numpy and pillow there anew, or"
         return _complain(f"{sentence} report it with its log {_logged(error)}", UNEXPECTED)
@@ -32,12 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _complain_of(error: Exception) -> int:
-    from .job import UserError, unexpected
+    from .job import Action, UserError, unexpected
 
-    message = unexpected(error).message
-    if isinstance(error, (UserError, MemoryError)):
-        return _complain(message)
-    return _complain(f"{message} {_logged(error)}", UNEXPECTED)
+    told = unexpected(error)
+    if isinstance(error, UserError) or told.action != Action.SHOW_LOG:
+        return _complain(told.message)
+    return _complain(f"{told.message} {_logged(error)}", UNEXPECTED)
 
 
 def _logged(error: Exception) -> str:

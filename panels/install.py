@@ -1,4 +1,4 @@
-"""The backend's state: what is installed, or the progress of an installation."""
+"""What is installed beside Blender's own Python, or the progress of an installation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from pathlib import Path
 import bpy
 
 from ..operators.install.env_folder import LONG_PATH, BackendFolder, describe_size
-from ..operators.install.environment import own_folder
+from ..operators.install.environment import is_outdated, own_folder
 from ..operators.install.installation import Installation
 from ..operators.install.lock import digest
-from ..operators.install.packages import PACKAGES, estimate_build
+from ..operators.install.packages import estimate_build
 from ..operators.session.slots import INSTALL
 from .layouts import draw_sentence, letters_of, split_layout
+
+_OFFER = (
+    "DiffBMP works as it is. Install adds NVIDIA cards, targets with frames, PSD files, movies, likeness by more "
+    "than Color and Crisp, and the recipe Published."
+)
 
 
 def draw_installation(layout: bpy.types.UILayout, width: float, lines: bool = False) -> bool:
@@ -66,17 +71,21 @@ def _draw_state(
     layout: bpy.types.UILayout, folder: BackendFolder, chosen: bpy.types.AddonPreferences, width: float
 ) -> None:
     marker, flaw = folder.marker, folder.flaw()
-    if marker and not flaw:
+    if marker is None:
+        draw_sentence(layout, _OFFER, "INFO", width)
+    elif is_outdated(folder) and not flaw:
+        draw_sentence(layout, "Another version of DiffBMP has installed this: press Update to use it.", "ERROR", width)
+    elif not flaw:
         versions = f"PyTorch {marker.packages.get('torch', '')}, Python {marker.python}"
         layout.label(text=f"Installed: {versions}, {describe_size(marker.size)}", icon="CHECKMARK")
-    elif marker:
+    else:
         draw_sentence(layout, flaw, "ERROR", width)
     row = layout.row(align=True)
     text = f"Install ({_describe_download(chosen)})"
     if marker:
         text = "Resume Installation" if not marker.whole else "Repair" if flaw else "Reinstall"
         lock = "" if chosen.newest or chosen.wheels else digest()
-        if not flaw and not (marker.lock == lock and set(PACKAGES) <= set(marker.requirements)):
+        if not flaw and (is_outdated(folder) or marker.lock != lock):
             text = "Update"
     row.operator("diffbmp.install_backend", text=text, icon="IMPORT")
     row.operator("diffbmp.verify_backend", icon="CHECKMARK")

@@ -16,7 +16,7 @@ _CHARACTER = 6.7
 """Width of a letter, px at the interface's scale 1."""
 
 BUTTONS: dict[str, tuple[str, str, str, dict[str, str]]] = {
-    Action.INSTALL: ("preferences.addon_show", "Install Backend", "IMPORT", {"module": ADD_ON}),
+    Action.INSTALL: ("preferences.addon_show", "Install", "IMPORT", {"module": ADD_ON}),
     Action.USE_CPU: ("diffbmp.mend", "Use CPU", "MODIFIER", {"action": Action.USE_CPU}),
     Action.HALVE_SIZE: ("diffbmp.mend", "Halve the Size", "MODIFIER", {"action": Action.HALVE_SIZE}),
     Action.ALLOW_ONLINE: ("extensions.userpref_allow_online", "Allow Online Access", "INTERNET", {}),
@@ -47,12 +47,17 @@ def draw_notice(layout: bpy.types.UILayout, width: float) -> None:
         return
     row = layout.row(align=True)
     for action in dict.fromkeys((NOTICE.action, Action.SHOW_LOG)):
-        if action in BUTTONS:
-            operator, text, icon, settings = BUTTONS[action]
-            button = row.operator(operator, text=text, icon=icon)
-            for name, value in settings.items():
-                setattr(button, name, value)
+        draw_action(row, action)
     row.operator("diffbmp.copy_report", icon="COPYDOWN")
+
+
+def draw_action(layout: bpy.types.UILayout, action: str) -> None:
+    """Draws the button for an action of an error; none for one that is unknown."""
+    if action in BUTTONS:
+        operator, text, icon, settings = BUTTONS[action]
+        button = layout.operator(operator, text=text, icon=icon)
+        for name, value in settings.items():
+            setattr(button, name, value)
 
 
 class Sidebar(bpy.types.Panel):

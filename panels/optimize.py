@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import bpy
 
-from ..backend.job import UserError
-from ..operators.blender.folders import ADD_ON
+from ..backend.job import Action
+from ..operators.fit.needs import leaves_card, why_install
 from ..operators.fit.optimize import describe_quality, describe_seconds
 from ..operators.fit.preview import PREVIEW
 from ..operators.fit.recover import offered
-from ..operators.install.environment import backend_python
+from ..operators.fit.warm_up import warm_up
 from ..operators.process.fit_run import Run
 from ..operators.session.slots import RUN
 from ..operators.target.properties import moves
 from .install import draw_installation
-from .layouts import Sidebar, draw_notice, draw_sentence, settings_layout
+from .layouts import Sidebar, draw_action, draw_notice, draw_sentence, settings_layout
 
 PREVIEW_SCALE = 8.0
 """Height of the preview, in buttons."""
 
 
 def draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws the button that starts an optimization, and why it is disabled."""
-    try:
-        backend_python()
-    except UserError as error:
-        if not draw_installation(layout, context.region.width):
-            draw_sentence(layout, error.message, "ERROR", context.region.width)
-        layout.operator("preferences.addon_show", text="Install Backend", icon="IMPORT").module = ADD_ON
+    """Draws the button that starts an optimization, and what must be installed before."""
+    warm_up(context.scene)
+    draw_needs(layout, context, context.scene)
     if offered(context.scene) is not None:
         draw_sentence(layout, "An optimization of this scene was interrupted.", "RECOVER_LAST", context.region.width)
         row = layout.row(align=True)
@@ -37,6 +33,20 @@ def draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row.scale_y = 1.5
     row.operator("diffbmp.optimize", icon="PLAY")
     _draw_preview(layout)
+
+
+def draw_needs(layout: bpy.types.UILayout, context: bpy.types.Context, scene: bpy.types.Scene) -> None:
+    """Draws what must be installed before a scene can be optimized, or the progress of that; else nothing."""
+    reason = why_install(scene)
+    if draw_installation(layout, context.region.width):
+        return
+    if reason:
+        draw_sentence(layout, reason, "ERROR", context.region.width)
+        draw_action(layout, Action.INSTALL)
+    elif leaves_card(scene):
+        row = layout.split(factor=0.6)
+        row.label(text="CPU (Install for the GPU)")
+        draw_action(row, Action.INSTALL)
 
 
 def draw_live(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:

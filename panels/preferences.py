@@ -9,7 +9,7 @@ from .install import draw_own_environment
 from .layouts import draw_sentence
 
 _MODES = (
-    ("OWN", "Own Environment", "Run the backend in an environment that the add-on installs"),
+    ("OWN", "Own Environment", "Run the backend with Blender's Python, or with what Install has installed"),
     ("EXISTING", "Existing Python", "Run the backend with a Python that has its packages"),
 )
 
@@ -31,7 +31,8 @@ class DIFFBMP_preferences(bpy.types.AddonPreferences):
     mode: EnumProperty(items=_MODES, name="Backend", description="What runs the backend", update=_forget_verdict)
     python: StringProperty(
         name="Python",
-        description="A Python program (3.11 to 3.14) that has PyTorch, NumPy, Pillow, PyAV and OpenCV",
+        description="A Python program (3.11 to 3.14) that has NumPy, and what you use of PyTorch, Pillow, PyAV, "
+        "OpenCV, Matplotlib and psd-tools",
         subtype="FILE_PATH",
         update=_take_python,
     )

@@ -9,7 +9,7 @@ from ..operators.scene.instances import dense_object
 from ..operators.scene.storage import KEY, stored_count
 from ..operators.session.slots import RUN
 from .layouts import Sidebar, draw_notice, split_layout
-from .optimize import draw_live, draw_run
+from .optimize import draw_live, draw_needs, draw_run
 
 
 class DIFFBMP_PT_result(Sidebar):
@@ -67,6 +67,8 @@ class DIFFBMP_PT_continue(Built):
         if RUN.task is not None:
             draw_run(layout, RUN.task)
             return
+        if source := source_of(context.scene):
+            draw_needs(layout, context, source)
         layout.prop(context.scene.diffbmp.build, "added")
         row = layout.row()
         row.scale_y = 1.5

@@ -18,7 +18,7 @@ Conventions of the whole project:
 from .animation import EASINGS, GROWTHS, Animation
 from .arrays import Array, write_arrays
 from .clip import MAX_FRAME, Clip
-from .errors import Action, UserError, cannot_write, plain, quoted, shortened, unexpected
+from .errors import PACKAGES, Action, UserError, cannot_write, lacking, plain, quoted, shortened, unexpected
 from .export import BITS, CLIP_FORMS, FORMATS, GROUPINGS, MAX_LAYERS, MAX_WIDTH, ExportJob, ExportSettings
 from .files import (
     drop_temporary,

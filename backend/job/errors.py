@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -83,12 +84,33 @@ def quoted(value: object) -> str:
     return shortened(text)
 
 
+PACKAGES = {
+    "torch": "PyTorch",
+    "PIL": "Pillow",
+    "av": "PyAV",
+    "cv2": "OpenCV",
+    "matplotlib": "Matplotlib",
+    "psd_tools": "psd-tools",
+    "cuda": "CUDA Python",
+}
+"""The packages besides NumPy: without one, only what needs it does not work. Names that import them, and their own."""
+
+
+def lacking(what: str, packages: Iterable[str]) -> UserError:
+    """Returns the error for something that needs missing packages. packages: keys of PACKAGES, one at least."""
+    *others, last = (PACKAGES[name] for name in packages)
+    named = f"{', '.join(others)} and {last}" if others else last
+    return UserError(f"{what} needs {named}: press Install in the add-on's preferences", Action.INSTALL)
+
+
 def unexpected(error: Exception) -> UserError:
     """Returns what the user is told about any error at all: a UserError is passed on."""
     if isinstance(error, UserError):
         return error
     if isinstance(error, MemoryError):
         return UserError("There is too little memory: close other programs, or ask for less", Action.HALVE_SIZE)
+    if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").partition(".")[0]) in PACKAGES:
+        return UserError(f"{lacking('This', [package])}, or install it for {sys.executable}", Action.INSTALL)
     # Without the file of an OSError, which may be a temporary one.
     reason = isinstance(error, OSError) and error.strerror
     cause = f"{type(error).__name__}: {shortened(reason or str(error))}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from .colors import encode
 
 MAX_PIXELS = 8192 * 8192
 """Most pixels of an image, as many as the largest canvas has: more would cost gigabytes and show nowhere."""
+
+_STRIP = 1 << 14
+"""Pixels that are converted at once: they stay in the processor's cache."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -43,20 +47,27 @@ def reader_of(image: bpy.types.Image) -> Callable[[], ByteArray]:
     is_light = is_float and not image.colorspace_settings.is_data
     is_premultiplied = is_light and image.source == "FILE" and image.alpha_mode in ("STRAIGHT", "PREMUL")
 
-    def converted() -> ByteArray:
-        pixels = _as_rgba(values.reshape(height, width, -1)[::-1])
-        if is_opaque:
-            pixels[..., 3] = 1.0
+    def as_bytes(strip: NDArray[np.float32]) -> ByteArray:
+        pixels = _as_rgba(strip)
+        if not is_float:
+            return (pixels * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
         # Float images hold light, premultiplied if they come from a file whose alpha means opacity.
+        pixels = pixels.copy()
         if is_premultiplied:
             pixels[..., :3] /= np.maximum(pixels[..., 3:], 1e-6)
         if is_light:
             pixels[..., :3] = encode(pixels[..., :3])
-        if is_float:
-            pixels = np.nan_to_num(pixels)
-        pixels *= 255.0
-        np.clip(pixels, 0.0, 255.0, out=pixels)
-        return np.rint(pixels, out=pixels).astype(np.uint8)
+        pixels = np.nan_to_num(pixels) * 255.0
+        return np.rint(np.clip(pixels, 0.0, 255.0)).astype(np.uint8)
+
+    def converted() -> ByteArray:
+        rows, strip = values.reshape(height, width, -1)[::-1], max(1, _STRIP // width)
+        result = np.empty((height, width, 4), np.uint8)
+        for top in range(0, height, strip):
+            result[top : top + strip] = as_bytes(rows[top : top + strip])
+        if is_opaque:
+            result[..., 3] = 255
+        return result
 
     return converted
 
@@ -102,11 +113,21 @@ def write_png(path: Path, rgba: ByteArray) -> None:
             file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
 
 
-def png_size(path: Path) -> tuple[int, int]:
-    """Returns the width and height of a PNG as its header says, without decoding it: (0, 0) where it is none.
+def write_array(path: Path, rgba: ByteArray) -> None:
+    """Writes [h, w, 4] as a NumPy file: large, but in no time. Raises OSError where it cannot be written."""
+    array = BytesIO()
+    np.save(array, rgba)
+    path.write_bytes(array.getbuffer())  # NumPy itself does not say that a disk is full
 
-    Raises OSError where it cannot be read.
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Returns the width and height of a PNG, or of what write_array has written, without decoding it.
+
+    (0, 0) where it is neither. Raises OSError where it cannot be read.
     """
+    if path.suffix == ".npy":
+        height, width = np.load(path, mmap_mode="r").shape[:2]
+        return width, height
     with open(path, "rb") as file:
         header = file.read(24)
     if len(header) < 24 or header[:8] != _PNG:
@@ -130,8 +151,10 @@ def _where_missing(image: bpy.types.Image) -> str:
 
 
 def _as_rgba(values: NDArray[Any]) -> NDArray[Any]:
-    """Converts any number of channels to four."""
+    """Returns pixels with four channels, of any number of them: new ones, or those given."""
     channels = values.shape[2]
+    if channels == 4:
+        return values
     result = np.ones((*values.shape[:2], 4), np.float32)
     result[..., :3] = values[..., :3] if channels >= 3 else values[..., :1]
     if channels in (2, 4):

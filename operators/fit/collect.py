@@ -11,7 +11,7 @@ import bpy
 
 from ...backend.job import Clip, Job, Limits, RegionSpec, TemplateSpec, UserError, cannot_write
 from ..blender.folders import file_name
-from ..blender.images import ByteArray, write_png
+from ..blender.images import ByteArray, write_array, write_png
 from ..blender.written import NotWritten
 from ..masks.collect import RegionMask, need_pictures, region_steps
 from ..session.steps import all_at_once, waited
@@ -62,7 +62,7 @@ def job_steps(scene: bpy.types.Scene, folder: Path) -> Generator[str, None, list
             yield "Reading the masks"
             width, height = _canvas(target, wanted.size)
             importance = importance_pixels(scene, width, height) if takes_steering(scene) else None
-            importance_file = "" if importance is None else files.write_into("importance", importance)
+            importance_file = "" if importance is None else files.write_into("importance", "0001.png", importance)
             mask, masks = yield from region_steps(scene, folder, width, height, target)
             stamps = _Stamps(scene, files)
             regions = []
@@ -86,14 +86,18 @@ class _Files:
         self._writing: list[Future[None]] = []
 
     def write(self, file: str, rgba: ByteArray) -> None:
-        """Starts to write a picture [h, w, 4]. file: its path in the job's folder."""
-        self._writing.append(self.threads.submit(write_png, self.folder / file, rgba))
+        """Starts to write a picture [h, w, 4]: a PNG, which is small, or an array, which takes no time.
 
-    def write_into(self, name: str, rgba: ByteArray) -> str:
-        """Starts to write a picture into a folder of its own. Returns its path in the job's folder."""
+        file: its path in the job's folder, with the ending .png or .npy.
+        """
+        write = write_array if file.endswith(".npy") else write_png
+        self._writing.append(self.threads.submit(write, self.folder / file, rgba))
+
+    def write_into(self, name: str, file: str, rgba: ByteArray) -> str:
+        """Does the same into a folder of its own. Returns its path in the job's folder."""
         (self.folder / name).mkdir()
-        self.write(f"{name}/0001.png", rgba)
-        return f"{name}/0001.png"
+        self.write(f"{name}/{file}", rgba)
+        return f"{name}/{file}"
 
     def finish(self) -> Generator[str, None, None]:
         """Waits until all pictures are written. Raises OSError where one cannot be written."""
@@ -192,7 +196,7 @@ def _target(
         footage = write_footage(scene, files.folder, need_pictures(scene))
         return footage, footage.file, footage.clip
     pixels = yield from target_steps(scene, files.threads)
-    return pixels, files.write_into("target", pixels), None
+    return pixels, files.write_into("target", "0001.npy", pixels), None
 
 
 def _canvas(target: ByteArray | Footage, size: int) -> tuple[int, int]:

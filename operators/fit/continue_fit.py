@@ -9,7 +9,7 @@ import bpy
 
 from ...backend.job import Job, Layout, Settings, TemplateSpec, UserError
 from ..blender.folders import file_name
-from ..blender.images import png_size, reader_of, write_png
+from ..blender.images import picture_size, reader_of, write_png
 from ..process.fit_run import Run
 from ..result.readback import read_scene
 from ..result.rebuild import is_result, meshes_of, show_layout, source_of, stamps_of
@@ -67,8 +67,8 @@ def continued_steps(
 
 
 def _check_shape(target: Path, layout: Layout) -> None:
-    """Raises UserError where the target, a PNG, does not fill the layout's canvas."""
-    width, height = png_size(target)
+    """Raises UserError where the target, a picture that the add-on wrote, does not fill the layout's canvas."""
+    width, height = picture_size(target)
     factor = max(layout.width, layout.height) / max(width, height)
     if (max(1, round(width * factor)), max(1, round(height * factor))) != (layout.width, layout.height):
         raise UserError(

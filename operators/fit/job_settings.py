@@ -94,22 +94,8 @@ def limits_of(limits: bpy.types.PropertyGroup) -> Limits:
     return Limits(**values)
 
 
-def _steering(scene: bpy.types.Scene) -> dict[str, Any]:
-    """The settings that some recipes ignore."""
-    return {**_look(scene.diffbmp.look), **values_of(scene.diffbmp.limits, Settings, "limits")}
-
-
-def _look(look: bpy.types.PropertyGroup) -> dict[str, Any]:
-    return {
-        **values_of(look, Settings, "look"),
-        "losses": _losses(look),
-        "palette_size": look.palette_size if look.palette == "target" else 0,
-        "palette": [_color(item.color) for item in look.colors] if look.palette == "given" else [],
-    }
-
-
-def _losses(look: bpy.types.PropertyGroup) -> dict[str, float]:
-    """The losses' weights by name; none where the recipe's own loss suffices."""
+def losses_of(look: bpy.types.PropertyGroup) -> dict[str, float]:
+    """Returns the losses' weights by name for a DIFFBMP_PG_look; none where the recipe's own loss suffices."""
     preferred = {
         loss: number(weight * getattr(look, name))
         for name, (_, _, loss, weight) in PREFERENCES.items()
@@ -118,6 +104,20 @@ def _losses(look: bpy.types.PropertyGroup) -> dict[str, float]:
     if look.match == "color" and not preferred:
         return {}
     return {MATCHES[look.match][-1]: 1.0, **preferred}
+
+
+def _steering(scene: bpy.types.Scene) -> dict[str, Any]:
+    """The settings that some recipes ignore."""
+    return {**_look(scene.diffbmp.look), **values_of(scene.diffbmp.limits, Settings, "limits")}
+
+
+def _look(look: bpy.types.PropertyGroup) -> dict[str, Any]:
+    return {
+        **values_of(look, Settings, "look"),
+        "losses": losses_of(look),
+        "palette_size": look.palette_size if look.palette == "target" else 0,
+        "palette": [_color(item.color) for item in look.colors] if look.palette == "given" else [],
+    }
 
 
 def _color(values: bpy.types.bpy_prop_array[float]) -> Color:

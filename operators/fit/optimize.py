@@ -12,7 +12,7 @@ import bpy
 
 from ...backend.job import Progress, UserError
 from ..blender.folders import new_job_folder
-from ..install.environment import backend_call, why_no_backend
+from ..install.environment import backend_call
 from ..process.fit_run import Run, Steps
 from ..process.warm_worker import WARM
 from ..session.logs import worker_log
@@ -27,7 +27,9 @@ from . import recover
 from .collect import job_steps
 from .job_settings import lacks_colors
 from .live_planes import LIVE_PLANES
+from .needs import why_install
 from .preview import PREVIEW
+from .warm_up import stay_cold
 
 PRINT_SECONDS = 1.0
 
@@ -58,7 +60,7 @@ def why_not_optimize(scene: bpy.types.Scene) -> str:
         return "Choose a collection with the stamps, or add stamps to the list"
     if lacks_colors(scene):
         return "Add a color to the palette"
-    return why_no_backend()
+    return why_install(scene)
 
 
 class Optimizing(Watching, Reports):
@@ -246,6 +248,7 @@ register, _unregister = bpy.utils.register_classes_factory((DIFFBMP_OT_optimize,
 
 def unregister() -> None:
     RUN.clear()
+    stay_cold()
     WARM.clear()
     _listen_for_undo(False)
     _unregister()

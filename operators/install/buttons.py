@@ -57,7 +57,7 @@ class Removal:
     def _run(self) -> None:
         try:
             self._folder.remove()
-            self.works, self.message = True, "The backend was removed"
+            self.works, self.message = True, "What was installed is removed"
         except UserError as error:
             self.message, self.action = error.message, error.action
 
@@ -145,6 +145,7 @@ def _tick() -> float | None:
 
 
 def _tell(task: Any) -> None:
+    WARM.clear()  # it may be of another Python now
     tell_verdict(task.works, task.message)
     NOTICE.tell(task.message, not task.works, task.action)
 
@@ -153,8 +154,8 @@ class DIFFBMP_OT_install_backend(Reports):
     bl_idname = "diffbmp.install_backend"
     bl_label = "Install"
     bl_description = (
-        "Install the backend in its own environment, with PyTorch for this computer's graphics card, and check it. "
-        "A cancelled installation is resumed"
+        "Install what graphics cards, movies, PSD files and some losses need, in an environment of its own, and check "
+        "it. A cancelled installation is resumed"
     )
 
     wheels: StringProperty(
@@ -212,7 +213,9 @@ class DIFFBMP_OT_cancel_install(Reports):
 class DIFFBMP_OT_remove_backend(Reports):
     bl_idname = "diffbmp.remove_backend"
     bl_label = "Remove"
-    bl_description = "Delete the backend's own environment, and nothing else in its folder"
+    bl_description = (
+        "Delete what Install has installed, and nothing else in its folder. Blender's own Python is used then"
+    )
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -221,7 +224,11 @@ class DIFFBMP_OT_remove_backend(Reports):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(
-            self, event, title="Remove the Backend", message=f"{own_folder().path} is deleted", confirm_text="Remove"
+            self,
+            event,
+            title="Remove What Is Installed",
+            message=f"{own_folder().path} is deleted",
+            confirm_text="Remove",
         )
 
     def execute(self, context: bpy.types.Context) -> set[str]:

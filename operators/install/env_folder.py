@@ -81,7 +81,7 @@ class BackendFolder:
         """Says why the environment cannot be used, "" if it can."""
         marker = self.marker
         if marker is None:
-            return "The backend is not installed: press Install in the add-on's preferences"
+            return "Nothing is installed: press Install in the add-on's preferences"
         if not marker.whole:
             return "The backend's installation is not complete: press Install in the add-on's preferences"
         if not Path(marker.base).exists():

@@ -1,9 +1,8 @@
-"""Finds the Python that runs the backend: one that the user chose, the add-on's own, or the running one."""
+"""Finds the Python that runs the backend: one that the user chose, the add-on's own, or Blender's."""
 
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import bpy
@@ -12,6 +11,7 @@ from ...backend.job import Action, UserError
 from ..blender.folders import ADD_ON, user_folder
 from ..process.worker import backend_command
 from .env_folder import BackendFolder
+from .packages import PACKAGES, TORCH
 
 
 def preferences() -> bpy.types.AddonPreferences | None:
@@ -28,24 +28,47 @@ def own_folder() -> BackendFolder:
     return BackendFolder(user_folder("backend", create=False))
 
 
+def chosen_python() -> str:
+    """Returns the path of the Python that the user chose to run the backend, "" where that is the add-on's affair.
+
+    Raises UserError where none was set.
+    """
+    chosen = preferences()
+    if not chosen or chosen.mode != "EXISTING":
+        return ""
+    if chosen.python:
+        return bpy.path.abspath(chosen.python)
+    raise UserError("The backend's Python is not set: choose one in the add-on's preferences", Action.INSTALL)
+
+
+def ready_folder() -> BackendFolder | None:
+    """Returns the folder of the add-on's own environment if that is whole and has what this version needs, else None.
+
+    Raises UserError as user_folder does.
+    """
+    folder = own_folder()
+    return None if folder.flaw() or is_outdated(folder) else folder
+
+
+def is_outdated(folder: BackendFolder) -> bool:
+    """Returns whether another version of the add-on, which needs other packages, has installed an environment."""
+    marker = folder.marker
+    return marker is not None and not {TORCH, *PACKAGES} <= set(marker.requirements)
+
+
 def backend_python() -> str:
     """Returns the path of the backend's Python.
 
-    It is the existing one of the preferences if that is chosen, else that of the add-on's own environment if it is
-    whole, else the running one if it has torch. Raises UserError where there is none.
+    It is the user's own if one is chosen, else that of the add-on's own environment if that is ready, else Blender's.
+    Raises UserError where there is none.
     """
-    chosen = preferences()
-    if chosen and chosen.mode == "EXISTING":
-        if chosen.python:
-            return bpy.path.abspath(chosen.python)
-        raise UserError("The backend's Python is not set: choose one in the add-on's preferences", Action.INSTALL)
-    folder = own_folder()
-    flaw = folder.flaw()
-    if not flaw:
+    if chosen := chosen_python():
+        return chosen
+    if folder := ready_folder():
         return str(folder.interpreter)
-    if find_spec("torch") is not None:
+    if sys.executable:
         return sys.executable
-    raise UserError(flaw, Action.INSTALL)
+    raise UserError("This Blender has no Python program: press Install in the add-on's preferences", Action.INSTALL)
 
 
 def why_no_backend() -> str:

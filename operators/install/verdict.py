@@ -32,12 +32,13 @@ def judge(output: str, reason: str, has_card: bool) -> Verdict:
     missing = [
         f"{_title(engine)} does not run: {engine['cause']}"
         for engine in engines
-        if not engine["works"] and (has_card or engine["name"] == "cpu")
+        if not engine["works"] and (engine["name"] == "cpu" or (has_card and engine["name"] != "reference"))
     ]
     if not usable:
         return Verdict(False, f"The backend works, but very slowly. {'. '.join(missing)}", True)
-    each = ", each proven" if len(usable) > 1 else ", proven"
-    ready = f"Ready: {' and '.join(engine['device'] for engine in usable)}{each} equal to the reference"
+    ready = f"Ready: {' and '.join(engine['device'] for engine in usable)}"
+    if all(engine["image_error"] is not None for engine in usable):  # the reference needs PyTorch
+        ready += f", {'each ' if len(usable) > 1 else ''}proven equal to the reference"
     return Verdict(True, ". ".join([ready, *missing]), True)
 
 

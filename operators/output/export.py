@@ -9,10 +9,11 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ...backend.job import ExportJob, ExportSettings, Layout, UserError, cannot_write
+from ...backend.job import Action, ExportJob, ExportSettings, Layout, UserError, cannot_write
 from ..blender.folders import file_name, new_job_folder
 from ..blender.images import reader_of, write_png
 from ..install.environment import backend_call, why_no_backend
+from ..install.features import Feature, missing
 from ..process.export_run import ExportRun
 from ..process.warm_worker import WARM
 from ..result.build import NO_LAYOUT, layout_folder
@@ -94,6 +95,8 @@ class _Export(ExportOptions, Watching, ExportHelper, Reports):
     """Names of the options that the format uses."""
     endings: tuple[str, ...] = ("",)
     """File endings; the first one is added to names with none of them."""
+    needs: Feature | None = None
+    """What the backend's Python may lack for it."""
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -105,15 +108,21 @@ class _Export(ExportOptions, Watching, ExportHelper, Reports):
         return ending if ending in self.endings else self.endings[0]
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        self.filter_glob = ";".join(f"*{ending}" for ending in self.endings if ending)
-        place = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
-        self.filepath = str(place / (file_name(context.scene.name) + self.endings[0]))
         try:
+            self._check()
             self.is_clip = len(_exported(context.scene).frames) > 1
         except UserError as error:
             return self.fail(error)
+        self.filter_glob = ";".join(f"*{ending}" for ending in self.endings if ending)
+        place = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
+        self.filepath = str(place / (file_name(context.scene.name) + self.endings[0]))
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
+
+    def _check(self) -> None:
+        """Raises UserError where something must be installed for the format."""
+        if self.needs and (sentence := missing(self.needs)):
+            raise UserError(sentence, Action.INSTALL)
 
     def draw(self, context: bpy.types.Context) -> None:
         names = self.shown if self.is_clip else tuple(name for name in self.shown if name not in _CLIP)
@@ -124,6 +133,7 @@ class _Export(ExportOptions, Watching, ExportHelper, Reports):
         if path.suffix.lower() not in self.endings:
             path = path.with_name(path.name + self.endings[0])
         try:
+            self._check()
             settings = self.settings(_exported(context.scene))
             worker = WARM.take(backend_call("worker"), worker_log())
             try:
@@ -166,6 +176,7 @@ class DIFFBMP_OT_export_psd(_Export):
 
     endings = (".psd", ".psb")
     shown = (*_LAYERS, "overlay", *_CLIP)
+    needs = Feature.PSD
 
 
 class DIFFBMP_OT_export_ora(_Export):
@@ -211,6 +222,7 @@ class DIFFBMP_OT_export_movie(_Export):
 
     endings = (".mp4", ".gif", ".webp")
     shown = ("scale", "transparent", "supersample", "fps", "loops", "quality", *_RANGE)
+    needs = Feature.MOVIE
 
 
 class DIFFBMP_OT_export_json(_Export):

@@ -169,8 +169,8 @@ class Run:
             self._fail(f"The backend ended unexpectedly ({reason}){said}", Action.SHOW_LOG)
         else:
             self._fail(
-                f"The backend did not start ({reason}){said} - choose a Python from 3.11 to 3.14 with torch, numpy and "
-                "pillow in the add-on's preferences",
+                f"The backend did not start ({reason}){said} - press Install in the add-on's preferences, or choose "
+                "another Python there",
                 Action.INSTALL,
             )
 

@@ -1,4 +1,4 @@
-"""Keeps the backend's worker between the runs of this session, so that it need not start again."""
+"""Keeps a worker of the backend between the runs of this session, so that a run need not wait for its start."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ class WarmWorker:
     def __init__(self) -> None:
         self._worker: Worker | None = None
         self._command: list[str] = []
+        self._failed = False
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether no worker waits, though one could start: the last one has not failed at that."""
+        if self._worker is None:
+            return not self._failed
+        self._worker.poll()
+        return self._worker.exit_code == 0  # it has waited in vain
 
     def take(self, command: list[str], log: Path) -> Worker:
         """Returns the waiting worker of this command, else a new one. Raises UserError where that cannot start."""
@@ -23,8 +32,10 @@ class WarmWorker:
                 return worker
         if worker is not None:
             worker.close()
-        self._command = command
-        return Worker(command, log)
+        self._command, self._failed = command, True
+        worker = Worker(command, log)
+        self._failed = False
+        return worker
 
     def keep(self, worker: Worker) -> None:
         """Lets a worker that take() has returned wait for the next job, unless it is leaving."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...backend.job import LEVEL_PADDING, MAX_SIDE, TemplateSpec, UserError
-from ..blender.images import png_size
+from ..blender.images import picture_size
 from ..blender.studio import show_color
 from ..blender.versions import empty_node_tree
 
@@ -31,7 +31,7 @@ def load_packed(path: Path, name: str, color_space: str) -> bpy.types.Image:
     Raises UserError where the file is missing, no PNG, or too large.
     """
     try:
-        side = max(png_size(path))  # Blender reads all of it first
+        side = max(picture_size(path))  # Blender reads all of it first
         image = bpy.data.images.load(str(path)) if 0 < side <= _MOST_SIDE else None
     except (OSError, RuntimeError) as error:
         raise UserError(f"The layout's picture {path} is missing: optimize again") from error

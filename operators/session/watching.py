@@ -11,7 +11,8 @@ from .notice import NOTICE
 from .screen import redraw
 from .slots import Slot
 
-TIMER_SECONDS = 0.05
+TIMER_SECONDS = 0.02
+"""How often a task is asked for news: each costs little, and the first picture of a fit waits for two."""
 
 
 class Task(Protocol):

@@ -15,7 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from diffbmp.backend.job import UserError
+from diffbmp.backend.job import PACKAGES
 from diffbmp.backend.job.layout import Layout
 from diffbmp.backend.job.messages import Event, Progress
 from diffbmp.operators.blender.folders import user_folder
@@ -34,14 +34,6 @@ from tests.addon.support.pictures import make_image, picture
 from tests.addon.support.scenes import add_stamp, make_scene
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _backend() -> None:
-    try:
-        backend_python()
-    except UserError:
-        pytest.skip("no backend: neither DIFFBMP_BACKEND_PYTHON nor torch in this Python")
 
 
 def render_difference(scene: bpy.types.Scene, folder: Path) -> float:
@@ -74,6 +66,36 @@ def test_a_scene_is_optimized_built_and_rendered(tmp_path: Path) -> None:
     scene.diffbmp.build.samples = 1
     assert render_difference(scene, tmp_path) > 55.0
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["count"] == 60
+
+
+BARE = f"""
+import runpy, sys
+sys.modules.update(dict.fromkeys({list(PACKAGES)}))  # none of them can be imported
+runpy.run_module("backend", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_fit_needs_nothing_but_the_python_of_blender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As right after the extension was installed: with all that the panels offer without Install."""
+    bpy.context.preferences.addons["diffbmp"].preferences.python = ""
+    command = [sys.executable, "-E", "-s", "-c", BARE]
+    monkeypatch.setattr(optimize, "backend_call", lambda *arguments: [*command, *arguments])
+    scene = make_scene()
+    settings = scene.diffbmp
+    add_stamp(settings.stamps.collection, make_image("picture", picture(40, 24)))
+    try:
+        assert bpy.ops.diffbmp.optimize() == {"FINISHED"}, NOTICE.text
+        assert render_difference(scene, tmp_path) > 55.0
+        settings.stamps.mode, settings.look.match = "mix", "crisp"
+        settings.limits.stretch, settings.limits.usage = 3.0, "shares"
+        settings.look.palette, settings.look.palette_size, settings.look.spacing = "target", 5, 0.01
+        settings.target.importance = make_image("importance", picture())
+        settings.target.transparent, settings.fit.space, settings.fit.recording = True, "linear", 5
+        settings.regions.overall.source, settings.regions.overall.image = "image", make_image("mask", picture())
+        assert bpy.ops.diffbmp.optimize() == {"FINISHED"}, NOTICE.text
+        assert Layout.load(Path(settings.build.layout)).count == settings.fit.count
+    finally:
+        WARM.clear()
 
 
 def test_the_script_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,6 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretend]:
     def pretend(behavior: str) -> None:
         command = [sys.executable, str(FAKE), behavior]
         monkeypatch.setattr(optimize, "backend_call", lambda *arguments: command)
-        monkeypatch.setattr(optimize, "why_no_backend", lambda: "")
 
     yield pretend
     WARM.clear()
@@ -131,11 +130,11 @@ def test_a_file_that_is_no_python_is_named(tmp_path: Path) -> None:
 
 def test_poll_says_that_there_is_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
     bpy.context.preferences.addons["diffbmp"].preferences.python = ""
-    monkeypatch.setattr(environment, "find_spec", lambda name: None)
+    monkeypatch.setattr(environment.sys, "executable", "")
     scene = make_scene()
-    assert why_not_optimize(scene).startswith("The backend is not installed: press Install in the add-on's preferences")
+    assert why_not_optimize(scene) == "This Blender has no Python program: press Install in the add-on's preferences"
     assert not bpy.ops.diffbmp.optimize.poll()
-    with pytest.raises(RuntimeError, match="The backend is not installed"):
+    with pytest.raises(RuntimeError, match="This Blender has no Python program"):
         bpy.ops.diffbmp.optimize()
 
 

@@ -1,6 +1,7 @@
 """The steps of a user in a window, run by Blender itself: `blender --python session.py -- ...`.
 
-Arguments: the add-on's zip, the backend's Python, a folder for saved files. Prints PASSED and figures, or a traceback.
+Arguments: the add-on's zip, a folder for saved files. Prints PASSED and figures, or a traceback. Nothing is installed
+but the zip, as for a new user.
 Operators are invoked as buttons invoke them; Blender's own loop does the rest.
 """
 
@@ -16,7 +17,7 @@ from typing import Any
 
 import bpy
 
-ZIP, PYTHON, FOLDER = sys.argv[sys.argv.index("--") + 1 :]
+ZIP, FOLDER = sys.argv[sys.argv.index("--") + 1 :]
 TICK = 0.01
 LIMIT = 60.0
 """Longest time of a step, s."""
@@ -30,8 +31,8 @@ def session() -> Iterator[Condition]:
     bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True)
     name = next(item.module for item in bpy.context.preferences.addons if item.module.endswith(".diffbmp"))
     package = sys.modules[name]
-    chosen = bpy.context.preferences.addons[name].preferences
-    chosen.mode, chosen.python = "EXISTING", PYTHON
+    environment = package.operators.install.environment
+    assert environment.backend_python() == sys.executable, "something was installed before"
     show_sidebar()
     yield waiting(0.5)
     yield from long_run(package)

@@ -10,8 +10,9 @@ import bpy
 import numpy as np
 import pytest
 from diffbmp.backend.job import UserError
+from diffbmp.operators.blender import images as images_module
 from diffbmp.operators.blender.colors import decode
-from diffbmp.operators.blender.images import read_image, write_png
+from diffbmp.operators.blender.images import picture_size, read_image, write_array, write_png
 from numpy.typing import NDArray
 
 from tests.addon.support.pictures import make_image, write_16_bit_png
@@ -183,3 +184,24 @@ def test_an_image_without_pixels_is_named() -> None:
     image.source, image.filepath = "FILE", "//nowhere/empty.png"
     with pytest.raises(UserError, match=r"^The image empty has no pixels: .*empty\.png does not exist$"):
         read_image(image)
+
+
+@pytest.mark.parametrize("alpha_mode", ["STRAIGHT", "NONE"])
+@pytest.mark.parametrize("is_float", [False, True])
+def test_pictures_are_converted_in_strips(is_float: bool, alpha_mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = make_image("noise", noise(7, 5) / 255, float_buffer=is_float)
+    image.alpha_mode = alpha_mode
+    whole = read_image(image)
+    monkeypatch.setattr(images_module, "_STRIP", 10)
+    np.testing.assert_array_equal(read_image(image), whole)
+    np.testing.assert_array_equal(read_image(image), whole, "the same when it is read again")
+
+
+def test_an_array_holds_the_pixels_and_tells_their_size(tmp_path: Path) -> None:
+    rgba = noise(6, 5)
+    for name, pixels in (("whole", rgba), ("part", rgba[1:4, ::2])):
+        write_array(tmp_path / f"{name}.npy", pixels)
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), pixels)
+        assert picture_size(tmp_path / f"{name}.npy") == (pixels.shape[1], pixels.shape[0])
+    write_png(tmp_path / "a.png", rgba)
+    assert picture_size(tmp_path / "a.png") == (5, 6)

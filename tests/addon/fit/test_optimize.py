@@ -29,7 +29,6 @@ TIMER = SimpleNamespace(type="TIMER")
 @pytest.fixture(autouse=True)
 def _stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(optimize, "backend_call", lambda *arguments: [sys.executable, str(FAKE), "finish"])
-    monkeypatch.setattr(optimize, "why_no_backend", lambda: "")
     monkeypatch.setattr(folders, "user_folder", lambda name, create=True: _made(tmp_path / name))
     monkeypatch.setattr(recover, "user_folder", lambda name, create=True: _made(tmp_path / name))
     recover._FOUND.clear()

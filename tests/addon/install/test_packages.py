@@ -182,6 +182,11 @@ def test_the_verdict_is_a_plain_sentence() -> None:
     wrong = verdict(engine("cpu", False, "8 CPU threads", error=0.1), slow)
     assert wrong == (False, "The engine cpu differs from the reference: choose another", True)
     assert verdict(none, slow)[0] is False
+    alone = engine("cpu", True, "8 CPU threads, AVX2"), engine("reference", False, cause="The reference needs PyTorch")
+    assert verdict(none, *alone) == (True, "Ready: 8 CPU threads, AVX2", True)
+    assert verdict(none, *alone, has_card=True)[1] == (
+        "Ready: 8 CPU threads, AVX2. The engine for NVIDIA cards does not run: This PyTorch is built without CUDA"
+    )
     assert judge("Segmentation fault", "exit code 3", False).sentence == "The backend does not work: exit code 3"
 
 

@@ -11,6 +11,7 @@ import pytest
 from diffbmp.backend.job import UserError
 from diffbmp.operators.blender.folders import user_folder
 from diffbmp.operators.blender.images import read_file
+from diffbmp.operators.install import features
 from diffbmp.operators.output import export, export_options
 from diffbmp.operators.process.warm_worker import WARM
 from diffbmp.operators.result.build import layout_folder
@@ -141,6 +142,19 @@ def test_a_missing_layout_is_named(tmp_path: Path) -> None:
         layout_folder(bpy.context.scene.diffbmp.build.layout)
     with pytest.raises(RuntimeError, match="holds no layout"):
         bpy.ops.diffbmp.export_psd(filepath=str(tmp_path / "x.psd"))
+
+
+def test_a_format_that_needs_packages_says_so_before_the_file_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bpy.context.preferences.addons["diffbmp"].preferences.python = ""
+    monkeypatch.setattr(features, "_has", lambda package: False)
+    built(tmp_path)
+    for context in ("INVOKE_DEFAULT", "EXEC_DEFAULT"):
+        with pytest.raises(RuntimeError, match="A PSD file needs psd-tools and Pillow: press Install"):
+            bpy.ops.diffbmp.export_psd(context, filepath=str(tmp_path / "x.psd"))
+        assert (NOTICE.is_error, NOTICE.action) == (True, "install")
+        NOTICE.tell("")
 
 
 def test_each_format_shows_existing_options() -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import bpy
 import pytest
-from diffbmp.operators.install import environment
+from diffbmp.operators.install import environment, features
 from diffbmp.operators.install.env_folder import BackendFolder, Marker
 from diffbmp.operators.install.installation import Installation, State
 from diffbmp.operators.install.lock import digest
-from diffbmp.operators.install.packages import PACKAGES
+from diffbmp.operators.install.packages import PACKAGES, TORCH
 from diffbmp.operators.session.slots import INSTALL
 from diffbmp.panels import install
 
@@ -23,16 +23,16 @@ from tests.addon.support.layout import Screen, context_of, shown
 
 Patch = pytest.MonkeyPatch
 
-WHOLE = Marker(True, "3.11", sys.executable, 2900, {"torch": "2.9.0"}, list(PACKAGES), digest())
+WHOLE = Marker(True, "3.11", sys.executable, 2900, {"torch": "2.9.0"}, [TORCH, *PACKAGES], digest())
 
 
 @pytest.fixture
 def chosen(monkeypatch: Patch, tmp_path: Path) -> Any:
-    """The preferences with the add-on's own environment, which is not installed, and no other torch."""
+    """The preferences with the add-on's own environment, which is not installed, in a Blender with NumPy alone."""
     context: Any = bpy.context
     preferences = context.preferences.addons["diffbmp"].preferences
     preferences.python, preferences.folder = "", str(tmp_path / "backend")
-    monkeypatch.setattr(environment, "find_spec", lambda name: None)
+    monkeypatch.setattr(features, "_has", lambda package: False)
     return preferences
 
 
@@ -65,7 +65,7 @@ def test_folder_that_cannot_be_written_to(chosen: Any, monkeypatch: Patch, tmp_p
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     monkeypatch.setattr(bpy.utils, "extension_path_user", user_path)
     assert shown_preferences(chosen).buttons("diffbmp.show_install_log")[0].reason == "Nothing was installed yet"
-    assert "The backend is not installed" in shown().text
+    assert shown().buttons("diffbmp.optimize")[0].reason == "Choose a target image"
 
 
 def test_existing_python(chosen: Any) -> None:
@@ -86,9 +86,9 @@ def test_nothing_is_installed(chosen: Any) -> None:
         assert "Blender is not allowed to go online." in screen.texts
         assert screen.buttons("diffbmp.install_backend")[0].text.startswith("Install (about ")
         assert screen.buttons("diffbmp.remove_backend")[0].reason == "The add-on has no environment to remove"
-        screen = shown(width=width)
-        assert "The backend is not installed" in screen.text
-        assert screen.buttons("preferences.addon_show")
+        assert "DiffBMP works as it is." in screen.text
+        assert screen.buttons("diffbmp.verify_backend")[0].reason == ""
+        assert not shown(width=width).buttons("preferences.addon_show")
     chosen.wheels = "wheels/"
     screen = shown_preferences(chosen)
     assert screen.buttons("diffbmp.install_backend")[0].text == "Install (from wheels)"
@@ -111,14 +111,16 @@ def test_installed_packages(state: str, chosen: Any) -> None:
     assert screen.buttons("diffbmp.install_backend")[0].text == texts.get(state, "Repair")
     said = {
         "whole": "Installed: PyTorch 2.9.0, Python 3.11, 2.9 GB",
-        "old": "Installed: PyTorch , Python 3.11",
+        "old": "Another version of DiffBMP has installed this: press Update to use it.",
         "unpinned": "Installed: PyTorch 2.9.0",
         "broken": "environment is damaged",
         "begun": "is not complete",
         "gone": "is gone",
     }
     assert said[state] in screen.text
-    assert (said[state] in shown().text) == (state not in ("whole", "old", "unpinned"))
+    own = str(environment.own_folder().interpreter)
+    assert environment.backend_python() == (own if state in ("whole", "unpinned") else sys.executable)
+    assert not shown().buttons("preferences.addon_show"), "Optimize works meanwhile"
     assert screen.buttons("diffbmp.remove_backend")[0].reason == ""
 
 

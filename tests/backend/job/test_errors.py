@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from backend.job import (
     cannot_write,
     decode_event,
     encode_event,
+    lacking,
     plain,
     quoted,
     shortened,
@@ -82,3 +84,14 @@ def test_any_error_becomes_a_sentence() -> None:
     )
     assert unexpected(KeyError("k" * 999)).action == Action.SHOW_LOG
     assert len(unexpected(KeyError("k" * 999)).message) < 200
+
+
+def test_a_missing_package_can_be_installed() -> None:
+    told = unexpected(ModuleNotFoundError("No module named 'PIL'", name="PIL.Image"))
+    assert told.action == Action.INSTALL
+    assert told.message == (
+        f"This needs Pillow: press Install in the add-on's preferences, or install it for {sys.executable}"
+    )
+    several = lacking("A movie", ["av", "PIL", "matplotlib"])
+    assert several.message == "A movie needs PyAV, Pillow and Matplotlib: press Install in the add-on's preferences"
+    assert unexpected(ModuleNotFoundError("No module named 'sqlite3'", name="sqlite3")).action == Action.SHOW_LOG
