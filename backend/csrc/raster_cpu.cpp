@@ -1,7 +1,7 @@
 // The CPU engine: tiles of 16 x 16 px, a vector per row. Plain C interface; memory and threads come from the caller.
 //
-// A step is diffbmp_place, diffbmp_count and diffbmp_fill (primitives, and the tiles of each; diffbmp_prepare is all
-// three), diffbmp_bin (the primitives of each tile, in order), diffbmp_run (all tiles) and diffbmp_reduce (gradients).
+// A step is diffbmp_place, diffbmp_count and diffbmp_fill (primitives, and the tiles of each), diffbmp_bin (the
+// primitives of each tile, in order), diffbmp_run (all tiles) and diffbmp_reduce (gradients).
 // Place, fill, run and reduce take any number of threads. Each (tile, primitive) pair has its own record, and records
 // are summed in order: the result is bit-identical for any number of threads.
 //
@@ -68,15 +68,6 @@ EXPORT void diffbmp_fill(Scene* scene) {
                 *pair = {(int32_t)i, y * scene->tiles_x + x, seen ? (2u << last) - (1u << first) : 0u};
             }
     });
-}
-
-// The three together, on one thread. Returns the number of pairs; above pair_capacity only this number is valid.
-EXPORT int64_t diffbmp_prepare(Scene* scene) {
-    scene->next_block = 0;
-    diffbmp_place(scene);
-    const int64_t pairs = diffbmp_count(scene);
-    if (pairs <= scene->pair_capacity) diffbmp_fill(scene);
-    return pairs;
 }
 
 // Fills the order of the tiles from the work of each: a counting sort by parts of the most.

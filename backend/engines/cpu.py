@@ -20,6 +20,9 @@ from .cpu_iteration import CpuIteration, Tools
 from .interface import AdamRule, Placement, Scores, Solutions
 from .levels import LevelTable
 
+_MANY = 4096
+"""The number of primitives from which it pays to share the work on each between threads."""
+
 
 class CpuEngine(CompiledEngine):
     """The CPU engine: see engines.interface.Engine."""
@@ -98,15 +101,19 @@ class CpuEngine(CompiledEngine):
             **saving,
         )
         self._buffers.prepare(scene)
+        self._for_primitives(self._native.place, scene, call.at)
+        self._buffers.reserve_pairs(scene, self._native.count(scene))
+        self._for_primitives(self._native.fill, scene, call.at)
         self._buffers.bin(scene)
         self._on_all_threads(lambda thread: self._native.run(scene, thread), scene, call.at)
         if mode != "forward":
-            self._native.reduce(scene)
+            self._for_primitives(self._native.reduce, scene, call.at)
         self.samples = scene.samples
         return float(parts.sum())
 
-    def _examine(self, work: Work, call: Call, result: FloatArray) -> None:
+    def _examine(self, work: Work, call: Call, result: FloatArray, rows: int) -> None:
         candidates = self._candidates(native.Candidates, call, result)
+        candidates.row_step = rows
         examine = self._native.solve if work == "solve" else self._native.gains
         self._on_all_threads(lambda thread: examine(candidates), candidates, call.at)
 
@@ -116,6 +123,13 @@ class CpuEngine(CompiledEngine):
 
     def _floats(self, *shape: int) -> FloatArray:
         return np.empty(shape, np.float32)
+
+    def _for_primitives(self, work: Callable[[native.Scene], object], scene: native.Scene, at: Addresses) -> None:
+        """Calls work(scene), on each thread where there are many primitives."""
+        if scene.count < _MANY:
+            work(scene)
+        else:
+            self._on_all_threads(lambda thread: work(scene), scene, at)
 
     def _on_all_threads(self, work: Callable[[int], object], *kept: object) -> None:
         """Calls work(thread) on each thread; each keeps alive what the structs point to."""
@@ -142,17 +156,19 @@ class _Buffers:
         return sum(len(held) for held in self._held.values())
 
     def prepare(self, scene: native.Scene) -> None:
-        """Gives the scene memory for its primitives and for the pairs of a primitive and a tile."""
+        """Gives the scene memory for its primitives and tiles."""
         scene.primitives = self._hold("primitives", scene.count * self.library.primitive_bytes)
         scene.first_pair = self._hold("first_pair", (scene.count + 1) * 8)
         scene.first_entry = self._hold("first_entry", (scene.tiles_x * scene.tiles_y + 1) * 8)
         scene.order = self._hold("order", scene.tiles_x * scene.tiles_y * 8)
-        self._reserve_pairs(scene)
-        needed = self.library.prepare(scene)
+
+    def reserve_pairs(self, scene: native.Scene, needed: int) -> None:
+        """Gives the scene memory for so many pairs of a primitive and a tile."""
         if needed > self._pairs:
             self._pairs = needed + needed // 4
-            self._reserve_pairs(scene)
-            self.library.prepare(scene)
+        scene.pair_capacity = self._pairs
+        scene.pairs = self._hold("pairs", self._pairs * ctypes.sizeof(native.Pair))
+        scene.entries = self._hold("entries", self._pairs * 8)
         if scene.mode != native.MODES["forward"]:
             scene.records = self._hold("records", self._pairs * native.RECORD_BYTES)
 
@@ -163,11 +179,6 @@ class _Buffers:
             self._rows = max(self._rows, needed)
             scene.rows = self._hold("rows", self.threads * self._rows * self.library.row_bytes)
             scene.row_capacity = self._rows
-
-    def _reserve_pairs(self, scene: native.Scene) -> None:
-        scene.pair_capacity = self._pairs
-        scene.pairs = self._hold("pairs", self._pairs * ctypes.sizeof(native.Pair))
-        scene.entries = self._hold("entries", self._pairs * 8)
 
     def _hold(self, name: str, size: int) -> int:
         """The address of a buffer of at least `size` bytes, aligned as the vectors need."""

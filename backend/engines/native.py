@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, c_int32, c_int64, c_uint32
+from ctypes import POINTER, c_float, c_int32, c_int64, c_uint32, c_void_p
 
+import numpy as np
+
+from ..native.arrays import FloatArray
+from ..native.calls import FLOATS, function
 from ..native.library import Library
 from ..native.structs import Float, Int, Long, Pointer, Unsigned, struct
+from ..pictures.color import decode_table
 from . import structs
+from .interface import Noise
 from .levels import Level
 from .structs import Descent, PlanePointers
 
@@ -76,7 +82,6 @@ class Native:
     def __init__(self, library: Library) -> None:
         """Binds the functions. Raises UserError where the library is of another version."""
         library.check((0, Scene), (1, Level), (3, Pair), (5, Candidates))
-        self.prepare = library.function("diffbmp_prepare", c_int64, POINTER(Scene))
         self.place = library.function("diffbmp_place", None, POINTER(Scene))
         self.count = library.function("diffbmp_count", c_int64, POINTER(Scene))
         self.fill = library.function("diffbmp_fill", None, POINTER(Scene))
@@ -89,3 +94,12 @@ class Native:
         self.descend = library.function("diffbmp_descend", None, POINTER(Descent))
         size_of = library.function("diffbmp_size_of", c_int64, c_int32)
         self.primitive_bytes, self.row_bytes = size_of(2), size_of(4)
+
+
+def noise_plane(noise: Noise, height: int, width: int, *, space: str = "display") -> FloatArray:
+    """The background [3, height, width] that a step with this noise sees, as composited."""
+    plane = np.empty((3, height, width), np.float32)
+    decode = decode_table() if space == "linear" else None
+    fill = function("diffbmp_noise", FLOATS, c_int32, c_int32, c_uint32, c_float, c_void_p)
+    fill(plane, height, width, noise.key, noise.contrast, None if decode is None else decode.ctypes.data)
+    return plane

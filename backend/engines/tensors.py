@@ -20,7 +20,7 @@ from ..templates import Templates
 from . import check_canvas, interface
 from .cpu import CpuEngine
 from .interface import AdamRule, Iteration, Noise
-from .noise import noise_plane
+from .native import noise_plane
 
 _KEPT = 8
 """The planes that an engine keeps on its device: two sets of background, target and weight, and the scores."""
@@ -324,13 +324,21 @@ class FarEngine:
         image: FloatArray,
         target: FloatArray,
         weight: FloatArray,
+        *,
+        rows: int = 1,
     ) -> interface.Solutions:
         planes = (self._plane(plane) for plane in (image, target, weight))
         found = self._rasterizer.solve_on_top(*self._given(params, placement), *planes)
         return interface.Solutions(*(_host(part) for part in vars(found).values()))
 
     def gains_on_top(
-        self, params: FloatArray, placement: interface.Placement, scores: interface.Scores, weight: FloatArray
+        self,
+        params: FloatArray,
+        placement: interface.Placement,
+        scores: interface.Scores,
+        weight: FloatArray,
+        *,
+        rows: int = 1,
     ) -> FloatArray:
         planes = (self._plane(plane) for plane in (scores.target, scores.image, scores.loss_map))
         given = Scores(*planes, removal=self._sent(scores.removal))
