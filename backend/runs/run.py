@@ -26,7 +26,7 @@ class Run:
         stopwatch.restart()
         self.job, self.control, self.emit, self.pace = job, control, emit, Pace(emit)
         with stopwatch.part("read"):
-            self.templates = load_templates(job.templates)
+            self.templates = load_templates(job.templates, job.settings.size)
         self.folder = ResultFolder(out, self.templates, keeps_progress=job.clip is not None)
         self._engine: dict[str, str] = {}
 
