@@ -110,14 +110,14 @@ def test_closed_rows_change_little(monkeypatch: pytest.MonkeyPatch) -> None:
     scene.free[:, 2], scene.free[:, 5] = 15.0, 0.99
     scene.frozen[:] = False
     engine = CpuEngine(scene.templates, HEIGHT, WIDTH)
-    found = []
-    for closed in (cpu_iteration.CLOSED, 0.0):
+    found, limit = [], cpu_iteration.CLOSED
+    for closed in (limit, 0.0):
         monkeypatch.setattr(cpu_iteration, "CLOSED", closed)
         iteration = scene.loaded(engine.iteration(COUNT, RULE))
         step = iteration.run(*planes(scene), rate=1.0, bias=1.0, limited=False, scored=True)
         assert step.scores is not None
         found.append((float(step.loss), step.scores.image.copy()))
     (fast, fast_image), (exact, image) = found
-    assert fast == pytest.approx(exact, rel=1e-2)
+    assert fast == pytest.approx(exact, rel=1e-3)
     # What is behind shows the background instead, at most so much of it.
-    assert 0.0 < np.abs(fast_image - image).max() <= cpu_iteration.CLOSED or fast == exact
+    assert 0.0 < np.abs(fast_image - image).max() < limit
