@@ -16,7 +16,7 @@ from backend.losses.combination import PREPARED, Combination, encoded_pixel_loss
 from backend.losses.perceptual import WEIGHTS, build_features, feature_loss, load_features
 from backend.losses.structure import ms_ssim, ssim
 from backend.metrics import picture
-from backend.pictures.color import encode
+from backend.engines.light import encode
 
 # The perceptual loss needs a network's weights: it has tests of its own.
 IMAGE_LOSSES = [name for name, kind in LOSSES.items() if kind.of == "image" and name != "perceptual"]
