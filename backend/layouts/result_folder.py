@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..job import (
     Layout,
     LevelKey,
@@ -33,6 +31,7 @@ from ..job import (
     write_json,
     written_aside,
 )
+from ..native.arrays import ByteArray, FloatArray
 from ..pictures.images import save_png
 from ..templates import Template, Templates, load_templates
 from .contents import PROGRESS, RECORDING, ROOMS, check_own, is_part, remove_progress
@@ -72,7 +71,7 @@ class ResultFolder:
         else:
             self._in_place(partial(self._write_layout, self._layout, self.path))
 
-    def preview(self, image: Tensor) -> Path:
+    def preview(self, image: FloatArray | ByteArray) -> Path:
         """Writes preview.png of an image [3 or 4, H, W]; after the first save only."""
         path = self.path / "preview.png"
         self._in_place(partial(save_png, path, image, parents=False))
@@ -84,7 +83,7 @@ class ResultFolder:
         course = replace(course, templates=specs)
         self._in_place(lambda: course.save(_room(self.path, RECORDING), parents=False))
 
-    def finish(self, render: Tensor, metrics: dict[str, Any]) -> None:
+    def finish(self, render: FloatArray, metrics: dict[str, Any]) -> None:
         """Adds render.png of an image [3 or 4, H, W] and metrics.json, drops the levels that only checkpoints used."""
         self._in_place(partial(save_png, self.path / "render.png", render, parents=False))
         self._in_place(partial(write_json, self.path / "metrics.json", metrics, parents=False))
@@ -93,7 +92,7 @@ class ResultFolder:
             used = _used_levels(self._layout)
             self._in_place(lambda: self._sheets.keep_only(_room(self.path, "levels"), used))
 
-    def finish_clip(self, frames: Iterable[tuple[int, Tensor]], measured: Callable[[], dict[str, Any]]) -> None:
+    def finish_clip(self, frames: Iterable[tuple[int, FloatArray]], measured: Callable[[], dict[str, Any]]) -> None:
         """Adds render/ of frames (number and image [3 or 4, H, W]) and metrics.json; measured is called after them."""
         for number, image in frames:
             self._in_place(partial(_save_in, self.path, f"render/{number:04d}.png", image))
@@ -214,7 +213,7 @@ def _is_plain_png(path: Path, width: int, height: int) -> bool:
     return begin in right and kinds[-1] == b"IEND" and _PLAIN.issuperset(kinds)
 
 
-def _save_in(folder: Path, file: str, image: Tensor) -> None:
+def _save_in(folder: Path, file: str, image: FloatArray | ByteArray) -> None:
     """Writes a picture to a file in a folder of the result, by its path there."""
     room, name = file.split("/")
     save_png(_room(folder, room) / name, image, parents=False)

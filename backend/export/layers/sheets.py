@@ -59,7 +59,9 @@ class FrameSheets:
         back = order.argsort()
         self.params = params[back]  # [N, 9]
         self.placement = Placement(placement.template[back], placement.level[back], placement.mirror[back])
-        self.boxes = self._boxes(width, height)  # [N, 4] left, top, right, bottom, px
+        # Numbers of a layout from anywhere may be none, or overflow.
+        with np.errstate(all="ignore"):
+            self.boxes = self._boxes(width, height)  # [N, 4] left, top, right, bottom, px
 
     def _boxes(self, width: int, height: int) -> IntArray:
         """Returns the box of each primitive within reach of the canvas; all zero where it has no part there."""

@@ -82,11 +82,11 @@ def test_visible_areas_equal_the_loss_without_the_primitive() -> None:
     for spec, item in zip(layout.templates, templates.items, strict=True):
         spec.mode, spec.blend = "tint", 0.0
         object.__setattr__(item, "mode", "tint")
-    whole = float(render_layout(layout, templates)[0].double().sum())
+    whole = float(render_layout(layout, templates)[0].sum(dtype=np.float64))
     for index in range(6):
         layout.color[:] = 1.0
         layout.color[0, index] = 0.0
-        without = float(render_layout(layout, templates)[0].double().sum())
+        without = float(render_layout(layout, templates)[0].sum(dtype=np.float64))
         assert whole - without == pytest.approx(float(areas[index]), abs=0.02)
 
 

@@ -58,7 +58,7 @@ def make_layout(
         "opacity": generator.uniform(0, 1, shape),
         "color": generator.random((*shape, 3)),
         "template": template,
-        "level": level.numpy(),
+        "level": level,
         "region": generator.integers(0, 2, count),
         "mirror": generator.random(count) < 0.5,
         "locked": np.zeros(count, bool),
