@@ -61,7 +61,7 @@ class Recipe:
     relocated: float = 0.2  # share of the primitives at first, falling to none at the last iteration
     acceptance: float = 0.6  # of the leaving one's removal loss is enough: a candidate has not yet been optimized
     candidates: int = 24  # for each primitive that may leave
-    coarse: bool = False  # rank them by fewer rows of pixels, where the engine can; the best are judged by all
+    ranked_rows: int = 1  # one row of pixels in this many ranks the large ones; the best are judged by all rows
     climbs: int = 4  # rounds of varying the best ...
     climbers: int = 3  # ... so many for each primitive that may leave
     climb: float = 0.5  # how far: of the half axis and of a radian, for the first round

@@ -133,10 +133,10 @@ class CandidateSearch:
         recipe, climbers = self._recipe, self._recipe.climbers * places
         self._prepare(scores)
         drawn = self._drawer.draw(scores.loss_map, places * recipe.candidates)
-        found = self._judged(*drawn, scores, bias, coarse=recipe.coarse)
+        found = self._judged(*drawn, scores, bias, rows=recipe.ranked_rows)
         # Only the best may be varied or chosen.
         found = found[found.best(2 * climbers)]
-        if recipe.coarse:
+        if recipe.ranked_rows > 1:
             found = self._judged(found.params, found.template, found.mirror, scores, bias)
         found = self._exact(found, scores, bias)
         for climb in range(recipe.climbs):
@@ -165,7 +165,7 @@ class CandidateSearch:
         scores: Scores,
         bias: float,
         *,
-        coarse: bool = False,
+        rows: int = 1,
     ) -> Candidates:
         """Returns candidates with the best colors and their gains, exact in display space and else first-order.
 
@@ -177,7 +177,7 @@ class CandidateSearch:
             scores.image,
             self._composited,
             self._color_weight,
-            coarse=coarse,
+            rows=rows,
         )
         if self._palette is None:
             color = (solutions.numerator / np.maximum(solutions.denominator, np.float32(1e-12))).clip(0.0, 1.0)
