@@ -89,7 +89,7 @@ def draw(folder: Path) -> None:
 
 
 def _run(checkout: Path, options: str, scratch: Path) -> Cost:
-    command = [sys.executable, "-m", "backend", "fit", str(TARGET), "--out", str(scratch / "out"), *COMMON]
+    command = [sys.executable, "-m", "backend", "fit", str(TARGET), "--out", str(scratch / checkout.name), *COMMON]
     stamps = {"disc.png", "stamps", "stamps/000.png"}
     command += [str(scratch / word) if word in stamps else word for word in options.split()]
     process = subprocess.Popen(command, cwd=checkout, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
