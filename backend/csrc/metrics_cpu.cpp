@@ -2,7 +2,7 @@
 #include "scene.h"
 
 constexpr int kTaps = 11, kBlock = 256;  // the window of Wang et al. (2004); columns at a time, which stay in the cache
-constexpr float kC1 = 0.01f * 0.01f, kC2 = 0.03f * 0.03f;
+constexpr float kC1 = 1e-4f, kC2 = 9e-4f;
 
 static inline float inside(float value) {
     return value < 0.0f ? 0.0f : (value > 1.0f ? 1.0f : value);

@@ -1,4 +1,5 @@
 // Pictures of 8 bits: their planes, their scaling, and the filters of PNG.
+#include "elementary.h"
 #include "scene.h"
 
 // Pixels [count, 4] as planes [4, count] of values in [0, 1].
@@ -44,17 +45,15 @@ EXPORT void diffbmp_gray(const uint8_t* rgba, uint8_t* gray, int64_t count) {
 
 constexpr double kPi = 3.14159265358979323846;
 
-// sin(pi x).
-static double sine(double x) {
-    const double whole = (double)(int64_t)(x + (x < 0.0 ? -0.5 : 0.5)), r = (x - whole) * kPi, square = r * r;
-    double sum = 0.0;
-    for (int k = 19; k > 1; k -= 2) sum = (sum + 1.0) * (-square / (double)(k * (k - 1)));
-    return ((int64_t)whole & 1 ? -r : r) * (sum + 1.0);
+static double sine(double angle) {
+    double sine, cosine;
+    sine_cosine(angle, sine, cosine);
+    return sine;
 }
 
 static double lanczos(double x) {
     if (x <= -3.0 || x >= 3.0) return 0.0;
-    return x == 0.0 ? 1.0 : 3.0 * sine(x) * sine(x / 3.0) / (kPi * kPi * x * x);
+    return x == 0.0 ? 1.0 : 3.0 * sine(kPi * x) * sine(kPi * x / 3.0) / (kPi * kPi * x * x);
 }
 
 // The weights of an axis that is scaled from `in` to `out` pixels: first [out], weights [out, taps], taps <= in.
@@ -91,7 +90,7 @@ struct Scaling {
     float* total;  // [out_width, channels]
     uint8_t* out;  // [out_height, out_width, channels]
     int64_t in_width, out_width, out_height, taps_x, taps_y;
-    int64_t channels;           // 1, or 4 = straight RGBA
+    int64_t channels;           // 1 or 3, or 4 = straight RGBA
     int64_t next_in, next_out;  // rows
 };
 
@@ -107,10 +106,12 @@ static void scale_across(const Scaling& s, float* row) {
     for (int64_t x = 0; x < s.out_width; ++x) {
         const float* weights = s.weights_x + x * s.taps_x;
         const float* from = s.line + s.first_x[x] * s.channels;
-        if (s.channels == 1) {
-            float total = 0.0f;
-            for (int64_t k = 0; k < s.taps_x; ++k) total += from[k] * weights[k];
-            row[x] = total;
+        if (s.channels != 4) {
+            for (int64_t i = 0; i < s.channels; ++i) {
+                float total = 0.0f;
+                for (int64_t k = 0; k < s.taps_x; ++k) total += from[k * s.channels + i] * weights[k];
+                row[x * s.channels + i] = total;
+            }
             continue;
         }
         Float4 total[2] = {};
@@ -138,7 +139,7 @@ static void finish_row(const Scaling& s) {
         for (int64_t i = 0; i < count; ++i) s.total[i] = s.total[i] + row[i] * weights[k];
     }
     uint8_t* out = s.out + s.next_out * count;
-    for (int64_t x = 0; s.channels == 1 && x < count; ++x) out[x] = rounded(s.total[x]);
+    for (int64_t x = 0; s.channels != 4 && x < count; ++x) out[x] = rounded(s.total[x]);
     for (int64_t x = 0; s.channels == 4 && x < count; x += 4) {
         const float alpha = s.total[x + 3], straight = alpha > 0.0f ? 255.0f / alpha : 0.0f;
         for (int channel = 0; channel < 3; ++channel) out[x + channel] = rounded(s.total[x + channel] * straight);
@@ -151,7 +152,7 @@ EXPORT void diffbmp_scale(Scaling* scaling, const uint8_t* pixels, int64_t rows)
     Scaling& s = *scaling;
     const int64_t width = s.in_width * s.channels;
     for (int64_t y = 0; y < rows; ++y, pixels += width) {
-        if (s.channels == 1)
+        if (s.channels != 4)
             for (int64_t x = 0; x < width; ++x) s.line[x] = pixels[x];
         else
             for (int64_t x = 0; x < width; x += 4) {

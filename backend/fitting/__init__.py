@@ -15,6 +15,7 @@ from ..control import Control
 from ..job import Layout, Settings, UserError
 from ..losses import Loss
 from ..native.arrays import FloatArray
+from ..stopwatch import part
 from ..templates import Templates
 from .clock import Clock
 from .default.descent import DefaultDescent
@@ -80,7 +81,8 @@ def fit_goal(
 ) -> FitResult:
     """Finds the layout for a goal, which holds the checked arrays of `fit`."""
     clock = Clock(settings)
-    descent = _descent_of(settings.recipe)(goal, templates, settings, start)
+    with part("initialize"):
+        descent = _descent_of(settings.recipe)(goal, templates, settings, start)
     return descend(descent, clock, settings, observer, control or Control())
 
 

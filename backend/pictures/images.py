@@ -210,7 +210,7 @@ def _pillow(path: Path) -> ModuleType:
         from PIL import Image
     except ImportError as error:
         raise UserError(
-            f"{path} can be read only with Pillow: install it, or save the picture as a PNG of 8 bits without a profile",
+            f"{path} can be read only with Pillow: install it, or save the picture as an 8-bit PNG without profile",
             Action.INSTALL,
         ) from error
     return Image

@@ -45,7 +45,7 @@ class Scaler:
         self,
         size: tuple[int, int],  # height, width of the picture, px
         wanted: tuple[int, int],  # height, width of the result, px
-        channels: int,  # 4 = straight RGBA, 1 = gray
+        channels: int,  # 4 = straight RGBA, 3 = RGB, 1 = gray
         *,
         smooth: bool,
     ) -> None:
@@ -85,7 +85,7 @@ class Scaler:
 
 
 def _weights(size: int, wanted: int, *, smooth: bool) -> tuple[NDArray[np.int32], FloatArray]:
-    """Returns the first pixel [wanted] that counts for each of the result, and the weights [wanted, taps] from there."""
+    """Returns the first pixel that counts for each of the result [wanted], and weights [wanted, taps] from there."""
     scale = size / wanted
     taps = min(size, math.ceil(6.0 * max(scale, 1.0) if smooth else scale) + 1)
     first, weights = np.empty(wanted, np.int32), np.empty((wanted, taps), np.float32)
@@ -103,7 +103,7 @@ def resized(
     *,
     smooth: bool = True,
 ) -> ByteArray:
-    """Scales a picture of straight RGBA, 4 channels, or gray, 1 channel: see Scaler."""
+    """Scales a picture of straight RGBA, RGB or gray, of 4, 3 or 1 channels: see Scaler."""
     if size == wanted:
         result, row = np.empty((*size, channels), np.uint8), 0
         for strip in strips:

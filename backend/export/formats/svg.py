@@ -14,7 +14,6 @@ from io import TextIOBase
 from xml.sax.saxutils import XMLGenerator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...job import LEVEL_PADDING, Layout, written_aside
@@ -56,7 +55,7 @@ class _Document:
         # Nothing limits an SVG's elements, so nothing is merged.
         self._nodes = Stack(replace(task, settings=replace(task.settings, flatten=False))).nodes
         sheets = FrameSheets(task, 0)
-        keys = torch.cat([sheets.placement.template[:, None], sheets.placement.level], 1)
+        keys = np.column_stack([sheets.placement.template, sheets.placement.level])
         self._stamps = [(number, level_u, level_v) for number, level_u, level_v in keys.tolist()]
         self._matrices = placing_matrices(task.layout, task.templates)
         self._colors = color_matrices(task.layout, task.templates)

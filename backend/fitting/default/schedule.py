@@ -76,4 +76,6 @@ class Schedule:
     def _rows_at(self, shrink: int) -> int:
         recipe = self.recipe
         enough = self.height >= recipe.fewest_rows * recipe.fewer_rows * shrink
-        return recipe.fewer_rows if self.samples and enough and self.spacing >= recipe.fewer_rows_spacing * shrink else 1
+        return (
+            recipe.fewer_rows if self.samples and enough and self.spacing >= recipe.fewer_rows_spacing * shrink else 1
+        )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 import numpy as np
 
 from ...engines.interface import Engine, Iteration, Noise, Placement, Scores, Stepped
-from ...engines.noise import noise_plane
+from ...engines.native import noise_plane
 from ...job import UserError
 from ...losses import fused_loss, regularized
 from ...native.arrays import FloatArray

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...engines.noise import noise_plane
+from ...engines.native import noise_plane
 from ...engines.tensors import Placement, Rasterizer
 from ...losses.combination import encoded_pixel_loss
 from ..goal import Goal

@@ -63,8 +63,7 @@ def expected(layout: Layout, templates: Templates, transparent: bool = False) ->
     return [
         (render_layout(layout, templates, frame=frame, transparent=transparent) * 255)
         .round()
-        .permute(1, 2, 0)
-        .numpy()
+        .transpose(1, 2, 0)
         .astype(np.int64)
         for frame in range(len(layout.frames))
     ]

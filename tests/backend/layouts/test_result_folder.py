@@ -23,7 +23,6 @@ from backend.pictures.images import load_rgba
 from backend.rendering import render_layout
 from backend.runs import run_job
 from backend.runs.inputs import load_pictures
-from backend.runs.measure import supersampled
 from backend.templates import load_templates
 
 
@@ -222,19 +221,6 @@ def test_a_single_pixel_is_a_target(job: Job, tmp_path: Path) -> None:
         run(job, tmp_path / f"out{size}")
         layout, _ = load_result(tmp_path / f"out{size}")
         assert (layout.width, layout.height) == (size, size)
-
-
-def test_the_strips_of_the_supersampled_picture_fit_together(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(job, tmp_path / "out")
-    layout, templates = load_result(tmp_path / "out")
-    whole = render_layout(layout, templates, supersample=3)[:3]
-    monkeypatch.setattr("backend.runs.measure.STRIP_SAMPLES", 9 * 64 * 10)
-    strips = supersampled(layout, templates, job.settings, Control())
-    assert strips is not None
-    assert strips.shape == whole.shape
-    assert torch.allclose(strips, whole, atol=1e-4)
 
 
 def test_exports(job: Job, tmp_path: Path) -> None:

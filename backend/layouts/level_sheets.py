@@ -1,0 +1,96 @@
+"""Pictures of the mip levels that a layout shows, for programs without mip levels such as Blender.
+
+Many lie on each picture, a sheet, with the places of all beside it: see backend.job.level_places. A checkpoint adds a
+sheet of the levels that are new, so that whoever reads an earlier one finds its levels as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from ..job import LEVEL_PADDING, SCHEMA, LevelKey, write_json
+from ..pictures.images import save_png
+from ..templates import ByteArray, Templates, padded
+
+_SIDE = 2048
+"""About the greatest side of a sheet, px: one with a larger picture is larger."""
+
+
+class LevelSheets:
+    """The sheets in a layout's folder."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._written: set[LevelKey] = set()
+        self._files: list[str] = []
+
+    def forget(self) -> None:
+        """Begins another folder, without a sheet."""
+        self._written, self._files = set(), []
+
+    def add(self, room: Path, used: set[LevelKey]) -> None:
+        """Adds sheets of the levels that are not on one yet, to levels/ in a layout's folder."""
+        keys = sorted(used - self._written)
+        bitmaps = [self._bitmap(key) for key in keys]
+        for part in _parts(bitmaps):
+            places = _arranged([bitmaps[index].shape[:2] for index in part])
+            sheet = np.zeros((*(places[:, 2:] + places[:, :2]).max(0)[::-1], 4), np.uint8)
+            for index, (x, y, width, height) in zip(part, places.tolist(), strict=True):
+                sheet[y : y + height, x : x + width] = bitmaps[index]
+            name = f"{len(self._files):03d}"
+            save_png(room / f"{name}.png", sheet, parents=False)
+            levels = [[*keys[index], *place] for index, place in zip(part, places.tolist(), strict=True)]
+            # The sheet comes first: what is listed is there.
+            write_json(room / f"{name}.json", {"schema": SCHEMA, "levels": levels}, parents=False)
+            self._files.append(name)
+            self._written |= {keys[index] for index in part}
+
+    def keep_only(self, room: Path, used: set[LevelKey]) -> None:
+        """Replaces all sheets by new ones, unless only these levels are on them."""
+        if self._written == used:
+            return
+        old, self._written = self._files.copy(), set()
+        self.add(room, used)
+        for name in old:
+            with suppress(OSError):  # it is being read
+                (room / f"{name}.json").unlink()
+                (room / f"{name}.png").unlink()
+
+    def _bitmap(self, key: LevelKey) -> ByteArray:
+        """Returns a level with its padding; a tinted stamp has no color of its own, and is white."""
+        template, u, v = key
+        level = np.array([[u, v]])
+        if self._templates.items[template].textured:
+            return padded(self._templates.bitmaps(template, level)[0], LEVEL_PADDING)
+        alpha = np.pad(self._templates.alphas(template, level)[0], LEVEL_PADDING)
+        return np.dstack([np.full((*alpha.shape, 3), 255, np.uint8), alpha])
+
+
+def _parts(bitmaps: Sequence[ByteArray]) -> list[list[int]]:
+    """Divides bitmaps, the highest first, among sheets by their area."""
+    parts: list[list[int]] = []
+    free = 0
+    for index in sorted(range(len(bitmaps)), key=lambda index: -len(bitmaps[index])):
+        area = bitmaps[index].shape[0] * bitmaps[index].shape[1]
+        if free < area:
+            parts.append([])
+            free = max(_SIDE * _SIDE // 2, area)
+        parts[-1].append(index)
+        free -= area
+    return parts
+
+
+def _arranged(sizes: Sequence[tuple[int, ...]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Arranges pictures [K] of these heights and widths, the highest first, in rows: x, y, width, height [K, 4]."""
+    side = max(max(width for _, width in sizes), int(sum(height * width for height, width in sizes) ** 0.5) + 1)
+    places, x, y, below = [], 0, 0, 0
+    for height, width in sizes:
+        if x + width > side:
+            x, y = 0, below
+        places.append((x, y, width, height))
+        x, below = x + width, max(below, y + height)
+    return np.array(places, np.int64)
