@@ -194,7 +194,10 @@ def test_what_is_hidden_may_be_covered_or_not_with_any_loss() -> None:
     settings = Settings(count=40, iterations=30, engine="cpu", threads=1, losses={"mse": 0.5, "l1": 0.5})
     layouts = [fit(color, discs(), settings, weight=w, hidden=hidden).layout for w in (None, np.ones((48, 48), np.float32))]
     np.testing.assert_array_equal(layouts[0].x, layouts[1].x)
-    alpha = render_layout(layouts[0], discs(), transparent=True, engine="cpu")[3]
-    assert alpha[:, :16].mean() > 0.05  # kept clear, it would be 0.0003
+    covered = []
+    for seed in range(6):
+        layout = fit(color, discs(), replace(settings, seed=seed), hidden=hidden).layout
+        covered.append(render_layout(layout, discs(), transparent=True, engine="cpu")[3, :, :16].mean())
+    assert np.mean(covered) > 0.05  # kept clear, it would be 0.0003; of one seed, 0.006 to 0.29
     with pytest.raises(UserError, match="hidden part has values above 1"):
         fit(color, discs(), settings, hidden=3 * hidden)
