@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from backend.control import Control
+from backend.engines.native import noise_plane
 from backend.fitting import fit
 from backend.fitting.loop import FitResult
-from backend.engines.native import noise_plane
 from backend.fitting.noise import NoiseCanvas, noise_key
 from backend.fitting.reporter import Snapshot
 from backend.job import Settings, UserError

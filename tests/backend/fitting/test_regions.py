@@ -256,9 +256,13 @@ def test_covered_parts_stay_covered_where_the_target_counts_less() -> None:
 
 def test_a_regions_own_palette_replaces_the_common_one() -> None:
     red = (1.0, 0.0, 0.0)
-    some = settings_of(Region("a", np.ones((1, 1), np.float32), settings={"palette_size": 2}), Settings(palette=[red]), 5)
+    some = settings_of(
+        Region("a", np.ones((1, 1), np.float32), settings={"palette_size": 2}), Settings(palette=[red]), 5
+    )
     assert (some.palette, some.palette_size) == ([], 2)
-    given = settings_of(Region("a", np.ones((1, 1), np.float32), settings={"palette": [red]}), Settings(palette_size=4), 5)
+    given = settings_of(
+        Region("a", np.ones((1, 1), np.float32), settings={"palette": [red]}), Settings(palette_size=4), 5
+    )
     assert (given.palette, given.palette_size) == ([red], 0)
 
 

@@ -192,7 +192,9 @@ def test_what_is_hidden_may_be_covered_or_not_with_any_loss() -> None:
     hidden[:, :24] = 1
     color, _ = cutout(48)
     settings = Settings(count=40, iterations=30, engine="cpu", threads=1, losses={"mse": 0.5, "l1": 0.5})
-    layouts = [fit(color, discs(), settings, weight=w, hidden=hidden).layout for w in (None, np.ones((48, 48), np.float32))]
+    layouts = [
+        fit(color, discs(), settings, weight=w, hidden=hidden).layout for w in (None, np.ones((48, 48), np.float32))
+    ]
     np.testing.assert_array_equal(layouts[0].x, layouts[1].x)
     covered = []
     for seed in range(6):
