@@ -6,22 +6,23 @@
 
 // The part of a whole step of a fit besides its picture: see engines.interface.Variables and AdamRule.
 struct Descent {
-    float* free;                   // [count, kParams] px of the canvas, colors encoded
-    float* first;                  // [count, kParams] moments
-    float* second;                 // [count, kParams]
-    float* age;                    // [count]
-    const float* low;              // [count, kParams]
-    const float* high;             // [count, kParams]
-    const uint8_t* frozen;         // [count, kParams]
-    const int32_t* template_of;    // [count]
-    float* params;                 // [count, kParams] out: as drawn
-    float* encoded;                // [count, kParams] out: the same in px of the canvas and with encoded colors
-    int32_t* level;                // [count] out: indices into the levels, kMissing where there is none
-    const float* grad;             // [count, kParams] of params
-    const int32_t* facts;          // [templates, 3] longer side in texels, number of levels along u and along v
-    const int32_t* level_numbers;  // [templates, levels_u, levels_v] indices into the levels; null: levels do not matter
-    const float* palette;          // [palette_count, 3] encoded; null if any color will do
-    uint8_t* missing;              // [templates, levels_u, levels_v] out: set to 1 for kMissing; may be null
+    float* free;                 // [count, kParams] px of the canvas, colors encoded
+    float* first;                // [count, kParams] moments
+    float* second;               // [count, kParams]
+    float* age;                  // [count]
+    const float* low;            // [count, kParams]
+    const float* high;           // [count, kParams]
+    const uint8_t* frozen;       // [count, kParams]
+    const int32_t* template_of;  // [count]
+    float* params;               // [count, kParams] out: as drawn
+    float* encoded;              // [count, kParams] out: the same in px of the canvas and with encoded colors
+    int32_t* level;              // [count] out: indices into the levels, kMissing where there is none
+    const float* grad;           // [count, kParams] of params
+    const int32_t* facts;        // [templates, 3] longer side in texels, number of levels along u and along v
+    const int32_t*
+        level_numbers;     // [templates, levels_u, levels_v] indices into the levels; null: levels do not matter
+    const float* palette;  // [palette_count, 3] encoded; null if any color will do
+    uint8_t* missing;      // [templates, levels_u, levels_v] out: set to 1 for kMissing; may be null
     int32_t count, palette_count, levels_u, levels_v;
     int32_t limited;  // 1: the palette's colors are drawn
     int32_t linear;   // 1: params have linear light
