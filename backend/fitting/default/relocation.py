@@ -177,7 +177,7 @@ class CandidateSearch:
             scores.image,
             self._composited,
             self._color_weight,
-            coarse=coarse,
+            rows=4 if coarse else 1,
         )
         if self._palette is None:
             color = (solutions.numerator / np.maximum(solutions.denominator, np.float32(1e-12))).clip(0.0, 1.0)
