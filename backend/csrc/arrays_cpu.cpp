@@ -34,9 +34,7 @@ struct Raster {
 struct Way {
     int64_t x, y;
 
-    Way operator-() const {
-        return {-x, -y};
-    }
+    Way operator-() const { return {-x, -y}; }
 };
 
 // Visits a square of side x side px from its corner (x, y) along u, and across along v; it ends at the other end of u.

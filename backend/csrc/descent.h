@@ -6,22 +6,23 @@
 
 // The part of a whole step of a fit besides its picture: see engines.interface.Variables and AdamRule.
 struct Descent {
-    float* free;                   // [count, kParams] px of the canvas, colors encoded
-    float* first;                  // [count, kParams] moments
-    float* second;                 // [count, kParams]
-    float* age;                    // [count]
-    const float* low;              // [count, kParams]
-    const float* high;             // [count, kParams]
-    const uint8_t* frozen;         // [count, kParams]
-    const int32_t* template_of;    // [count]
-    float* params;                 // [count, kParams] out: as drawn
-    float* encoded;                // [count, kParams] out: the same in px of the canvas and with encoded colors
-    int32_t* level;                // [count] out: indices into the levels, kMissing where there is none
-    const float* grad;             // [count, kParams] of params
-    const int32_t* facts;          // [templates, 3] longer side in texels, number of levels along u and along v
-    const int32_t* level_numbers;  // [templates, levels_u, levels_v] indices into the levels; null: levels do not matter
-    const float* palette;          // [palette_count, 3] encoded; null if any color will do
-    uint8_t* missing;              // [templates, levels_u, levels_v] out: set to 1 for kMissing; may be null
+    float* free;                 // [count, kParams] px of the canvas, colors encoded
+    float* first;                // [count, kParams] moments
+    float* second;               // [count, kParams]
+    float* age;                  // [count]
+    const float* low;            // [count, kParams]
+    const float* high;           // [count, kParams]
+    const uint8_t* frozen;       // [count, kParams]
+    const int32_t* template_of;  // [count]
+    float* params;               // [count, kParams] out: as drawn
+    float* encoded;              // [count, kParams] out: the same in px of the canvas and with encoded colors
+    int32_t* level;              // [count] out: indices into the levels, kMissing where there is none
+    const float* grad;           // [count, kParams] of params
+    const int32_t* facts;        // [templates, 3] longer side in texels, number of levels along u and along v
+    const int32_t*
+        level_numbers;     // [templates, levels_u, levels_v] indices into the levels; null: levels do not matter
+    const float* palette;  // [palette_count, 3] encoded; null if any color will do
+    uint8_t* missing;      // [templates, levels_u, levels_v] out: set to 1 for kMissing; may be null
     int32_t count, palette_count, levels_u, levels_v;
     int32_t limited;  // 1: the palette's colors are drawn
     int32_t linear;   // 1: params have linear light
@@ -158,8 +159,13 @@ DEVICE_INLINE void stepped(const float* before, const float* step, float cosine,
     after[5] = before[5] / (before[5] + (1.0f - before[5]) * exp_of(step[5]));
 }
 
-// Makes a step of Adam for a primitive.
-DEVICE_INLINE void descend(const Descent& descent, int64_t i) {
+// What makes means of the moments, which start at 0, after a number of steps.
+struct Correction {
+    float age, first, second;
+};
+
+// Makes a step of Adam for a primitive. correction: of the previous one, which mostly is of the same age.
+DEVICE_INLINE void descend(const Descent& descent, int64_t i, Correction& correction) {
     float* free = descent.free + i * kParams;
     float grad[kParams], rate[kParams], step[kParams], before[kParams], after[kParams];
     for (int k = 0; k < kParams; ++k) before[k] = free[k];
@@ -169,15 +175,16 @@ DEVICE_INLINE void descend(const Descent& descent, int64_t i) {
     pull_back(descent, i, before, cosine, sine, grad);
     rates(descent, before, rate);
     const float age = descent.age[i] += 1.0f;
-    // Both moments start at 0; the corrections make them means.
-    const float first_share = 1.0f - power(descent.momentum, age);
-    const float second_share = 1.0f - power(descent.second_momentum, age);
+    if (correction.age != age)
+        correction = {age, 1.0f / (1.0f - power(descent.momentum, age)),
+                      1.0f / (1.0f - power(descent.second_momentum, age))};
     for (int k = 0; k < kParams; ++k) {
         float& first = descent.first[i * kParams + k];
         float& second = descent.second[i * kParams + k];
         first += (1.0f - descent.momentum) * (grad[k] - first);
         second += (1.0f - descent.second_momentum) * (grad[k] * grad[k] - second);
-        step[k] = first / first_share / (sqrtf(second / second_share) + descent.epsilon) * rate[k] * descent.rate;
+        const float size = sqrtf(second * correction.second) + descent.epsilon;
+        step[k] = first * correction.first / size * (rate[k] * descent.rate);
     }
     stepped(before, step, cosine, sine, after);
     for (int k = 0; k < kParams; ++k) {

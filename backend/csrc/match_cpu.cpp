@@ -153,10 +153,10 @@ static bool conflicts(const Matching& all, const Neighbors& near, int64_t candid
         const double reach = all.separation * all.radius[i] + all.separation * all.radius[candidate];
         return squared_distance(own, all.position + 2 * i) < greater(reach * reach, spacing);
     });
-    return on_accepted || (all.primitives && any_near(near.primitives, own[0], own[1], [&](int64_t i) {
-                               return i != primitive && !near.gone[i] &&
-                                      squared_distance(own, all.primitives + 2 * i) < spacing;
-                           }));
+    return on_accepted ||
+           (all.primitives && any_near(near.primitives, own[0], own[1], [&](int64_t i) {
+                return i != primitive && !near.gone[i] && squared_distance(own, all.primitives + 2 * i) < spacing;
+            }));
 }
 
 // Returns the number of pairs.

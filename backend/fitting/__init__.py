@@ -48,8 +48,8 @@ def fit(
     paper fits the target over the settings' background instead.
     start is a layout to continue from (its first frame), scaled if its canvas has another size. Its primitives and
     their order are kept, and locked ones do not change at all.
-    loss replaces the recipe's: a function of the display-encoded image, a tensor [3, H, W] on the CPU, which shows noise
-    where the primitives leave the canvas open. It needs PyTorch.
+    loss replaces the recipe's: a function of the display-encoded image, a tensor [3, H, W] on the CPU, which shows
+    noise where the primitives leave the canvas open. It needs PyTorch.
     observer is called after every step; an exception in it ends the fit.
 
     Raises UserError for arrays of a wrong shape or with values that are not finite, a weight that is 0 everywhere, a

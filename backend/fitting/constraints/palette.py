@@ -114,7 +114,7 @@ def _histogram(target: FloatArray, weight: FloatArray | None, random: Random) ->
     pixels = np.clip(pixels, 0.0, 1.0)
     steps = np.rint(pixels * np.float32(BINS - 1)).astype(np.int64)
     bins = (steps[0] * BINS + steps[1]) * BINS + steps[2]
-    mass = np.bincount(bins, weights, BINS**3)
+    mass: DoubleArray = np.bincount(bins, weights, BINS**3).astype(np.float64, copy=False)
     used = mass > 0
     means = [np.bincount(bins, weights * plane, BINS**3)[used] / mass[used] for plane in pixels]
     return np.stack(means, 1).astype(np.float32), mass[used]

@@ -21,8 +21,8 @@ from .relocation import Candidates, Choice, exchange
 class Population:
     """The primitives of a fit: descends on them, and keeps them within limits, apart, and in order.
 
-    Relocation never replaces locked or kept ones, and never exceeds the capacity of a template. While an iteration makes
-    the steps, the variables are there; whatever needs them here takes them back first.
+    Relocation never replaces locked or kept ones, and never exceeds the capacity of a template. While an iteration
+    makes the steps, the variables are there; whatever needs them here takes them back first.
     """
 
     def __init__(

@@ -98,4 +98,4 @@ class Composed:
 
 def _tensor(array: NDArray[Any]) -> Tensor:
     """The tensor of an array, in the same memory where that may be written."""
-    return torch.from_numpy(np.require(array, requirements="CW"))
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))

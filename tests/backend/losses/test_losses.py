@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.nn.functional import interpolate
 
+from backend.engines.light import encode
 from backend.job import UserError
 from backend.losses import LOSSES
 from backend.losses.combination import PREPARED, Combination, encoded_pixel_loss, pixel_error
 from backend.losses.perceptual import WEIGHTS, build_features, feature_loss, load_features
 from backend.losses.structure import ms_ssim, ssim
 from backend.metrics import picture
-from backend.engines.light import encode
 
 # The perceptual loss needs a network's weights: it has tests of its own.
 IMAGE_LOSSES = [name for name, kind in LOSSES.items() if kind.of == "image" and name != "perceptual"]
@@ -91,7 +91,7 @@ def test_gray_losses_do_not_see_colors(name: str) -> None:
 def test_ssim_is_what_is_reported(size: tuple[int, int], weighted: bool) -> None:
     target, image = (picture.float() for picture in pictures(*size))
     weight = torch.rand(size, generator=torch.Generator().manual_seed(2)) if weighted else torch.ones(size)
-    expected = picture.ssim(image, target, weight)
+    expected = picture.ssim(image.numpy(), target.numpy(), weight.numpy())
     assert 1.0 - ssim(target, weight / weight.sum())(image).item() == pytest.approx(expected, abs=1e-5)
 
 

@@ -17,7 +17,7 @@ def flat_areas(*colors: tuple[float, float, float], size: int = 12) -> FloatArra
 
 def test_oklab_of_known_colors() -> None:
     known = oklab(np.array([[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1]], np.float32))
-    expected = [[1, 0, 0], [0, 0, 0], [0.6280, 0.2249, 0.1258], [0.4520, -0.0325, -0.3115]]
+    expected: list[list[float]] = [[1, 0, 0], [0, 0, 0], [0.6280, 0.2249, 0.1258], [0.4520, -0.0325, -0.3115]]
     assert np.allclose(known, expected, atol=2e-4)
 
 
