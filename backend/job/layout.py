@@ -266,7 +266,8 @@ def level_places(folder: Path, keys: Iterable[LevelKey]) -> dict[LevelKey, Level
     """
     found: dict[LevelKey, LevelPlace] = {}
     for path in sorted(folder.glob("levels/*.json")):
-        for row in read_json(path).get("levels", []):
+        rows = read_json(path).get("levels")
+        for row in rows if isinstance(rows, list) else [rows]:
             if not isinstance(row, list) or len(row) != 7 or not all(type(n) is int and 0 <= n <= _FAR for n in row):
                 raise UserError(f"{path} is not of this version: fit it again")
             found[row[0], row[1], row[2]] = LevelPlace(path.with_suffix(".png"), *row[3:])

@@ -6,8 +6,10 @@ sheet of the levels that are new, so that whoever reads an earlier one finds its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +37,12 @@ class LevelSheets:
     def add(self, room: Path, used: set[LevelKey]) -> None:
         """Adds sheets of the levels that are not on one yet, to levels/ in a layout's folder."""
         keys = sorted(used - self._written)
-        bitmaps = [self._bitmap(key) for key in keys]
+        bitmaps = [bitmap for number, own in groupby(keys, itemgetter(0)) for bitmap in self._bitmaps(number, own)]
         for part in _parts(bitmaps):
             places = _arranged([bitmaps[index].shape[:2] for index in part])
-            sheet = np.zeros((*(places[:, 2:] + places[:, :2]).max(0)[::-1], 4), np.uint8)
+            sheet = np.full((*(places[:, 2:] + places[:, :2]).max(0)[::-1], 4), (255, 255, 255, 0), np.uint8)
             for index, (x, y, width, height) in zip(part, places.tolist(), strict=True):
-                sheet[y : y + height, x : x + width] = bitmaps[index]
+                sheet[y : y + height, x : x + width, -bitmaps[index].shape[2] :] = bitmaps[index]
             name = f"{len(self._files):03d}"
             save_png(room / f"{name}.png", sheet, parents=False)
             levels = [[*keys[index], *place] for index, place in zip(part, places.tolist(), strict=True)]
@@ -60,14 +62,17 @@ class LevelSheets:
                 (room / f"{name}.json").unlink()
                 (room / f"{name}.png").unlink()
 
-    def _bitmap(self, key: LevelKey) -> ByteArray:
-        """Returns a level with its padding; a tinted stamp has no color of its own, and is white."""
-        template, u, v = key
-        level = np.array([[u, v]])
+    def _bitmaps(self, template: int, keys: Iterable[LevelKey]) -> list[ByteArray]:
+        """Returns levels of a stamp with their padding: [h, w, 4], or alpha [h, w, 1] where the stamp is tinted."""
+        levels = np.array([key[1:] for key in keys])
         if self._templates.items[template].textured:
-            return padded(self._templates.bitmaps(template, level)[0], LEVEL_PADDING)
-        alpha = np.pad(self._templates.alphas(template, level)[0], LEVEL_PADDING)
-        return np.dstack([np.full((*alpha.shape, 3), 255, np.uint8), alpha])
+            return [padded(bitmap, LEVEL_PADDING) for bitmap in self._templates.bitmaps(template, levels)]
+        result = []
+        for alpha in self._templates.alphas(template, levels):
+            height, width = alpha.shape
+            result.append(np.zeros((height + 2 * LEVEL_PADDING, width + 2 * LEVEL_PADDING, 1), np.uint8))
+            result[-1][LEVEL_PADDING:-LEVEL_PADDING, LEVEL_PADDING:-LEVEL_PADDING, 0] = alpha
+        return result
 
 
 def _parts(bitmaps: Sequence[ByteArray]) -> list[list[int]]:

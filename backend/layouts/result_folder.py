@@ -1,8 +1,8 @@
 """Result folders, which hold a valid layout at any moment from the first checkpoint on.
 
 A folder holds layout.npz, layout.json, the stamps as read in templates/, and in levels/ a picture of every mip level
-that the layout uses (layouts.level_sheets); preview.png during the fit; and render.png and metrics.json after it. A clip's folder
-has frames in render/ and also metrics.png; during the fit, it has only progress/.
+that the layout uses (layouts.level_sheets); preview.png during the fit; and render.png and metrics.json after it. A
+clip's folder has frames in render/ and also metrics.png; during the fit, it has only progress/.
 """
 
 from __future__ import annotations
