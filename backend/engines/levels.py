@@ -6,13 +6,14 @@ import hashlib
 import threading
 from ctypes import Structure, c_float, c_int32, c_void_p
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..native.arrays import BoolArray, ByteArray, IntArray
 from ..templates import Template, Templates, level_sizes
-from ..templates.native import LEVELS_PER_OCTAVE, Stamp, make_levels, stamp_of
+from ..templates.native import Stamp, make_levels, stamp_of
 from ..templates.pixels import Recent
 
 BORDER = 2
@@ -44,6 +45,8 @@ class Level(Structure):
 
 _LEVEL = np.dtype(Level)
 _FIRST_ROWS = 256
+_SMALL = 2**14
+"""The number of texels of a stamp of which all levels of the same proportions are made at once."""
 
 
 @dataclass(frozen=True)
@@ -182,13 +185,14 @@ class _StampLevels:
 
     def plan(self, item: Template, wanted: BoolArray, work: _Work) -> None:
         """Plans the work to make the levels that are wanted [U, V] and missing."""
-        count_u, count_v = self._made.shape
-        whole = wanted[:count_u, :count_v].copy()
-        # With them go all that are coarser by octaves: a third more work, but later never from the start again.
-        for u in range(LEVELS_PER_OCTAVE, count_u):
-            whole[u, LEVELS_PER_OCTAVE:] |= whole[u - LEVELS_PER_OCTAVE, :-LEVELS_PER_OCTAVE]
-        whole &= ~self._made
         first = item.source.first
+        u, apart = _grids(*self._made.shape)
+        whole = wanted[: len(u), : u.shape[1]]
+        # With them go all coarser levels of the same proportions, as little work, and the finer ones of a small stamp:
+        # each part begins anew, and has its overhead.
+        finest = np.full(sum(u.shape), len(u))
+        np.minimum.at(finest, apart[whole], u[whole] if item.source.alpha.size > _SMALL else first)
+        whole = (whole | (u >= finest[apart])) & ~self._made
         finer = whole.copy()
         finer[first:, first:] = False
         for chosen, level in ((whole & ~finer, first), (finer, 0)):
@@ -205,6 +209,13 @@ class _StampLevels:
         """Returns the footprints of a level that was made."""
         hits = [(part, np.flatnonzero((part.keys == (level_u, level_v)).all(1))) for part in self.parts]
         return next(part.tables(int(index[0])) for part, index in hits if len(index))
+
+
+@cache
+def _grids(count_u: int, count_v: int) -> tuple[IntArray, IntArray]:
+    """Returns the level along u of each pair of levels, and by how much it exceeds the one along v, from 0: [U, V]."""
+    u, v = np.indices((count_u, count_v))
+    return u, u - v + count_v - 1
 
 
 class _Work:

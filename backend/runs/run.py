@@ -23,7 +23,7 @@ class Run:
         """Loads the stamps. Raises UserError where one cannot be read, and as ResultFolder does."""
         self._begin = time.perf_counter()
         self.job, self.control, self.emit, self.pace = job, control, emit, Pace(emit)
-        self.templates = load_templates(job.templates)
+        self.templates = load_templates(job.templates, job.settings.size)
         self.folder = ResultFolder(out, self.templates, keeps_progress=job.clip is not None)
         self._engine: dict[str, str] = {}
 

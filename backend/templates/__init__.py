@@ -19,12 +19,22 @@ from numpy.typing import NDArray
 
 from ..job import MAX_SIDE, Limits, TemplateSpec, UserError, check_range, plain
 from ..native.arrays import BoolArray, ByteArray, FloatArray, IntArray
-from .native import LEVELS_PER_OCTAVE, bleed_colors, level_sizes, make_levels, stamp_of
+from .native import LEVELS_PER_OCTAVE, bleed_colors, level_pictures, level_sizes
 from .pixels import Pixels
 
 __all__ = [
-    *("LEVELS_PER_OCTAVE", "BoolArray", "ByteArray", "FloatArray", "IntArray", "Pixels", "Template", "Templates"),
-    *("bleed_colors", "level_sizes", "load_templates", "padded"),
+    "LEVELS_PER_OCTAVE",
+    "BoolArray",
+    "ByteArray",
+    "FloatArray",
+    "IntArray",
+    "Pixels",
+    "Template",
+    "Templates",
+    "bleed_colors",
+    "level_sizes",
+    "load_templates",
+    "padded",
 ]
 
 
@@ -74,6 +84,8 @@ class Templates:
         sizes = np.array([[item.width, item.height] for item in items])
         for name, side in (("shortest", sizes.min()), ("longest", sizes.max())):
             check_range(f"The {name} side of the stamps", side, 1, MAX_SIDE)
+        self.size: IntArray = sizes
+        """[T, 2] texels: width, height."""
         self.longer_side: IntArray = sizes.max(1).astype(np.int64)
         """[T] texels."""
         # The last level of an axis has one texel.
@@ -127,14 +139,15 @@ class Templates:
             texels, first = source.reduced_bled, source.first
         else:
             texels, first = source.whole_bled, 0
-        wanted = np.ascontiguousarray(levels, np.int32)
-        sizes = [self.level_size(template, u, v) for u, v in wanted.tolist()]
-        result = [np.empty((height, width, 4), np.uint8) for width, height in sizes]
-        addresses = np.array([bitmap.ctypes.data for bitmap in result], np.uintp)
-        work = stamp_of(texels, first, item.height, item.width, wanted, planes=4)
-        work.bitmaps = addresses.ctypes.data
-        make_levels([work], (texels, wanted, addresses, result))
-        return result
+        return level_pictures(texels, first, item.height, item.width, levels, planes=4)
+
+    def alphas(self, template: int, levels: NDArray[np.integer[Any]]) -> list[ByteArray]:
+        """Returns only alpha of several levels of a stamp, [K, 2] along u and v: uint8 [h, w] each."""
+        item = self.items[template]
+        source = item.source
+        reduced = bool((levels >= source.first).all())
+        texels, first = (source.alpha, source.first) if reduced else (source.whole, 0)
+        return level_pictures(texels, first, item.height, item.width, levels, planes=1)
 
 
 # The slack keeps a stamp of exactly `bias` texels per pixel on its level despite rounding.

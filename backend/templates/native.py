@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import POINTER, c_int32, c_int64, c_void_p
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,16 +119,31 @@ def make_levels(stamps: Sequence[Stamp], kept: object, threads: int = 1) -> None
             done.result()
 
 
-def reduced(rgba: ByteArray, level: int, *, planes: int) -> ByteArray:
-    """Returns the mip level (level, level) of a picture [h, w, 4]: its alpha [h, w] or RGBA. Hidden colors are lost."""
-    texels = np.ascontiguousarray(rgba)
-    height, width = (int(level_sizes(side)[level]) for side in texels.shape[:2])
-    result = np.empty((height, width, 4) if planes == 4 else (height, width), np.uint8)
-    wanted, addresses = np.array([[level, level]], np.int32), np.array([result.ctypes.data], np.uintp)
-    work = stamp_of(texels, 0, *texels.shape[:2], wanted, planes=planes)
-    work.bitmaps, work.bleed = addresses.ctypes.data, 0.0
+def level_pictures(
+    texels: ByteArray,
+    first: int,
+    height: int,
+    width: int,
+    levels: NDArray[np.integer[Any]],
+    *,
+    planes: int,
+    bleed: float = BLEED_WEIGHT,
+) -> list[ByteArray]:
+    """Returns pictures of levels [K, 2], uint8 [h, w, 4] or [h, w] of alpha alone: see stamp_of for the arguments."""
+    wanted = np.ascontiguousarray(levels, np.int32)
+    sizes = zip(level_sizes(height)[wanted[:, 1]].tolist(), level_sizes(width)[wanted[:, 0]].tolist(), strict=True)
+    result = [np.empty((*size, 4) if planes == 4 else size, np.uint8) for size in sizes]
+    addresses = np.array([picture.ctypes.data for picture in result], np.uintp)
+    work = stamp_of(texels, first, height, width, wanted, planes=planes)
+    work.bitmaps, work.bleed = addresses.ctypes.data, bleed
     make_levels([work], (texels, wanted, addresses, result))
     return result
+
+
+def reduced(rgba: ByteArray, level: int, *, planes: int) -> ByteArray:
+    """Returns the mip level (level, level) of a picture [h, w, 4]: its alpha [h, w] or RGBA. Hidden colors are lost."""
+    texels, levels = np.ascontiguousarray(rgba), np.array([[level, level]])
+    return level_pictures(texels, 0, *texels.shape[:2], levels, planes=planes, bleed=0.0)[0]
 
 
 def bleed_colors(rgba: ByteArray) -> ByteArray:

@@ -106,4 +106,10 @@ def bounds(alpha: ByteArray, density_u: float, density_v: float) -> tuple[float,
     half_u, half_v = float(np.ptp(columns)) / 2, float(np.ptp(rows)) / 2
     u, v = (columns - center_u) / density_u, (rows - center_v) / density_v
     height, width = alpha.shape
-    return center_u - (width - 1) / 2, center_v - (height - 1) / 2, half_u, half_v, float(np.sqrt((u * u + v * v).max()))
+    return (
+        center_u - (width - 1) / 2,
+        center_v - (height - 1) / 2,
+        half_u,
+        half_v,
+        float(np.sqrt((u * u + v * v).max())),
+    )
