@@ -18,14 +18,13 @@ EXPORT void diffbmp_slope_products(const float* plane, int64_t height, int64_t w
         }
 }
 
-// The direction of a stamp's longer axis by the second moments of alpha, radians from its u axis. rgba: [height, width,
-// 4], with visible texels.
-EXPORT float diffbmp_long_axis(const uint8_t* rgba, int64_t height, int64_t width) {
+// The direction of a stamp's longer axis by the second moments of alpha [height, width], radians from its u axis.
+EXPORT float diffbmp_long_axis(const uint8_t* plane, int64_t height, int64_t width) {
     double total = 0.0, u = 0.0, v = 0.0, uu = 0.0, uv = 0.0, vv = 0.0;
     for (int64_t row = 0; row < height; ++row) {
         int64_t sum = 0, first = 0, second = 0;
         for (int64_t column = 0; column < width; ++column) {
-            const int64_t alpha = rgba[4 * (row * width + column) + 3];
+            const int64_t alpha = plane[row * width + column];
             sum += alpha;
             first += alpha * column;
             second += alpha * column * column;
@@ -41,7 +40,7 @@ EXPORT float diffbmp_long_axis(const uint8_t* rgba, int64_t height, int64_t widt
     uv -= u * v / total;
     vv -= v * v / total;
     const double across = uu - vv, along = 2.0 * uv;
-    // Nearly round: any direction is equally good, so take the one without rounding.
-    if (sqrt(across * across + along * along) < 0.01 * (uu + vv)) return 0.0f;
+    // Nearly round, or invisible: any direction is equally good, so take the one without rounding.
+    if (!(sqrt(across * across + along * along) >= 0.01 * (uu + vv))) return 0.0f;
     return 0.5f * arc_tangent((float)along, (float)across);
 }

@@ -27,5 +27,5 @@ def edges(target: FloatArray, sigma: float) -> FloatArray:
 def long_axes(templates: Templates) -> FloatArray:
     """Returns the direction of each stamp's longer axis by the second moments of alpha: [T] radians from its u axis."""
     axis = function("diffbmp_long_axis", BYTES, c_int64, c_int64, result=c_float)
-    pictures = (np.ascontiguousarray(item.rgba) for item in templates.items)
-    return np.array([axis(rgba, *rgba.shape[:2]) for rgba in pictures], np.float32)
+    planes = (item.source.alpha for item in templates.items)
+    return np.array([axis(alpha, *alpha.shape) for alpha in planes], np.float32)
