@@ -158,8 +158,13 @@ DEVICE_INLINE void stepped(const float* before, const float* step, float cosine,
     after[5] = before[5] / (before[5] + (1.0f - before[5]) * exp_of(step[5]));
 }
 
-// Makes a step of Adam for a primitive.
-DEVICE_INLINE void descend(const Descent& descent, int64_t i) {
+// What makes means of the moments, which start at 0, after a number of steps.
+struct Correction {
+    float age, first, second;
+};
+
+// Makes a step of Adam for a primitive. correction: of the previous one, which mostly is of the same age.
+DEVICE_INLINE void descend(const Descent& descent, int64_t i, Correction& correction) {
     float* free = descent.free + i * kParams;
     float grad[kParams], rate[kParams], step[kParams], before[kParams], after[kParams];
     for (int k = 0; k < kParams; ++k) before[k] = free[k];
@@ -169,15 +174,16 @@ DEVICE_INLINE void descend(const Descent& descent, int64_t i) {
     pull_back(descent, i, before, cosine, sine, grad);
     rates(descent, before, rate);
     const float age = descent.age[i] += 1.0f;
-    // Both moments start at 0; the corrections make them means.
-    const float first_share = 1.0f - power(descent.momentum, age);
-    const float second_share = 1.0f - power(descent.second_momentum, age);
+    if (correction.age != age)
+        correction = {age, 1.0f / (1.0f - power(descent.momentum, age)),
+                      1.0f / (1.0f - power(descent.second_momentum, age))};
     for (int k = 0; k < kParams; ++k) {
         float& first = descent.first[i * kParams + k];
         float& second = descent.second[i * kParams + k];
         first += (1.0f - descent.momentum) * (grad[k] - first);
         second += (1.0f - descent.second_momentum) * (grad[k] * grad[k] - second);
-        step[k] = first / first_share / (sqrtf(second / second_share) + descent.epsilon) * rate[k] * descent.rate;
+        const float size = sqrtf(second * correction.second) + descent.epsilon;
+        step[k] = first * correction.first / size * (rate[k] * descent.rate);
     }
     stepped(before, step, cosine, sine, after);
     for (int k = 0; k < kParams; ++k) {

@@ -12,7 +12,8 @@ EXPORT int64_t diffbmp_show(const Descent* descent) {
 
 // Makes a step of Adam by the gradient of params. Call diffbmp_show before.
 EXPORT void diffbmp_descend(const Descent* descent) {
-    for (int64_t i = 0; i < descent->count; ++i) descend(*descent, i);
+    Correction correction = {};
+    for (int64_t i = 0; i < descent->count; ++i) descend(*descent, i, correction);
 }
 
 // The levels [count, 2] of primitives for Templates.choose_levels; facts: as in Descent.

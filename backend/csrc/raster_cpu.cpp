@@ -70,15 +70,14 @@ EXPORT void diffbmp_fill(Scene* scene) {
     });
 }
 
-// Fills the order of the tiles from the work of each: a counting sort by parts of the most.
-static void order_tiles(Scene* scene, int64_t tiles, int64_t fullest) {
-    constexpr int kSteps = 64;
+// Fills the order of the tiles: those with more than twice the mean work first, so that none of them is the last one.
+// Otherwise neighbors follow each other, whose rows share pages of memory.
+static void order_tiles(Scene* scene, int64_t tiles, int64_t total) {
     const int32_t* work = scene->order + tiles;
-    const auto step_for = [&](int64_t tile) { return (int)((fullest - work[tile]) * kSteps / (fullest + 1)); };
-    int32_t start[kSteps + 1] = {};
-    for (int64_t t = 0; t < tiles; ++t) ++start[step_for(t) + 1];
-    for (int i = 0; i < kSteps; ++i) start[i + 1] += start[i];
-    for (int64_t t = 0; t < tiles; ++t) scene->order[start[step_for(t)]++] = (int32_t)t;
+    int32_t* next = scene->order;
+    for (int long_ones = 1; long_ones >= 0; --long_ones)
+        for (int64_t t = 0; t < tiles; ++t)
+            if ((work[t] * tiles > 2 * total) == long_ones) *next++ = (int32_t)t;
 }
 
 // Fills first_entry, entries (a counting sort by tile) and order. Returns the number of sample rows on the fullest
@@ -102,7 +101,7 @@ EXPORT int64_t diffbmp_bin(Scene* scene) {
         total += rows;
         if (rows > fullest) fullest = rows;
     }
-    if (scene->order) order_tiles(scene, tiles, fullest);
+    if (scene->order) order_tiles(scene, tiles, total);
     scene->samples = total * kLanes;
     scene->next_tile = scene->next_block = 0;
     return fullest;

@@ -107,7 +107,9 @@ KERNEL sum_loss(const Scene* scene) {
 
 // A thread per primitive.
 KERNEL descend_variables(const Scene* scene) {
-    if (!scene->status->overflow && thread_number() < scene->count) descend(scene->descent, thread_number());
+    Correction correction = {};
+    if (!scene->status->overflow && thread_number() < scene->count)
+        descend(scene->descent, thread_number(), correction);
 }
 
 // A thread per candidate.

@@ -32,8 +32,9 @@ struct Scene {
     int32_t row_step, row_phase;
     uint32_t noise_key;    // see noise.h
     float noise_contrast;  // 0: the background is the plane
-    // A row of a tile ends where the transmittance of all its pixels is less: what lies behind is neither sampled nor
-    // differentiated, and the background shows instead. 0: exact.
+    // A row of a tile ends where the transmittance of all its pixels is less. What lies behind has no gradients and no
+    // removals there, and is composited until its own transmittance is less too; behind that, the background shows. So
+    // what is left out are samples behind less than the threshold. 0: exact.
     float threshold;
     int32_t next_block;     // of primitives
     const float* params;    // [count, kParams]
@@ -61,7 +62,7 @@ struct Scene {
     float* records;        // [pairs, kRecord], 64-byte aligned
     Row* rows;             // [threads, row_capacity], 64-byte aligned
     int64_t row_capacity;  // rows of samples on the fullest tile
-    int32_t* order;        // [2 * tiles] the tiles from the most work to the least, then their work; may be null
+    int32_t* order;        // [2 * tiles] the tiles, those with much work first, then the work of each; may be null
     int64_t samples;       // out: samples without an early end, whole rows counted
     int64_t next_tile;
 };

@@ -30,7 +30,7 @@ struct Drawing {
     float reach;      // of a variation
 };
 
-constexpr int kBlock = 64;  // pixels
+constexpr int kBlock = 16;  // pixels
 // Random numbers of a candidate that is drawn or varied; counters do not depend on what is used of them.
 constexpr int kDrawn = 12, kVaried = 8;
 constexpr float kHalfTurn = 3.14159265f, kTurn = 6.28318531f;

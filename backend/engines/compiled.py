@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from .interface import PARAMETERS, Noise
+from .interface import NO_NOISE, PARAMETERS, Noise
 from .structs import Candidates, PlanePointers
 
 TILE = 16
@@ -71,7 +71,7 @@ class Call:
     count: int  # primitives or candidates
     planes: PlanePointers
     at: Addresses
-    noise: Noise = Noise(0, 0.0)  # the background, if its contrast is above 0
+    noise: Noise = NO_NOISE
 
 
 class CompiledEngine(ABC):
@@ -131,16 +131,18 @@ class CompiledEngine(ABC):
         call = self._call(params, placement, background=background, target=target, weight=weight, **out)
         return self._run("scored", call, grad, removal, loss), grad, scores
 
-    def solve_on_top(self, params: Array, placement: Any, image: Array, target: Array, weight: Array) -> Any:
+    def solve_on_top(
+        self, params: Array, placement: Any, image: Array, target: Array, weight: Array, *, rows: int = 1
+    ) -> Any:
         result = self._floats(len(params), SOLUTION)
         call = self._call(params, placement, candidates=True, image=image, target=target, weight=weight)
-        self._examine("solve", call, result)
+        self._examine("solve", call, result, rows)
         return self._solutions(result[:, :3], result[:, 3:6], result[:, 6])
 
-    def gains_on_top(self, params: Array, placement: Any, scores: Any, weight: Array) -> Array:
+    def gains_on_top(self, params: Array, placement: Any, scores: Any, weight: Array, *, rows: int = 1) -> Array:
         result = self._floats(len(params))
         given: dict[str, Any] = {"image": scores.image, "loss_map": scores.loss_map, "target": scores.target}
-        self._examine("gains", self._call(params, placement, candidates=True, weight=weight, **given), result)
+        self._examine("gains", self._call(params, placement, candidates=True, weight=weight, **given), result, rows)
         return result
 
     @abstractmethod
@@ -150,8 +152,8 @@ class CompiledEngine(ABC):
         """Makes one pass over the canvas, which fills grad [N, 9] and removal [N]. Returns the loss of a step."""
 
     @abstractmethod
-    def _examine(self, work: Work, call: Call, result: Array) -> None:
-        """Makes one pass over candidates, which fills `result`."""
+    def _examine(self, work: Work, call: Call, result: Array, rows: int) -> None:
+        """Makes one pass over candidates, which fills `result`; it may look at one row in `rows`."""
 
     @abstractmethod
     def _levels_of(self, placement: Any, at: Addresses, *, candidates: bool) -> tuple[Array, int]:
@@ -177,7 +179,7 @@ class CompiledEngine(ABC):
         if isinstance(background, Noise):
             noise = background
         else:
-            noise, given["background"] = Noise(0, 0.0), background
+            noise, given["background"] = NO_NOISE, background
         addresses = {name: at.of(array) for name, array in {**given, **planes}.items()}
         return Call(len(params), PlanePointers(levels=levels, **addresses), at, noise)
 

@@ -20,7 +20,6 @@ from .cpu_iteration import CpuIteration, Tools
 from .interface import AdamRule, Placement, Scores, Solutions
 from .levels import LevelTable
 
-
 _MANY = 4096
 """The number of primitives from which it pays to share the work on each between threads."""
 
@@ -112,8 +111,9 @@ class CpuEngine(CompiledEngine):
         self.samples = scene.samples
         return float(parts.sum())
 
-    def _examine(self, work: Work, call: Call, result: FloatArray) -> None:
+    def _examine(self, work: Work, call: Call, result: FloatArray, rows: int) -> None:
         candidates = self._candidates(native.Candidates, call, result)
+        candidates.row_step = rows
         examine = self._native.solve if work == "solve" else self._native.gains
         self._on_all_threads(lambda thread: examine(candidates), candidates, call.at)
 

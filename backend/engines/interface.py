@@ -84,7 +84,10 @@ class Noise:
     """A background that is a function of the pixel instead of a plane: csrc/noise.h has it."""
 
     key: int  # of the step: noise_key, 32 bits
-    contrast: float  # above 0
+    contrast: float  # 0: the background is a plane
+
+
+NO_NOISE = Noise(0, 0.0)
 
 
 class Held(Protocol):
@@ -121,7 +124,7 @@ class Iteration(Protocol):
         bias: float,  # most texels per canvas pixel, for the choice of levels
         limited: bool,  # whether to draw the colors of the palette
         scored: bool,
-        rows: int = 1,  # a step without scores may look at one row of pixels in this many, another one each time
+        rows: int = 1,  # a step without scores may look at one row in this many (a power of two), in turn
     ) -> Stepped:
         """Makes a step, where possible without waiting for it.
 
@@ -212,6 +215,8 @@ class Engine(Protocol):
         image: FloatArray,  # [3, H, W] as composited
         target: FloatArray,  # [3, H, W] as composited
         weight: FloatArray,  # [3, H, W]
+        *,
+        rows: int = 1,  # may look at one row in this many (a power of two) of candidates with many rows
     ) -> Solutions:
         """Solves for the color of each of M candidates, as if it alone lay on top of the image."""
         ...
@@ -222,6 +227,8 @@ class Engine(Protocol):
         placement: Placement,
         scores: Scores,  # of a step with loss "mse"
         weight: FloatArray,  # [H, W] of that step
+        *,
+        rows: int = 1,
     ) -> FloatArray:
         """Returns the fall [M] of the loss "mse" for each of M candidates, as if it alone lay on top of the image."""
         ...

@@ -65,9 +65,18 @@ class ScaledRasterizer:
         return self._engine.iteration(count, rule, shrink=shrink * self._factor, **options)
 
     def solve_on_top(
-        self, params: FloatArray, placement: Placement, image: FloatArray, target: FloatArray, weight: FloatArray
+        self,
+        params: FloatArray,
+        placement: Placement,
+        image: FloatArray,
+        target: FloatArray,
+        weight: FloatArray,
+        *,
+        rows: int = 1,
     ) -> Solutions:
-        return self._engine.solve_on_top(params * self._unit, placement, image, target, weight)
+        return self._engine.solve_on_top(params * self._unit, placement, image, target, weight, rows=rows)
 
-    def gains_on_top(self, params: FloatArray, placement: Placement, scores: Scores, weight: FloatArray) -> FloatArray:
-        return self._engine.gains_on_top(params * self._unit, placement, scores, weight)
+    def gains_on_top(
+        self, params: FloatArray, placement: Placement, scores: Scores, weight: FloatArray, *, rows: int = 1
+    ) -> FloatArray:
+        return self._engine.gains_on_top(params * self._unit, placement, scores, weight, rows=rows)

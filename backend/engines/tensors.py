@@ -324,13 +324,21 @@ class FarEngine:
         image: FloatArray,
         target: FloatArray,
         weight: FloatArray,
+        *,
+        rows: int = 1,
     ) -> interface.Solutions:
         planes = (self._plane(plane) for plane in (image, target, weight))
         found = self._rasterizer.solve_on_top(*self._given(params, placement), *planes)
         return interface.Solutions(*(_host(part) for part in vars(found).values()))
 
     def gains_on_top(
-        self, params: FloatArray, placement: interface.Placement, scores: interface.Scores, weight: FloatArray
+        self,
+        params: FloatArray,
+        placement: interface.Placement,
+        scores: interface.Scores,
+        weight: FloatArray,
+        *,
+        rows: int = 1,
     ) -> FloatArray:
         planes = (self._plane(plane) for plane in (scores.target, scores.image, scores.loss_map))
         given = Scores(*planes, removal=self._sent(scores.removal))

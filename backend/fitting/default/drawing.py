@@ -17,7 +17,7 @@ from ..recipe import Recipe
 if TYPE_CHECKING:
     from .relocation import Choice
 
-BLOCK = 64
+BLOCK = 16
 """Pixels of a running sum: kBlock of search_cpu.cpp."""
 DRAWN, VARIED = 12, 8
 """Random numbers of a candidate that is drawn or varied."""

@@ -190,7 +190,8 @@ def test_invisible_primitives_are_not_drawn(emulated_gpu: EmulatedGpu) -> None:
 def test_stamps_far_larger_than_the_canvas(emulated_gpu: EmulatedGpu) -> None:
     scene = Scene(stamps(textured=False), 5, 50, 50)
     scene.params[:, 2] = torch.tensor([100.0, 1e3, 1e4, 1e5, 3e6])
-    scene.placement.level = choose_levels(scene.templates, scene.placement.template, scene.params[:, 2], scene.params[:, 3]
+    scene.placement.level = choose_levels(
+        scene.templates, scene.placement.template, scene.params[:, 2], scene.params[:, 3]
     )
     image, _ = scene.engine(emulated_gpu).forward(scene.params, scene.placement, scene.background)
     true_image, _ = scene.truth().forward(scene.params, scene.placement, scene.background)

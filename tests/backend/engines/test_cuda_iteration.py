@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from backend import doctor
 from backend.engines import make_engine
 from backend.engines.cpu import CpuEngine
@@ -99,9 +100,7 @@ def test_a_whole_step_matches_the_optimizer(
     for rate, bias, scored in ((1.0, 0.5, False), (0.7, 1.0, True), (0.5, 1.0, False)):
         # Both continue from the same values: Adam divides by small ones, and differences would grow.
         given = iteration.unload()
-        found = iteration.run(
-            background, target, weight, rate=rate, bias=bias, limited=bool(limited), scored=scored
-        )
+        found = iteration.run(background, target, weight, rate=rate, bias=bias, limited=bool(limited), scored=scored)
         params = optimizer.params * unit
         level = scene.templates.choose_levels(scene.template, optimizer.params[:, 2], optimizer.params[:, 3], bias)
         placement = Placement(scene.template, level, scene.mirror)
@@ -202,9 +201,7 @@ def test_noise_is_made_in_the_kernel(emulated_gpu: EmulatedGpu, space: str) -> N
     for background in (noise, plane):
         cuda = CudaRasterizer(scene.templates, HEIGHT, WIDTH, emulated_gpu, space=space)
         iteration = scene.loaded(cuda.iteration(COUNT, RULE))
-        step = iteration.run(
-            background, scene.target, scene.weight, rate=1.0, bias=1.0, limited=False, scored=True
-        )
+        step = iteration.run(background, scene.target, scene.weight, rate=1.0, bias=1.0, limited=False, scored=True)
         assert step.scores is not None
         found.append((float(step.loss), step.scores.image, iteration.unload().free))
     assert found[0][0] == found[1][0]
@@ -219,7 +216,9 @@ def test_the_doctor_examines_whole_steps(
     def emulated(engine: str, templates: Templates, height: int, width: int, **options: Any) -> Engine:
         if engine != "cuda":
             return make_engine(engine, templates, height, width, **options)
-        return FarEngine(CudaRasterizer(templates, height, width, emulated_gpu, space=options["space"]), options["space"])
+        return FarEngine(
+            CudaRasterizer(templates, height, width, emulated_gpu, space=options["space"]), options["space"]
+        )
 
     monkeypatch.setattr(doctor, "make_engine", emulated)
     error = doctor._step_error("cuda", space)

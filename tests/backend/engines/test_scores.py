@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -146,6 +147,22 @@ def test_the_least_squares_color_is_the_best() -> None:
     best = solved.numerator / solved.denominator.clamp_min(1e-12)
     for shift in (-0.01, 0.01):
         assert (solved.gain(best) >= solved.gain(best + shift))[seen].all()
+
+
+def test_candidates_on_some_rows_are_judged_alike() -> None:
+    case = Case("display")
+    case.params[:, 2] = 30.0
+    engine = CpuRasterizer(case.templates, HEIGHT, WIDTH).engine
+    params, weight = case.params.numpy(), case.weight.numpy()
+    placement = interface.Placement(*(part.numpy() for part in vars(case.placement).values()))
+    planes = [plane.numpy() for plane in (case.background, case.target)]
+    # On smooth pictures, where a row is like the next one.
+    image, target = (np.broadcast_to(plane.mean((1, 2), keepdims=True), plane.shape) for plane in planes)
+    scores = engine.scored_step(params, placement, image, target, np.ones_like(weight))[2]
+    whole = engine.gains_on_top(params, placement, scores, np.ones_like(weight))
+    some = engine.gains_on_top(params, placement, scores, np.ones_like(weight), rows=4)
+    assert not np.array_equal(whole, some)
+    assert np.corrcoef(whole, some)[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("threads", [1, 3])
