@@ -6,21 +6,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+OTHER = "other"
+"""The part of what is in no other."""
+
 
 class _Stopwatch:
     def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._part, self._since = "", time.process_time()
+        self.part, self._since = "start", 0.0  # the process began at 0
 
     def enter(self, part: str) -> str:
         """Counts for this part from now on. Returns the one before."""
-        now, before = time.process_time(), self._part
-        if before:
-            self.seconds[before] = self.seconds.get(before, 0.0) + now - self._since
-        self._part, self._since = part, now
+        now, before = time.process_time(), self.part
+        self.seconds[before] = self.seconds.get(before, 0.0) + now - self._since
+        self.part, self._since = part, now
         return before
 
 
@@ -28,9 +27,12 @@ class _Stopwatch:
 _watch = _Stopwatch()
 
 
-def restart() -> None:
-    """Begins again, with no seconds in any part."""
-    _watch.restart()
+def begin() -> None:
+    """Begins a job. What a new process has spent before its first one is the job's part `start`."""
+    first = _watch.part == "start"
+    _watch.enter(OTHER)
+    if not first:
+        _watch.seconds.clear()
 
 
 @contextmanager
@@ -44,6 +46,6 @@ def part(name: str) -> Iterator[None]:
 
 
 def seconds() -> dict[str, float]:
-    """Returns the CPU seconds of each part since restart(), rounded to milliseconds."""
-    _watch.enter(_watch.enter(""))
+    """Returns the CPU seconds of each part of the latest job so far, rounded to milliseconds."""
+    _watch.enter(_watch.part)
     return {name: round(value, 3) for name, value in _watch.seconds.items()}

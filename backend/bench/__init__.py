@@ -21,6 +21,10 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
         from . import exports
 
         return {"exports": exports.run(tell)}
+    if args.shares is not None:
+        from . import shares
+
+        return {"shares": shares.run(args.shares, tell)}
     chosen = {"targets": args.targets or (), "templates": args.templates or ()}
     if args.quality is None:
         if any(chosen.values()) or args.seeds is not None or args.quick:

@@ -32,8 +32,9 @@ struct Scene {
     int32_t row_step, row_phase;
     uint32_t noise_key;    // see noise.h
     float noise_contrast;  // 0: the background is the plane
-    // A row of a tile ends where the transmittance of all its pixels is less: what lies behind is neither sampled nor
-    // differentiated, and the background shows instead. 0: exact.
+    // A row of a tile ends where the transmittance of all its pixels is less. What lies behind has no gradients and no
+    // removals there, and is composited until its own transmittance is less too; behind that, the background shows. So
+    // what is left out are samples behind less than the threshold. 0: exact.
     float threshold;
     int32_t next_block;     // of primitives
     const float* params;    // [count, kParams]

@@ -38,8 +38,8 @@ struct Scene {
     int32_t count, loss;                      // primitives; Loss
     int32_t deterministic;                    // 1: records summed in order, 0: atomic sums
     int32_t chunk, chunks;                    // primitives that a warp bins, and how many such warps
-    uint32_t noise_key;       // of the background
-    float noise_contrast;     // 0: the background is a plane
+    uint32_t noise_key;                       // of the background
+    float noise_contrast;                     // 0: the background is a plane
     int32_t unused;
     int64_t pair_capacity;
     const float* params;    // [count, kParams] px of the picture, colors as composited

@@ -6,25 +6,48 @@
 
 struct Tile {
     int left, top, columns, rows, step;  // px; row r is the canvas row top + r * step
-    uint32_t open;                       // a bit for each row that is not behind the threshold
+    // A bit for each row. A row is open until its pixels' transmittance falls below the threshold; then what lies
+    // behind is composited for itself, without gradients, until it is closed by the same threshold.
+    uint32_t open, behind_front;
+    uint32_t fronts;                          // the rows that have been open and are not
+    Float16 front[kTile][3], through[kTile];  // their color and transmittance when they were
+    Float16 inside;                           // 1 on the canvas, 0 beside it
     Float16 image[kTile][3], transmittance[kTile], grad[kTile][3], behind[kTile];
     // For removals: the picture, its target, weight and weighted loss, and the color behind the current primitive.
     Float16 shown[kTile][3], target[kTile][3], weight[kTile], loss[kTile], back[kTile][3];
 };
 
-// Adds a primitive to a tile, and its rows to the cache, if any. Returns the end of the filled cache.
+// Ends a row that hides what lies behind.
+static void end_row(Tile& tile, int r) {
+    const uint32_t bit = 1u << r;
+    if (tile.open & bit) {
+        for (int c = 0; c < 3; ++c) {
+            tile.front[r][c] = tile.image[r][c];
+            tile.image[r][c] = Float16{};
+        }
+        tile.through[r] = tile.transmittance[r];
+        tile.transmittance[r] = tile.inside;
+        tile.fronts |= bit;
+        tile.behind_front |= bit;
+        tile.open ^= bit;
+    } else {
+        tile.behind_front ^= bit;
+    }
+}
+
+// Adds a primitive to rows of a tile, and those of the pair to the cache, if any. Returns the end of the filled cache.
 template <bool kTextured>
-static Row* draw(const Scene& scene, const Pair& pair, const Primitive& q, Tile& tile, Row* cache) {
+static Row* draw(const Scene& scene, const Pair& pair, uint32_t rows, const Primitive& q, Tile& tile, Row* cache) {
     const Sampler sampler(q, tile.left, tile.top, tile.step);
     const Shader<kTextured> shader(q, scene.linear ? scene.decode : nullptr);
     const uint32_t* table = q.level->alpha;
     const Float16 opacity = splat(q.opacity);
-    for (uint32_t rows = pair.rows; rows; rows &= rows - 1) {
+    for (; rows; rows &= rows - 1) {
         const int r = __builtin_ctz(rows);
         Float16 fu, fv, mask, slope_u, slope_v, color[3];
         const Int16 index = sampler.footprint(sampler.row_u(r), sampler.row_v(r), fu, fv);
         sample(table, index, fu, fv, mask, slope_u, slope_v);
-        if (cache) *cache++ = {mask, slope_u, slope_v, tile.transmittance[r]};
+        if (cache && pair.rows >> r & 1u) *cache++ = {mask, slope_u, slope_v, tile.transmittance[r]};
         for (int c = 0; c < 3; ++c) {
             color[c] = shader.p[c];
             if constexpr (kTextured) {
@@ -34,27 +57,38 @@ static Row* draw(const Scene& scene, const Pair& pair, const Primitive& q, Tile&
             }
         }
         over(mask * opacity, color, tile.transmittance[r], tile.image[r]);
-        if (scene.threshold > 0.0f && all_below(tile.transmittance[r], scene.threshold)) tile.open &= ~(1u << r);
+        if (scene.threshold > 0.0f && all_below(tile.transmittance[r], scene.threshold)) end_row(tile, r);
     }
     return cache;
 }
 
-// Leaves each pair the rows that it was drawn on. Returns the end of the filled cache.
+// Leaves each pair the open rows that it was drawn on. Returns the end of the filled cache.
 static Row* draw_all(const Scene& scene, int64_t tile_number, Tile& tile, Row* cache) {
-    const Float16 inside = select(lane_numbers(), tile.columns - 1.0f, splat(1.0f), Float16{});
+    tile.inside = select(lane_numbers(), tile.columns - 1.0f, splat(1.0f), Float16{});
     for (int r = 0; r < kTile; ++r) {
-        tile.transmittance[r] = inside;
+        tile.transmittance[r] = tile.inside;
         for (int c = 0; c < 3; ++c) tile.image[r][c] = Float16{};
     }
     tile.open = (1u << tile.rows) - 1u;
+    tile.behind_front = tile.fronts = 0;
     for (int64_t e = scene.first_entry[tile_number]; e < scene.first_entry[tile_number + 1]; ++e) {
         Pair& pair = scene.pairs[scene.entries[e]];
+        const uint32_t rows = pair.rows & (tile.open | tile.behind_front);
         pair.rows &= tile.open;
-        if (!pair.rows) continue;
+        if (!rows) continue;
         const Primitive& q = scene.primitives[pair.primitive];
-        cache = q.level->texture ? draw<true>(scene, pair, q, tile, cache) : draw<false>(scene, pair, q, tile, cache);
+        cache = q.level->texture ? draw<true>(scene, pair, rows, q, tile, cache)
+                                 : draw<false>(scene, pair, rows, q, tile, cache);
     }
     return cache;
+}
+
+// A channel of a row's picture. back: the background; on return the color behind the last differentiated primitive.
+static Float16 composited(const Tile& tile, int r, int c, Float16& back) {
+    const Float16 color = tile.image[r][c] + tile.transmittance[r] * back;
+    if (!(tile.fronts >> r & 1u)) return color;
+    back = color;
+    return tile.front[r][c] + tile.through[r] * color;
 }
 
 // A row of the background, from the pixel `at` on: of a plane, or noise.
@@ -78,21 +112,21 @@ struct Background {
 static void compare(const Scene& scene, Tile& tile, int r, int64_t at) {
     const int64_t plane = (int64_t)scene.width * scene.height;
     const Float16 weight = load(scene.weight + at, tile.columns) * (float)tile.step;
-    const Background behind(scene, at, tile.columns);
+    const Background background(scene, at, tile.columns);
     Float16 loss{};
     for (int c = 0; c < 3; ++c) {
-        const Float16 background = behind.channel(c);
+        Float16 back = background.channel(c);
         const Float16 target = load(scene.target + c * plane + at, tile.columns);
-        const Float16 shown = tile.image[r][c] + tile.transmittance[r] * background;
+        const Float16 shown = composited(tile, r, c, back);
         Float16 slope;
         const Float16 error = error_of(scene.linear, shown, target, slope);
         loss += loss_of(scene.loss, error);
         tile.grad[r][c] = weight * slope * loss_slope(scene.loss, error);
-        tile.behind[r] += tile.grad[r][c] * background;
+        tile.behind[r] += tile.grad[r][c] * back;
         if (scene.removal) {
             tile.shown[r][c] = shown;
             tile.target[r][c] = target;
-            tile.back[r][c] = background;
+            tile.back[r][c] = back;
         }
         if (scene.image) store(scene.image + c * plane + at, shown, tile.columns);
     }
@@ -113,21 +147,29 @@ static double finish(const Scene& scene, Tile& tile) {
             compare(scene, tile, r, at);
             loss += tile.loss[r];
         } else {
-            const Background behind(scene, at, tile.columns);
+            const Background background(scene, at, tile.columns);
             for (int c = 0; c < 3; ++c) {
-                const Float16 background = behind.channel(c);
+                Float16 back = background.channel(c);
+                const Float16 shown = composited(tile, r, c, back);
                 if (scene.mode == kForward) {
-                    store(scene.image + c * plane + at, tile.image[r][c] + tile.transmittance[r] * background,
-                          tile.columns);
+                    store(scene.image + c * plane + at, shown, tile.columns);
                 } else {
                     tile.grad[r][c] = load(scene.grad_image + c * plane + at, tile.columns);
-                    tile.behind[r] += tile.grad[r][c] * background;
+                    tile.behind[r] += tile.grad[r][c] * back;
                 }
             }
         }
-        if (scene.mode == kForward) store(scene.alpha + at, 1.0f - tile.transmittance[r], tile.columns);
+        if (scene.mode == kForward) {
+            Float16 clear = tile.transmittance[r];
+            if (tile.fronts >> r & 1u) clear *= tile.through[r];
+            store(scene.alpha + at, 1.0f - clear, tile.columns);
+        }
         // Alpha is one minus the last transmittance: a channel whose color is 0 and whose background is -1.
-        if (scene.mode == kBackward && scene.grad_alpha) tile.behind[r] -= load(scene.grad_alpha + at, tile.columns);
+        if (scene.mode == kBackward && scene.grad_alpha) {
+            Float16 clear = load(scene.grad_alpha + at, tile.columns);
+            if (tile.fronts >> r & 1u) clear *= tile.transmittance[r];
+            tile.behind[r] -= clear;
+        }
         if (r % 4 == 3 || r == tile.rows - 1) {
             total += sum(loss);
             loss = Float16{};

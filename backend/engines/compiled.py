@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from .interface import PARAMETERS, Noise
+from .interface import NO_NOISE, PARAMETERS, Noise
 from .structs import Candidates, PlanePointers
 
 TILE = 16
@@ -71,7 +71,7 @@ class Call:
     count: int  # primitives or candidates
     planes: PlanePointers
     at: Addresses
-    noise: Noise = Noise(0, 0.0)  # the background, if its contrast is above 0
+    noise: Noise = NO_NOISE
 
 
 class CompiledEngine(ABC):
@@ -179,7 +179,7 @@ class CompiledEngine(ABC):
         if isinstance(background, Noise):
             noise = background
         else:
-            noise, given["background"] = Noise(0, 0.0), background
+            noise, given["background"] = NO_NOISE, background
         addresses = {name: at.of(array) for name, array in {**given, **planes}.items()}
         return Call(len(params), PlanePointers(levels=levels, **addresses), at, noise)
 

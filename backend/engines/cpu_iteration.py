@@ -11,7 +11,7 @@ import numpy as np
 from ..native.arrays import BoolArray, FloatArray, IntArray
 from ..templates import Templates
 from .compiled import Call, HostAddresses
-from .interface import PARAMETERS, AdamRule, Noise, Scores, Stepped, Variables
+from .interface import NO_NOISE, PARAMETERS, AdamRule, Noise, Scores, Stepped, Variables
 from .levels import LevelTable
 from .native import Native
 from .structs import Descent, PlanePointers
@@ -151,7 +151,7 @@ class CpuIteration:
         at, planes = HostAddresses(), PlanePointers.from_buffer_copy(self._planes)
         at.kept.append(self)
         planes.target, planes.weight = at.of(target), at.of(weight)
-        noise = background if isinstance(background, Noise) else Noise(0, 0.0)
+        noise = background if isinstance(background, Noise) else NO_NOISE
         if not isinstance(background, Noise):
             planes.background = at.of(background)
         if scores is not None:

@@ -84,7 +84,10 @@ class Noise:
     """A background that is a function of the pixel instead of a plane: csrc/noise.h has it."""
 
     key: int  # of the step: noise_key, 32 bits
-    contrast: float  # above 0
+    contrast: float  # 0: the background is a plane
+
+
+NO_NOISE = Noise(0, 0.0)
 
 
 class Held(Protocol):

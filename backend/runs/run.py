@@ -23,7 +23,7 @@ class Run:
     def __init__(self, job: Job, out: Path, emit: Emit, control: Control) -> None:
         """Loads the stamps. Raises UserError where one cannot be read, and as ResultFolder does."""
         self._begin = time.perf_counter()
-        stopwatch.restart()
+        stopwatch.begin()
         self.job, self.control, self.emit, self.pace = job, control, emit, Pace(emit)
         with stopwatch.part("read"):
             self.templates = load_templates(job.templates, job.settings.size)

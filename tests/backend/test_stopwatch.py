@@ -8,20 +8,28 @@ from backend import stopwatch
 
 
 def test_each_part_counts_its_own_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 5.0
+    now = 0.0
     monkeypatch.setattr("backend.stopwatch.time.process_time", lambda: now)
-    stopwatch.restart()
-    now += 1.0  # in no part
+    monkeypatch.setattr(stopwatch, "_watch", stopwatch._Stopwatch())
+    now = 5.0
+    stopwatch.begin()
+    now += 1.0
     with stopwatch.part("steps"):
         now += 2.0
         with stopwatch.part("save"):
             now += 0.25
         now += 4.0
-        assert stopwatch.seconds() == {"steps": 6.0, "save": 0.25}
-    with pytest.raises(ValueError, match="an error"), stopwatch.part("save"):
-        now += 0.5
-        raise ValueError("an error")
+        assert stopwatch.seconds() == {"start": 5.0, "other": 1.0, "steps": 6.0, "save": 0.25}
     now += 8.0
-    assert stopwatch.seconds() == {"steps": 6.0, "save": 0.75}
-    stopwatch.restart()
-    assert stopwatch.seconds() == {}
+    assert stopwatch.seconds() == {"start": 5.0, "other": 9.0, "steps": 6.0, "save": 0.25}
+
+
+def test_a_later_job_of_a_process_has_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 3.0
+    monkeypatch.setattr("backend.stopwatch.time.process_time", lambda: now)
+    monkeypatch.setattr(stopwatch, "_watch", stopwatch._Stopwatch())
+    stopwatch.begin()
+    now += 7.0
+    stopwatch.begin()
+    now += 2.0
+    assert stopwatch.seconds() == {"other": 2.0}

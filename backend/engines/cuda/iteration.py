@@ -14,7 +14,7 @@ from torch import Tensor
 from ...native.arrays import BoolArray, FloatArray, IntArray
 from ...templates import LEVELS_PER_OCTAVE, Templates
 from ..compiled import LOSSES
-from ..interface import PARAMETERS, AdamRule, Noise, Scores, Stepped, Variables
+from ..interface import NO_NOISE, PARAMETERS, AdamRule, Noise, Scores, Stepped, Variables
 from ..light import decode_table
 from ..structs import PlanePointers
 from ..tensors import KeptPlanes, sent
@@ -155,7 +155,7 @@ class CudaIteration:
 
     def _show_planes(self, background: FloatArray | Noise, target: FloatArray, weight: FloatArray) -> None:
         scene = self._scene
-        noise = background if isinstance(background, Noise) else Noise(0, 0.0)
+        noise = background if isinstance(background, Noise) else NO_NOISE
         scene.noise_key, scene.noise_contrast = noise.key, noise.contrast
         given = {"target": target, "weight": weight}
         if not isinstance(background, Noise):

@@ -11,6 +11,7 @@ from ...engines.interface import Engine
 from ...engines.scaled import ScaledRasterizer
 from ...job import Layout, Settings
 from ...native.arrays import FloatArray
+from ...stopwatch import part
 from ...templates import Templates
 from ..constraints.limits import StampLimits
 from ..constraints.palette import palette_of
@@ -86,9 +87,10 @@ class DefaultDescent:
         if evaluated.scores is not None:
             places = min(self._population.replaceable, int(moment.relocated * len(self._population)))
             if places > 0:
-                found = self._stage.search.find(evaluated.scores, places, moment.bias)
-                found = found[found.best(self._recipe.climbers * places)]
-                self._population.relocate(float(evaluated.loss), evaluated.scores.removal, found, places)
+                with part("relocation"):
+                    found = self._stage.search.find(evaluated.scores, places, moment.bias)
+                    found = found[found.best(self._recipe.climbers * places)]
+                    self._population.relocate(float(evaluated.loss), evaluated.scores.removal, found, places)
         self._population.arrange()
 
     def accepts(self, loss: float) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -76,7 +78,7 @@ def test_strips_have_the_numbers_of_the_whole(size: tuple[int, int], weighted: b
     whole.add(a)
     cut = Comparison(b, weight)
     edges = [0, 1, 2, size[0] // 2 + 1, size[0]]
-    for top, bottom in zip(edges, edges[1:], strict=False):
+    for top, bottom in itertools.pairwise(edges):
         if bottom > top:
             cut.add(a[:, top:bottom], top)
     assert cut.windows.all()
