@@ -25,7 +25,9 @@ def test_the_reference_speaks_arrays_as_the_cpu_engine_does(space: str) -> None:
     case = Case(space)
     given = arrays_of(case)
     background, target, weight = (plane.numpy() for plane in (case.background, case.target, case.weight))
-    cpu, far = (make_engine(name, case.templates, HEIGHT, WIDTH, space=space) for name in ("cpu", "reference"))
+    cpu, far = (
+        make_engine(name, case.templates, HEIGHT, WIDTH, space=space, threads=1) for name in ("cpu", "reference")
+    )
     assert not cpu.waits
     assert not far.waits
     assert far.iteration(1, interface.AdamRule(*[0.5] * 11)) is None
@@ -51,7 +53,7 @@ def test_the_reference_speaks_arrays_as_the_cpu_engine_does(space: str) -> None:
 def test_a_step_on_noise_is_the_one_on_its_plane(name: str, space: str) -> None:
     case, noise = Case(space), Noise(123456789, 0.5)
     params, placement = arrays_of(case)
-    engine = make_engine(name, case.templates, HEIGHT, WIDTH, space=space)
+    engine = make_engine(name, case.templates, HEIGHT, WIDTH, space=space, threads=1)
     planes = (case.target.numpy(), case.weight.numpy())
     value, gradient = engine.step(params, placement, noise, *planes)
     plane = noise_plane(noise, HEIGHT, WIDTH, space=space)
