@@ -32,7 +32,7 @@ def test_the_reference_speaks_arrays_as_the_cpu_engine_does(space: str) -> None:
     assert not far.waits
     assert far.iteration(1, interface.AdamRule(*[0.5] * 11)) is None
     for found, true in zip(far.forward(*given, background), cpu.forward(*given, background), strict=True):
-        assert (found.dtype, true.dtype) == (np.float32, np.float32)
+        assert found.dtype == true.dtype == np.dtype(np.float32)
         assert np.allclose(found, true, atol=1e-5)
     cotangents = (target, weight)
     gradients = [engine.backward(*given, background, *cotangents) for engine in (far, cpu)]
