@@ -145,9 +145,9 @@ def _placement(
         raise UserError(f"template has an index without a stamp: use 0 to {len(templates) - 1}")
     if level is None:
         # The levels are chosen on the host, in the same way for all.
-        given_there = (tensor.cpu().numpy() for tensor in (template, scale.float(), aspect.float()))
-        level = torch.from_numpy(templates.choose_levels(*given_there, bias)).to(device)
-        return Placement(template, level, mirror)
+        stamps, scales, aspects = (tensor.cpu().numpy() for tensor in (template, scale.float(), aspect.float()))
+        chosen = templates.choose_levels(stamps, scales, aspects, bias)
+        return Placement(template, torch.from_numpy(chosen).to(device), mirror)
     level = level.long()
     _check_tensors({"level": level}, (count, 2), device)
     counts = torch.from_numpy(templates.level_count).to(device)

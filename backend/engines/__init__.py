@@ -8,6 +8,7 @@ the compositing space (display-encoded, or linear light). backend.engines.tensor
 from __future__ import annotations
 
 from ..job import check_range
+from ..job.settings import check_engine
 from ..templates import Templates
 from .interface import Engine
 
@@ -32,7 +33,7 @@ def make_engine(
 
     An engine draws whatever numbers its arrays hold; templates and levels must be among those of `templates`.
     """
-    from .choice import choose_engine
+    from .choice import check_torch, choose_engine
 
     check_canvas(height, width)
     chosen = choose_engine(engine, templates, 0, height, width).engine if engine == "auto" else engine
@@ -40,6 +41,8 @@ def make_engine(
         from .cpu import CpuEngine
 
         return CpuEngine(templates, height, width, space=space, threads=threads)
+    check_engine(chosen)
+    check_torch(f"the engine {chosen}")
     from .tensors import FarEngine, make_rasterizer
 
     return FarEngine(make_rasterizer(chosen, templates, height, width, space=space, threads=threads), space)

@@ -46,13 +46,18 @@ def choose_engine(engine: str, templates: Templates, count: int, height: int, wi
 
 def gpu_of(engine: str) -> CudaGpu:
     """Finds the card "cuda:1", or the first usable one for "cuda" and "auto". Raises UserError with the cause."""
-    if find_spec("torch") is None:
-        raise UserError("PyTorch is not installed, which cards need: install it, or use the CPU", Action.INSTALL)
+    check_torch("a card")
     if engine == "auto" and not has_driver():
         raise UserError("There is no NVIDIA driver: install one, or use the CPU", Action.USE_CPU)
     from .cuda.gpu import find_gpu
 
     return find_gpu(int(engine.split(":")[1]) if ":" in engine else None)
+
+
+def check_torch(what: str) -> None:
+    """Raises UserError where PyTorch is not installed. what: needs it."""
+    if find_spec("torch") is None:
+        raise UserError(f"PyTorch is not installed, which {what} needs: install it, or use the CPU", Action.INSTALL)
 
 
 def has_driver() -> bool:

@@ -109,7 +109,8 @@ class CpuEngine(CompiledEngine):
         if mode != "forward":
             self._for_primitives(self._native.reduce, scene, call.at)
         self.samples = scene.samples
-        return float(parts.sum())
+        with np.errstate(all="ignore"):  # wild numbers of a caller have an infinite loss, or none
+            return float(parts.sum())
 
     def _examine(self, work: Work, call: Call, result: FloatArray, rows: int) -> None:
         candidates = self._candidates(native.Candidates, call, result)

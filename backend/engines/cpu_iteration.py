@@ -59,7 +59,7 @@ class CpuIteration:
         self._at = HostAddresses()
         height, width = size
         matrix = (count, len(PARAMETERS))
-        made = {field.name: np.empty(matrix, np.float32) for field in fields(Variables)}
+        made: dict[str, Any] = {field.name: np.empty(matrix, np.float32) for field in fields(Variables)}
         made |= {"age": np.empty((count, 1), np.float32), "frozen": np.empty(matrix, np.bool_)}
         self._variables = Variables(**made)
         self._template, self._mirror = np.empty(count, np.int32), np.empty(count, np.bool_)
@@ -141,7 +141,8 @@ class CpuIteration:
         """Makes params and levels of the variables, and the levels that are missing."""
         levels = self._tools.levels
         while self._tools.native.show(self._descent):
-            levels.ensure(*self._missing.nonzero(), self._tools.threads)
+            template, level_u, level_v = self._missing.nonzero()
+            levels.ensure(template, level_u, level_v, self._tools.threads)
             self._missing[:] = 0
         self._planes.levels = levels.levels
 

@@ -256,7 +256,7 @@ class KeptPlanes:
 
 def sent(array: NDArray[Any], device: torch.device) -> Tensor:
     """A tensor on the device; it may share the memory of an array."""
-    return torch.from_numpy(np.require(array, requirements="CW")).to(device)
+    return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
 
 
 class FarEngine:
@@ -340,8 +340,8 @@ class FarEngine:
         *,
         rows: int = 1,
     ) -> FloatArray:
-        planes = (self._plane(plane) for plane in (scores.target, scores.image, scores.loss_map))
-        given = Scores(*planes, removal=self._sent(scores.removal))
+        target, image, loss_map = (self._plane(plane) for plane in (scores.target, scores.image, scores.loss_map))
+        given = Scores(target, image, loss_map, self._sent(scores.removal))
         return _host(self._rasterizer.gains_on_top(*self._given(params, placement), given, self._plane(weight)))
 
     def _given(self, params: FloatArray, placement: interface.Placement) -> tuple[Tensor, Placement]:

@@ -35,9 +35,7 @@ def test_supersampling_averages_and_larger_pictures_use_finer_levels() -> None:
     templates = Templates([Template("square", rgba)])
     layout = layout_of(templates, count=1, size=(40, 40))
     layout.x[:], layout.y[:], layout.scale[:], layout.opacity[:] = 20, 20, 8, 1
-    layout.level[:] = templates.choose_levels(
-        *(np.array([v], t) for v, t in ((0, np.int64), (8, np.float32), (1, np.float32)))
-    )
+    layout.level[:] = templates.choose_levels(np.array([0]), np.array([8], np.float32), np.array([1], np.float32))
     native, aa = (
         render_layout(layout, templates, transparent=True),
         render_layout(layout, templates, transparent=True, supersample=3),

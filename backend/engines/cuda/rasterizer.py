@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...templates import Templates
 from ..compiled import LOSSES, Addresses, Call, CompiledEngine, Mode, Work
-from ..interface import AdamRule, Iteration
+from ..interface import AdamRule
 from ..light import decode_table
 from ..tensors import Placement, Scores, Solutions
 from . import structs
@@ -20,6 +20,7 @@ from .structs import Candidates, DeviceStruct, Scene, TensorAddresses
 
 if TYPE_CHECKING:
     from .gpu import Gpu
+    from .iteration import CudaIteration
 
 
 class CudaRasterizer(CompiledEngine):
@@ -60,7 +61,7 @@ class CudaRasterizer(CompiledEngine):
         """The number of samples that the latest call visited, in whole tiles. Waits for the device."""
         return self._buffers.pairs * structs.TILE**2
 
-    def iteration(self, count: int, rule: AdamRule, **options: Any) -> Iteration:
+    def iteration(self, count: int, rule: AdamRule, **options: Any) -> CudaIteration:
         from .iteration import CudaIteration
 
         options |= {"space": self._space, "deterministic": self._deterministic}

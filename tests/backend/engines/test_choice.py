@@ -270,3 +270,17 @@ def test_doctor_names_the_error_of_a_card_that_fails_midway(monkeypatch: pytest.
     monkeypatch.setattr(doctor, "make_engine", Mock(side_effect=torch.AcceleratorError(lines)))
     found = doctor._examine_engine("cuda:0", {})
     assert (found["works"], found["cause"]) == (False, "CUDA error: an illegal memory access was encountered")
+
+
+def test_doctor_without_pytorch_says_whether_an_engine_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (doctor, choice):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    findings = doctor.examine()
+    engines = {engine["name"]: engine for engine in findings["engines"]}
+    assert findings["torch"] is None
+    assert engines["cpu"]["works"]
+    assert engines["cpu"]["image_error"] is None
+    for name in ("cuda", "reference"):
+        assert (engines[name]["works"], engines[name]["cause"].partition(",")[0]) == (False, "PyTorch is not installed")
+    assert doctor.is_sound(findings)
+    assert "torch is missing" in doctor.explain(findings)

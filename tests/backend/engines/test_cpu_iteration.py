@@ -32,16 +32,16 @@ def test_whole_steps_are_those_of_the_optimizer_to_the_bit(space: str, limited: 
     optimizer = Optimizer(scene.free, scene.bounds, scene.frozen, RULE, **options)  # type: ignore[arg-type]
     if limited:
         optimizer.limit_colors()
-    given = tuple(plane[..., ::shrink, ::shrink].copy() for plane in planes(scene))
-    engine, other = (CpuEngine(scene.templates, *given[2].shape, space=space, threads=n) for n in (1, 2))
+    background, target, weight = (plane[..., ::shrink, ::shrink].copy() for plane in planes(scene))
+    engine, other = (CpuEngine(scene.templates, *weight.shape, space=space, threads=n) for n in (1, 2))
     iteration = scene.loaded(other.iteration(COUNT, RULE, palette=palette, shrink=shrink))
     unit = np.ones(9, np.float32)
     unit[:3] = 1 / shrink
     for rate, bias, scored in ((1.0, 0.5, False), (0.7, 1.0, True), (0.5, 1.0, False)):
-        step = iteration.run(*given, rate=rate, bias=bias, limited=bool(limited), scored=scored)
+        step = iteration.run(background, target, weight, rate=rate, bias=bias, limited=bool(limited), scored=scored)
         level = scene.templates.choose_levels(scene.template, optimizer.params[:, 2], optimizer.params[:, 3], bias)
         placement = Placement(scene.template, level, scene.mirror)
-        loss, gradient, scores = engine.scored_step(optimizer.params * unit, placement, *given)
+        loss, gradient, scores = engine.scored_step(optimizer.params * unit, placement, background, target, weight)
         assert float(step.loss) == loss
         assert np.array_equal(step.params.read(), optimizer.encoded)
         assert (step.scores is not None) == scored

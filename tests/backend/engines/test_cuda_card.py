@@ -135,7 +135,7 @@ def steps_of(gpu: Gpu) -> list[FloatArray]:
         iteration.run(*stepped.planes(scene), rate=1.0, bias=1.0, limited=False, scored=step % 5 == 4)
         for step in range(24)
     ]
-    found = [array for step in steps for array in (np.float32(step.loss), step.params.read())]
+    found = [array for step in steps for array in (np.array(float(step.loss), np.float32), step.params.read())]
     return [*found, iteration.unload().free]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -30,6 +29,7 @@ HEIGHT, WIDTH, COUNT = 70, 90, 60
 # Float arithmetic in another order, divided by the root of the second moment; observed 3e-6 after one step.
 TOLERANCE = 3e-5
 
+Kind = TypeVar("Kind", bound=Iteration)
 RULE = DEFAULT.adam_rule(spacing=9.0, iterations=100)
 
 
@@ -72,10 +72,9 @@ class Scene:
         free = np.where(self.frozen, self.free, self.bounds.clamp(self.free))
         return Variables(free, zero, zero.copy(), zero[:, :1].copy(), low, high, self.frozen)
 
-    def loaded(self, iteration: Iteration | None, **changed: FloatArray) -> Iteration:
+    def loaded(self, iteration: Kind) -> Kind:
         """Puts the variables into the iteration."""
-        assert iteration is not None
-        iteration.load(replace(self.variables(), **changed), self.template, self.mirror)
+        iteration.load(self.variables(), self.template, self.mirror)
         return iteration
 
 

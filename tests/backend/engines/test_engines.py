@@ -14,7 +14,6 @@ from backend.engines.reference import ReferenceRasterizer
 from backend.engines.tensors import CpuRasterizer, Placement, make_rasterizer
 from backend.job import UserError
 from backend.native import library
-from backend.native.threads import core_count
 from backend.templates import Template, Templates
 from tests.backend.engines.support.levels import choose_levels
 from tests.backend.support.pictures import block, soft_disc
@@ -337,7 +336,3 @@ def test_unknown_engine_and_missing_library_are_named(monkeypatch: pytest.Monkey
     with pytest.raises(UserError, match=r"nowhere\.so") as caught:
         make_rasterizer("cpu", soft_stamps(), 8, 8)
     assert caught.value.action == "install"
-
-
-def test_core_count_is_positive() -> None:
-    assert core_count() >= 1

@@ -180,15 +180,15 @@ def test_a_scaled_engine_differentiates_lengths_of_the_canvas() -> None:
     small = ReferenceRasterizer(case.templates, HEIGHT // 2, WIDTH // 2, threads=1, dtype=torch.float64)
     engine = ScaledRasterizer(FarEngine(small), 2)
     given = (case.background[:, ::2, ::2], case.target[:, ::2, ::2], case.weight[::2, ::2])
-    pictures = [plane.numpy() for plane in given]
+    background, target, weight = (plane.numpy() for plane in given)
     placement = interface.Placement(*(part.numpy() for part in vars(case.placement).values()))
     # In double precision, as the reference computes.
     params: Any = case.params.double().numpy()
-    value, gradient = engine.step(params, placement, *pictures)
+    value, gradient = engine.step(params, placement, background, target, weight)
     step = 1e-6
     for column in range(9):
         moved = params.copy()
         moved[5, column] += step
-        slope = (engine.step(moved, placement, *pictures)[0] - value) / step
+        slope = (engine.step(moved, placement, background, target, weight)[0] - value) / step
         # The error of the finite difference and rounding: observed at most 1e-5.
         assert slope == pytest.approx(float(gradient[5, column]), rel=1e-3, abs=1e-4)
