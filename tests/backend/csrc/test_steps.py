@@ -93,7 +93,7 @@ def test_phases_of_rows_estimate_the_whole(row_step: int, textured: bool) -> Non
         # Observed at most 2.4e-5, with colors that change by up to 1 from texel to texel.
         np.testing.assert_allclose(phase.image[:, seen], whole.image[:, seen], rtol=0, atol=5e-5)
         assert np.isnan(phase.image[:, ~seen]).all()
-        np.testing.assert_allclose(phase.loss_map[seen], row_step * whole.loss_map[seen], atol=1e-4)
+        np.testing.assert_allclose(phase.loss_map[seen], row_step * whole.loss_map[seen], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("linear", [False, True])
