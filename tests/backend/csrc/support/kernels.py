@@ -48,7 +48,7 @@ class Kernels:
         size = len(stamp)
         padded = np.pad(stamp.astype(np.uint32), ((BORDER, BORDER), (BORDER, BORDER), (0, 0)))
         corners = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
-        packed = sum(corner << np.uint32(8 * i) for i, corner in enumerate(corners))
+        packed = np.bitwise_or.reduce([corner << np.uint32(8 * i) for i, corner in enumerate(corners)])
         alpha, texture = np.ascontiguousarray(packed[..., 3]), np.ascontiguousarray(packed[..., :3])
         self._level = Level()
         self._level.alpha = alpha.ctypes.data
