@@ -65,7 +65,7 @@ def main() -> None:
                     draw(own, count, side)
                     seconds, memory = fit(given.of, HERE / "docs/demo/astronaut.jpg", own, Path(folder, "out"))
                     one = one or seconds
-                    print(f"{own.name:16} {seconds:7.2f} CPU s {memory:6.0f} MB {seconds / one:6.2f}", flush=True)
+                    sys.stdout.write(f"{own.name:16} {seconds:7.2f} CPU s {memory:6.0f} MB {seconds / one:6.2f}\n")
 
 
 if __name__ == "__main__":
