@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from diffbmp.backend.job import Limits, UserError
 from diffbmp.backend.job.layout import Layout, level_file
-from diffbmp.operators.blender.images import read_image
+from diffbmp.operators.blender.images import read_image, write_png
 from diffbmp.operators.scene.build import build_scene
 from diffbmp.operators.scene.planes import SPACING, UNIT
 from diffbmp.operators.scene.storage import stored_layout
@@ -146,6 +146,44 @@ def test_transparency_of_the_canvas_survives_in_the_scene(tmp_path: Path) -> Non
 
 def test_a_scene_that_was_not_built_holds_no_layout() -> None:
     assert stored_layout(bpy.context.scene) is None
+
+
+def test_levels_on_sheets_are_those_of_files(tmp_path: Path) -> None:
+    layout, bitmaps = random_layout(40)
+    shown = []
+    for on_sheets in (False, True):
+        folder = tmp_path / str(on_sheets)
+        write_layout(folder, layout, bitmaps, on_sheets=on_sheets)
+        build_scene(folder, folder.name, samples=1)
+        images = [image for image in bpy.data.images if "x" in image.name]
+        shown.append({image.name: read_image(image) for image in images})
+        assert {image.colorspace_settings.name for image in images} == {"Non-Color"}
+        assert {image.alpha_mode for image in images} == {"CHANNEL_PACKED"}
+        assert all(image.packed_file for image in images)
+        for image in list(bpy.data.images):
+            bpy.data.images.remove(image)
+    assert shown[0].keys() == shown[1].keys()
+    assert len(shown[0]) == 9
+    for name, pixels in shown[0].items():
+        np.testing.assert_array_equal(shown[1][name], pixels)
+
+
+@pytest.mark.parametrize("what", ["missing", "broken", "small", "no list"])
+def test_damaged_sheets_leave_nothing_behind(tmp_path: Path, what: str) -> None:
+    write_layout(tmp_path / "layout", *random_layout(40), on_sheets=True)
+    sheet = tmp_path / "layout" / "levels" / "000.png"
+    if what == "missing":
+        sheet.unlink()
+    elif what == "broken":
+        sheet.write_text("no picture", encoding="utf-8")
+    elif what == "small":
+        write_png(sheet, np.zeros((9, 9, 4), np.uint8))
+    else:
+        sheet.with_suffix(".json").write_text("[]", encoding="utf-8")
+    before = census()
+    with pytest.raises(UserError, match=r"000\."):
+        build_scene(tmp_path / "layout", "sunset", samples=1)
+    assert census() == before
 
 
 @pytest.mark.parametrize("what", ["missing", "broken", "no json", "no npz", "no stamp", "broken stamp"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from diffbmp.backend.job import TemplateSpec
+from diffbmp.backend.job import SCHEMA, TemplateSpec, write_json
 from diffbmp.backend.job.layout import LEVEL_PADDING, Layout, level_file
 from diffbmp.operators.blender.images import write_png
 from numpy.typing import NDArray
@@ -73,15 +73,38 @@ def random_layout(
     return layout, bitmaps
 
 
-def write_layout(folder: Path, layout: Layout, bitmaps: dict[Level, Array]) -> None:
-    """Writes a layout's folder as the backend does."""
+def write_layout(folder: Path, layout: Layout, bitmaps: dict[Level, Array], *, on_sheets: bool = False) -> None:
+    """Writes a layout's folder as the backend does, or as its earlier versions did, with a file for each level."""
     (folder / "templates").mkdir(parents=True)
     (folder / "levels").mkdir()
     for index, spec in enumerate(layout.templates):
         write_png(folder / spec.file, bitmaps[index, 0, 0])
-    for key, bitmap in bitmaps.items():
-        padding = ((LEVEL_PADDING, LEVEL_PADDING), (LEVEL_PADDING, LEVEL_PADDING), (0, 0))
-        padded = np.pad(bitmap, padding, mode="edge")
-        padded[..., 3] = np.pad(bitmap[..., 3], padding[:2])
-        write_png(folder / level_file(*key), padded)
+    pictures = {key: _padded(bitmap) for key, bitmap in bitmaps.items()}
+    if on_sheets:
+        _write_sheets(folder / "levels", pictures)
+    else:
+        for key, picture in pictures.items():
+            write_png(folder / level_file(*key), picture)
     layout.save(folder)
+
+
+def _padded(bitmap: Array) -> Array:
+    padding = ((LEVEL_PADDING, LEVEL_PADDING), (LEVEL_PADDING, LEVEL_PADDING), (0, 0))
+    padded = np.pad(bitmap, padding, mode="edge")
+    padded[..., 3] = np.pad(bitmap[..., 3], padding[:2])
+    return padded
+
+
+def _write_sheets(folder: Path, pictures: dict[Level, Array]) -> None:
+    """Writes two sheets, with the pictures below one another."""
+    for number in (0, 1):
+        own = list(pictures.items())[number::2]
+        sheet = np.zeros((sum(len(p) for _, p in own), max(p.shape[1] for _, p in own), 4), np.uint8)
+        levels, top = [], 0
+        for key, picture in own:
+            height, width = picture.shape[:2]
+            sheet[top : top + height, :width] = picture
+            levels.append([*key, 0, top, width, height])
+            top += height
+        write_png(folder / f"{number:03d}.png", sheet)
+        write_json(folder / f"{number:03d}.json", {"schema": SCHEMA, "levels": levels})

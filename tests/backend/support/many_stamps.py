@@ -25,17 +25,20 @@ SIDES = {"few": (96,), "many": (512,), "large": (512, 4096)}
 
 
 def draw(folder: Path, count: int, side: int) -> None:
-    """Draws colored blots of different shapes on transparency."""
+    """Draws colored blots of different shapes or at different places on transparency."""
     random = np.random.default_rng(side)
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j].astype(np.float32)
     angle, radius = np.arctan2(y, x), np.hypot(x, y)
     folder.mkdir()
-    for number in range(count):
+    shapes = []
+    for _ in range(min(count, 50)):
         waves, phase, depth = random.integers(2, 9), random.uniform(0, 6), random.uniform(0.1, 0.4)
         edge = 0.95 - depth * (1 + np.sin(waves * angle + phase)) / 2
-        alpha = np.clip((edge - radius) * side / 2, 0, 1) * 255
-        color = random.integers(0, 256, 3)
-        rgba = np.dstack([np.broadcast_to(color, (side, side, 3)), alpha]).astype(np.uint8)
+        shapes.append((np.clip((edge - radius) * side / 2, 0, 1) * 255).astype(np.uint8))
+    rgba = np.empty((side, side, 4), np.uint8)
+    for number in range(count):
+        rgba[..., :3] = random.integers(0, 256, 3)
+        rgba[..., 3] = np.roll(shapes[number % 50], number // 50, 0)
         Image.fromarray(rgba).save(folder / f"{number:05d}.png", compress_level=1)
 
 
@@ -65,7 +68,7 @@ def main() -> None:
                     draw(own, count, side)
                     seconds, memory = fit(given.of, HERE / "docs/demo/astronaut.jpg", own, Path(folder, "out"))
                     one = one or seconds
-                    print(f"{own.name:16} {seconds:7.2f} CPU s {memory:6.0f} MB {seconds / one:6.2f}", flush=True)
+                    sys.stdout.write(f"{own.name:16} {seconds:7.2f} CPU s {memory:6.0f} MB {seconds / one:6.2f}\n")
 
 
 if __name__ == "__main__":
