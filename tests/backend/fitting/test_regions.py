@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageDraw
-from torch import Tensor
 
 from backend.control import Control
 from backend.fitting.regions import Region, counts_of, fit_regions, parts_of, settings_of, shown
@@ -19,6 +17,7 @@ from backend.job import RegionSpec, Settings, TemplateSpec, UserError
 from backend.job.job import Job
 from backend.job.layout import Layout
 from backend.job.messages import Done, Event
+from backend.native.arrays import FloatArray
 from backend.rendering import render_layout
 from backend.runs import run_job
 from backend.templates import Template, Templates
@@ -26,12 +25,12 @@ from backend.templates import Template, Templates
 SIZE = 512
 
 
-def drawn(*shapes: tuple[str, list[tuple[float, float]], int]) -> Tensor:
+def drawn(*shapes: tuple[str, list[tuple[float, float]], int]) -> FloatArray:
     """A mask of shapes whose coordinates go to 1, anti-aliased: [SIZE, SIZE]."""
     image = Image.new("L", (4 * SIZE, 4 * SIZE))
     for kind, points, fill in shapes:
         getattr(ImageDraw.Draw(image), kind)([(4 * SIZE * x, 4 * SIZE * y) for x, y in points], fill=fill)
-    return torch.from_numpy(np.array(image.resize((SIZE, SIZE), Image.Resampling.BOX))).float() / 255
+    return np.array(image.resize((SIZE, SIZE), Image.Resampling.BOX), np.float32) / np.float32(255)
 
 
 def regions() -> list[Region]:
@@ -63,9 +62,13 @@ def stamps() -> Templates:
     )
 
 
-def picture(size: int = SIZE) -> Tensor:
-    ramp = torch.linspace(0, 1, size)
-    return torch.stack([ramp.expand(size, size), ramp[:, None].expand(size, size), 1 - ramp.expand(size, size)])
+def assert_close(found: FloatArray, wanted: FloatArray) -> None:
+    np.testing.assert_allclose(found, wanted, rtol=1.3e-6, atol=1e-5)
+
+
+def picture(size: int = SIZE) -> FloatArray:
+    y, x = np.mgrid[0 : 1 : size * 1j, 0 : 1 : size * 1j]
+    return np.stack([x, y, 1 - x]).astype(np.float32)
 
 
 def test_primitives_stay_in_their_regions_and_fill_them() -> None:
@@ -83,12 +86,12 @@ def test_primitives_stay_in_their_regions_and_fill_them() -> None:
         alpha = render_layout(replace(layout, **alone), templates, transparent=True, engine="cpu")[3]
         assert alpha[region.mask > 0].sum() / alpha.sum() >= 0.99, region.name
     alpha = render_layout(layout, templates, transparent=True, engine="cpu")[3]
-    mask = torch.stack([region.mask for region in all_regions]).amax(0)
-    assert torch.minimum(alpha, mask).sum() / torch.maximum(alpha, mask).sum() >= 0.97
+    mask = np.max([region.mask for region in all_regions], 0)
+    assert np.minimum(alpha, mask).sum() / np.maximum(alpha, mask).sum() >= 0.97
 
 
 def test_counts_go_by_area_or_by_share() -> None:
-    masks = [torch.zeros(4, 4) for _ in range(3)]
+    masks = [np.zeros((4, 4), np.float32) for _ in range(3)]
     for mask, rows in zip(masks, (1, 1, 2), strict=True):
         mask[:rows] = 1
     plain = [Region(str(i), mask) for i, mask in enumerate(masks)]
@@ -102,7 +105,7 @@ def test_counts_go_by_area_or_by_share() -> None:
 
 def test_progress_goes_through_all_regions_and_a_cancel_keeps_what_is_done() -> None:
     size = 48
-    left, right = torch.zeros(2, size, size)
+    left, right = np.zeros((2, size, size), np.float32)
     left[:, :20], right[:, 28:] = 1, 1
     parts = [Region("left", left, (0,)), Region("right", right, (1, 2))]
     settings = Settings(count=20, iterations=6, engine="cpu", threads=1, preview_seconds=1e-6)
@@ -154,7 +157,7 @@ def test_a_job_with_regions_is_run(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_fitted_is_named(tmp_path: Path) -> None:
-    empty = [Region("sky", torch.zeros(48, 48))]
+    empty = [Region("sky", np.zeros((48, 48), np.float32))]
     with pytest.raises(UserError, match="region sky shows nothing"):
         fit_regions(picture(48), stamps(), Settings(count=5), empty)
     with pytest.raises(UserError, match="region sky uses the stamp 3"):
@@ -168,7 +171,7 @@ def test_what_cannot_be_fitted_is_named(tmp_path: Path) -> None:
 def test_primitives_are_spent_where_they_are_seen() -> None:
     """What lies beneath a region in front needs none, and the seam does not open."""
     size = 128
-    front, back = torch.zeros(2, size, size)
+    front, back = np.zeros((2, size, size), np.float32)
     front[20:100, 20:84] = back[10:118, 40:118] = 1
     parts = [Region("front", front, (0,)), Region("back", back, (1,))]
     settings = Settings(count=300, engine="cpu", threads=1)
@@ -179,26 +182,26 @@ def test_primitives_are_spent_where_they_are_seen() -> None:
     # A few that show at the edge have their center a little further in.
     assert beneath.sum() <= 0.02 * layout.count
     alpha = render_layout(layout, stamps(), transparent=True, engine="cpu")[3]
-    union = torch.maximum(front, back)
-    assert torch.minimum(alpha, union).sum() / torch.maximum(alpha, union).sum() >= 0.96
+    union = np.maximum(front, back)
+    assert np.minimum(alpha, union).sum() / np.maximum(alpha, union).sum() >= 0.96
     assert alpha[30:90, 80:88].mean() > 0.97
     with pytest.raises(UserError, match="region back lies completely beneath others"):
         fit_regions(picture(size), stamps(), settings, [parts[0], replace(parts[1], mask=front * back)])
 
 
 def test_a_region_in_front_is_as_transparent_as_the_target() -> None:
-    front, back, whole = torch.tensor([[1.0, 0, 0.5]]), torch.tensor([[1.0, 1, 1]]), torch.tensor([[0.5, 0.5, 0.5]])
+    front, back, whole = (np.array([row], np.float32) for row in ((1, 0, 0.5), (1, 1, 1), (0.5, 0.5, 0.5)))
     _, behind = parts_of([Region("front", front), Region("back", back)], whole, True)
     over = front * whole + (1 - front * whole) * behind.weight
-    torch.testing.assert_close(over, whole)
-    _, behind = parts_of([Region("front", front), Region("back", back)], torch.ones(1, 3), True)
-    torch.testing.assert_close(behind.weight, back)
-    torch.testing.assert_close(behind.hidden, front)
+    assert_close(over, whole)
+    _, behind = parts_of([Region("front", front), Region("back", back)], np.ones((1, 3), np.float32), True)
+    assert_close(behind.weight, back)
+    assert_close(behind.hidden, front)
 
 
 def test_regions_may_have_their_own_settings(tmp_path: Path) -> None:
     size = 48
-    left, right = torch.zeros(2, size, size)
+    left, right = np.zeros((2, size, size), np.float32)
     left[:, :20], right[:, 28:] = 1, 1
     red = (1.0, 0.0, 0.0)
     own = {"palette": [red], "spacing": 0.05, "order": "large_front"}
@@ -224,44 +227,44 @@ def test_regions_may_have_their_own_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("opacity", [1.0, 254 / 255, 0.98])
 def test_an_almost_opaque_target_leaves_no_seam_between_regions(opacity: float) -> None:
     size = 128
-    front, back = torch.zeros(2, size, size)
+    front, back = np.zeros((2, size, size), np.float32)
     front[20:100, 20:84] = back[10:118, 40:118] = 1
     parts = [Region("front", front, (0,)), Region("back", back, (1,))]
     settings = Settings(count=300, engine="cpu", threads=1, transparent=True)
-    weight = torch.full((size, size), opacity)
+    weight = np.full((size, size), opacity, np.float32)
     layout = fit_regions(picture(size), stamps(), settings, parts, weight=weight).layout
     alpha = render_layout(layout, stamps(), transparent=True, engine="cpu")[3]
     assert alpha[30:90, 80:88].mean() > 0.96 * opacity
 
 
 def test_soft_masks_that_touch_are_closed() -> None:
-    ramp = torch.linspace(0, 1, 9)[None]
+    ramp = np.linspace(0, 1, 9, dtype=np.float32)[None]
     parts = [Region("right", ramp), Region("left", 1 - ramp)]
     for opacity in (1.0, 0.5):
-        whole = torch.full_like(ramp, opacity)
+        whole = np.full_like(ramp, opacity)
         right, left = parts_of(parts, whole, True, strict=False)
         both = right.weight + (1 - right.weight) * left.weight
-        torch.testing.assert_close(both, shown(parts, whole))
-        torch.testing.assert_close(both, whole)
+        assert_close(both, shown(parts, whole))
+        assert_close(both, whole)
 
 
 def test_covered_parts_stay_covered_where_the_target_counts_less() -> None:
-    mask = torch.ones(1, 3)
+    mask = np.ones((1, 3), np.float32)
     with pytest.raises(UserError, match="region b lies completely beneath others"):
-        parts_of([Region("a", mask), Region("b", mask)], torch.full((1, 3), 0.5), False)
+        parts_of([Region("a", mask), Region("b", mask)], np.full((1, 3), 0.5, np.float32), False)
 
 
 def test_a_regions_own_palette_replaces_the_common_one() -> None:
     red = (1.0, 0.0, 0.0)
-    some = settings_of(Region("a", torch.ones(1, 1), settings={"palette_size": 2}), Settings(palette=[red]), 5)
+    some = settings_of(Region("a", np.ones((1, 1), np.float32), settings={"palette_size": 2}), Settings(palette=[red]), 5)
     assert (some.palette, some.palette_size) == ([], 2)
-    given = settings_of(Region("a", torch.ones(1, 1), settings={"palette": [red]}), Settings(palette_size=4), 5)
+    given = settings_of(Region("a", np.ones((1, 1), np.float32), settings={"palette": [red]}), Settings(palette_size=4), 5)
     assert (given.palette, given.palette_size) == ([red], 0)
 
 
 @pytest.mark.parametrize("own", [{"losses": {"nonsense": 1.0}}, {"spacing": 1.0}, {"usage": "shares"}])
 def test_wrong_settings_of_a_region_are_named_before_anything_is_fitted(own: dict[str, object]) -> None:
-    half = torch.zeros(48, 48)
+    half = np.zeros((48, 48), np.float32)
     half[:, :24] = 1
     items = [replace(item, limits=replace(item.limits, most=1)) for item in stamps().items]
     # Its one stamp may be used once.

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from backend.fitting import fit
 from backend.fitting.loop import FitResult
 from backend.job import Limits, Settings, UserError
 from backend.job.layout import Layout
+from backend.native.arrays import FloatArray
 from backend.rendering import render_layout
 from backend.templates import Template, Templates
 
@@ -34,10 +33,10 @@ def bar(**options: Any) -> Template:
     return Template("bar", np.full((8, 32, 4), 255, np.uint8), **options)
 
 
-def picture(height: int = 48, width: int = 64) -> Tensor:
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    image = torch.stack([0.2 + 0.1 * x, 0.3 + 0.2 * y, 0.6 + 0.2 * x])
-    image[:, (x + 0.2) ** 2 + (y - 0.1) ** 2 < 0.2] = torch.tensor([0.8, 0.2, 0.1])[:, None]
+def picture(height: int = 48, width: int = 64) -> FloatArray:
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    image = np.stack([0.2 + 0.1 * x, 0.3 + 0.2 * y, 0.6 + 0.2 * x]).astype(np.float32)
+    image[:, (x + 0.2) ** 2 + (y - 0.1) ** 2 < 0.2] = np.array([0.8, 0.2, 0.1])[:, None]
     image[:, (x > 0.4) & (y < -0.3)] = 0.05
     return image
 
@@ -89,7 +88,7 @@ def test_a_palette_holds(space: str, mode: str) -> None:
     palette = [(0.0, 0.0, 0.0), (0.8, 0.2, 0.1), (0.2, 0.3, 0.6)]
     stamps = Templates([disc(mode=mode, blend=0.5)])
     layout = fit(picture(), stamps, replace(SETTINGS, palette=palette, space=space)).layout
-    allowed = torch.tensor(palette).tolist()
+    allowed = np.array(palette, np.float32).tolist()
     assert all(color in allowed for color in layout.color[0].tolist())
 
 
@@ -114,8 +113,9 @@ def test_no_stamp_is_used_more_often_than_it_may() -> None:
 
 def test_spacing_holds() -> None:
     layout = made(spacing=0.08).layout
-    place = torch.tensor(np.stack([layout.x[0], layout.y[0]], 1)).double()
-    distance = torch.cdist(place, place).fill_diagonal_(math.inf)
+    place = np.stack([layout.x[0], layout.y[0]], 1).astype(np.float64)
+    distance = np.hypot(*(place[:, None] - place).transpose(2, 0, 1))
+    np.fill_diagonal(distance, math.inf)
     assert distance.min() >= 0.08 * 64 - 1e-3
 
 
@@ -137,15 +137,15 @@ def test_locked_parameters_stay(name: str, columns: tuple[str, ...]) -> None:
 
 def test_importance_matters_where_it_is_painted() -> None:
     stamps = Templates([disc()])
-    rows, columns = torch.meshgrid(torch.arange(48), torch.arange(64), indexing="ij")
-    checks = ((rows // 8 + columns // 8) % 2).float().expand(3, 48, 64).contiguous()
-    importance = torch.ones(48, 64)
+    rows, columns = np.mgrid[:48, :64]
+    checks = np.stack([(rows // 8 + columns // 8) % 2] * 3).astype(np.float32)
+    importance = np.ones((48, 64), np.float32)
     importance[:, :32] = 8.0
 
-    def error(painted: Tensor | None, seed: int) -> float:
+    def error(painted: FloatArray | None, seed: int) -> float:
         result = fit(checks, stamps, replace(SETTINGS, count=30, iterations=40, seed=seed), importance=painted)
         shown = render_layout(result.layout, stamps)[:3]
-        return float((shown - checks)[:, :, :32].square().mean())
+        return float(np.square(shown - checks)[:, :, :32].mean())
 
     plain, painted = (sum(error(plane, seed) for seed in range(3)) for plane in (None, importance))
     assert painted < 0.8 * plain

@@ -8,22 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import Tensor
 
 from backend.__main__ import main
 from backend.control import Control
+from backend.engines.native import noise_plane
 from backend.fitting import fit
 from backend.fitting.goal import Goal
-from backend.fitting.judge import CPU
 from backend.fitting.noise import NoiseCanvas
-from backend.fitting.objective import _Open
+from backend.fitting.objective import Open
 from backend.job import Settings, TemplateSpec, UserError
 from backend.job.job import Job
 from backend.job.layout import Layout
 from backend.layouts.result_folder import load_result
 from backend.metrics.picture import psnr
+from backend.native.arrays import FloatArray
 from backend.pictures.color import composited, decode
 from backend.pictures.images import save_png
 from backend.rendering import render_layout
@@ -33,16 +32,15 @@ from backend.templates import Template, Templates
 ASTRONAUT = Path(__file__).resolve().parents[3] / "docs" / "demo" / "astronaut.jpg"
 
 
-def cutout(size: int) -> tuple[Tensor, Tensor]:
+def cutout(size: int) -> tuple[FloatArray, FloatArray]:
     """A photograph [3, H, W] and an alpha [H, W]: a disc with a soft edge, and a star with a harder one."""
     photograph = Image.open(ASTRONAUT).convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
-    color = torch.from_numpy(np.array(photograph)).permute(2, 0, 1).float() / 255
-    axis = (torch.arange(size) + 0.5) / size
-    x, y = axis.expand(size, size), axis[:, None].expand(size, size)
-    disc = ((0.30 - torch.hypot(x - 0.36, y - 0.36)) / 0.06).clamp(0, 1)
-    rays = 0.2 + 0.09 * torch.cos(5 * torch.atan2(y - 0.66, x - 0.66))
-    star = ((rays - torch.hypot(x - 0.66, y - 0.66)) / 0.02).clamp(0, 1)
-    return color, torch.maximum(disc, star)
+    color = np.ascontiguousarray(np.moveaxis(np.array(photograph), 2, 0), np.float32) / np.float32(255)
+    y, x = (np.mgrid[:size, :size] + 0.5) / size
+    disc = np.clip((0.30 - np.hypot(x - 0.36, y - 0.36)) / 0.06, 0, 1)
+    rays = 0.2 + 0.09 * np.cos(5 * np.arctan2(y - 0.66, x - 0.66))
+    star = np.clip((rays - np.hypot(x - 0.66, y - 0.66)) / 0.02, 0, 1)
+    return color, np.maximum(disc, star).astype(np.float32)
 
 
 def discs() -> Templates:
@@ -51,10 +49,10 @@ def discs() -> Templates:
     return Templates([Template("disc", np.dstack([np.zeros((64, 64, 3)), alpha]).astype(np.uint8))])
 
 
-def canvases(size: int) -> dict[str, Tensor]:
-    squares = torch.arange(size) // 16
-    board = 0.75 + 0.15 * ((squares + squares[:, None]) % 2)
-    return {"white": torch.ones(3, size, size), "black": torch.zeros(3, size, size), "board": board.expand(3, -1, -1)}
+def canvases(size: int) -> dict[str, FloatArray]:
+    squares = np.arange(size) // 16
+    board = np.stack([0.75 + 0.15 * ((squares + squares[:, None]) % 2)] * 3).astype(np.float32)
+    return {"white": np.ones_like(board), "black": np.zeros_like(board), "board": board}
 
 
 # Seeds 0 to 3 with SSE4 and AVX2: 0.14 to 0.23 dB in display space, 0.20 to 0.35 dB in linear light.
@@ -73,7 +71,7 @@ def test_the_foreground_is_the_same_on_any_canvas(space: str, most: float) -> No
     ]
     assert min(quality) > 24.0
     assert max(quality) - min(quality) <= most
-    assert torch.minimum(shown[3], alpha).sum() / torch.maximum(shown[3], alpha).sum() >= 0.97
+    assert np.minimum(shown[3], alpha).sum() / np.maximum(shown[3], alpha).sum() >= 0.97
     assert shown[3][alpha <= 0].sum() / shown[3].sum() <= 0.002
 
 
@@ -81,18 +79,18 @@ def test_the_foreground_is_the_same_on_any_canvas(space: str, most: float) -> No
 def test_the_canvas_shows_through_the_goal(linear: bool) -> None:
     color, alpha = cutout(32)
     space = "linear" if linear else "display"
-    background = torch.tensor((0.2, 0.9, 0.4))
+    background = np.array((0.2, 0.9, 0.4), np.float32)
     goal = Goal(composited(color, alpha, background, space), alpha, background=(0.2, 0.9, 0.4), transparent=True)
-    open_ = _Open(goal, linear)
-    canvas = NoiseCanvas(32, 32, torch.Generator().manual_seed(0), linear, CPU, 8.0).draw()
+    open_ = Open(goal, linear)
+    canvas = noise_plane(NoiseCanvas(0, 8.0).draw(), 32, 32, space=space)
     assert canvas.min() == 0
     assert canvas.max() == 1
     own = decode(color) if linear else color
     expected = own * alpha + canvas * (1 - alpha)
-    torch.testing.assert_close(open_.target_over(canvas), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(open_.target_over(canvas), expected, rtol=0, atol=1e-5)
     behind = (decode(background) if linear else background)[:, None, None]
-    settled = open_.over_background(expected, canvas)
-    torch.testing.assert_close(settled, own * alpha + behind * (1 - alpha), rtol=0, atol=1e-5)
+    settled = expected + open_.shift(canvas)
+    np.testing.assert_allclose(settled, own * alpha + behind * (1 - alpha), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("losses", [{"l1": 1.0}, {"mse": 0.5, "l1": 0.5}])
@@ -104,7 +102,7 @@ def test_other_losses_see_transparency_too(losses: dict[str, float]) -> None:
         own = replace(settings, background=background)
         layout = fit(0.3 * color, discs(), own, weight=alpha).layout
         found = render_layout(layout, discs(), transparent=True, engine="cpu")[3]
-        assert torch.minimum(found, alpha).sum() / torch.maximum(found, alpha).sum() >= 0.9
+        assert np.minimum(found, alpha).sum() / np.maximum(found, alpha).sum() >= 0.9
 
 
 def test_an_opaque_target_is_fitted_as_ever() -> None:
@@ -117,7 +115,7 @@ def test_an_opaque_target_is_fitted_as_ever() -> None:
 
 def test_the_command_line_writes_what_is_transparent(tmp_path: Path) -> None:
     color, alpha = cutout(64)
-    save_png(tmp_path / "target.png", torch.cat([color, alpha[None]]))
+    save_png(tmp_path / "target.png", np.concatenate([color, alpha[None]]))
     save_png(tmp_path / "disc.png", discs().items[0].rgba)
     out = tmp_path / "out"
     options = ["--count", "60", "--size", "64", "--iterations", "20", "--engine", "cpu", "--transparent"]
@@ -141,7 +139,7 @@ def test_the_command_line_writes_what_is_transparent(tmp_path: Path) -> None:
 def test_previews_are_transparent_and_not_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.runs.previews.PREVIEW_SIZE", 32)
     color, alpha = cutout(64)
-    save_png(tmp_path / "target.png", torch.cat([color, alpha[None]]))
+    save_png(tmp_path / "target.png", np.concatenate([color, alpha[None]]))
     save_png(tmp_path / "disc.png", discs().items[0].rgba)
     settings = Settings(count=60, size=64, iterations=20, engine="cpu", preview_seconds=1e-6, transparent=True)
     job = Job(str(tmp_path / "target.png"), [TemplateSpec(str(tmp_path / "disc.png"))], settings)
@@ -166,8 +164,8 @@ def test_layouts_from_before_are_opaque(tmp_path: Path) -> None:
 
 def test_previews_are_straight(tmp_path: Path) -> None:
     """Where half is to be seen, the color is not half as bright."""
-    alpha = torch.full((32, 32), 0.5)
-    save_png(tmp_path / "target.png", torch.cat([torch.full((3, 32, 32), 0.9), alpha[None]]))
+    alpha = np.full((32, 32), 0.5, np.float32)
+    save_png(tmp_path / "target.png", np.concatenate([np.full((3, 32, 32), 0.9, np.float32), alpha[None]]))
     save_png(tmp_path / "disc.png", discs().items[0].rgba)
     settings = Settings(count=40, size=32, iterations=30, engine="cpu", preview_seconds=1e-6, transparent=True)
     job = Job(str(tmp_path / "target.png"), [TemplateSpec(str(tmp_path / "disc.png"))], settings)
@@ -178,7 +176,7 @@ def test_previews_are_straight(tmp_path: Path) -> None:
 
 
 def test_palettes_do_not_depend_on_what_is_behind() -> None:
-    red, alpha = torch.zeros(3, 32, 32), torch.zeros(32, 32)
+    red, alpha = np.zeros((3, 32, 32), np.float32), np.zeros((32, 32), np.float32)
     red[0], alpha[4:28, 4:28] = 1, 0.5
     for background in ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0)):
         settings = Settings(
@@ -190,11 +188,11 @@ def test_palettes_do_not_depend_on_what_is_behind() -> None:
 
 def test_what_is_hidden_may_be_covered_or_not_with_any_loss() -> None:
     """Also where no weight is given; and a share above 1 is refused."""
-    hidden = torch.zeros(48, 48)
+    hidden = np.zeros((48, 48), np.float32)
     hidden[:, :24] = 1
     color, _ = cutout(48)
     settings = Settings(count=40, iterations=30, engine="cpu", threads=1, losses={"mse": 0.5, "l1": 0.5})
-    layouts = [fit(color, discs(), settings, weight=w, hidden=hidden).layout for w in (None, torch.ones(48, 48))]
+    layouts = [fit(color, discs(), settings, weight=w, hidden=hidden).layout for w in (None, np.ones((48, 48), np.float32))]
     np.testing.assert_array_equal(layouts[0].x, layouts[1].x)
     alpha = render_layout(layouts[0], discs(), transparent=True, engine="cpu")[3]
     assert alpha[:, :16].mean() > 0.05  # kept clear, it would be 0.0003

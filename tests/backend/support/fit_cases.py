@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from backend.fitting import fit
@@ -104,13 +103,13 @@ def start_of(case: FitCase) -> Layout:
 def run_case(case: FitCase, observer: Observer | None = None, **changes: Any) -> FitResult:
     """changes: to the settings."""
     height, width = case.size
-    across = torch.linspace(0.0, 1.0, width).expand(height, width)
+    across = np.linspace(0, 1, width, dtype=np.float32)[None].repeat(height, 0)
     return fit(
         picture(height, width),
         stamps(case),
         replace(SETTINGS, **{**case.settings, **changes}),
-        weight=(across * 1.5 - 0.3).clamp(0.0, 1.0) if case.masked else None,
-        importance=0.5 + across if case.important else None,
+        weight=np.clip(across * np.float32(1.5) - np.float32(0.3), 0.0, 1.0) if case.masked else None,
+        importance=np.float32(0.5) + across if case.important else None,
         start=start_of(case) if case.continued else None,
         loss=case.loss,
         observer=observer,
