@@ -123,13 +123,15 @@ class CompiledEngine(ABC):
         target: Array,
         weight: Array,
         loss: str = "mse",
+        *,
+        removals: bool = True,
     ) -> tuple[Any, Array, Any]:
         size = (self._height, self._width)
-        grad, removal = self._floats(len(params), len(PARAMETERS)), self._floats(len(params))
+        grad, removal = self._floats(len(params), len(PARAMETERS)), self._floats(len(params) if removals else 0)
         scores = self._scores(target, self._floats(3, *size), self._floats(*size), removal)
         out: dict[str, Any] = {"image": scores.image, "loss_map": scores.loss_map}
         call = self._call(params, placement, background=background, target=target, weight=weight, **out)
-        return self._run("scored", call, grad, removal, loss), grad, scores
+        return self._run("scored", call, grad, removal if removals else None, loss), grad, scores
 
     def solve_on_top(
         self, params: Array, placement: Any, image: Array, target: Array, weight: Array, *, rows: int = 1

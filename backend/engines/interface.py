@@ -192,8 +192,13 @@ class Engine(Protocol):
         target: FloatArray,  # [3, H, W] display-encoded
         weight: FloatArray,  # [H, W]
         loss: str = "mse",
+        *,
+        removals: bool = True,
     ) -> tuple[float, FloatArray, Scores]:
-        """Makes the same step as `step`, and returns its scores too."""
+        """Makes the same step as `step`, and returns its scores too.
+
+        Without `removals`, which cost time, the scores may be without them: [0].
+        """
         ...
 
     def iteration(

@@ -308,6 +308,8 @@ class FarEngine:
         target: FloatArray,
         weight: FloatArray,
         loss: str = "mse",
+        *,
+        removals: bool = True,
     ) -> tuple[float, FloatArray, interface.Scores]:
         planes = self._compared(background, target, weight)
         value, gradient, made = self._rasterizer.scored_step(*self._given(params, placement), *planes, loss)

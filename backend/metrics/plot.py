@@ -24,8 +24,9 @@ def plot_metrics(metrics: dict[str, Any], frames: list[int], cuts: list[int], pa
 
     cuts: first frames of shots. Raises UserError where the file cannot be written.
     """
-    figure = Figure(figsize=(9, 9), dpi=100, layout="constrained")
+    figure = Figure(figsize=(9, 9), dpi=100)
     plots = figure.subplots(len(_CURVES), 1, sharex=True)
+    figure.subplots_adjust(left=0.09, right=0.98, top=0.98, bottom=0.06, hspace=0.16)
     for axes, curves in zip(plots, _CURVES, strict=True):
         for name, label, color in curves:
             values = metrics["frames"][name]

@@ -41,8 +41,9 @@ def shown_target(
     For a transparent canvas, these are the target's straight colors and the wanted alpha of the result.
     """
     background = np.array(settings.background, np.float32)
-    target = color if settings.transparent else composited(color, alpha, background, "display")
     weight = alpha if (alpha < 1.0).any() else None
+    opaque = weight is None or settings.transparent
+    target = color if opaque else composited(color, alpha, background, "display")
     if mask is not None:
         weight = mask if weight is None else mask * weight
     return target, weight

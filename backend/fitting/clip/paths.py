@@ -74,9 +74,12 @@ class Paths:
     def at(self, points: FloatArray, frame: int, who: IntArray | slice = slice(None)) -> FloatArray:
         """Evaluates control points [K, C] in a frame for primitives `who` (index [M], or all): [M, C]."""
         base, weight = self.base[frame, who], self.weight[frame, who]
-        result = points[base] * weight[:, :1]
+        result = points.take(base, 0)
+        result *= weight[:, :1]
         for j in range(1, 4):
-            result += points[base + j] * weight[:, j : j + 1]
+            part = points.take(base + j, 0)
+            part *= weight[:, j : j + 1]
+            result += part
         return result
 
     def add(self, total: FloatArray, values: FloatArray, frame: int, who: IntArray | slice = slice(None)) -> None:

@@ -33,6 +33,9 @@ TURNING = 1e-3
 PINNED = 2.0
 """Knots after which a path no longer depends on a pinned first pose."""
 
+KEPT = 2**28
+"""Most memory for the targets of a shot that are kept from round to round, bytes."""
+
 Watch = Callable[[int], bool]
 """Called after each frame with its number from 0; returns whether to continue."""
 
@@ -49,6 +52,8 @@ class Refinement:
 
     def run(self, watch: Watch) -> list[Pose]:
         """Returns the poses on smooth paths, after all rounds or those until the watch stops them."""
+        if len(self.poses) * self.goals[0].target.nbytes <= KEPT:
+            self.goals = list(self.goals)
         rounds, rates = self.context.clip.refinement, self._rates()
         self._paths = paths = Paths.of(self._begins(), rates)
         points = paths.fitted(self._unwound())
@@ -117,7 +122,7 @@ class Refinement:
         decoded[:, 5] *= fade
         # The same noise in all frames, to avoid flicker.
         objective = context.objective(aim, -1 - number)
-        _, gradient, scores = objective(decoded, self.identities.placement(who), scored=True)
+        _, gradient, scores = objective(decoded, self.identities.placement(who), scored=True, removals=False)
         gradient[:, 5] *= fade
         gradient[:, 6:] *= slope
         self._paths.add(self._gradient, gradient * np.float32(factor), frame, who)

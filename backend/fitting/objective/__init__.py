@@ -111,22 +111,26 @@ class Objective:
         """[H, W] of the errors, contiguous."""
 
     def __call__(
-        self, params: FloatArray, placement: Placement, *, scored: bool = False
+        self, params: FloatArray, placement: Placement, *, scored: bool = False, removals: bool = True
     ) -> tuple[float, FloatArray, Scores | None]:
-        """Returns the loss over a new canvas, the gradient [N, 9], and if `scored` the scores of "mse"."""
+        """Returns the loss over a new canvas, the gradient [N, 9], and if `scored` the scores of "mse".
+
+        removals: see Engine.scored_step.
+        """
+        options = {"removals": removals}
         noise = self._noise.draw()
         target, scores = self._target_over(noise), None
         if self._fused is None:
             assert self._composed is not None
             value, gradient = self._composed(params, placement, self._plane(noise))
         elif scored and self._fused == "mse":
-            value, gradient, scores = self._engine.scored_step(params, placement, noise, target, self.weight)
+            value, gradient, scores = self._engine.scored_step(params, placement, noise, target, self.weight, **options)
             value = value / self._count
         else:
             value, gradient = self._engine.step(params, placement, noise, target, self.weight, self._fused)
             value = value / self._count
         if scored and scores is None:
-            _, _, scores = self._engine.scored_step(params, placement, noise, target, self.weight)
+            _, _, scores = self._engine.scored_step(params, placement, noise, target, self.weight, **options)
         if self._is_regularized:
             assert self._composed is not None
             # The engine's loss has the weight 1 and not the combination's.
