@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import platform
 import sys
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from .engines import make_rasterizer
-from .engines.interface import PARAMETERS, Placement, Variables
+from .engines import make_engine
+from .engines.choice import gpu_of
+from .engines.interface import PARAMETERS, Engine, Placement
 from .fitting.constraints.limits import Bounds
 from .fitting.optimizer import Optimizer
+from .fitting.random import Random
 from .fitting.recipe import DEFAULT
 from .job import ENGINES, SPACES, Settings, UserError
+from .native.arrays import FloatArray
 from .templates import Template, Templates
 
 IMAGE_TOLERANCE = 1e-5
@@ -29,15 +33,17 @@ _WIDTH, _HEIGHT, _COUNT = 96, 64, 60
 def examine() -> dict[str, Any]:
     """Returns the versions and, for each engine, whether it works, its device, and its greatest errors.
 
-    An engine that does not run has a cause instead. CUDA has an entry per card.
+    An engine that does not run has a cause instead. CUDA has an entry per card. Without PyTorch there is no reference:
+    then an engine works if it runs, and errors are None.
     """
-    truth = {space: _results("reference", space, torch.float64) for space in SPACES}
+    torch = version("torch") if find_spec("torch") else None
+    truth = {space: _results(_truth(space), space) for space in SPACES} if torch else None
     names = [*_cards(), *(name for name in ENGINES if name not in ("auto", "cuda"))]
     return {
         "python": platform.python_version(),
         "executable": sys.executable,
         "system": platform.platform(),
-        "torch": torch.__version__,
+        "torch": torch,
         "engines": [_examine_engine(name, truth) for name in names],
     }
 
@@ -53,7 +59,7 @@ def explain(findings: dict[str, Any]) -> str:
     """Formats the findings as a table."""
     columns = ("image", *PARAMETERS, "steps")
     lines = [
-        f"Python {findings['python']} ({findings['executable']}), torch {findings['torch']}",
+        f"Python {findings['python']} ({findings['executable']}), torch {findings['torch'] or 'is missing'}",
         f"{findings['system']}",
         "",
         *(_sentence(engine) for engine in findings["engines"]),
@@ -84,28 +90,36 @@ def _sentence(engine: dict[str, Any]) -> str:
 
 def _cards() -> list[str]:
     """The names of the CUDA engine, once per card; without a card, once to show the cause."""
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return [f"cuda:{index}" for index in range(count)] or ["cuda"]
+    try:
+        gpu_of("auto")
+    except UserError:
+        return ["cuda"]
+    from .engines.cuda.gpu import gpu_count
+
+    return [f"cuda:{index}" for index in range(gpu_count())]
 
 
-_Results = tuple[Tensor, Tensor]
-"""The image [3, H, W] and the gradients of backward and step [2, N, 9], float64 on the CPU."""
+_Results = tuple[NDArray[Any], NDArray[Any]]
+"""The image [3, H, W] and the gradients of backward and step [2, N, 9]."""
 
 
-def _examine_engine(name: str, truth: dict[str, _Results]) -> dict[str, Any]:
+def _examine_engine(name: str, truth: dict[str, _Results] | None) -> dict[str, Any]:
     result: dict[str, Any] = {"name": name, "works": False, "device": "", "cause": ""}
     result |= {"image_error": None, "gradient_error": None, "gradient_errors": {}, "step_error": None}
     try:
-        result["device"] = make_rasterizer(name, _templates(), 1, 1).device
-        found = [_errors(_results(name, space, torch.float32), truth[space]) for space in SPACES]
+        result["device"] = make_engine(name, _templates(), 1, 1).device
+        found = {space: _results(_engine(name, space), space) for space in SPACES}
+        if truth is None:
+            return {**result, "works": True}
+        errors = [_errors(found[space], truth[space]) for space in SPACES]
         steps = [error for space in SPACES if (error := _step_error(name, space)) is not None]
     except UserError as error:
         return {**result, "cause": error.message}
-    except (torch.AcceleratorError, torch.OutOfMemoryError) as error:
+    except _device_errors() as error:
         # The card failed during its examination; go on with the other engines.
         return {**result, "cause": str(error).partition("\n")[0]}
-    image = max(image for image, _ in found)
-    gradients = {name: max(errors[i] for _, errors in found) for i, name in enumerate(PARAMETERS)}
+    image = max(image for image, _ in errors)
+    gradients = {name: max(own[i] for _, own in errors) for i, name in enumerate(PARAMETERS)}
     worst = max(gradients.values())
     step = max(steps) if steps else None
     works = image <= IMAGE_TOLERANCE and worst <= GRADIENT_TOLERANCE and (step is None or step <= GRADIENT_TOLERANCE)
@@ -113,79 +127,87 @@ def _examine_engine(name: str, truth: dict[str, _Results]) -> dict[str, Any]:
     return {**result, "works": works}
 
 
+def _device_errors() -> tuple[type[Exception], ...]:
+    if find_spec("torch") is None:
+        return ()
+    import torch
+
+    return torch.AcceleratorError, torch.OutOfMemoryError
+
+
 def _errors(found: _Results, truth: _Results) -> tuple[float, list[float]]:
     """The greatest errors of the image, and of the gradients of each parameter; infinite for NaN."""
     (image, gradients), (true_image, true_gradients) = found, truth
-    greatest = true_gradients.abs().amax(1, keepdim=True)
-    error = ((gradients - true_gradients).abs() / greatest).nan_to_num(torch.inf).amax((0, 1))
-    return float((image - true_image).abs().nan_to_num(torch.inf).max()), error.tolist()
+    greatest = np.abs(true_gradients).max(1, keepdims=True)
+    error = np.nan_to_num(np.abs(gradients - true_gradients) / greatest, nan=np.inf).max((0, 1))
+    return float(np.nan_to_num(np.abs(image - true_image), nan=np.inf).max()), error.tolist()
 
 
-def _results(name: str, space: str, dtype: torch.dtype) -> _Results:
+def _engine(name: str, space: str) -> Engine:
+    """An engine for the scene. One thread: in such a small one PyTorch's threads only wait for each other."""
+    return make_engine(name, _templates(), _HEIGHT, _WIDTH, space=space, threads=1)
+
+
+def _truth(space: str) -> Engine:
+    """The reference in float64."""
+    import torch
+
+    from .engines.tensors import FarEngine, make_rasterizer
+
+    options: dict[str, Any] = {"space": space, "dtype": torch.float64, "threads": 1}
+    return FarEngine(make_rasterizer("reference", _templates(), _HEIGHT, _WIDTH, **options), space)
+
+
+def _results(engine: Engine, space: str) -> _Results:
     """Runs forward, backward and a fused step on the scene."""
-    templates = _templates()
-    # One thread: in such a small scene PyTorch's threads only wait for each other.
-    rasterizer = make_rasterizer(name, templates, _HEIGHT, _WIDTH, space=space, dtype=dtype, threads=1)
-    device = rasterizer.torch_device
-    params, placement, background, cotangent, target = _scene(templates)
-    placement = Placement(*(tensor.to(device) for tensor in vars(placement).values()))
-    given = (params.to(device, dtype), placement, background.to(device, dtype))
-    image, _ = rasterizer.forward(*given)
-    backward = rasterizer.backward(*given, cotangent.to(device, dtype))
-    weight = torch.ones(_HEIGHT, _WIDTH, dtype=dtype, device=device)
-    _, step = rasterizer.step(*given, target.to(device, dtype), weight)
-    return image.double().cpu(), torch.stack([backward, step]).double().cpu()
+    params, placement, background, cotangent, target = _scene(_templates())
+    given = (params, placement, background)
+    image, _ = engine.forward(*given)
+    backward = engine.backward(*given, cotangent)
+    _, step = engine.step(*given, target, np.ones((_HEIGHT, _WIDTH), np.float32))
+    return image, np.stack([backward, step])
 
 
 def _step_error(name: str, space: str) -> float | None:
-    """The greatest relative error of whole steps against the reference and the optimizer; None if PyTorch makes them.
+    """The greatest relative error of whole steps against the reference and the optimizer; None if it makes none.
 
     Each kind of step runs three times from the same start: launched, recorded and replayed.
     """
-    templates = _templates()
-    rasterizer = make_rasterizer(name, templates, _HEIGHT, _WIDTH, space=space, threads=1)
     rule = DEFAULT.adam_rule((_HEIGHT * _WIDTH / _COUNT) ** 0.5, Settings().iterations)
-    iteration = rasterizer.iteration(_COUNT, rule)
+    iteration = _engine(name, space).iteration(_COUNT, rule)
     if iteration is None:
         return None
-    params, placement, background, _, target = _scene(templates)
-    weight = torch.ones(_HEIGHT, _WIDTH)
-    bounds = Bounds(torch.full_like(params, -torch.inf), torch.full_like(params, torch.inf))
-    optimizer = Optimizer(params, bounds, torch.zeros_like(params).bool(), rule, linear=space == "linear")
-    start = Variables(**{key: tensor.clone() for key, tensor in vars(optimizer.variables).items()})
-    truth = make_rasterizer("reference", templates, _HEIGHT, _WIDTH, space=space, dtype=torch.float64, threads=1)
-    loss, gradient = truth.step(
-        optimizer.params.double(), placement, background.double(), target.double(), weight.double()
-    )
-    optimizer.step(gradient.float(), 1.0)
+    params, placement, background, _, target = _scene(_templates())
+    weight = np.ones((_HEIGHT, _WIDTH), np.float32)
+    bounds = Bounds(np.full_like(params, -np.inf), np.full_like(params, np.inf))
+    optimizer = Optimizer(params, bounds, np.zeros(params.shape, np.bool_), rule, linear=space == "linear")
+    start = optimizer.variables
+    loss, gradient = _truth(space).step(optimizer.params, placement, background, target, weight)
+    optimizer.step(gradient, 1.0)
     moved = optimizer.variables.free - start.free
 
-    device = rasterizer.torch_device
-    there = Variables(**{key: tensor.to(device) for key, tensor in vars(start).items()})
-    planes = [plane.to(device) for plane in (background, target, weight)]
-    errors = []
+    errors: list[float] = []
     for scored in (False, True):
         for _ in range(3):
-            iteration.load(there, placement.template.to(device), placement.mirror.to(device))
-            found, _, _ = iteration.run(*planes, rate=1.0, bias=1.0, limited=False, scored=scored)
-            step = iteration.variables.free.cpu() - start.free
-            errors += [abs(float(found) / float(loss) - 1.0)]
-            errors += ((step - moved).abs().amax(0) / moved.abs().amax(0)).tolist()
-    return float(torch.tensor(errors).nan_to_num(torch.inf).max())
+            iteration.load(start, placement.template, placement.mirror)
+            found = iteration.run(background, target, weight, rate=1.0, bias=1.0, limited=False, scored=scored)
+            step = iteration.unload().free - start.free
+            errors += [abs(float(found.loss) / loss - 1.0)]
+            errors += (np.abs(step - moved).max(0) / np.abs(moved).max(0)).tolist()
+    return float(np.nan_to_num(np.array(errors), nan=np.inf).max())
 
 
-def _scene(templates: Templates) -> tuple[Tensor, Placement, Tensor, Tensor, Tensor]:
+def _scene(templates: Templates) -> tuple[FloatArray, Placement, FloatArray, FloatArray, FloatArray]:
     """The fixed scene: random primitives, placement, background, cotangent of the image, and target."""
-    generator = torch.Generator().manual_seed(1)
-    random = torch.rand(_COUNT, len(PARAMETERS), generator=generator)
-    low = torch.tensor([0.0, 0.0, 2.0, 0.6, -3.0, 0.1, 0.0, 0.0, 0.0])
-    high = torch.tensor([_WIDTH, _HEIGHT, 20.0, 1.6, 3.0, 0.9, 1.0, 1.0, 1.0])
-    params = low + (high - low) * random
-    template = torch.arange(_COUNT) % len(templates)
+    random = Random(1)
+    low = np.array([0.0, 0.0, 2.0, 0.6, -3.0, 0.1, 0.0, 0.0, 0.0], np.float32)
+    high = np.array([_WIDTH, _HEIGHT, 20.0, 1.6, 3.0, 0.9, 1.0, 1.0, 1.0], np.float32)
+    params = low + (high - low) * random.uniform(_COUNT, len(PARAMETERS))
+    template = np.arange(_COUNT) % len(templates)
     level = templates.choose_levels(template, params[:, 2], params[:, 3])
-    placement = Placement(template, level, torch.arange(_COUNT) % 3 == 0)
-    background, cotangent, target = torch.rand(3, 3, _HEIGHT, _WIDTH, generator=generator)
-    return params, placement, background, cotangent - 0.5, target
+    placement = Placement(template, level, np.arange(_COUNT) % 3 == 0)
+    background, cotangent, target = random.uniform(3, 3, _HEIGHT, _WIDTH)
+    return params, placement, background, cotangent - np.float32(0.5), target
 
 
 def _templates() -> Templates:

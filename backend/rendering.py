@@ -1,222 +1,27 @@
-"""The public renderer: differentiable in PyTorch with any engine, and pictures of layouts."""
+"""Pictures of layouts, with any engine."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
-import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
+import numpy as np
 
-from .engines import LONGEST_SIDE, check_canvas, check_params, make_rasterizer
-from .engines.interface import STRIP_SAMPLES, Placement, Rasterizer
-from .job import MAX_SIDE, SPACES, ExportSettings, Layout, UserError, check_choice, check_range, check_value
+from .engines import LONGEST_SIDE, make_engine
+from .engines.interface import STRIP_SAMPLES, Engine, Placement
+from .job import MAX_SIDE, ExportSettings, Layout, UserError, check_range, check_value
+from .native.arrays import FloatArray
 from .pictures.color import decode, encode
 from .templates import LEVELS_PER_OCTAVE, Templates
 
-DEVICES = ("cpu", "cuda")
-"""The types of devices, in PyTorch's names, that tensors may be on."""
 
-
-def render(
-    x: Tensor,  # [N] px
-    y: Tensor,  # [N] px
-    scale: Tensor,  # [N] px, half of the template's longer side
-    rotation: Tensor,  # [N] radians, clockwise
-    opacity: Tensor,  # [N] in [0, 1]
-    color: Tensor,  # [N, 3] display-encoded
-    *,
-    templates: Templates,
-    size: tuple[int, int],  # height, width of the canvas, px
-    template: Tensor | None = None,  # [N] index into templates; None = the first
-    aspect: Tensor | None = None,  # [N]; None = 1
-    mirror: Tensor | None = None,  # [N] bool; None = not
-    level: Tensor | None = None,  # [N, 2] mip level per axis; None = at most `bias` texels per pixel
-    background: Tensor | None = None,  # broadcasts to [3, H, W], display-encoded; None = white
-    bias: float = 1.0,
-    engine: str = "auto",
-    space: str = "display",
-    threads: int = 0,
-) -> tuple[Tensor, Tensor]:
-    """Composites primitives over a background, index 0 in front. See backend.job for the conventions.
-
-    Returns the image [3, H, W], display-encoded in both compositing spaces, and its alpha [H, W]. Both are
-    differentiable, once, in x, y, scale, rotation, opacity, color, aspect and background. The engine "reference"
-    computes in the float type of x, the others in float32. A primitive of size zero or at a NaN is not drawn. Other
-    numbers must be at most engines.LARGEST, and the canvas at most engines.LONGEST_SIDE on each side.
-
-    All tensors must be on the device of x, and so are the results. On a GPU, the engines "auto" and "cuda" use it;
-    other pairs of engine and device work too, with copies.
-
-    PyTorch's threads occupy the cores for a while after each operation. If the loss is cheap, a loop is several times
-    faster after torch.set_num_threads(1).
-
-    Raises UserError for tensors on different devices, and for a wrong shape or range.
-    """
-    count, device = len(x), x.device
-    check_choice("space", space, SPACES)
-    check_canvas(*size)
-    check_range("bias", bias, 1e-3, 1e3)
-    aspect = torch.ones_like(x) if aspect is None else aspect
-    background = torch.ones(3, 1, 1, device=device) if background is None else background
-    per_primitive = {"x": x, "y": y, "scale": scale, "rotation": rotation, "opacity": opacity, "aspect": aspect}
-    _check_tensors(per_primitive, (count,), device)
-    _check_tensors({"color": color}, (count, 3), device)
-    geometry = torch.stack([x, y, scale, aspect, rotation, opacity], 1)
-    check_params(torch.cat([geometry, color], 1))  # waits for a GPU, as the engine does anyway
-    placement = _placement(templates, scale.detach(), aspect.detach(), bias, template, mirror, level)
-    dtype = geometry.dtype if engine == "reference" else torch.float32
-    engines = _Engines(templates, _engine_on(device, engine), size, space, threads, dtype)
-    return _composite(geometry, color, background, placement, engines)
-
-
-def _engine_on(device: torch.device, engine: str) -> str:
-    """The name of the engine for tensors on this device."""
-    return str(device) if device.type == "cuda" and engine in ("auto", "cuda") else engine
-
-
-def _composite(
-    geometry: Tensor,  # [N, 6] the first columns of engines.PARAMETERS
-    color: Tensor,  # [N, 3] display-encoded
-    background: Tensor,  # broadcasts to [3, H, W], display-encoded
-    placement: Placement,
-    engines: _Engines,
-) -> tuple[Tensor, Tensor]:
-    """The image [3, H, W], display-encoded, and its alpha [H, W]."""
-    linear = engines.space == "linear"
-    params = torch.cat([geometry, decode(color) if linear else color], 1).to(engines.dtype)
-    shown = decode(background) if linear else background
-    behind = _expanded(shown, *engines.size, params.device).to(engines.dtype)
-    image, alpha = _Rasterize.apply(params, behind, placement, engines)  # type: ignore[no-untyped-call]
-    return (encode(image) if linear else image), alpha
-
-
-def _check_tensors(tensors: dict[str, Tensor], shape: tuple[int, ...], device: torch.device) -> None:
-    for name, tensor in tensors.items():
-        if tuple(tensor.shape) != shape:
-            raise UserError(f"{name} has the shape {tuple(tensor.shape)}, but {shape} is needed")
-        if tensor.device.type not in DEVICES:
-            raise UserError(f"{name} is on {tensor.device}, where no engine computes: move it by .cpu()")
-        if tensor.device != device:
-            raise UserError(f"{name} is on {tensor.device}, but x is on {device}: move it by .to(x.device)")
-
-
-def _placement(
-    templates: Templates,
-    scale: Tensor,
-    aspect: Tensor,
-    bias: float,
-    template: Tensor | None,
-    mirror: Tensor | None,
-    level: Tensor | None,
-) -> Placement:
-    """The placement for the arguments of render, with its defaults."""
-    count, device = len(scale), scale.device
-    given = template
-    template = torch.zeros(count, dtype=torch.int64, device=device) if template is None else template.long()
-    mirror = torch.zeros(count, dtype=torch.bool, device=device) if mirror is None else mirror.bool()
-    _check_tensors({"template": template, "mirror": mirror}, (count,), device)
-    # Only given values are checked: the check waits for a GPU.
-    if given is not None and not bool(((template >= 0) & (template < len(templates))).all()):
-        raise UserError(f"template has an index without a stamp: use 0 to {len(templates) - 1}")
-    if level is None:
-        return Placement(template, templates.choose_levels(template, scale, aspect, bias), mirror)
-    level = level.long()
-    _check_tensors({"level": level}, (count, 2), device)
-    if not bool(((level >= 0) & (level < templates.shapes(device).level_count[template])).all()):
-        raise UserError("level has a mip level that its stamp lacks: see Templates.level_count")
-    return Placement(template, level, mirror)
-
-
-def _expanded(background: Tensor, height: int, width: int, device: torch.device) -> Tensor:
-    """Expands the background to [3, H, W]. Raises UserError where it does not broadcast."""
-    try:
-        behind = background.expand(3, height, width)
-    except RuntimeError as error:
-        shape = tuple(background.shape)
-        raise UserError(f"background has the shape {shape}, but (3, {height}, {width}) is needed") from error
-    _check_tensors({"background": behind}, (3, height, width), device)
-    return behind
-
-
-@dataclass(frozen=True)
-class _Engines:
-    """The rasterizers for one kind of call of render, which keep threads and memory between calls."""
-
-    templates: Templates
-    engine: str
-    size: tuple[int, int]  # height, width, px
-    space: str
-    threads: int
-    dtype: torch.dtype
-
-    @contextmanager
-    def one(self) -> Iterator[Rasterizer]:
-        """Lends the last rasterizer of these templates if it fits, or a new one, to one caller at a time."""
-        # Threads do not survive a fork of the process.
-        key = (self.engine, self.size, self.space, self.threads, self.dtype, os.getpid())
-        latest, rasterizer = self.templates.derived.pop(_LATEST, (None, None))
-        if latest != key:
-            rasterizer = make_rasterizer(
-                self.engine, self.templates, *self.size, space=self.space, threads=self.threads, dtype=self.dtype
-            )
-        yield rasterizer
-        self.templates.derived[_LATEST] = key, rasterizer
-
-
-_LATEST: Hashable = "latest rasterizer"
-
-
-class _Rasterize(torch.autograd.Function):
-    """The engine's forward and backward, with colors in the compositing space."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        params: Tensor,  # [N, 9]
-        background: Tensor,  # [3, H, W]
-        placement: Placement,
-        engines: _Engines,
-    ) -> tuple[Tensor, Tensor]:
-        with engines.one() as rasterizer:
-            there = rasterizer.torch_device
-            shown = rasterizer.forward(params.to(there), placement.to(there), background.to(there))
-        image, alpha = (plane.to(params.device) for plane in shown)
-        ctx.save_for_backward(params, background, alpha)
-        ctx.placement, ctx.engines = placement, engines
-        return image, alpha
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        grad_image, grad_alpha = cotangents
-        params, background, alpha = ctx.saved_tensors
-        grad_params = grad_background = None
-        if ctx.needs_input_grad[0]:
-            with ctx.engines.one() as rasterizer:
-                there = rasterizer.torch_device
-                planes = (plane.to(there) for plane in (background, grad_image, grad_alpha))
-                grad_params = rasterizer.backward(params.to(there), ctx.placement.to(there), *planes).to(params.device)
-        if ctx.needs_input_grad[1]:
-            grad_background = (1 - alpha) * grad_image
-        return grad_params, grad_background, None, None
-
-
-def layout_tensors(layout: Layout, frame: int = 0) -> tuple[Tensor, Placement]:
+def layout_arrays(layout: Layout, frame: int = 0) -> tuple[FloatArray, Placement]:
     """Converts a frame of a layout to params [N, 9], display-encoded and front first, and its placement."""
-    order = torch.from_numpy(layout.order(frame))
+    order = layout.order(frame)
     columns = (layout.x, layout.y, layout.scale, layout.aspect, layout.rotation, layout.opacity)
-    params = torch.stack([torch.from_numpy(c[frame]) for c in columns], 1)
-    params = torch.cat([params, torch.from_numpy(layout.color[frame])], 1)[order]
+    params = np.column_stack([*(column[frame] for column in columns), layout.color[frame]])[order]
     placement = Placement(
-        torch.from_numpy(layout.template)[order].long(),
-        torch.from_numpy(layout.level)[order].long(),
-        torch.from_numpy(layout.mirror)[order],
+        layout.template[order].astype(np.int64), layout.level[order].astype(np.int64), layout.mirror[order]
     )
     return params, placement
 
@@ -231,14 +36,17 @@ def render_layout(
     frame: int = 0,
     engine: str = "auto",
     threads: int = 0,
-) -> Tensor:
-    """Draws a frame of a layout: [4, H, W] straight RGBA, display-encoded, on the CPU.
+) -> FloatArray:
+    """Draws a frame of a layout: [4, H, W] straight RGBA, display-encoded.
 
     The alpha is 1 unless `transparent` leaves out the layout's background. A wider picture uses finer mip levels.
     supersample = n averages n x n samples per pixel in the compositing space, on the same levels (3 makes the picture
     `aa`).
     """
-    strips = render_strips(
+    width = width or layout.width
+    result: FloatArray | None = None
+    top = 0
+    for strip in render_strips(
         layout,
         templates,
         width=width,
@@ -247,9 +55,13 @@ def render_layout(
         frame=frame,
         engine=engine,
         threads=threads,
-        samples=None,
-    )
-    return _joined(list(strips), 1)
+    ):
+        if result is None:
+            result = np.empty((4, picture_height(layout, width), width), np.float32)
+        result[:, top : top + strip.shape[1]] = strip
+        top += strip.shape[1]
+    assert result is not None
+    return result
 
 
 def render_strips(
@@ -262,56 +74,58 @@ def render_strips(
     frame: int = 0,
     engine: str = "auto",
     threads: int = 0,
-    samples: int | None = STRIP_SAMPLES,  # most samples per strip; None = strips as high as an engine takes
-) -> Iterator[Tensor]:
+    samples: int = STRIP_SAMPLES,  # most samples per strip, but at least a row
+) -> Iterator[FloatArray]:
     """Draws the picture of render_layout in strips [4, rows, W] from top to bottom, so that memory is limited."""
     width = width or layout.width
-    params, placement = scaled_tensors(layout, templates, width, frame)
+    params, placement = scaled_arrays(layout, templates, width, frame)
     height = picture_height(layout, width)
     check_range("height", height, 1, LONGEST_SIDE)
     check_value(ExportSettings, "supersample", supersample)
     linear = layout.space == "linear"
     params[:, :3] *= supersample
-    background = torch.tensor(layout.background)
+    behind = np.zeros(3, np.float32) if transparent else np.array(layout.background, np.float32)
     if linear:
-        params[:, 6:9], background = decode(params[:, 6:9]), decode(background)
-    behind = torch.zeros(3) if transparent else background
+        params[:, 6:9], behind = decode(params[:, 6:9]), decode(behind)
     side = LONGEST_SIDE // supersample
-    most = min(side, height if samples is None else max(1, samples // (width * supersample**2)))
+    most = min(side, height, max(1, samples // (width * supersample**2)))
+    engines: dict[tuple[int, int], Engine] = {}  # few sizes: of a strip, the last one and the last column
     for top in range(0, height, most):
         parts = []
         for left in range(0, width, side):
             size = min(most, height - top) * supersample, min(side, width - left) * supersample
-            rasterizer = make_rasterizer(engine, templates, *size, space=layout.space, threads=threads)
-            there = rasterizer.torch_device
-            moved = params.clone()
-            moved[:, :2] -= torch.tensor([left, top]) * supersample
-            plane = behind.to(there)[:, None, None].expand(3, *size)
-            image, alpha = rasterizer.forward(moved.to(there), placement.to(there), plane)
+            if size not in engines:
+                engines[size] = make_engine(engine, templates, *size, space=layout.space, threads=threads)
+            moved = params - np.array([left, top, *[0] * 7], np.float32) * np.float32(supersample)
+            plane = np.broadcast_to(behind[:, None, None], (3, *size))
+            image, alpha = engines[size].forward(moved, placement, plane)
             parts.append(_finished(image, alpha, supersample, transparent, linear))
-        yield _joined(parts, 2)
-
-
-def _joined(parts: list[Tensor], axis: int) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+        yield parts[0] if len(parts) == 1 else np.concatenate(parts, 2)
 
 
 def _finished(
-    image: Tensor,  # [3, H, W] as composited, premultiplied where transparent
-    alpha: Tensor,  # [H, W]
+    image: FloatArray,  # [3, H, W] as composited, premultiplied where transparent
+    alpha: FloatArray,  # [H, W]
     supersample: int,
     transparent: bool,
     linear: bool,
-) -> Tensor:
+) -> FloatArray:
     """The picture [4, H, W] as render_layout returns it."""
-    if supersample > 1:
-        image = torch.nn.functional.avg_pool2d(image, supersample)
-        alpha = torch.nn.functional.avg_pool2d(alpha[None], supersample)[0]
+    image, alpha = _averaged(image, supersample), _averaged(alpha[None], supersample)
     if transparent:
-        image = image / alpha.clamp_min(1e-6)
+        image = image / np.maximum(alpha, np.float32(1e-6))
     else:
-        alpha = torch.ones_like(alpha)
-    return torch.cat([encode(image) if linear else image, alpha[None]]).clamp(0, 1).cpu()
+        alpha = np.ones_like(alpha)
+    return np.concatenate([encode(image) if linear else image, alpha]).clip(0, 1)
+
+
+def _averaged(planes: FloatArray, size: int) -> FloatArray:
+    """The means [C, H, W] of squares of size x size samples [C, size H, size W]."""
+    if size == 1:
+        return planes
+    rows = sum((planes[:, i::size] for i in range(1, size)), planes[:, ::size])
+    total = sum((rows[..., i::size] for i in range(1, size)), rows[..., ::size])
+    return total / np.float32(size * size)
 
 
 def picture_height(layout: Layout, width: int) -> int:
@@ -319,8 +133,8 @@ def picture_height(layout: Layout, width: int) -> int:
     return max(1, round(layout.height * width / layout.width))
 
 
-def scaled_tensors(layout: Layout, templates: Templates, width: int, frame: int = 0) -> tuple[Tensor, Placement]:
-    """The tensors of layout_tensors for a picture of another width, on finer or coarser mip levels.
+def scaled_arrays(layout: Layout, templates: Templates, width: int, frame: int = 0) -> tuple[FloatArray, Placement]:
+    """The arrays of layout_arrays for a picture of another width, on finer or coarser mip levels.
 
     Raises UserError for a width that is not from 1 to MAX_SIDE, and for a stamp that `templates` lacks.
     """
@@ -328,13 +142,14 @@ def scaled_tensors(layout: Layout, templates: Templates, width: int, frame: int 
     if layout.count and int(layout.template.max()) >= len(templates):
         raise UserError(f"The layout uses stamp {int(layout.template.max())}, but there are only {len(templates)}")
     factor = width / layout.width
-    params, placement = layout_tensors(layout, frame)
+    params, placement = layout_arrays(layout, frame)
     finer = round(LEVELS_PER_OCTAVE * math.log2(factor))
-    params[:, :3] *= factor
-    level = (placement.level - finer).clamp_min(0).minimum(templates.level_count[placement.template] - 1)
+    with np.errstate(over="ignore"):  # what is infinite is not drawn
+        params[:, :3] *= np.float32(factor)
+    level = (placement.level - finer).clip(0, templates.level_count[placement.template] - 1)
     if finer < 0:
         # A stamp that is magnified on the canvas has no spare texels.
         needed = templates.choose_levels(placement.template, params[:, 2], params[:, 3])
-        level = level.minimum(placement.level.maximum(needed))
+        level = np.minimum(level, np.maximum(placement.level, needed))
     placement.level = level
     return params, placement

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from ..fitting import fit
 from ..fitting.clip import ClipResult, fit_clip
 from ..job import Clip, Job, Settings, TemplateSpec, UserError
 from ..metrics.clip import ClipMeter, jitter
 from ..metrics.picture import psnr
+from ..native.arrays import FloatArray
 from ..pictures.movies import Footage
 from ..rendering import render_layout
 from ..runs.clip import Goals
@@ -129,14 +129,14 @@ def _fitted(footage: Footage, clip: Clip, templates: Templates) -> ClipResult:
     return fit_clip(Goals(job, clip, footage), templates, SETTINGS, clip, frames=frames, fps=footage.fps)
 
 
-def _alone(footage: Footage, index: int, templates: Templates, clip: Clip) -> Tensor:
+def _alone(footage: Footage, index: int, templates: Templates, clip: Clip) -> FloatArray:
     """Fits a frame alone, with as many steps as in the clip. Returns the picture [3, H, W]."""
     settings = replace(SETTINGS, seed=index, iterations=clip.iterations + clip.refinement)
     layout = fit(footage[index][0], templates, settings).layout
     return render_layout(layout, templates)[:3]
 
 
-def _metered(footage: Footage, images: list[Tensor]) -> ClipMeter:
+def _metered(footage: Footage, images: list[FloatArray]) -> ClipMeter:
     meter = ClipMeter(smooth=False)
     for index, image in enumerate(images):
         meter.add(image, footage[index][0])

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
 
 from ..export import export
 from ..job import ExportSettings, Layout, TemplateSpec
@@ -64,9 +62,7 @@ def _layout(count: int) -> tuple[Layout, Templates]:
     templates = Templates(items)
     template = generator.integers(0, KINDS, count)
     scale, aspect = generator.uniform(26, 32, (1, count)).astype(np.float32), np.ones((1, count), np.float32)
-    levels = templates.choose_levels(
-        torch.from_numpy(template), torch.from_numpy(scale[0]), torch.from_numpy(aspect[0])
-    )
+    levels = templates.choose_levels(template, scale[0], aspect[0])
     layout = Layout(
         generator.uniform(0, CANVAS, (1, count)),
         generator.uniform(0, CANVAS, (1, count)),
@@ -76,7 +72,7 @@ def _layout(count: int) -> tuple[Layout, Templates]:
         generator.uniform(0.2, 1, (1, count)),
         generator.random((1, count, 3)),
         template,
-        levels.numpy(),
+        levels,
         np.zeros(count),
         generator.random(count) < 0.5,
         np.zeros(count, bool),
@@ -99,6 +95,8 @@ def _peak() -> float:
 
 def _differences(path: Path, layout: Layout, templates: Templates) -> dict[str, float]:
     """Compares ImageMagick's picture of the layers with the engine's, in levels of 255."""
+    from PIL import Image
+
     program = next((found for name in MAGICK if (found := shutil.which(name))), None)
     if program is None:
         return {}
@@ -110,7 +108,7 @@ def _differences(path: Path, layout: Layout, templates: Templates) -> dict[str, 
     header, _, data = out.read_bytes().partition(b"65535\n")
     assert header.startswith(b"P6")
     flat = np.frombuffer(data, ">u2").reshape(CANVAS, CANVAS, 3) / 257.0
-    picture = render_layout(layout, templates)[:3].permute(1, 2, 0).double().numpy() * 255
+    picture = render_layout(layout, templates)[:3].transpose(1, 2, 0).astype(np.float64) * 255
     merged = np.abs(np.asarray(Image.open(path).convert("RGB")) - picture)
     difference = np.abs(flat - picture)
     return {"max": float(difference.max()), "mean": float(difference.mean()), "merged_max": float(merged.max())}

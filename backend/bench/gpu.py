@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..engines.cpu import CpuRasterizer
+from ..engines.cpu import CpuEngine
 from ..engines.cuda.gpu import Gpu
 from ..engines.cuda.rasterizer import CudaRasterizer
 from ..engines.interface import AdamRule, Iteration, Variables
 from ..fitting import fit
 from ..fitting.reporter import Snapshot
 from ..job import Settings, cannot_write
+from ..native.arrays import FloatArray
 from ..templates import Template, Templates
 from .speed import Scene
 
@@ -122,14 +122,14 @@ def _step(gpu: Gpu, size: int, count: int, runs: int, deterministic: bool) -> di
     device = gpu.torch_device
     engine = CudaRasterizer(scene.templates, size, size, gpu, deterministic=deterministic)
     iteration = engine.iteration(count, _RULE)
-    _load(iteration, scene, device)
-    planes = [plane.to(device) for plane in (scene.background, scene.target, scene.weight)]
+    _load(iteration, scene)
+    planes = (scene.background, scene.target, scene.weight)
 
     def once() -> None:
         iteration.run(*planes, rate=_STILL, bias=1.0, limited=False, scored=False)
 
     seconds = _timed(once, runs, device)
-    counted = CpuRasterizer(scene.templates, size, size)
+    counted = CpuEngine(scene.templates, size, size)
     scene.step(counted)
     speed, limit = counted.samples / seconds, _limit(device)
     return {
@@ -144,12 +144,11 @@ def _step(gpu: Gpu, size: int, count: int, runs: int, deterministic: bool) -> di
     }
 
 
-def _load(iteration: Iteration, scene: Scene, device: torch.device) -> None:
-    zero, free = torch.zeros_like(scene.params), scene.params
-    low, high = torch.full_like(zero, -torch.inf), torch.full_like(zero, torch.inf)
-    variables = (free, zero, zero, zero[:, :1], low, high, zero.bool())
-    template, mirror = scene.placement.template, scene.placement.mirror
-    iteration.load(Variables(*(v.to(device) for v in variables)), template.to(device), mirror.to(device))
+def _load(iteration: Iteration, scene: Scene) -> None:
+    zero, free = np.zeros_like(scene.params), scene.params
+    low, high = np.full_like(zero, -np.inf), np.full_like(zero, np.inf)
+    variables = Variables(free, zero, zero, zero[:, :1], low, high, zero.astype(np.bool_))
+    iteration.load(variables, scene.placement.template, scene.placement.mirror)
 
 
 def _timed(work: Callable[[], None], runs: int, device: torch.device) -> float:
@@ -209,12 +208,12 @@ def _fit(gpu: Gpu, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _picture(size: int) -> Tensor:
+def _picture(size: int) -> FloatArray:
     """A picture with soft waves and hard edges: [3, size, size]."""
-    y, x = torch.meshgrid(torch.linspace(0, 1, size), torch.linspace(0, 1, size), indexing="ij")
-    waves = 0.5 + 0.4 * torch.sin(20 * x * y + 6 * x)
-    edges = ((8 * x).floor() + (8 * y).floor()) % 2
-    return torch.stack([waves, 0.7 * edges + 0.3 * y, 1 - 0.6 * waves * x])
+    y, x = np.mgrid[0 : 1 : size * 1j, 0 : 1 : size * 1j]
+    waves = 0.5 + 0.4 * np.sin(20 * x * y + 6 * x)
+    edges = (np.floor(8 * x) + np.floor(8 * y)) % 2
+    return np.stack([waves, 0.7 * edges + 0.3 * y, 1 - 0.6 * waves * x]).astype(np.float32)
 
 
 def _disc() -> Templates:

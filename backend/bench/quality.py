@@ -16,14 +16,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..control import Control
 from ..fitting import fit
 from ..job import Job, Limits, Settings, TemplateSpec, UserError
-from ..metrics.picture import psnr
+from ..metrics.picture import Comparison, decibels
 from ..runs.inputs import load_pictures
-from ..runs.measure import judge, supersampled
+from ..runs.measure import add_smooth, judge
 from ..templates import load_templates
 from .quality_summary import explain, summarize, summarize_seeds  # noqa: F401
 
@@ -157,8 +155,9 @@ def _measured(case: Case, plan: Plan, tell: Tell) -> QualityRow:
     templates = load_templates(job.templates)  # again each time: a fit's time includes mip levels
     result = fit(target, templates, settings, weight=weight)
     _, metrics = judge(result, target, weight, templates, settings, Control())
-    on_black = supersampled(replace(result.layout, background=BLACK), templates, settings, Control())
     black_target, _ = load_pictures(replace(job, settings=replace(settings, background=BLACK)))
+    on_black = Comparison(black_target, weight, windows=False)
+    add_smooth(on_black, replace(result.layout, background=BLACK), templates, settings, Control())
     row = QualityRow(
         target=case.target.stem,
         template=case.template.stem,
@@ -166,7 +165,7 @@ def _measured(case: Case, plan: Plan, tell: Tell) -> QualityRow:
         count=case.count,
         seed=case.seed,
         **{name: metrics[name] for name in ("psnr", "ssim", "psnr_aa", "ssim_aa")},
-        psnr_on_black=psnr(on_black if on_black is not None else torch.zeros_like(target), black_target, weight),
+        psnr_on_black=decibels(on_black.error()),
         seconds=result.seconds,
     )
     tell(f"{row.target}, {row.template}, {row.way}, {row.count}: {row.psnr_aa:.2f} dB in {row.seconds:.1f} s")

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..engines.cpu import CpuRasterizer
-from ..engines.interface import Placement
-from ..engines.reference import ReferenceRasterizer
-from ..engines.threads import torch_threads
+from ..engines import make_engine
+from ..engines.cpu import CpuEngine
+from ..engines.interface import Engine, Placement
+from ..fitting.random import Random
 from ..native import library
+from ..native.arrays import FloatArray
 from ..native.threads import core_count
 from ..templates import Template, Templates
 
@@ -31,8 +30,8 @@ def run() -> dict[str, Any]:
     """Measures times of a step and their ratio, samples per second for each instruction set, and memory."""
     threads = core_count()
     scene = Scene(SIZE, COUNT)
-    reference = ReferenceRasterizer(scene.templates, SIZE, SIZE, threads=threads)
-    engine = CpuRasterizer(scene.templates, SIZE, SIZE, threads=threads)
+    reference = make_engine("reference", scene.templates, SIZE, SIZE, threads=threads)
+    engine = CpuEngine(scene.templates, SIZE, SIZE, threads=threads)
     # Alternate, and take the minimum: other work on the machine only adds time.
     times: dict[str, list[float]] = {"cpu": [], "reference": []}
     scene.step(reference)
@@ -84,27 +83,24 @@ class Scene:
         alpha = 0.55 + 0.45 * np.sin(12 * np.hypot(x, y) + 3 * x)
         rgba = np.dstack([np.zeros((128, 128, 3)), 255 * alpha]).astype(np.uint8)
         self.templates = Templates([Template("stripes", rgba)])
-        random = torch.Generator().manual_seed(0)
-        self.params = torch.rand(count, 9, generator=random)
+        random = Random(0)
+        self.params = random.uniform(count, 9)
         self.params[:, :2] *= size
         self.params[:, 2] = SMALLEST + (LARGEST - SMALLEST) * self.params[:, 2]
         self.params[:, 3] = 1.0
-        self.params[:, 4] *= 2 * torch.pi
-        template = torch.zeros(count, dtype=torch.int64)
+        self.params[:, 4] *= 2 * np.pi
+        template = np.zeros(count, np.int64)
         level = self.templates.choose_levels(template, self.params[:, 2], self.params[:, 3])
-        self.placement = Placement(template, level, torch.zeros(count, dtype=torch.bool))
-        self.target = torch.rand(3, size, size, generator=random)
-        self.background = torch.rand(3, size, size, generator=random)
-        self.weight = torch.full((size, size), 1 / (3 * size * size))
+        self.placement = Placement(template, level, np.zeros(count, np.bool_))
+        self.target, self.background = random.uniform(2, 3, size, size)
+        self.weight = np.full((size, size), 1 / (3 * size * size), np.float32)
 
-    def step(self, rasterizer: CpuRasterizer | ReferenceRasterizer) -> Tensor:
-        # As in a fit, where the CPU engine has threads of its own. The reference sets PyTorch's.
-        with torch_threads(1):
-            return rasterizer.step(self.params, self.placement, self.background, self.target, self.weight)[1]
+    def step(self, engine: Engine) -> FloatArray:
+        return engine.step(self.params, self.placement, self.background, self.target, self.weight)[1]
 
 
 def _single_core(scene: Scene, level: int) -> dict[str, Any]:
-    engine = CpuRasterizer(scene.templates, SIZE, SIZE, threads=1, instructions=level or None)
+    engine = CpuEngine(scene.templates, SIZE, SIZE, threads=1, instructions=level or None)
     scene.step(engine)
     step = min(_seconds(lambda: scene.step(engine)) for _ in range(100))
     return {
@@ -135,7 +131,7 @@ def report_memory(size: int, count: int) -> None:
     import resource
 
     scene = Scene(size, count)
-    engine = CpuRasterizer(scene.templates, size, size)
+    engine = CpuEngine(scene.templates, size, size)
     for _ in range(2):
         scene.step(engine)
     unit = 1 if sys.platform == "darwin" else 1024

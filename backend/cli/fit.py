@@ -132,10 +132,7 @@ def _job_of_files(args: argparse.Namespace) -> Job:
 
 
 def _is_moving(target: Path) -> bool:
-    # The reader of movies is slow to import, and most targets are pictures.
-    if target.suffix.lower() in (".jpg", ".jpeg", ".bmp", ".tif", ".tiff"):
-        return False
-    from ..pictures.movies import is_moving
+    from ..pictures.moving import is_moving
 
     return is_moving(target)
 

@@ -21,8 +21,9 @@ from pathlib import Path
 SOURCES = Path(__file__).parent
 LIBRARIES = SOURCES.parent / "lib"
 FLAGS = ["-O3", "-std=c++17", "-shared", "-fPIC", "-fno-exceptions", "-fno-rtti", "-nostdlib++", "-fvisibility=hidden"]
-# Allow fused multiply-adds; keep all other IEEE rules, so that NaN is never drawn.
-FLAGS += ["-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-s"]
+# Fuse multiply-adds of one expression, so that the source decides and all processors that can agree; keep all other
+# IEEE rules, so that NaN is never drawn.
+FLAGS += ["-ffp-contract=on", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-s"]
 # Vectors are only passed between functions of one file.
 FLAGS += ["-Wno-psabi"]
 

@@ -2,28 +2,53 @@
 #include "sampler.h"
 #include "scene.h"
 
-// Calls visit(alpha, index, fu, fv, at, columns) for each row of samples of a primitive on each tile that it touches;
-// `at` is the offset of the row's first pixel in a plane.
+constexpr int kFewestRows = 8;  // that a candidate is judged by, if it has as many
+
+// The pixels of a canvas whose centers lie in a primitive's bounding box, including the last ones.
+struct PixelBox {
+    int x0, y0, x1, y1;
+};
+
+static bool pixel_box(const Candidates& all, const Primitive& q, PixelBox& box) {
+    TileBox tiles;
+    if (!touched_tiles(q, all.width, all.height, tiles)) return false;
+    const float slack = 1e-3f;  // px; rounding must not lose a row
+    box.x0 = (int)most(ceilf(q.box_x - q.reach_x - 0.5f - slack), 0.0f);
+    box.y0 = (int)most(ceilf(q.box_y - q.reach_y - 0.5f - slack), 0.0f);
+    box.x1 = (int)least(floorf(q.box_x + q.reach_x - 0.5f + slack), all.width - 1.0f);
+    box.y1 = (int)least(floorf(q.box_y + q.reach_y - 0.5f + slack), all.height - 1.0f);
+    return box.x0 <= box.x1 && box.y0 <= box.y1;
+}
+
+// Calls visit(alpha, index, fu, fv, at, columns) for each row of samples of a primitive, by columns of 16 px from its
+// left edge on; `at` is the offset of the row's first pixel in a plane. Returns for how many rows each one stands.
 template <class Visit>
-static void for_rows(const Candidates& all, const Primitive& q, Visit visit) {
-    TileBox box;
-    if (!touched_tiles(q, all.width, all.height, box)) return;
-    // What begins in the last pixel of a row or column gains nothing.
-    if (q.box_x - q.reach_x > all.width - 1.0f || q.box_y - q.reach_y > all.height - 1.0f) return;
-    for (int tile_y = box.y0; tile_y <= box.y1; ++tile_y)
-        for (int tile_x = box.x0; tile_x <= box.x1; ++tile_x) {
-            int first, last;
-            if (!rows_on_tile(q, tile_x, tile_y, all.height, first, last)) continue;
-            const int x = tile_x * kTile, y = tile_y * kTile;
-            const Sampler sampler(q, x, y);
-            const int columns = all.width - x < kTile ? all.width - x : kTile;
-            for (int r = first; r <= last; ++r) {
+static int for_rows(const Candidates& all, const Primitive& q, Visit visit) {
+    PixelBox box;
+    if (!pixel_box(all, q, box)) return 1;
+    const int height = box.y1 - box.y0 + 1;
+    int step = 1;
+    while (2 * step <= all.row_step && height >= 2 * step * kFewestRows) step *= 2;
+    const int top = box.y0 + step / 2, count = (box.y1 - top) / step + 1;
+    // At the right edge, columns begin further left, so that the last one is whole.
+    const int whole = (box.x1 - box.x0) / kLanes * kLanes + kLanes, start = all.width - whole;
+    if (start < box.x0) box.x0 = start > 0 ? start : 0;
+    for (int x = box.x0; x <= box.x1; x += kLanes) {
+        int first, last;
+        if (!row_span(q, x, top, count, step, first, last)) continue;
+        const int columns = all.width - x < kLanes ? all.width - x : kLanes;
+        for (int begin = first; begin <= last; begin += kTile) {  // positions are exact near a corner
+            const int y = top + begin * step, rows = last - begin < kTile ? last - begin + 1 : kTile;
+            const Sampler sampler(q, x, y, step);
+            for (int r = 0; r < rows; ++r) {
                 Float16 fu, fv, mask, slope_u, slope_v;
                 const Int16 index = sampler.footprint(sampler.row_u(r), sampler.row_v(r), fu, fv);
                 sample(q.level->alpha, index, fu, fv, mask, slope_u, slope_v);
-                visit(mask * q.opacity, index, fu, fv, (int64_t)(y + r) * all.width + x, columns);
+                visit(mask * q.opacity, index, fu, fv, (int64_t)(y + r * step) * all.width + x, columns);
             }
         }
+    }
+    return step;
 }
 
 // The best color c of a candidate is that of least squares: with color = c s + r of a sample, the picture is
@@ -36,8 +61,8 @@ static void solve(const Candidates& all, const Primitive& q, float* result) {
     const float blend = level.mode == kTint ? 0.0f : level.blend, unit = all.linear ? 1.0f : 1.0f / 255.0f;
     const float in_s = level.mode == kMultiply ? blend * unit : 0.0f, in_r = level.mode == kMix ? blend * unit : 0.0f;
     const Shader<kTextured> shader(q, all.linear ? all.decode : nullptr);
-    Float16 numerator[3] = {}, denominator[3] = {}, constant{};
-    for_rows(all, q, [&](Float16 alpha, Int16 index, Float16 fu, Float16 fv, int64_t at, int columns) {
+    Float16 of_lanes[kLanes] = {}, *numerator = of_lanes, *denominator = of_lanes + 3, &constant = of_lanes[6];
+    const int step = for_rows(all, q, [&](Float16 alpha, Int16 index, Float16 fu, Float16 fv, int64_t at, int columns) {
         for (int c = 0; c < 3; ++c) {
             const Float16 image = load(all.image + c * plane + at, columns);
             const Float16 weight = load(all.weight + c * plane + at, columns);
@@ -54,12 +79,7 @@ static void solve(const Candidates& all, const Primitive& q, float* result) {
             constant += weight * (error * error - rest * rest);
         }
     });
-    for (int c = 0; c < 3; ++c) {
-        result[c] = sum(numerator[c]);
-        result[3 + c] = sum(denominator[c]);
-    }
-    result[6] = sum(constant);
-    result[7] = 0.0f;
+    store(result, sums(of_lanes) * (float)step, kSolution);
 }
 
 // The fall of the squared error of the display-encoded picture under a candidate of a given color.
@@ -68,7 +88,7 @@ static float gain(const Candidates& all, const Primitive& q) {
     const int64_t plane = (int64_t)all.width * all.height;
     const Shader<kTextured> shader(q, all.linear ? all.decode : nullptr);
     Float16 total{};
-    for_rows(all, q, [&](Float16 alpha, Int16 index, Float16 fu, Float16 fv, int64_t at, int columns) {
+    const int step = for_rows(all, q, [&](Float16 alpha, Int16 index, Float16 fu, Float16 fv, int64_t at, int columns) {
         Float16 loss{};
         for (int c = 0; c < 3; ++c) {
             Float16 color = shader.p[c], slope;
@@ -84,7 +104,7 @@ static float gain(const Candidates& all, const Primitive& q) {
         }
         total += load(all.loss_map + at, columns) - load(all.weight + at, columns) * loss;
     });
-    return sum(total);
+    return sum(total) * step;
 }
 
 // Calls work(candidate's number, primitive) for candidates until none is left.

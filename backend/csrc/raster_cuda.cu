@@ -15,7 +15,7 @@ __device__ __forceinline__ int64_t thread_number() {
 
 // A thread per primitive.
 KERNEL show_variables(const Scene* scene) {
-    if (thread_number() < scene->count) show(*scene, (int)thread_number());
+    if (thread_number() < scene->count) show(scene->descent, thread_number());
 }
 
 // Prepares the primitive of this thread, of a Scene or Candidates.
@@ -107,7 +107,7 @@ KERNEL sum_loss(const Scene* scene) {
 
 // A thread per primitive.
 KERNEL descend_variables(const Scene* scene) {
-    if (!scene->status->overflow && thread_number() < scene->count) descend(*scene, thread_number());
+    if (!scene->status->overflow && thread_number() < scene->count) descend(scene->descent, thread_number());
 }
 
 // A thread per candidate.

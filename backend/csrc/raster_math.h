@@ -7,23 +7,7 @@
 // relative to the template's center. Alphas and textures are fetched as texel values 0..255; the factors 1/255 are
 // folded into the primitive.
 #pragma once
-#if defined(__CUDACC_RTC__)  // NVRTC has mathematics built in, and no headers
-typedef unsigned char uint8_t;
-typedef short int16_t;
-typedef int int32_t;
-typedef unsigned int uint32_t;
-typedef long long int64_t;
-#define INFINITY __int_as_float(0x7f800000)
-#else
-#include <math.h>
-#include <stdint.h>
-#endif
-
-#if defined(__CUDACC__)
-#define DEVICE_INLINE __host__ __device__ __forceinline__
-#else
-#define DEVICE_INLINE inline
-#endif
+#include "elementary.h"
 
 constexpr int kTile = 16;   // side of a tile, px
 constexpr int kParams = 9;  // x, y, scale, aspect, rotation, opacity, red, green, blue
@@ -75,7 +59,8 @@ DEVICE_INLINE float most(float a, float b) {
 
 DEVICE_INLINE void prepare(const float* params, const Level* level, bool mirror, bool decoded, Primitive& out) {
     const double root = sqrt((double)params[3]), axis_u = params[2] * root, axis_v = params[2] / root;
-    const double cosine = cos((double)params[4]), sine = sin((double)params[4]);
+    double sine, cosine;
+    sine_cosine((double)params[4], sine, cosine);
     const double du = (mirror ? -level->density_u : level->density_u) / axis_u, dv = level->density_v / axis_v;
     out.x = params[0];
     out.y = params[1];
@@ -124,22 +109,31 @@ DEVICE_INLINE void clip_rows(float column, float row, float from, float to, floa
     high = least(high, most(s, t));
 }
 
-// The rows of a 16-px tile on which a primitive may be visible: first..last relative to the tile's top; empty if last <
-// first. Exact for the bounding box and circle, nearly exact for the rotated box.
-DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int& first, int& last) {
+// The heights at which a primitive may be visible on the 16 columns from `left` on: low..high, px from the center of
+// its visible box; nowhere if high < low. Exact for the bounding box and circle, nearly exact for the rotated box.
+DEVICE_INLINE bool visible_heights(const Primitive& q, int left, float& low, float& high) {
     const float from = left + 0.5f - q.box_x, to = from + (kTile - 1);
     const float aside = most(0.0f, most(from, -to));
     if (aside > q.reach_x) return false;
     const float height = sqrtf(most(0.0f, q.radius * q.radius - aside * aside));
-    float high = least(q.reach_y, height), low = -high;
+    high = least(q.reach_y, height);
+    low = -high;
     clip_rows(q.m00, q.m01, from, to, q.half_u, low, high);
     clip_rows(q.m10, q.m11, from, to, q.half_v, low, high);
-    const float start = q.box_y - top - 0.5f, slack = 1e-3f;  // px; rounding must not lose a row
-    low = most(low + start - slack, -1.0f);
-    high = least(high + start + slack, (float)kTile);
+    return true;
+}
+
+// The rows of `count` on which a primitive may be visible, first..last; row r is the canvas row top + r * step. False
+// if there is none. step: a power of two.
+DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int count, int step, int& first, int& last) {
+    float low, high;
+    if (!visible_heights(q, left, low, high)) return false;
+    const float start = q.box_y - top - 0.5f, slack = 1e-3f, rows = 1.0f / step;  // px; rounding must not lose a row
+    low = most((low + start - slack) * rows, -1.0f);
+    high = least((high + start + slack) * rows, (float)count);
     if (!(low <= high)) return false;
     first = (int)most(ceilf(low), 0.0f);
-    last = (int)least(floorf(high), kTile - 1.0f);
+    last = (int)least(floorf(high), count - 1.0f);
     return first <= last;
 }
 
@@ -149,22 +143,31 @@ struct TileBox {
 };
 
 // The tiles that a primitive's bounding box touches; false if it lies off the canvas or nothing of it is visible.
-DEVICE_INLINE bool touched_tiles(const Primitive& q, int width, int height, TileBox& box) {
+// step: the canvas rows from one row of a tile to its next; a tile then covers as many canvas rows more.
+DEVICE_INLINE bool touched_tiles(const Primitive& q, int width, int height, TileBox& box, int step = 1) {
     // NaN fails each comparison: such a position is not drawn.
     const float right = q.box_x + q.reach_x, bottom = q.box_y + q.reach_y;
     const float left = q.box_x - q.reach_x, top = q.box_y - q.reach_y;
     if (q.reach_x < 0.0f || !(right >= 0.0f && bottom >= 0.0f && left <= width && top <= height)) return false;
     box.x0 = (int)(most(left, 0.0f) / kTile);
-    box.y0 = (int)(most(top, 0.0f) / kTile);
+    box.y0 = (int)(most(top, 0.0f) / (kTile * step));
     box.x1 = (int)(least(right, width - 1.0f) / kTile);
-    box.y1 = (int)(least(bottom, height - 1.0f) / kTile);
+    box.y1 = (int)(least(bottom, height - 1.0f) / (kTile * step));
     return true;
 }
 
-// row_span on a tile of the canvas, whose last tiles may have fewer rows.
-DEVICE_INLINE bool rows_on_tile(const Primitive& q, int tile_x, int tile_y, int height, int& first, int& last) {
-    if (!row_span(q, tile_x * kTile, tile_y * kTile, first, last)) return false;
-    const int end = height - 1 - tile_y * kTile;
+// The number of rows on a tile whose first one is the canvas row `top`: the last tiles may have fewer.
+DEVICE_INLINE int tile_rows(int top, int height, int step) {
+    const int rows = top < height ? (height - 1 - top) / step + 1 : 0;
+    return rows < kTile ? rows : kTile;
+}
+
+// row_span on a tile of the canvas. phase: the canvas row of the first tiles' first row.
+DEVICE_INLINE bool rows_on_tile(const Primitive& q, int tile_x, int tile_y, int height, int& first, int& last,
+                                int step = 1, int phase = 0) {
+    const int top = tile_y * kTile * step + phase;
+    if (!row_span(q, tile_x * kTile, top, kTile, step, first, last)) return false;
+    const int end = tile_rows(top, height, step) - 1;
     if (last > end) last = end;
     return first <= last;
 }

@@ -14,7 +14,9 @@ struct Sampler {
     uint32_t first;  // index of the corner's footprint, modulo 2^32: no sample lies outside of the table
     uint32_t stride;
 
-    Sampler(const Primitive& q, int left, int top) : m01(q.m01), m11(q.m11), stride(q.level->width + 3) {
+    // Of the rows from the canvas row `top` on, `step` rows apart.
+    Sampler(const Primitive& q, int left, int top, int step)
+        : m01(q.m01 * step), m11(q.m11 * step), stride(q.level->width + 3) {
         const Level* level = q.level;
         const double dx = left + 0.5 - q.x, dy = top + 0.5 - q.y;
         const double origin_u = (level->width - 1) * 0.5 + kBorder, origin_v = (level->height - 1) * 0.5 + kBorder;

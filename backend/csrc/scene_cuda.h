@@ -3,7 +3,9 @@
 // Each kernel has one argument: a pointer to a Scene (or Candidates) in device memory. If the host changes the struct,
 // it changes the work of later launches, including recorded graphs.
 #pragma once
+#include "descent.h"
 #include "encoding.h"
+#include "noise.h"
 #include "raster_math.h"
 
 constexpr int kWarp = 32;
@@ -31,43 +33,13 @@ struct Status {
     double loss;  // of a step; infinite after an overflow
 };
 
-// The levels of a template.
-struct TemplateLevels {
-    int32_t longer_side;       // texels
-    int32_t count_u, count_v;  // levels
-};
-
-// The part of a whole step of a fit besides its picture: see engines.interface.Variables and AdamRule.
-struct Descent {
-    float* free;                      // [count, kParams] px of the canvas, colors encoded
-    float* first;                     // [count, kParams] moments
-    float* second;                    // [count, kParams]
-    float* age;                       // [count]
-    float* low;                       // [count, kParams]
-    float* high;                      // [count, kParams]
-    uint8_t* frozen;                  // [count, kParams]
-    float* params;                    // [count, kParams] out: as drawn, Scene::params
-    float* encoded;                   // [count, kParams] out: the same in px of the canvas and with encoded colors
-    int32_t* level;                   // [count] out: Scene::level
-    const float* grad;                // [count, kParams] Scene::grad
-    const int32_t* template_of;       // [count]
-    const TemplateLevels* templates;  // [templates]
-    const int32_t* level_numbers;     // [templates, levels_u, levels_v] indices into Scene::levels
-    const float* palette;             // [palette_count, 3] encoded; null if any color will do
-    int32_t palette_count, limited;   // limited: the palette's colors are drawn
-    int32_t levels_u, levels_v;
-    float shrink;  // canvas px per px of the picture
-    float bias;    // most texels per canvas px
-    float rate;    // factor on all steps
-    float momentum, second_momentum, epsilon;
-    float position_rate, widest, least, scale_rate, aspect_rate, rotation_rate, opacity_rate, color_rate;
-};
-
 struct Scene {
     int32_t width, height, tiles_x, tiles_y;  // px, tiles
     int32_t count, loss;                      // primitives; Loss
     int32_t deterministic;                    // 1: records summed in order, 0: atomic sums
     int32_t chunk, chunks;                    // primitives that a warp bins, and how many such warps
+    uint32_t noise_key;       // of the background
+    float noise_contrast;     // 0: the background is a plane
     int32_t unused;
     int64_t pair_capacity;
     const float* params;    // [count, kParams] px of the picture, colors as composited
@@ -75,7 +47,7 @@ struct Scene {
     const uint8_t* mirror;  // [count]
     const Level* levels;
     const float* decode;      // light of the texel values 0, 1/4, 2/4 ... 255 and one more
-    const float* background;  // [3, height, width]
+    const float* background;  // [3, height, width], not read where there is noise
     float* image;             // [3, height, width] out
     float* alpha;             // [height, width] out, forward only
     const float* grad_image;  // [3, height, width] backward only
@@ -116,4 +88,4 @@ struct Candidates {
     Primitive* primitives;  // [count]
 };
 
-static_assert(sizeof(Descent) == 192 && sizeof(Scene) == 440 && sizeof(Candidates) == 104, "");
+static_assert(sizeof(Scene) == 464 && sizeof(Candidates) == 104, "");

@@ -62,6 +62,11 @@ static inline Float16 lane_numbers() {
     return Float16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 }
 
+// Whether all lanes are below a limit; NaN is not.
+static inline bool all_below(Float16 value, float limit) {
+    return __builtin_reduce_and(value < limit);
+}
+
 // The sums of pairs of neighboring lanes: a's in the even lanes, b's in the odd ones.
 static inline Float16 pair_sums(Float16 a, Float16 b) {
     return __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
@@ -86,10 +91,12 @@ static inline Float16 sums(const Float16* v) {
     return half_sums(half_sums(quads[0], quads[1]), half_sums(quads[2], quads[3]));
 }
 
-static inline float sum(Float16 value) {
-    float total = 0.0f;
-    for (int i = 0; i < kLanes; ++i) total += value[i];
-    return total;
+static inline float sum(Float16 v) {
+    const auto eight = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                       __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    const auto four =
+        __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+    return (four[0] + four[1]) + (four[2] + four[3]);
 }
 
 // table[index] for each lane.

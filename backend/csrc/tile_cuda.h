@@ -102,10 +102,14 @@ __device__ __forceinline__ float compare(const Scene& scene, const Place& here, 
         const int64_t at = here.at[j];
         const bool inside = here.inside[j];
         const float weight = inside ? scene.weight[at] : 0.0f;
+        const bool noisy = scene.noise_contrast > 0.0f;
+        const uint32_t bits = noisy ? noise_bits((uint32_t)at, scene.noise_key) : 0;
         float loss = 0.0f;
         pixels.behind[j] = 0.0f;
         for (int c = 0; c < 3; ++c) {
-            const float background = inside ? scene.background[c * here.plane + at] : 0.0f;
+            const float background = !inside ? 0.0f
+                                     : noisy ? noise_of(bits, c, scene.noise_contrast, scene.decode)
+                                             : scene.background[c * here.plane + at];
             const float target = inside ? scene.target[c * here.plane + at] : 0.0f;
             const float value = pixels.image[j][c] + pixels.transmittance[j] * background;
             float slope;

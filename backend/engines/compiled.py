@@ -6,10 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from .interface import PARAMETERS, Placement, Scores, Solutions
+from .interface import PARAMETERS, Noise
 from .structs import Candidates, PlanePointers
 
 TILE = 16
@@ -20,25 +19,49 @@ SOLUTION = 8
 """The length of a candidate's solution: kSolution of raster_math.h."""
 _READ_BY_CANDIDATES = ("params", "level", "mirror", "levels", "decode", "image", "target", "weight", "loss_map")
 
+Array = Any
+"""An array of the engine's memory: NumPy's on the CPU, PyTorch's on a card."""
 Mode = Literal["forward", "backward", "step", "scored"]
 Work = Literal["solve", "gains"]
 _Candidates = TypeVar("_Candidates", bound=Candidates)
 
 
-class Addresses:
+class Addresses(ABC):
     """Gives addresses for structs, and keeps alive what lies there."""
 
     def __init__(self) -> None:
         self.kept: list[object] = []
 
-    def of(self, tensor: Tensor | None) -> int | None:
-        """The address of a tensor, or of a copy that the kernels can read; None for None."""
-        return None if tensor is None else self.memory(plain(tensor))
+    def of(self, array: Array | None) -> int | None:
+        """The address of an array, or of a copy that the kernels can read; None for None."""
+        return None if array is None else self.memory(self.plain(array))
 
-    def memory(self, tensor: Tensor) -> int:
-        """The address of the tensor itself."""
-        self.kept.append(tensor)
-        return tensor.data_ptr()
+    def memory(self, array: Array) -> int:
+        """The address of the array itself."""
+        self.kept.append(array)
+        return self.address(array)
+
+    @staticmethod
+    @abstractmethod
+    def plain(array: Array) -> Array:
+        """The array as the kernels read it: contiguous, floats in single precision."""
+
+    @staticmethod
+    @abstractmethod
+    def address(array: Array) -> int:
+        """Where the array's first element lies."""
+
+
+class HostAddresses(Addresses):
+    """Addresses of NumPy's arrays."""
+
+    @staticmethod
+    def plain(array: Array) -> Array:
+        return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else None)
+
+    @staticmethod
+    def address(array: Array) -> int:
+        return array.__array_interface__["data"][0]
 
 
 @dataclass(frozen=True)
@@ -48,29 +71,32 @@ class Call:
     count: int  # primitives or candidates
     planes: PlanePointers
     at: Addresses
+    noise: Noise = Noise(0, 0.0)  # the background, if its contrast is above 0
 
 
-class CompiledRasterizer(ABC):
-    """The part of an engine that the CPU and CUDA share: see engines.interface.Rasterizer, also for shapes."""
+class CompiledEngine(ABC):
+    """The part of an engine that the CPU and CUDA share: see engines.interface.Engine, also for shapes."""
 
-    torch_device: torch.device
     _height: int
     _width: int
-    _decode: Tensor | None  # pictures.color.decode_table, in linear light only
+    _decode: Array | None  # the decoding table, in linear light only
+    _addresses: type[Addresses]
+    _scores: type[Any]  # Scores and Solutions of the engine's arrays
+    _solutions: type[Any]
 
-    def forward(self, params: Tensor, placement: Placement, background: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, params: Array, placement: Any, background: Array) -> tuple[Array, Array]:
         image, alpha = self._floats(3, self._height, self._width), self._floats(self._height, self._width)
         self._run("forward", self._call(params, placement, background=background, image=image, alpha=alpha))
         return image, alpha
 
     def backward(
         self,
-        params: Tensor,
-        placement: Placement,
-        background: Tensor,
-        grad_image: Tensor,
-        grad_alpha: Tensor | None = None,
-    ) -> Tensor:
+        params: Array,
+        placement: Any,
+        background: Array,
+        grad_image: Array,
+        grad_alpha: Array | None = None,
+    ) -> Array:
         grad = self._floats(len(params), len(PARAMETERS))
         call = self._call(params, placement, background=background, grad_image=grad_image, grad_alpha=grad_alpha)
         self._run("backward", call, grad)
@@ -78,73 +104,86 @@ class CompiledRasterizer(ABC):
 
     def step(
         self,
-        params: Tensor,
-        placement: Placement,
-        background: Tensor,
-        target: Tensor,
-        weight: Tensor,
+        params: Array,
+        placement: Any,
+        background: Array | Noise,
+        target: Array,
+        weight: Array,
         loss: str = "mse",
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Any, Array]:
         grad = self._floats(len(params), len(PARAMETERS))
         call = self._call(params, placement, background=background, target=target, weight=weight)
         return self._run("step", call, grad, loss=loss), grad
 
     def scored_step(
         self,
-        params: Tensor,
-        placement: Placement,
-        background: Tensor,
-        target: Tensor,
-        weight: Tensor,
+        params: Array,
+        placement: Any,
+        background: Array | Noise,
+        target: Array,
+        weight: Array,
         loss: str = "mse",
-    ) -> tuple[Tensor, Tensor, Scores]:
+    ) -> tuple[Any, Array, Any]:
         size = (self._height, self._width)
         grad, removal = self._floats(len(params), len(PARAMETERS)), self._floats(len(params))
-        scores = Scores(target, self._floats(3, *size), self._floats(*size), removal)
+        scores = self._scores(target, self._floats(3, *size), self._floats(*size), removal)
         out: dict[str, Any] = {"image": scores.image, "loss_map": scores.loss_map}
         call = self._call(params, placement, background=background, target=target, weight=weight, **out)
         return self._run("scored", call, grad, removal, loss), grad, scores
 
     def solve_on_top(
-        self, params: Tensor, placement: Placement, image: Tensor, target: Tensor, weight: Tensor
-    ) -> Solutions:
+        self, params: Array, placement: Any, image: Array, target: Array, weight: Array, *, rows: int = 1
+    ) -> Any:
         result = self._floats(len(params), SOLUTION)
         call = self._call(params, placement, candidates=True, image=image, target=target, weight=weight)
-        self._examine("solve", call, result)
-        return Solutions(result[:, :3], result[:, 3:6], result[:, 6])
+        self._examine("solve", call, result, rows)
+        return self._solutions(result[:, :3], result[:, 3:6], result[:, 6])
 
-    def gains_on_top(self, params: Tensor, placement: Placement, scores: Scores, weight: Tensor) -> Tensor:
+    def gains_on_top(self, params: Array, placement: Any, scores: Any, weight: Array, *, rows: int = 1) -> Array:
         result = self._floats(len(params))
         given: dict[str, Any] = {"image": scores.image, "loss_map": scores.loss_map, "target": scores.target}
-        self._examine("gains", self._call(params, placement, candidates=True, weight=weight, **given), result)
+        self._examine("gains", self._call(params, placement, candidates=True, weight=weight, **given), result, rows)
         return result
 
     @abstractmethod
     def _run(
-        self, mode: Mode, call: Call, grad: Tensor | None = None, removal: Tensor | None = None, loss: str = "mse"
-    ) -> Tensor:
-        """Makes one pass over the canvas, which fills grad [N, 9] and removal [N].
-
-        Returns the loss of a step: [] float64.
-        """
+        self, mode: Mode, call: Call, grad: Array | None = None, removal: Array | None = None, loss: str = "mse"
+    ) -> Any:
+        """Makes one pass over the canvas, which fills grad [N, 9] and removal [N]. Returns the loss of a step."""
 
     @abstractmethod
-    def _examine(self, work: Work, call: Call, result: Tensor) -> None:
-        """Makes one pass over candidates, which fills `result`."""
+    def _examine(self, work: Work, call: Call, result: Array, rows: int) -> None:
+        """Makes one pass over candidates, which fills `result`; it may look at one row in `rows`."""
 
     @abstractmethod
-    def _levels_of(self, placement: Placement, at: Addresses, *, candidates: bool) -> tuple[Tensor, int]:
+    def _levels_of(self, placement: Any, at: Addresses, *, candidates: bool) -> tuple[Array, int]:
         """The number of each primitive's level [N] int32, and the address of the array of levels."""
 
-    def _call(self, params: Tensor, placement: Placement, *, candidates: bool = False, **planes: Tensor | None) -> Call:
-        """The primitives and their levels; planes: by the names of fields of PlanePointers."""
-        at = Addresses()
-        level, levels = self._levels_of(placement, at, candidates=candidates)
-        given = {"params": params, "level": level, "mirror": placement.mirror.to(torch.uint8), "decode": self._decode}
-        addresses = {name: at.of(tensor) for name, tensor in {**given, **planes}.items()}
-        return Call(len(params), PlanePointers(levels=levels, **addresses), at)
+    @abstractmethod
+    def _floats(self, *shape: int) -> Array:
+        """Memory for results in float32."""
 
-    def _candidates(self, kind: type[_Candidates], call: Call, result: Tensor) -> _Candidates:
+    def _call(
+        self,
+        params: Array,
+        placement: Any,
+        *,
+        candidates: bool = False,
+        background: Array | Noise | None = None,
+        **planes: Array | None,
+    ) -> Call:
+        """The primitives and their levels; planes: by the names of fields of PlanePointers."""
+        at = self._addresses()
+        level, levels = self._levels_of(placement, at, candidates=candidates)
+        given = {"params": params, "level": level, "mirror": placement.mirror, "decode": self._decode}
+        if isinstance(background, Noise):
+            noise = background
+        else:
+            noise, given["background"] = Noise(0, 0.0), background
+        addresses = {name: at.of(array) for name, array in {**given, **planes}.items()}
+        return Call(len(params), PlanePointers(levels=levels, **addresses), at, noise)
+
+    def _candidates(self, kind: type[_Candidates], call: Call, result: Array) -> _Candidates:
         """The engine's struct of candidates."""
         return kind(
             width=self._width,
@@ -154,12 +193,3 @@ class CompiledRasterizer(ABC):
             result=call.at.memory(result),
             **{name: getattr(call.planes, name) for name in _READ_BY_CANDIDATES},
         )
-
-    def _floats(self, *shape: int) -> Tensor:
-        """Memory for results in float32, whatever torch's default type is."""
-        return torch.empty(*shape, dtype=torch.float32, device=self.torch_device)
-
-
-def plain(tensor: Tensor) -> Tensor:
-    """The tensor as the kernels read it: contiguous, floats in single precision."""
-    return (tensor.float() if tensor.is_floating_point() else tensor).detach().contiguous()

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ..native import library
-from ..native.threads import core_count
+from ..native.arrays import ByteArray, FloatArray
+from ..native.threads import core_count, on_threads
 from ..pictures.color import decode_table
 from ..templates import Templates
 from . import native
-from .compiled import LOSSES, TILE, Addresses, Call, CompiledRasterizer, Mode, Work
-from .interface import AdamRule, Placement
-from .level_numbers import LevelNumbers
-from .levels import Level, LevelTables, level_tables
+from .compiled import LOSSES, TILE, Addresses, Call, CompiledEngine, HostAddresses, Mode, Work
+from .cpu_iteration import CpuIteration, Tools
+from .interface import AdamRule, Placement, Scores, Solutions
+from .levels import LevelTable
+
+_MANY = 4096
+"""The number of primitives from which it pays to share the work on each between threads."""
 
 
-class CpuRasterizer(CompiledRasterizer):
-    """The CPU engine: see engines.interface.Rasterizer."""
+class CpuEngine(CompiledEngine):
+    """The CPU engine: see engines.interface.Engine."""
 
     name = "cpu"
-    torch_device = torch.device("cpu")
+    waits = False
+    _addresses, _scores, _solutions = HostAddresses, Scores, Solutions
 
     def __init__(
         self,
@@ -43,31 +47,42 @@ class CpuRasterizer(CompiledRasterizer):
         self._threads = threads or core_count()
         self.device = f"{self._threads} CPU threads, {set_name}"
         self._templates, self._height, self._width = templates, height, width
-        self._numbers = LevelNumbers(templates)
-        self._level_list: list[Level] = []
-        self._levels = (Level * 0)()
-        self._tables: list[LevelTables] = []
+        self._levels = LevelTable.of_templates(templates)
         self._decode = decode_table() if space == "linear" else None
         self._buffers = _Buffers(self._native, self._threads)
-        # The calling thread works too.
-        self._pool = ThreadPoolExecutor(max(self._threads - 1, 1), "diffbmp")
         self.samples = 0
         """The number of samples that the latest call visited."""
 
     @property
     def held_bytes(self) -> int:
         """The memory that the engine keeps between calls, bytes."""
-        return self._buffers.size + sum(table.nbytes for table in self._tables)
+        return self._buffers.size + self._levels.nbytes
 
-    def iteration(self, count: int, rule: AdamRule, **options: object) -> None:
-        """None: PyTorch makes the steps of a fit. See Rasterizer."""
-        return None
+    def iteration(
+        self,
+        count: int,
+        rule: AdamRule,
+        *,
+        loss: str = "mse",
+        palette: FloatArray | None = None,
+        shrink: float = 1.0,
+    ) -> CpuIteration:
+        size = (self._height, self._width)
+        tools = Tools(self._native, self._templates, self._levels, self._run, self._threads)
+        return CpuIteration(tools, size, count, rule, loss, palette, shrink, self._decode)
 
     def _run(
-        self, mode: Mode, call: Call, grad: Tensor | None = None, removal: Tensor | None = None, loss: str = "mse"
-    ) -> Tensor:
-        tiles_x, tiles_y = -(-self._width // TILE), -(-self._height // TILE)
-        parts = torch.zeros(tiles_x * tiles_y, dtype=torch.float64)
+        self,
+        mode: Mode,
+        call: Call,
+        grad: FloatArray | None = None,
+        removal: FloatArray | None = None,
+        loss: str = "mse",
+        **saving: Any,  # the fields of Scene that leave out work
+    ) -> float:
+        tiles_x = -(-self._width // TILE)
+        tiles_y = -(-self._height // (TILE * saving.get("row_step", 1)))
+        parts = np.zeros(tiles_x * tiles_y)
         scene = native.Scene(
             width=self._width,
             height=self._height,
@@ -78,52 +93,51 @@ class CpuRasterizer(CompiledRasterizer):
             loss=LOSSES[loss],
             linear=self._decode is not None,
             planes=call.planes,
+            noise_key=call.noise.key,
+            noise_contrast=call.noise.contrast,
             tile_loss=call.at.memory(parts),
             grad=call.at.of(grad),
             removal=call.at.of(removal),
+            **saving,
         )
         self._buffers.prepare(scene)
+        self._for_primitives(self._native.place, scene, call.at)
+        self._buffers.reserve_pairs(scene, self._native.count(scene))
+        self._for_primitives(self._native.fill, scene, call.at)
         self._buffers.bin(scene)
-        self._on_all_threads(self._native.run, scene, call.at, *[(thread,) for thread in range(self._threads)])
+        self._on_all_threads(lambda thread: self._native.run(scene, thread), scene, call.at)
         if mode != "forward":
-            self._native.reduce(scene)
+            self._for_primitives(self._native.reduce, scene, call.at)
         self.samples = scene.samples
-        return parts.sum()
+        return float(parts.sum())
 
-    def _examine(self, work: Work, call: Call, result: Tensor) -> None:
+    def _examine(self, work: Work, call: Call, result: FloatArray, rows: int) -> None:
         candidates = self._candidates(native.Candidates, call, result)
+        candidates.row_step = rows
         examine = self._native.solve if work == "solve" else self._native.gains
-        self._on_all_threads(examine, candidates, call.at, *[()] * self._threads)
+        self._on_all_threads(lambda thread: examine(candidates), candidates, call.at)
 
-    def _levels_of(self, placement: Placement, at: Addresses, *, candidates: bool) -> tuple[Tensor, int]:
-        numbers = self._numbers.of(placement, self._add_level).int()
-        at.kept.append(self._levels)
-        return numbers, ctypes.addressof(self._levels)
+    def _levels_of(self, placement: Placement, at: Addresses, *, candidates: bool) -> tuple[Any, int]:
+        numbers = self._levels.of(placement.template, placement.level, self._threads)
+        return numbers, self._levels.levels
 
-    def _on_all_threads(
-        self,
-        work: Callable[..., object],
-        struct: native.Scene | native.Candidates,
-        at: Addresses,
-        *arguments: tuple[int, ...],
-    ) -> None:
-        """Calls work(struct, *arguments) on each thread, with one tuple of arguments each."""
+    def _floats(self, *shape: int) -> FloatArray:
+        return np.empty(shape, np.float32)
 
-        def on_thread(own: tuple[int, ...], kept: Addresses) -> None:
-            work(struct, *own)
+    def _for_primitives(self, work: Callable[[native.Scene], object], scene: native.Scene, at: Addresses) -> None:
+        """Calls work(scene), on each thread where there are many primitives."""
+        if scene.count < _MANY:
+            work(scene)
+        else:
+            self._on_all_threads(lambda thread: work(scene), scene, at)
 
-        # Each thread keeps the memory alive: threads outlive an interrupted call.
-        others = [self._pool.submit(on_thread, own, at) for own in arguments[1:]]
-        on_thread(arguments[0], at)
-        for other in others:
-            other.result()
+    def _on_all_threads(self, work: Callable[[int], object], *kept: object) -> None:
+        """Calls work(thread) on each thread; each keeps alive what the structs point to."""
 
-    def _add_level(self, template: int, level_u: int, level_v: int) -> None:
-        tables = level_tables(self._templates, template, level_u, level_v)
-        self._tables.append(tables)
-        texture = None if tables.texture is None else tables.texture.ctypes.data
-        self._level_list.append(tables.at(tables.alpha.ctypes.data, texture))
-        self._levels = (Level * len(self._level_list))(*self._level_list)
+        def on_thread(thread: int, kept: object = (kept, self._buffers, self._levels)) -> None:
+            work(thread)
+
+        on_threads(self._threads, on_thread)
 
 
 @dataclass
@@ -135,23 +149,26 @@ class _Buffers:
 
     def __post_init__(self) -> None:
         self._pairs, self._rows = 0, 0
-        self._held: dict[str, Tensor] = {}
+        self._held: dict[str, ByteArray] = {}
 
     @property
     def size(self) -> int:
-        return sum(held.numel() for held in self._held.values())
+        return sum(len(held) for held in self._held.values())
 
     def prepare(self, scene: native.Scene) -> None:
-        """Gives the scene memory for its primitives and for the pairs of a primitive and a tile."""
+        """Gives the scene memory for its primitives and tiles."""
         scene.primitives = self._hold("primitives", scene.count * self.library.primitive_bytes)
         scene.first_pair = self._hold("first_pair", (scene.count + 1) * 8)
         scene.first_entry = self._hold("first_entry", (scene.tiles_x * scene.tiles_y + 1) * 8)
-        self._reserve_pairs(scene)
-        needed = self.library.prepare(scene)
+        scene.order = self._hold("order", scene.tiles_x * scene.tiles_y * 8)
+
+    def reserve_pairs(self, scene: native.Scene, needed: int) -> None:
+        """Gives the scene memory for so many pairs of a primitive and a tile."""
         if needed > self._pairs:
             self._pairs = needed + needed // 4
-            self._reserve_pairs(scene)
-            self.library.prepare(scene)
+        scene.pair_capacity = self._pairs
+        scene.pairs = self._hold("pairs", self._pairs * ctypes.sizeof(native.Pair))
+        scene.entries = self._hold("entries", self._pairs * 8)
         if scene.mode != native.MODES["forward"]:
             scene.records = self._hold("records", self._pairs * native.RECORD_BYTES)
 
@@ -163,14 +180,9 @@ class _Buffers:
             scene.rows = self._hold("rows", self.threads * self._rows * self.library.row_bytes)
             scene.row_capacity = self._rows
 
-    def _reserve_pairs(self, scene: native.Scene) -> None:
-        scene.pair_capacity = self._pairs
-        scene.pairs = self._hold("pairs", self._pairs * ctypes.sizeof(native.Pair))
-        scene.entries = self._hold("entries", self._pairs * 8)
-
     def _hold(self, name: str, size: int) -> int:
-        """The address of a buffer of at least `size` bytes."""
-        if name not in self._held or self._held[name].numel() < size:
-            # PyTorch aligns memory to 64 bytes, as the vectors need.
-            self._held[name] = torch.empty(size + size // 4, dtype=torch.uint8)
-        return self._held[name].data_ptr()
+        """The address of a buffer of at least `size` bytes, aligned as the vectors need."""
+        if name not in self._held or len(self._held[name]) < size + native.ALIGNMENT:
+            self._held[name] = np.empty(size + size // 4 + native.ALIGNMENT, np.uint8)
+        address = self._held[name].ctypes.data
+        return address + -address % native.ALIGNMENT

@@ -1,12 +1,14 @@
-"""The interface of all engines, and the tensors that pass between engines and fits."""
+"""The interface of all engines, and the arrays that pass between engines and fits.
+
+All of it is NumPy in the host's memory; backend.engines.tensors has the same in PyTorch's tensors.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, SupportsFloat
 
-import torch
-from torch import Tensor
+from ..native.arrays import BoolArray, FloatArray, IntArray
 
 PARAMETERS = ("x", "y", "scale", "aspect", "rotation", "opacity", "red", "green", "blue")
 """The columns of params [N, 9]: px, px, px, ratio, radians, [0, 1], and three color channels."""
@@ -19,48 +21,45 @@ STRIP_SAMPLES = 2**25
 class Placement:
     """The inputs without gradients: the template of each primitive, its mip level, and whether it is mirrored."""
 
-    template: Tensor  # [N] int64
-    level: Tensor  # [N, 2] int64, along u and v
-    mirror: Tensor  # [N] bool
-
-    def to(self, device: torch.device) -> Placement:
-        return Placement(self.template.to(device), self.level.to(device), self.mirror.to(device))
+    template: IntArray  # [N]
+    level: IntArray  # [N, 2] along u and v
+    mirror: BoolArray  # [N]
 
 
 @dataclass
 class Scores:
     """The scores of a step: the loss of each pixel, and the worth of each primitive."""
 
-    target: Tensor  # [3, H, W] display-encoded, as given
-    image: Tensor  # [3, H, W] as composited
-    loss_map: Tensor  # [H, W] weighted loss of each pixel
-    removal: Tensor  # [N] exact increase of the loss if this primitive is removed
+    target: FloatArray  # [3, H, W] display-encoded, as given
+    image: FloatArray  # [3, H, W] as composited
+    loss_map: FloatArray  # [H, W] weighted loss of each pixel
+    removal: FloatArray  # [N] exact increase of the loss if this primitive is removed
 
 
 @dataclass
 class Solutions:
     """The solutions for M candidates: a color c lowers the squared error by constant + sum of 2 c S - c^2 A."""
 
-    numerator: Tensor  # [M, 3] S
-    denominator: Tensor  # [M, 3] A
-    constant: Tensor  # [M]
+    numerator: FloatArray  # [M, 3] S
+    denominator: FloatArray  # [M, 3] A
+    constant: FloatArray  # [M]
 
-    def gain(self, color: Tensor) -> Tensor:
+    def gain(self, color: FloatArray) -> FloatArray:
         """The fall [M] of the squared error with these colors [M, 3]."""
         return self.constant + (color * (2.0 * self.numerator - color * self.denominator)).sum(1)
 
 
 @dataclass
 class Variables:
-    """The variables of a fit and their Adam moments, on the engine's device."""
+    """The variables of a fit and their Adam moments."""
 
-    free: Tensor  # [N, 9] columns of PARAMETERS in canvas px; colors display-encoded, not yet of the palette
-    first: Tensor  # [N, 9] moments of the gradient of ...
-    second: Tensor  # [N, 9] ... positions along own axes, logarithms of scale and aspect, the logit of opacity
-    age: Tensor  # [N, 1] float32 number of steps; primitives may be added later
-    low: Tensor  # [N, 9] bounds of free
-    high: Tensor  # [N, 9]
-    frozen: Tensor  # [N, 9] bool: locked
+    free: FloatArray  # [N, 9] columns of PARAMETERS in canvas px; colors display-encoded, not yet of the palette
+    first: FloatArray  # [N, 9] moments of the gradient of ...
+    second: FloatArray  # [N, 9] ... positions along own axes, logarithms of scale and aspect, the logit of opacity
+    age: FloatArray  # [N, 1] number of steps; primitives may be added later
+    low: FloatArray  # [N, 9] bounds of free
+    high: FloatArray  # [N, 9]
+    frozen: BoolArray  # [N, 9] locked
 
 
 @dataclass(frozen=True)
@@ -80,76 +79,102 @@ class AdamRule:
     color_rate: float
 
 
+@dataclass(frozen=True)
+class Noise:
+    """A background that is a function of the pixel instead of a plane: csrc/noise.h has it."""
+
+    key: int  # of the step: noise_key, 32 bits
+    contrast: float  # above 0
+
+
+class Held(Protocol):
+    """What a step leaves where it was made until someone reads it."""
+
+    def read(self) -> FloatArray:
+        """Returns the array in the host's memory; waits for a device. Later steps do not change it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """The outcome of a step of an Iteration."""
+
+    loss: SupportsFloat  # float() waits for a device; infinite if the step lacked memory
+    params: Held  # [N, 9] before the step, colors display-encoded and, with a palette, always from it
+    scores: Scores | None  # valid until the next step
+
+
 class Iteration(Protocol):
-    """Makes whole steps of a fit on the device without waiting: levels, picture, loss, gradient, Adam, bounds."""
+    """Makes whole steps of a fit where the engine computes: levels, picture, loss, gradient, Adam, bounds."""
 
-    variables: Variables
-    """The current variables: run changes them in place."""
-
-    def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:
-        """Copies the variables, templates [N] int64 and mirrors [N] bool of N primitives."""
+    def load(self, variables: Variables, template: IntArray, mirror: BoolArray) -> None:
+        """Copies the variables, templates [N] and mirrors [N] of N primitives."""
         ...
 
     def run(
         self,
-        background: Tensor,  # [3, H, W] as composited
-        target: Tensor,  # [3, H, W] display-encoded
-        weight: Tensor,  # [H, W]
+        background: FloatArray | Noise,  # [3, H, W] as composited
+        target: FloatArray,  # [3, H, W] display-encoded
+        weight: FloatArray,  # [H, W]
         *,
         rate: float,  # factor on all steps of Adam
         bias: float,  # most texels per canvas pixel, for the choice of levels
         limited: bool,  # whether to draw the colors of the palette
         scored: bool,
-    ) -> tuple[Tensor, Tensor, Scores | None]:
-        """Makes a step. Returns the loss ([] float64) and params [N, 9] before it, and its scores if `scored`.
+        rows: int = 1,  # a step without scores may look at one row in this many (a power of two), in turn
+    ) -> Stepped:
+        """Makes a step, where possible without waiting for it.
 
-        The colors of params are display-encoded and, with a palette, always from it. The scores are valid until the
-        next run, the loss and params for good. If a step lacks memory, it changes nothing and its loss is infinite; one
-        of the next steps gets more memory.
+        If a step lacks memory, it changes nothing and its loss is infinite; one of the next steps gets more memory.
         """
         ...
 
+    def unload(self) -> Variables:
+        """Returns copies of the variables as they are now; waits for a device."""
+        ...
 
-class Rasterizer(Protocol):
+
+class Engine(Protocol):
     """An engine bound to templates and a canvas. It keeps its buffers; only one thread may use it at a time.
 
-    All tensors are on its torch_device.
+    A plane that is given again must not have changed: an engine may keep its copy on a device.
     """
 
     name: str
     device: str
-    torch_device: torch.device
+    waits: bool
+    """Whether reading a loss waits for a device."""
 
     def forward(
         self,
-        params: Tensor,  # [N, 9]
+        params: FloatArray,  # [N, 9]
         placement: Placement,
-        background: Tensor,  # [3, H, W]
-    ) -> tuple[Tensor, Tensor]:
+        background: FloatArray,  # [3, H, W]
+    ) -> tuple[FloatArray, FloatArray]:
         """Returns the image over the background [3, H, W] and its alpha [H, W]."""
         ...
 
     def backward(
         self,
-        params: Tensor,  # [N, 9]
+        params: FloatArray,  # [N, 9]
         placement: Placement,
-        background: Tensor,  # [3, H, W]
-        grad_image: Tensor,  # [3, H, W] cotangent of the image
-        grad_alpha: Tensor | None = None,  # [H, W] cotangent of the alpha
-    ) -> Tensor:
+        background: FloatArray,  # [3, H, W]
+        grad_image: FloatArray,  # [3, H, W] cotangent of the image
+        grad_alpha: FloatArray | None = None,  # [H, W] cotangent of the alpha
+    ) -> FloatArray:
         """Returns the gradient of params [N, 9]."""
         ...
 
     def step(
         self,
-        params: Tensor,  # [N, 9]
+        params: FloatArray,  # [N, 9]
         placement: Placement,
-        background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W] display-encoded
-        weight: Tensor,  # [H, W]
+        background: FloatArray | Noise,  # [3, H, W]
+        target: FloatArray,  # [3, H, W] display-encoded
+        weight: FloatArray,  # [H, W]
         loss: str = "mse",
-    ) -> tuple[Tensor, Tensor]:
-        """Fuses forward, pixel loss and backward. Returns the loss ([] float64) and the gradient of params [N, 9].
+    ) -> tuple[float, FloatArray]:
+        """Fuses forward, pixel loss and backward. Returns the loss and the gradient of params [N, 9].
 
         The loss is the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"). Errors are
         display-encoded in both compositing spaces.
@@ -158,13 +183,13 @@ class Rasterizer(Protocol):
 
     def scored_step(
         self,
-        params: Tensor,  # [N, 9]
+        params: FloatArray,  # [N, 9]
         placement: Placement,
-        background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W] display-encoded
-        weight: Tensor,  # [H, W]
+        background: FloatArray | Noise,  # [3, H, W]
+        target: FloatArray,  # [3, H, W] display-encoded
+        weight: FloatArray,  # [H, W]
         loss: str = "mse",
-    ) -> tuple[Tensor, Tensor, Scores]:
+    ) -> tuple[float, FloatArray, Scores]:
         """Makes the same step as `step`, and returns its scores too."""
         ...
 
@@ -174,29 +199,33 @@ class Rasterizer(Protocol):
         rule: AdamRule,
         *,
         loss: str = "mse",
-        palette: Tensor | None = None,  # [P, 3] display-encoded
+        palette: FloatArray | None = None,  # [P, 3] display-encoded
         shrink: float = 1.0,  # canvas px per px of the picture; variables are in canvas px
     ) -> Iteration | None:
-        """Returns the steps of a fit of `count` primitives, or None if PyTorch has to make them."""
+        """Returns the steps of a fit of `count` primitives, or None if the optimizer on the host has to make them."""
         ...
 
     def solve_on_top(
         self,
-        params: Tensor,  # [M, 9] with any colors
+        params: FloatArray,  # [M, 9] with any colors
         placement: Placement,
-        image: Tensor,  # [3, H, W] as composited
-        target: Tensor,  # [3, H, W] as composited
-        weight: Tensor,  # [3, H, W]
+        image: FloatArray,  # [3, H, W] as composited
+        target: FloatArray,  # [3, H, W] as composited
+        weight: FloatArray,  # [3, H, W]
+        *,
+        rows: int = 1,  # may look at one row in this many (a power of two) of candidates with many rows
     ) -> Solutions:
         """Solves for the color of each of M candidates, as if it alone lay on top of the image."""
         ...
 
     def gains_on_top(
         self,
-        params: Tensor,  # [M, 9]
+        params: FloatArray,  # [M, 9]
         placement: Placement,
         scores: Scores,  # of a step with loss "mse"
-        weight: Tensor,  # [H, W] of that step
-    ) -> Tensor:
+        weight: FloatArray,  # [H, W] of that step
+        *,
+        rows: int = 1,
+    ) -> FloatArray:
         """Returns the fall [M] of the loss "mse" for each of M candidates, as if it alone lay on top of the image."""
         ...

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..native.arrays import IntArray
 from ..native.threads import core_count
-from ..pictures.color import DECODE_STEPS, decode_table, encode
+from ..pictures.color import DECODE_STEPS
 from ..templates import Templates, padded
-from .interface import AdamRule, Placement, Scores, Solutions
-from .level_numbers import LevelNumbers
+from .interface import AdamRule
+from .light import decode_table, encode
+from .tensors import Placement, Scores, Solutions
 from .threads import torch_threads
 
 TILE = 32
@@ -49,7 +52,7 @@ class _Geometry:
 
 
 class ReferenceRasterizer:
-    """The reference engine: see engines.interface.Rasterizer, also for shapes."""
+    """The reference engine: see engines.tensors.Rasterizer, also for shapes."""
 
     name = "reference"
     torch_device = torch.device("cpu")
@@ -70,7 +73,7 @@ class ReferenceRasterizer:
         self._levels: list[_Level] = []
         self._alpha = torch.zeros(0, 1, dtype=dtype)  # all levels in use, 0..255
         self._texture = torch.zeros(0, 3, dtype=dtype)
-        self._numbers = LevelNumbers(templates)
+        self._numbers = _LevelNumbers(templates)
         self._decode = decode_table().to(dtype) if space == "linear" else None
 
     def forward(self, params: Tensor, placement: Placement, background: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,7 +148,7 @@ class ReferenceRasterizer:
         return value, grad, Scores(target, image, loss_map, removal)
 
     def iteration(self, count: int, rule: AdamRule, **options: object) -> None:
-        """None: PyTorch makes the steps of a fit. See Rasterizer."""
+        """None: the optimizer on the host makes the steps of a fit. See Rasterizer."""
         return None
 
     def solve_on_top(
@@ -259,7 +262,8 @@ class ReferenceRasterizer:
         return low + (steps - index) * (self._decode[index + 1] - low)
 
     def _geometry(self, params: Tensor, placement: Placement) -> _Geometry:
-        numbers = self._numbers.of(placement, self._add_level).tolist()
+        template, level = placement.template.cpu().numpy(), placement.level.cpu().numpy()
+        numbers = self._numbers.of(template, level, self._add_level).tolist()
         levels = [self._levels[n] for n in numbers]
         size = torch.tensor([[v.width, v.height] for v in levels], dtype=self._dtype).reshape(-1, 2)
         density = torch.tensor([[v.density_u, v.density_v] for v in levels], dtype=self._dtype).reshape(-1, 2)
@@ -293,6 +297,27 @@ class ReferenceRasterizer:
         texels = torch.from_numpy(bitmap).reshape(-1, 4).to(self._dtype)
         self._alpha = torch.cat([self._alpha, texels[:, 3:]])
         self._texture = torch.cat([self._texture, texels[:, :3]])
+
+
+class _LevelNumbers:
+    """Numbers the (template, level) pairs in use, in the order of their first use."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._numbers = np.full((len(templates), *templates.level_count.max(0)), -1, np.int64)
+        self._count = 0
+
+    def of(self, template: IntArray, level: IntArray, add: Callable[[int, int, int], None]) -> IntArray:
+        """The number of each primitive's pair: [N] int64. Calls add(template, level_u, level_v) for each new pair."""
+        index = (template, level[:, 0], level[:, 1])
+        numbers = self._numbers[index]
+        if (numbers < 0).any():
+            missing = np.stack(index, 1)[numbers < 0]
+            for key in np.unique(missing, axis=0).tolist():
+                add(*key)
+                self._numbers[tuple(key)] = self._count
+                self._count += 1
+            numbers = self._numbers[index]
+        return numbers
 
 
 def _bilinear(table: Tensor, first: Tensor, stride: Tensor, fractions: list[Tensor]) -> Tensor:

@@ -4,68 +4,79 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from .interface import AdamRule, Iteration, Placement, Rasterizer, Scores, Solutions
+from ..native.arrays import FloatArray
+from .interface import AdamRule, Engine, Iteration, Noise, Placement, Scores, Solutions
 
 
 class ScaledRasterizer:
-    """Draws primitives in canvas px on a smaller picture: converts lengths and their gradients. See Rasterizer."""
+    """Draws primitives in canvas px on a smaller picture: converts lengths and their gradients. See Engine."""
 
-    def __init__(self, rasterizer: Rasterizer, factor: float) -> None:
-        """Wraps a rasterizer of the smaller picture. factor: canvas px per px of the picture."""
-        self.name, self.device, self.torch_device = rasterizer.name, rasterizer.device, rasterizer.torch_device
-        self._rasterizer, self._factor = rasterizer, factor
-        self._unit = torch.ones(9, device=self.torch_device)
+    def __init__(self, engine: Engine, factor: float) -> None:
+        """Wraps an engine of the smaller picture. factor: canvas px per px of the picture."""
+        self.name, self.device, self.waits = engine.name, engine.device, engine.waits
+        self._engine, self._factor = engine, factor
+        self._unit = np.ones(9, np.float32)
         self._unit[:3] = 1.0 / factor
 
-    def forward(self, params: Tensor, placement: Placement, background: Tensor) -> tuple[Tensor, Tensor]:
-        return self._rasterizer.forward(params * self._unit, placement, background)
+    def forward(
+        self, params: FloatArray, placement: Placement, background: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        return self._engine.forward(params * self._unit, placement, background)
 
     def backward(
         self,
-        params: Tensor,
+        params: FloatArray,
         placement: Placement,
-        background: Tensor,
-        grad_image: Tensor,
-        grad_alpha: Tensor | None = None,
-    ) -> Tensor:
-        gradient = self._rasterizer.backward(params * self._unit, placement, background, grad_image, grad_alpha)
+        background: FloatArray,
+        grad_image: FloatArray,
+        grad_alpha: FloatArray | None = None,
+    ) -> FloatArray:
+        gradient = self._engine.backward(params * self._unit, placement, background, grad_image, grad_alpha)
         return gradient * self._unit
 
     def step(
         self,
-        params: Tensor,
+        params: FloatArray,
         placement: Placement,
-        background: Tensor,
-        target: Tensor,
-        weight: Tensor,
+        background: FloatArray | Noise,
+        target: FloatArray,
+        weight: FloatArray,
         loss: str = "mse",
-    ) -> tuple[Tensor, Tensor]:
-        value, gradient = self._rasterizer.step(params * self._unit, placement, background, target, weight, loss)
+    ) -> tuple[float, FloatArray]:
+        value, gradient = self._engine.step(params * self._unit, placement, background, target, weight, loss)
         return value, gradient * self._unit
 
     def scored_step(
         self,
-        params: Tensor,
+        params: FloatArray,
         placement: Placement,
-        background: Tensor,
-        target: Tensor,
-        weight: Tensor,
+        background: FloatArray | Noise,
+        target: FloatArray,
+        weight: FloatArray,
         loss: str = "mse",
-    ) -> tuple[Tensor, Tensor, Scores]:
-        work = self._rasterizer.scored_step
+    ) -> tuple[float, FloatArray, Scores]:
+        work = self._engine.scored_step
         value, gradient, scores = work(params * self._unit, placement, background, target, weight, loss)
         return value, gradient * self._unit, scores
 
     def iteration(self, count: int, rule: AdamRule, *, shrink: float = 1.0, **options: Any) -> Iteration | None:
-        return self._rasterizer.iteration(count, rule, shrink=shrink * self._factor, **options)
+        return self._engine.iteration(count, rule, shrink=shrink * self._factor, **options)
 
     def solve_on_top(
-        self, params: Tensor, placement: Placement, image: Tensor, target: Tensor, weight: Tensor
+        self,
+        params: FloatArray,
+        placement: Placement,
+        image: FloatArray,
+        target: FloatArray,
+        weight: FloatArray,
+        *,
+        rows: int = 1,
     ) -> Solutions:
-        return self._rasterizer.solve_on_top(params * self._unit, placement, image, target, weight)
+        return self._engine.solve_on_top(params * self._unit, placement, image, target, weight, rows=rows)
 
-    def gains_on_top(self, params: Tensor, placement: Placement, scores: Scores, weight: Tensor) -> Tensor:
-        return self._rasterizer.gains_on_top(params * self._unit, placement, scores, weight)
+    def gains_on_top(
+        self, params: FloatArray, placement: Placement, scores: Scores, weight: FloatArray, *, rows: int = 1
+    ) -> FloatArray:
+        return self._engine.gains_on_top(params * self._unit, placement, scores, weight, rows=rows)

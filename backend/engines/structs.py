@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ctypes import Structure
 
-from ..native.structs import Int, Pointer, struct
+from ..native.structs import Float, Int, Pointer, struct
 
 
 @struct
@@ -46,3 +46,46 @@ class Candidates(Structure):
     weight: Pointer = None
     loss_map: Pointer = None
     result: Pointer = None
+
+
+@struct
+class Descent(Structure):
+    """Mirror of struct Descent of csrc/descent.h."""
+
+    __slots__ = ()
+    free: Pointer = None
+    first: Pointer = None
+    second: Pointer = None
+    age: Pointer = None
+    low: Pointer = None
+    high: Pointer = None
+    frozen: Pointer = None
+    template_of: Pointer = None
+    params: Pointer = None
+    encoded: Pointer = None
+    level: Pointer = None
+    grad: Pointer = None
+    facts: Pointer = None
+    level_numbers: Pointer = None
+    palette: Pointer = None
+    missing: Pointer = None
+    count: Int = 0
+    palette_count: Int = 0
+    levels_u: Int = 0
+    levels_v: Int = 0
+    limited: Int = 0
+    linear: Int = 0
+    momentum: Float = 0.0
+    second_momentum: Float = 0.0
+    epsilon: Float = 0.0
+    position_rate: Float = 0.0
+    widest: Float = 0.0
+    least: Float = 0.0
+    scale_rate: Float = 0.0
+    aspect_rate: Float = 0.0
+    rotation_rate: Float = 0.0
+    opacity_rate: Float = 0.0
+    color_rate: Float = 0.0
+    rate: Float = 0.0
+    bias: Float = 0.0
+    shrink: Float = 0.0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from ..job import FORMATS, MAX_WIDTH, ExportSettings, Layout, UserError, hidden_folder
+from ..job import FORMATS, MAX_WIDTH, Action, ExportSettings, Layout, UserError, hidden_folder
 from ..templates import Templates
 from .base import Cancelled, Export, Exporter, Tell, check_name
 from .staging import check_replaceable, place
@@ -52,7 +53,8 @@ def export(
                 report(number * total + done, len(parts) * total)
 
             check_replaceable(file)
-            exporter(Export(part, templates, hidden / file.name, settings, tell_part, remarks))
+            with _libraries_named(path):
+                exporter(Export(part, templates, hidden / file.name, settings, tell_part, remarks))
         files = place(hidden, path.parent)
     if len(files) > 1:
         remarks.append(f"{len(files)} files: {files[0].name} to {files[-1].name}")
@@ -64,9 +66,22 @@ def _exporter(path: Path) -> Exporter:
     if ending not in FORMATS:
         known = ", ".join(filter(None, FORMATS))
         raise UserError(f"{path} has no known ending: choose one of {known}, or none for a folder of layers")
-    module = import_module(f".formats.{FORMATS[ending].module}", __package__)
+    with _libraries_named(path):
+        module = import_module(f".formats.{FORMATS[ending].module}", __package__)
     exporter: Exporter = module.EXPORTERS[ending]
     return exporter
+
+
+@contextmanager
+def _libraries_named(path: Path) -> Iterator[None]:
+    """Turns the lack of a library that a format needs into UserError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{path.name} needs {error.name}, which is not installed: install it, or choose another format",
+            Action.INSTALL,
+        ) from error
 
 
 def _chosen_frames(layout: Layout, settings: ExportSettings) -> Layout:

@@ -7,15 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
 from ..job import ExportSettings, Layout, UserError, quoted
+from ..native.arrays import FloatArray
 from ..rendering import picture_height, render_strips
 from ..templates import Templates
-
-ByteArray = NDArray[np.uint8]
 
 Tell = Callable[[int, int], None]
 """Called with the steps done and their total. Raises Cancelled to end the export, which then leaves nothing behind."""
@@ -72,7 +67,7 @@ class Export:
         chosen = self.settings.transparent
         return self.layout.transparent if chosen is None else chosen
 
-    def strips(self, frame: int = 0, **options: Any) -> Iterator[Tensor]:
+    def strips(self, frame: int = 0, **options: Any) -> Iterator[FloatArray]:
         """Yields the picture of a frame, by its number from 0, in strips: see rendering.render_strips."""
         given: dict[str, Any] = {
             "width": self.size[0],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..control import Control
 from ..job import Layout, Settings
+from ..stopwatch import part
 from .clock import Clock
 from .descent import Descent
 from .record import Record
@@ -28,21 +29,29 @@ def descend(
     descent: Descent, clock: Clock, settings: Settings, observer: Observer | None, control: Control
 ) -> FitResult:
     """Steps until the iterations or the time are used up, or the control cancels. Returns the best state."""
-    reporter = Reporter(descent, clock, settings, observer)
     record = Record(descent)
+    with part("steps"):
+        step = _steps(descent, clock, settings, Reporter(descent, clock, settings, observer), record, control)
+    primitives, loss = record.best
+    finished = descent.finished(primitives)
+    psnr = descent.psnr(finished)
+    return FitResult(descent.layout(finished), loss, psnr, step, control.cancelled, clock.seconds)
+
+
+def _steps(
+    descent: Descent, clock: Clock, settings: Settings, reporter: Reporter, record: Record, control: Control
+) -> int:
+    """Makes the steps, and returns how many."""
     step = 0
     while True:
         progress = clock.progress(step)
         record.add(descent.evaluate(step, progress))
-        reporter.report(step, progress, record)
+        with part("previews"):
+            reporter.report(step, progress, record)
         clock.exclude(control.wait())
         if step == settings.iterations or progress >= 1.0 or control.cancelled:
-            break
+            return step
         descent.advance(progress)
         # After the step, because a relocation has just waited for the engine.
         record.advance(step)
         step += 1
-    primitives, loss = record.best
-    finished = descent.finished(primitives)
-    _, psnr = descent.judge(finished)
-    return FitResult(descent.layout(finished), loss, psnr, step, control.cancelled, clock.seconds)

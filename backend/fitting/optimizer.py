@@ -2,24 +2,25 @@
 
 Scale and aspect are optimized as logarithms and opacity as a logit; positions along the primitive's own axes; rotation
 and color directly. Colors stay display-encoded in any compositing space. All matrices are [N, 9], with the columns of
-engines.PARAMETERS.
+engines.PARAMETERS. The mathematics is that of csrc/descent.h, which engines that make whole steps share.
 """
 
 from __future__ import annotations
 
+from ctypes import POINTER, c_int64
 from dataclasses import replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ..engines.interface import AdamRule, Variables
+from ..engines.structs import Descent
+from ..native.arrays import BoolArray, FloatArray, IntArray
+from ..native.calls import FLOATS, function
 from .constraints.limits import Bounds
-from .constraints.palette import nearest
-from .primitives import as_composited
 
 
 class Optimizer:
-    """Adam on all primitives at once, on the device of their params.
+    """Adam on all primitives at once.
 
     params [N, 9] is what the engine draws, with colors as composited; encoded [N, 9] has display-encoded colors.
     If there is a palette, encoded has its colors, and so has params from limit_colors() on. Free colors underneath then
@@ -28,138 +29,106 @@ class Optimizer:
 
     def __init__(
         self,
-        params: Tensor,  # [N, 9], colors display-encoded
+        params: FloatArray,  # [N, 9], colors display-encoded
         bounds: Bounds,
-        frozen: Tensor,  # [N, 9] bool: what stays as it is
+        frozen: BoolArray,  # [N, 9] what stays as it is
         rule: AdamRule,
         *,
         linear: bool = False,
-        palette: Tensor | None = None,  # [P, 3] display-encoded
+        palette: FloatArray | None = None,  # [P, 3] display-encoded
     ) -> None:
-        self._rule, self._linear, self._palette = rule, linear, palette
+        self._rule, self._linear = rule, linear
+        self._palette = None if palette is None else np.ascontiguousarray(palette)
         self._limited = False  # to the palette
-        self._bounded_rotation = bounds.of_rotation
-        self._encoded: Tensor | None = None
-        self._params: Tensor | None = None
-        free = torch.where(frozen, params, bounds.clamp(params))
-        first, second = torch.zeros_like(params), torch.zeros_like(params)
-        age = torch.zeros(len(params), 1, device=params.device)
-        self.variables = Variables(free, first, second, age, bounds.low, bounds.high, frozen)
+        free = np.where(frozen, params, bounds.clamp(params))
+        age = np.zeros((len(free), 1), np.float32)
+        self.adopt(Variables(free, np.zeros_like(free), np.zeros_like(free), age, bounds.low, bounds.high, frozen))
 
     @property
-    def encoded(self) -> Tensor:
+    def encoded(self) -> FloatArray:
         """The params [N, 9] with display-encoded colors; later steps do not change them."""
-        if self._encoded is None:
-            free = self._encoded = self.variables.free
-            if self._palette is not None:
-                color = self._palette[nearest(free[:, 6:], self._palette)]
-                # A frozen color stays, even outside the palette.
-                color = torch.where(self.variables.frozen[:, 6:], free[:, 6:], color)
-                self._encoded = torch.cat([free[:, :6], color], 1)
-        return self._encoded
+        return self._show()[1]
 
     @property
-    def params(self) -> Tensor:
+    def params(self) -> FloatArray:
         """The params [N, 9] to draw, colors as composited; later steps do not change them."""
-        if self._params is None:
-            self._params = as_composited(self.encoded if self._limited else self.variables.free, self._linear)
-        return self._params
+        return self._show()[0]
 
-    def step(self, gradient: Tensor, rate: float) -> None:
-        """Makes a step of Adam by the gradient of params [N, 9], which is overwritten; rate scales it (0 to 1)."""
-        rule, variables = self._rule, self.variables
-        gradient = self._pulled_back(gradient)
-        variables.age += 1
-        variables.first.lerp_(gradient, 1.0 - rule.momentum)
-        variables.second.lerp_(gradient.square_(), 1.0 - rule.second_momentum)
-        # Both moments start at 0; the corrections make means of them.
-        mean = variables.first / (1.0 - rule.momentum**variables.age)
-        size = (variables.second / (1.0 - rule.second_momentum**variables.age)).sqrt_().add_(rule.epsilon)
-        step = mean.div_(size).mul_(self._rates()).mul_(rate)
-        step[:, :2] = turned(step[:, :2], variables.free[:, 4])
-        self._place(self._bounded(_stepped(variables.free, step)))
+    def step(self, gradient: FloatArray, rate: float) -> None:
+        """Makes a step of Adam by the gradient of params [N, 9]; rate scales it (0 to 1)."""
+        shown, own = self._show(), self.variables
+        changing = {"free": own.free, "first": own.first, "second": own.second, "age": own.age}
+        after = replace(own, **{name: values.copy() for name, values in changing.items()})
+        _call("diffbmp_descend", self._descent(after, shown, np.ascontiguousarray(gradient), rate))
+        self.adopt(after)
 
     def limit_colors(self) -> None:
         """Draws only colors of the palette from now on."""
         if not self._limited:
-            self._limited, self._params = True, None
+            self._limited, self._shown = True, None
 
-    def move(self, position: Tensor) -> None:
+    def move(self, position: FloatArray) -> None:
         """Puts the primitives at these positions [N, 2], px."""
-        self._place(torch.cat([position, self.variables.free[:, 2:]], 1))
+        self.adopt(replace(self.variables, free=np.concatenate([position, self.variables.free[:, 2:]], 1)))
 
-    def rearrange(self, order: Tensor, arriving: Tensor, bounds: Bounds, frozen: Tensor) -> None:
+    def rearrange(self, order: IntArray, arriving: FloatArray, bounds: Bounds, frozen: BoolArray) -> None:
         """Puts new primitives [K, 9] (colors display-encoded) in front of those at `order` (index [N - K]).
 
         bounds and frozen are those of all N afterward.
         """
-        fresh, own = torch.zeros_like(arriving), self.variables
-        first, second = (torch.cat([fresh, moment[order]]) for moment in (own.first, own.second))
-        age = torch.cat([fresh[:, :1], own.age[order]])
-        both = torch.cat([arriving, own.free[order]])
-        self._bounded_rotation = bounds.of_rotation
-        self.adopt(Variables(both, first, second, age, bounds.low, bounds.high, frozen))
-        self._place(self._bounded(both))
+        fresh, own = np.zeros_like(arriving), self.variables
+        first, second = (np.concatenate([fresh, moment[order]]) for moment in (own.first, own.second))
+        age = np.concatenate([fresh[:, :1], own.age[order]])
+        both = np.concatenate([arriving, own.free[order]])
+        free = np.where(frozen, both, bounds.clamp(both))
+        self.adopt(Variables(free, first, second, age, bounds.low, bounds.high, frozen))
 
     def adopt(self, variables: Variables) -> None:
-        """Continues from these variables. Call it again after changing them elsewhere.
-
-        Tensors that encoded and params returned before may change with them.
-        """
+        """Continues from these variables. Call it again after changing them elsewhere."""
         self.variables = variables
-        self._encoded = self._params = None
+        self._shown: tuple[FloatArray, FloatArray] | None = None
 
-    def _place(self, free: Tensor) -> None:
-        self.adopt(replace(self.variables, free=free))
+    def _show(self) -> tuple[FloatArray, FloatArray]:
+        """Returns params and encoded [N, 9], and keeps them until the variables change."""
+        if self._shown is None:
+            shape = self.variables.free.shape
+            shown = np.empty(shape, np.float32), np.empty(shape, np.float32)
+            _call("diffbmp_show", self._descent(self.variables, shown))
+            self._shown = shown
+        return self._shown
 
-    def _bounded(self, free: Tensor) -> Tensor:
-        """Returns params [N, 9] within their bounds, with the frozen ones unchanged."""
-        own = self.variables
-        bounds = Bounds(own.low, own.high, self._bounded_rotation)
-        return torch.where(own.frozen, own.free, bounds.clamp(free))
-
-    def _pulled_back(self, gradient: Tensor) -> Tensor:
-        """Turns the gradient of params into that of the variables, by the chain rule."""
-        free = self.variables.free
-        gradient[:, :2] = turned(gradient[:, :2], -free[:, 4])
-        gradient[:, 2:4] *= free[:, 2:4]
-        opacity = free[:, 5]
-        gradient[:, 5] *= opacity * (1.0 - opacity)
-        if self._linear:
-            gradient[:, 6:] *= decoding_slope(self.encoded[:, 6:] if self._limited else free[:, 6:])
-        return gradient
-
-    def _rates(self) -> Tensor:
-        """Returns the length of a full step of each variable: [N, 9]."""
-        rule, free = self._rule, self.variables.free
-        root = free[:, 3].sqrt()
-        half_axes = torch.stack([free[:, 2] * root, free[:, 2] / root], 1)
-        rates = torch.empty_like(free)
-        rates[:, :2] = half_axes.clamp_max_(rule.widest) * rule.position_rate + rule.least
-        rates[:, 2], rates[:, 3] = rule.scale_rate, rule.aspect_rate
-        rates[:, 4] = rule.rotation_rate / torch.maximum(root, 1.0 / root)
-        rates[:, 5], rates[:, 6:] = rule.opacity_rate, rule.color_rate
-        return rates
-
-
-def turned(vectors: Tensor, angle: Tensor) -> Tensor:
-    """Returns vectors [N, 2] turned clockwise by angles [N], radians."""
-    cosine, sine = angle.cos(), angle.sin()
-    x, y = vectors.unbind(1)
-    return torch.stack([cosine * x - sine * y, sine * x + cosine * y], 1)
+    def _descent(
+        self,
+        variables: Variables,
+        shown: tuple[FloatArray, FloatArray],
+        gradient: FloatArray | None = None,
+        rate: float = 0.0,
+    ) -> tuple[Descent, object]:
+        """Returns the native struct of these arrays, and what it points to."""
+        arrays = {name: np.ascontiguousarray(values) for name, values in vars(variables).items()}
+        arrays |= {"params": shown[0], "encoded": shown[1]}
+        arrays |= {} if gradient is None else {"grad": gradient}
+        arrays |= {} if self._palette is None else {"palette": self._palette}
+        descent = Descent(
+            **{name: values.ctypes.data for name, values in arrays.items()},
+            **vars(self._rule),
+            count=len(variables.free),
+            palette_count=0 if self._palette is None else len(self._palette),
+            limited=self._limited,
+            linear=self._linear,
+            rate=rate,
+            shrink=1.0,
+        )
+        return descent, arrays
 
 
-def _stepped(params: Tensor, step: Tensor) -> Tensor:
-    """Subtracts a step [N, 9] from the variables (logarithm of scale and aspect, logit of opacity) of params [N, 9]."""
-    result = params - step
-    factor = (-step[:, 2:6]).exp_()
-    result[:, 2:4] = params[:, 2:4] * factor[:, :2]
-    opacity = params[:, 5]
-    result[:, 5] = opacity / (opacity + (1.0 - opacity) / factor[:, 3])
+def decoding_slope(encoded: FloatArray) -> FloatArray:
+    """Returns the derivative of color.decode: float32 of the same shape."""
+    encoded = np.ascontiguousarray(encoded)
+    result = np.empty_like(encoded)
+    function("diffbmp_decoding_slope", FLOATS, FLOATS, c_int64)(encoded, result, encoded.size)
     return result
 
 
-def decoding_slope(encoded: Tensor) -> Tensor:
-    """Returns the derivative of color.decode."""
-    curved = 2.4 / 1.055 * ((encoded.clamp_min(0.04045) + 0.055) / 1.055) ** 1.4
-    return torch.where(encoded <= 0.04045, 1.0 / 12.92, curved)
+def _call(name: str, descent: tuple[Descent, object]) -> None:
+    function(name, POINTER(Descent), result=c_int64 if name == "diffbmp_show" else None)(descent[0])

@@ -1,18 +1,19 @@
-"""The primitives of a fit as tensors: to and from a layout."""
+"""The primitives of a fit as arrays: to and from a layout."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from ..engines.interface import Placement
 from ..job import MOVING, Layout, Settings, TemplateSpec, UserError
+from ..native.arrays import BoolArray, FloatArray, IntArray
 from ..pictures.color import decode
-from ..rendering import layout_tensors
+from ..rendering import layout_arrays
 from ..templates import Templates
 
 
@@ -20,18 +21,18 @@ from ..templates import Templates
 class Primitives:
     """N primitives, front first."""
 
-    params: Tensor  # [N, 9], columns of engines.PARAMETERS, colors display-encoded
-    template: Tensor  # [N] int64
-    mirror: Tensor  # [N] bool
-    locked: Tensor  # [N] bool
-    region: Tensor  # [N] int32
-    kept: Tensor  # [N] bool: not to be replaced
+    params: FloatArray  # [N, 9], columns of engines.PARAMETERS, colors display-encoded
+    template: IntArray  # [N]
+    mirror: BoolArray  # [N]
+    locked: BoolArray  # [N]
+    region: NDArray[np.int32]  # [N]
+    kept: BoolArray  # [N] not to be replaced
 
     @classmethod
-    def new(cls, params: Tensor, template: Tensor) -> Primitives:
+    def new(cls, params: FloatArray, template: IntArray) -> Primitives:
         """Returns new primitives, neither mirrored nor locked, all of region 0."""
-        no = torch.zeros_like(template, dtype=torch.bool)
-        return cls(params, template, no, no.clone(), torch.zeros_like(template, dtype=torch.int32), no.clone())
+        no = np.zeros(len(template), np.bool_)
+        return cls(params, template, no, no.copy(), np.zeros(len(template), np.int32), no.copy())
 
     @classmethod
     def from_layout(cls, layout: Layout, templates: Templates, height: int, width: int) -> Primitives:
@@ -44,62 +45,58 @@ class Primitives:
         used = int(layout.template.max()) + 1
         if used > len(templates):
             raise UserError(f"The layout to continue from uses {used} stamps, but only {len(templates)} are given")
-        params, placement = layout_tensors(layout)
+        params, placement = layout_arrays(layout)
         factor_x, factor_y = width / layout.width, height / layout.height
-        params[:, :3] *= torch.tensor([factor_x, factor_y, (factor_x * factor_y) ** 0.5])
+        params[:, :3] *= np.array([factor_x, factor_y, math.sqrt(factor_x * factor_y)], np.float32)
         order = layout.order(0)
-        locked, region = torch.from_numpy(layout.locked[order]), torch.from_numpy(layout.region[order])
-        kept = torch.ones_like(locked)
-        return cls(params, placement.template, placement.mirror, locked, region, kept)
+        kept = np.ones(layout.count, np.bool_)
+        return cls(params, placement.template, placement.mirror, layout.locked[order], layout.region[order], kept)
 
     def before(self, others: Primitives) -> Primitives:
         """Returns these primitives in front of the others."""
-        return Primitives(**{name: torch.cat([own, getattr(others, name)]) for name, own in vars(self).items()})
-
-    def to(self, device: torch.device) -> Primitives:
-        return Primitives(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+        return Primitives(**{name: np.concatenate([own, getattr(others, name)]) for name, own in vars(self).items()})
 
     def placement(self, templates: Templates, bias: float) -> Placement:
         """Returns the placement for drawing, with mip levels of `bias` texels per canvas pixel."""
         level = templates.choose_levels(self.template, self.params[:, 2], self.params[:, 3], bias)
         return Placement(self.template, level, self.mirror)
 
-    def rearranged(self, order: Tensor, template: Tensor, mirror: Tensor) -> Primitives:
+    def rearranged(self, order: IntArray, template: IntArray, mirror: BoolArray) -> Primitives:
         """Returns new ones of template [K] and mirror [K] in front of those at `order` (index), without params."""
         fresh = Primitives.new(self.params[:0], template)
         names = ("locked", "region", "kept")
-        both = {name: torch.cat([getattr(fresh, name), getattr(self, name)[order]]) for name in names}
+        both = {name: np.concatenate([getattr(fresh, name), getattr(self, name)[order]]) for name in names}
         return Primitives(
             self.params[:0],
-            torch.cat([template, self.template[order]]),
-            torch.cat([mirror, self.mirror[order]]),
+            np.concatenate([template, self.template[order]]),
+            np.concatenate([mirror, self.mirror[order]]),
             **both,
         )
 
-    def to_layout(self, level: Tensor, templates: Templates, settings: Settings, height: int, width: int) -> Layout:
-        """Returns a layout of one frame: see layout_of. The primitives and their level [N, 2] are on the CPU."""
+    def to_layout(self, level: IntArray, templates: Templates, settings: Settings, height: int, width: int) -> Layout:
+        """Returns a layout of one frame: see layout_of. level: [N, 2]"""
         return layout_of(
             self.params[None],
             templates,
             settings,
             (height, width),
-            template=self.template.numpy(),
-            level=level.numpy(),
-            region=self.region.numpy().copy(),
-            mirror=self.mirror.numpy().copy(),
-            locked=self.locked.numpy().copy(),
+            template=self.template,
+            level=level,
+            region=self.region.copy(),
+            mirror=self.mirror.copy(),
+            locked=self.locked.copy(),
         )
 
 
 def layout_of(
-    params: Tensor, templates: Templates, settings: Settings, canvas: tuple[int, int], **others: Any
+    params: FloatArray, templates: Templates, settings: Settings, canvas: tuple[int, int], **others: Any
 ) -> Layout:
-    """Returns a layout of params [F, N, 9] on the CPU, colors display-encoded; canvas: its height and width, px.
+    """Returns a layout of params [F, N, 9], colors display-encoded; canvas: its height and width, px.
 
     The files of its templates are empty, for the caller to fill in. others: further fields of Layout.
     """
     # A copy: the layout must not change with the fit.
-    columns = params.permute(2, 0, 1).clone(memory_format=torch.contiguous_format).numpy()
+    columns = np.moveaxis(params, 2, 0).copy()
     others |= dict(zip(MOVING[:-1], columns, strict=False), color=np.moveaxis(columns[6:], 0, 2))
     height, width = canvas
     return Layout(
@@ -113,14 +110,14 @@ def layout_of(
     )
 
 
-def as_composited(params: Tensor, linear: bool) -> Tensor:
+def as_composited(params: FloatArray, linear: bool) -> FloatArray:
     """Returns params [N, 9] with their display-encoded colors as they are composited: in linear light or unchanged."""
-    return torch.cat([params[:, :6], decode(params[:, 6:])], 1) if linear else params
+    return np.concatenate([params[:, :6], decode(params[:, 6:])], 1) if linear else params
 
 
 def template_specs(templates: Templates) -> list[TemplateSpec]:
     """Returns the templates as a layout names them, with empty files."""
-    sizes = [item.rgba.shape[:2] for item in templates.items]
+    sizes = [(item.height, item.width) for item in templates.items]
     return [
         TemplateSpec("", item.name, item.mode, item.blend, width, height, item.limits)  # type: ignore[arg-type]
         for item, (height, width) in zip(templates.items, sizes, strict=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import SupportsFloat
 
 from .descent import Descent
 from .primitives import Primitives
@@ -17,13 +16,13 @@ READ_EVERY = 8
 
 @dataclass
 class _State:
-    primitives: Primitives
-    loss: Tensor  # [] on the engine's device
-    phase: int
+    primitives: Callable[[], Primitives]
+    loss: SupportsFloat
+    phase: float
 
 
 class Record:
-    """The best state of a fit. Losses are read in batches, since each reading waits for the engine."""
+    """The best state of a fit. Losses are read in batches where each reading waits for the engine."""
 
     def __init__(self, descent: Descent) -> None:
         self._descent = descent
@@ -33,11 +32,11 @@ class Record:
         self.loss = math.inf
         """The latest loss that was read."""
 
-    def add(self, loss: Tensor) -> None:
+    def add(self, loss: SupportsFloat) -> None:
         """Adds the state that the descent has evaluated, and its loss."""
-        self._unread.append(_State(self._descent.primitives, loss, self._descent.phase))
+        self._unread.append(_State(self._descent.state, loss, self._descent.phase))
         # The first loss shows errors early; on a CPU there is nothing to wait for.
-        if self._best is None or loss.device.type == "cpu":
+        if self._best is None or not self._descent.waits:
             self.read()
 
     def advance(self, step: int) -> None:
@@ -49,11 +48,9 @@ class Record:
         """Reads all losses."""
         if not self._unread:
             return
-        for state, loss in zip(self._unread, torch.stack([s.loss for s in self._unread]).cpu().tolist(), strict=True):
-            self.loss = loss
-            if not self._descent.accepts(loss):
-                continue
-            if self._best is None or state.phase > self._best.phase or loss < self._least:
+        for state in self._unread:
+            self.loss = loss = float(state.loss)
+            if self._descent.accepts(loss) and self._is_better(state.phase, loss):
                 self._best, self._least = state, loss
         self._latest = self._unread[-1]
         self._unread = []
@@ -62,4 +59,9 @@ class Record:
     def best(self) -> tuple[Primitives, float]:
         """The primitives of the best state and their loss; the latest ones where no loss was finite."""
         self.read()
-        return (self._best or self._latest).primitives, self._least
+        return (self._best or self._latest).primitives(), self._least
+
+    def _is_better(self, phase: float, loss: float) -> bool:
+        if self._best is None or phase > self._best.phase:
+            return True
+        return phase == self._best.phase and loss < self._least

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..control import Control
 from ..job import FIXED, MOVING, Layout, Settings, UserError
 from ..losses import check_losses
 from ..metrics.picture import psnr
+from ..native.arrays import FloatArray
 from ..pictures.color import composited
 from ..rendering import render_layout
 from ..templates import Templates
@@ -40,20 +39,20 @@ class Region:
     """A part of the canvas with its own stamps and settings."""
 
     name: str
-    mask: Tensor  # [H, W] from 0 to 1: its pixels
+    mask: FloatArray  # [H, W] from 0 to 1: its pixels
     stamps: tuple[int, ...] = ()  # indices into the templates; none = all of them
     share: float = 0.0  # of the primitives, relative to those of other regions; 0 = by its area
     settings: Mapping[str, Any] = field(default_factory=dict)  # overrides of settings.REGION_SETTINGS
 
 
 def fit_regions(
-    target: Tensor,  # [3, H, W] float32, display-encoded
+    target: FloatArray,  # [3, H, W] float32, display-encoded
     templates: Templates,
     settings: Settings,
     regions: Sequence[Region],  # the front one first
     *,
-    weight: Tensor | None = None,  # [H, W] as for fit: holds for all regions
-    importance: Tensor | None = None,  # [H, W] as for fit
+    weight: FloatArray | None = None,  # [H, W] as for fit: holds for all regions
+    importance: FloatArray | None = None,  # [H, W] as for fit
     observer: Observer | None = None,
     control: Control | None = None,
 ) -> FitResult:
@@ -67,8 +66,8 @@ def fit_regions(
     Raises UserError as fit does, and where a region shows nothing.
     """
     control = control or Control()
-    weight = None if weight is None else weight.clamp_max(1.0)
-    whole = torch.ones_like(target[0]) if weight is None else weight
+    weight = None if weight is None else np.minimum(weight, np.float32(1.0))
+    whole = np.ones_like(target[0]) if weight is None else weight
     parts = parts_of(regions, whole, settings.transparent)
     counts = counts_of(regions, [part.seen for part in parts], settings.count)
     check_regions(regions, templates, settings, counts, target.shape[1:])
@@ -92,20 +91,23 @@ def fit_regions(
     layout = merged(done)
     render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
     if settings.transparent:
-        target = composited(target, union, torch.tensor(settings.background), settings.space)
+        target = composited(target, union, np.array(settings.background, np.float32), settings.space)
     return FitResult(layout, loss, psnr(render, target, union), steps, control.cancelled, seconds)
 
 
-def shown(regions: Sequence[Region], weight: Tensor | None) -> Tensor:
+def shown(regions: Sequence[Region], weight: FloatArray | None) -> FloatArray:
     """Returns the weight of pixels in all regions together: [H, W]. weight [H, W]: None = 1 everywhere."""
     union = _covered(regions)[-1]
     return union if weight is None else union * weight
 
 
-def _covered(regions: Sequence[Region]) -> list[Tensor]:
+def _covered(regions: Sequence[Region]) -> list[FloatArray]:
     """Returns what each region and those in front cover together, [H, W] each; touching soft masks leave no seam."""
-    masks = torch.stack([region.mask for region in regions])
-    return list(masks.cumsum(0).clamp_max(1.0))
+    covered, result = np.zeros_like(regions[0].mask), []
+    for region in regions:
+        covered = covered + region.mask
+        result.append(np.minimum(covered, np.float32(1.0)))
+    return result
 
 
 def check_regions(
@@ -143,39 +145,40 @@ def merged(layouts: list[Layout]) -> Layout:
 class Part:
     """The pixels of a region, and the share of each that lies beneath the regions in front."""
 
-    weight: Tensor  # [H, W] of its pixels
-    hidden: Tensor  # [H, W] share that is covered
+    weight: FloatArray  # [H, W] of its pixels
+    hidden: FloatArray  # [H, W] share that is covered
 
     @property
-    def seen(self) -> Tensor:
-        return self.weight * (1.0 - self.hidden)
+    def seen(self) -> FloatArray:
+        return self.weight * (np.float32(1.0) - self.hidden)
 
 
-def parts_of(regions: Sequence[Region], whole: Tensor, transparent: bool, *, strict: bool = True) -> list[Part]:
+def parts_of(regions: Sequence[Region], whole: FloatArray, transparent: bool, *, strict: bool = True) -> list[Part]:
     """Returns the parts of regions, the front one first. whole: the canvas's weight or alpha, [H, W].
 
     Raises UserError where a region shows nothing, if `strict`.
     """
-    before = torch.zeros_like(whole)  # covered by the regions in front
+    before = np.zeros_like(whole)  # covered by the regions in front
     parts = []
     for region, covered in zip(regions, _covered_checked(regions, whole), strict=True):
         weight, hidden = region.mask * whole, before
         if transparent:
             # The front is already as transparent as the target, so nothing more may lie behind it.
             hidden = before * whole
-            rest = 1.0 - hidden
-            weight = torch.where(rest > OPAQUE, (covered - before) * whole / rest.clamp_min(OPAQUE), weight)
+            rest = np.float32(1.0) - hidden
+            needed = (covered - before) * whole / np.maximum(rest, np.float32(OPAQUE))
+            weight = np.where(rest > OPAQUE, needed, weight)
         part = Part(weight, hidden)
-        if strict and float(weight.double().sum()) <= 0:
+        if strict and float(weight.sum(dtype=np.float64)) <= 0:
             raise UserError(f"The region {region.name} shows nothing: paint white what belongs to it")
-        if strict and float(part.seen.double().sum()) <= 0:
+        if strict and float(part.seen.sum(dtype=np.float64)) <= 0:
             raise UserError(f"The region {region.name} lies completely beneath others: move it further to the front")
         parts.append(part)
         before = covered
     return parts
 
 
-def _covered_checked(regions: Sequence[Region], whole: Tensor) -> list[Tensor]:
+def _covered_checked(regions: Sequence[Region], whole: FloatArray) -> list[FloatArray]:
     for region in regions:
         if region.mask.shape != whole.shape:
             raise UserError(f"The mask of the region {region.name} does not have the target's size")
@@ -194,19 +197,19 @@ def settings_of(region: Region, settings: Settings, count: int) -> Settings:
     return replace(own, containment=min(100.0, CONTAINMENT * own.containment))
 
 
-def counts_of(regions: Sequence[Region], planes: list[Tensor], count: int) -> list[int]:
+def counts_of(regions: Sequence[Region], planes: list[FloatArray], count: int) -> list[int]:
     """Returns the number of primitives of each region, at least one: by shares, or else by areas."""
     if count < len(regions):
         raise UserError(f"There are {len(regions)} regions, but only {count} primitives: ask for more")
-    areas = torch.tensor([float(plane.double().sum()) for plane in planes], dtype=torch.float64)
-    shares = torch.tensor([region.share for region in regions], dtype=torch.float64)
+    areas = np.array([float(plane.sum(dtype=np.float64)) for plane in planes])
+    shares = np.array([region.share for region in regions], np.float64)
     given = shares > 0
-    if bool(given.any()):
+    if given.any():
         # Regions without a share get the mean density of those that have one.
         areas = areas * shares[given].sum() / areas[given].sum()
         areas[given] = shares[given]
     rest = count - len(regions)
-    return (1 + divided(areas.numpy(), np.full(len(regions), rest), rest)).tolist()
+    return (1 + divided(areas, np.full(len(regions), rest), rest)).tolist()
 
 
 @dataclass

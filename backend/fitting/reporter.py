@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from ..job import Layout, Settings
+from ..native.arrays import FloatArray
 from .clock import Clock
 from .descent import Descent
 from .record import Record
@@ -27,13 +26,16 @@ class Snapshot:
     loss: float  # over the noise canvas; on a GPU, of a step up to READ_EVERY ago
     psnr: float  # dB on the real background, of the latest preview
     seconds_left: float
-    image: Tensor | None = None  # [3, H, W] display-encoded
+    image: FloatArray | None = None  # [3, H, W] display-encoded
     layout: Layout | None = None
     current: Layout | None = None
 
 
 Observer = Callable[[Snapshot], None]
-"""Called after every step."""
+"""Called after every step. It should use every preview: each has cost a picture."""
+
+SHARE = 0.1
+"""Greatest share of the time for previews, with all that the observer does with them."""
 
 
 class Reporter:
@@ -59,12 +61,14 @@ class Reporter:
             finished = self._descent.finished(primitives)
             snapshot.image, self._psnr = self._descent.judge(finished)
             snapshot.layout, snapshot.psnr = self._descent.layout(finished), self._psnr
-            end = time.perf_counter()
-            # Slow previews come less often, so that at least half of the time is left for the fit.
-            self._next_preview = end + max(self._settings.preview_seconds, end - begin)
         if self._records(progress):
-            snapshot.current = self._descent.layout(self._descent.finished(self._descent.primitives))
+            snapshot.current = self._descent.layout(self._descent.finished(self._descent.state()))
         self._observer(snapshot)
+        if primitives is not None:
+            end = time.perf_counter()
+            # Slow previews come less often. The first one, soon after the start, is not yet what they usually cost.
+            pause = max(self._settings.preview_seconds, (end - begin) * (1.0 / SHARE - 1.0))
+            self._next_preview = end + pause
 
     def _records(self, progress: float) -> bool:
         """Returns whether the next picture of the recording is due. They are dense at first, when most happens."""

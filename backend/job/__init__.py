@@ -33,7 +33,7 @@ from .files import (
     written_aside,
 )
 from .job import IMPORTANCE, Job
-from .layout import BOUNDS, FIXED, LEVEL_PADDING, MOVING, Layout, level_file
+from .layout import BOUNDS, FIXED, LEVEL_PADDING, MOVING, Layout, LevelKey, LevelPlace, level_file, level_places
 from .locks import STAGE, sole_writer
 from .messages import (
     COMMANDS,

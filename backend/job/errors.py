@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -30,6 +31,23 @@ class UserError(Exception):
         self.message = plain(message)
         self.action = action
         super().__init__(self.message)
+
+
+_PACKAGES = {"PIL": "Pillow", "av": "PyAV", "cv2": "OpenCV", "matplotlib": "Matplotlib", "psd_tools": "psd-tools"}
+_PACKAGES |= {"torch": "PyTorch"}
+"""The packages that come with the installation, by their modules."""
+
+
+@contextmanager
+def packages_named(what: str) -> Iterator[None]:
+    """Raises UserError where a package is missing that is imported within. what: what needs it, a plural."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = _PACKAGES.get((error.name or "").partition(".")[0])
+        if package is None:
+            raise
+        raise UserError(f"{what} need {package}: press Install in the add-on's preferences", Action.INSTALL) from error
 
 
 SHOWN = 80

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -240,6 +240,40 @@ def _stamp_file(folder: Path, name: str) -> str:
     return inside(folder, name)
 
 
+LevelKey = tuple[int, int, int]
+"""A mip level: template, level along u, level along v."""
+
+
+class LevelPlace(NamedTuple):
+    """Where the picture of a mip level lies: RGBA, 8 bit, with LEVEL_PADDING texels around, which count."""
+
+    file: Path
+    x: int = 0
+    y: int = 0
+    width: int = 0
+    height: int = 0  # 0 = the whole file
+
+    @property
+    def cut(self) -> tuple[slice, slice] | None:
+        """The rows and the columns of the picture in its file; None = all."""
+        return (slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)) if self.height else None
+
+
+def level_places(folder: Path, keys: Iterable[LevelKey]) -> dict[LevelKey, LevelPlace]:
+    """Returns where a layout folder has the pictures of its levels; earlier versions wrote a file for each.
+
+    Raises UserError where a list of places cannot be read.
+    """
+    found: dict[LevelKey, LevelPlace] = {}
+    for path in sorted(folder.glob("levels/*.json")):
+        rows = read_json(path).get("levels")
+        for row in rows if isinstance(rows, list) else [rows]:
+            if not isinstance(row, list) or len(row) != 7 or not all(type(n) is int and 0 <= n <= _FAR for n in row):
+                raise UserError(f"{path} is not of this version: fit it again")
+            found[row[0], row[1], row[2]] = LevelPlace(path.with_suffix(".png"), *row[3:])
+    return {key: found.get(key) or LevelPlace(Path(inside(folder, level_file(*key)))) for key in keys}
+
+
 def level_file(template: int, level_u: int, level_v: int) -> str:
-    """Returns the name of a mip level's picture in a layout folder: RGBA, 8 bit, with LEVEL_PADDING texels around."""
+    """Returns the name of a mip level's picture in a layout folder of an earlier version."""
     return f"levels/{template:03d}_{level_u}x{level_v}.png"

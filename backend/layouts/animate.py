@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..job import MOVING, Animation, Layout, UserError
@@ -23,6 +22,7 @@ BIAS = 1.0
 
 _LEAST_SIZE = 1e-3  # initial size of what grows
 _MOST_DISTANCES = 8192  # primitives of a stamp for which all distances are computed
+_AT_ONCE = 512  # primitives whose distances are in memory
 _OF_ALL_FRAMES = ("template", "region", "mirror", "locked")
 _DEPTH_STEPS = 64  # per place in the order, so that primitives change places one after the other
 
@@ -142,9 +142,8 @@ def _clip(
     for name in _OF_ALL_FRAMES:
         arrays[name] = _in_a_row(layouts, name)[index[begin, every]]
     mean = {name: np.exp((np.log(values[name]) * here).sum(0) / here.sum(0)) for name in ("scale", "aspect")}
-    template = torch.from_numpy(arrays["template"]).long()
-    scale, aspect = (torch.from_numpy(mean[name]).float() for name in ("scale", "aspect"))
-    arrays["level"] = templates.choose_levels(template, scale, aspect, BIAS).numpy()
+    scale, aspect = (mean[name].astype(np.float32) for name in ("scale", "aspect"))
+    arrays["level"] = templates.choose_levels(arrays["template"].astype(np.int64), scale, aspect, BIAS)
     return replace(layouts[0], **arrays, frames=list(range(1, len(times) + 1)), fps=fps)
 
 
@@ -217,14 +216,19 @@ def _nearest(before: Layout, after: Layout, ours: Index, theirs: Index) -> tuple
     if max(len(ours), len(theirs)) > _MOST_DISTANCES:
         return ours[:0], theirs[:0]
     points = [
-        torch.from_numpy(np.column_stack([layout.x[0][rows], layout.y[0][rows], layout.scale[0][rows]]))
+        np.stack([layout.x[0][rows], layout.y[0][rows], layout.scale[0][rows]])
         for layout, rows in ((before, ours), (after, theirs))
     ]
-    distance = torch.cdist(points[0], points[1])
-    forth, back = distance.min(1), distance.min(0).indices
-    mutual = (back[forth.indices] == torch.arange(len(ours))) & (forth.values <= points[0][:, 2])
-    mine = mutual.nonzero()[:, 0]
-    return mine.numpy(), forth.indices[mine].numpy()
+    forth, back = np.empty(len(ours), np.int64), np.zeros(len(theirs), np.int64)
+    least, nearest = np.empty(len(ours), np.float32), np.full(len(theirs), np.inf, np.float32)
+    for first in range(0, len(ours), _AT_ONCE):
+        rows = slice(first, first + _AT_ONCE)
+        squares = sum((a[rows, None] - b[None]) ** 2 for a, b in zip(*points, strict=True))
+        forth[rows], least[rows] = squares.argmin(1), squares.min(1)
+        closer = squares.min(0) < nearest
+        back[closer], nearest[closer] = first + squares.argmin(0)[closer], squares.min(0)[closer]
+    mine = np.flatnonzero((back[forth] == np.arange(len(ours))) & (np.sqrt(least) <= points[0][2]))
+    return mine, forth[mine]
 
 
 def _curve(layout: Layout, rows: Index) -> Index:

@@ -21,7 +21,7 @@ SEAL = "job"
 _FILES = {
     "": r"layout\.(npz|json)|(preview|render|metrics)\.png|metrics\.json",
     "templates": r"\d{3,}_[\w-]+\.png",
-    "levels": r"\d{3,}_\d+x\d+\.png",
+    "levels": r"\d{3,}\.(png|json)|\d{3,}_\d+x\d+\.png",  # the second by earlier versions
     "render": r"-?\d{3,}\.png",
     RECORDING: r"layout\.(npz|json)",
     PROGRESS: rf"{SEAL}|preview\.png|(frame|shot)_\d+(_region_\d+)?\.npz",

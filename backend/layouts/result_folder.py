@@ -1,40 +1,41 @@
 """Result folders, which hold a valid layout at any moment from the first checkpoint on.
 
-A folder holds layout.npz, layout.json, the stamps as read in templates/, and in levels/ every mip level that the layout
-uses (backend.job.level_file); preview.png during the fit; and render.png and metrics.json after it. A clip's folder
-has frames in render/ and also metrics.png; during the fit, it has only progress/.
+A folder holds layout.npz, layout.json, the stamps as read in templates/, and in levels/ a picture of every mip level
+that the layout uses (layouts.level_sheets); preview.png during the fit; and render.png and metrics.json after it. A
+clip's folder has frames in render/ and also metrics.png; during the fit, it has only progress/.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
+import struct
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..job import (
-    LEVEL_PADDING,
     Layout,
+    LevelKey,
     UserError,
     cannot_write,
     folder_aside,
     hidden_folder,
-    level_file,
     linked_copy,
     resolved,
     settled,
     sweep,
     write_json,
+    written_aside,
 )
+from ..native.arrays import ByteArray, FloatArray
 from ..pictures.images import save_png
-from ..templates import ByteArray, Template, Templates, load_templates, padded
+from ..templates import Template, Templates, load_templates
 from .contents import PROGRESS, RECORDING, ROOMS, check_own, is_part, remove_progress
+from .level_sheets import LevelSheets
 
 
 class ResultFolder:
@@ -57,7 +58,7 @@ class ResultFolder:
         _check_free(self.path)
         self._templates, self._keeps_progress = templates, keeps_progress
         self._files = [f"templates/{i:03d}_{_safe(item)}.png" for i, item in enumerate(templates.items)]
-        self._levels: set[str] = set()  # written
+        self._sheets = LevelSheets(templates)
         self._layout: Layout | None = None  # the latest, with the names of the stamps' files
         self._identity: tuple[int, int] | None = None  # of the folder that was written
 
@@ -70,7 +71,7 @@ class ResultFolder:
         else:
             self._in_place(partial(self._write_layout, self._layout, self.path))
 
-    def preview(self, image: Tensor) -> Path:
+    def preview(self, image: FloatArray | ByteArray) -> Path:
         """Writes preview.png of an image [3 or 4, H, W]; after the first save only."""
         path = self.path / "preview.png"
         self._in_place(partial(save_png, path, image, parents=False))
@@ -82,17 +83,16 @@ class ResultFolder:
         course = replace(course, templates=specs)
         self._in_place(lambda: course.save(_room(self.path, RECORDING), parents=False))
 
-    def finish(self, render: Tensor, metrics: dict[str, Any]) -> None:
+    def finish(self, render: FloatArray, metrics: dict[str, Any]) -> None:
         """Adds render.png of an image [3 or 4, H, W] and metrics.json, drops the levels that only checkpoints used."""
         self._in_place(partial(save_png, self.path / "render.png", render, parents=False))
         self._in_place(partial(write_json, self.path / "metrics.json", metrics, parents=False))
-        used = _used_levels(self._layout) if self._layout is not None else {}
         # The last step: who has just read an earlier checkpoint may still look for its levels.
-        for name in self._levels - used.keys():
-            with suppress(OSError):  # it is being read
-                (self.path / name).unlink()
+        if self._layout is not None:
+            used = _used_levels(self._layout)
+            self._in_place(lambda: self._sheets.keep_only(_room(self.path, "levels"), used))
 
-    def finish_clip(self, frames: Iterable[tuple[int, Tensor]], measured: Callable[[], dict[str, Any]]) -> None:
+    def finish_clip(self, frames: Iterable[tuple[int, FloatArray]], measured: Callable[[], dict[str, Any]]) -> None:
         """Adds render/ of frames (number and image [3 or 4, H, W]) and metrics.json; measured is called after them."""
         for number, image in frames:
             self._in_place(partial(_save_in, self.path, f"render/{number:04d}.png", image))
@@ -125,10 +125,10 @@ class ResultFolder:
 
     def _write_whole(self, layout: Layout) -> None:
         _check_free(self.path)
-        self._levels.clear()
+        self._sheets.forget()
         with folder_aside(self.path, partial(check_own, shown=self.path)) as folder:
             for item, file in zip(self._templates.items, self._files, strict=True):
-                save_png(folder / file, item.rgba)
+                _save_stamp(folder / file, item)
             self._write_layout(layout, folder)
             self._identity = _identity(folder)
             if self._keeps_progress and (self.path / PROGRESS).is_dir():
@@ -137,10 +137,7 @@ class ResultFolder:
 
     def _write_layout(self, layout: Layout, folder: Path) -> None:
         """Writes the levels that are missing, and then the layout, into a folder, which it does not make."""
-        for name, key in _used_levels(layout).items():
-            if name not in self._levels:
-                _save_in(folder, name, padded(self._templates.bitmap(*key), LEVEL_PADDING))
-                self._levels.add(name)
+        self._sheets.add(_room(folder, "levels"), _used_levels(layout))
         layout.save(folder, parents=False)
 
 
@@ -158,7 +155,7 @@ def load_result(folder: Path) -> tuple[Layout, Templates]:
 def _load_result(folder: Path) -> tuple[Layout, Templates]:
     layout = Layout.load(folder)
     templates = load_templates(layout.templates)
-    last = templates.level_count.numpy()[layout.template] - 1
+    last = templates.level_count[layout.template] - 1
     if (layout.level < 0).any() or (layout.level > last).any():
         raise UserError(f"The layout in {folder} uses a mip level that its stamps do not have: fit it again")
     return layout, templates
@@ -171,11 +168,10 @@ def load_recording(folder: Path) -> Layout:
     return Layout.load(folder / RECORDING)
 
 
-def _used_levels(layout: Layout) -> dict[str, tuple[int, int, int]]:
-    """Returns the files of the mip levels that the layout shows: template, level along u, level along v."""
-    # A set: for a million rows, np.unique keeps all other threads waiting for seconds.
-    rows = set(zip(layout.template.tolist(), *layout.level.T.tolist(), strict=True))
-    return {level_file(*key): key for key in sorted(rows)}
+def _used_levels(layout: Layout) -> set[LevelKey]:
+    """Returns the mip levels that the layout shows."""
+    # For a million rows, np.unique keeps all other threads waiting for seconds.
+    return set(zip(layout.template.tolist(), *layout.level.T.tolist(), strict=True))
 
 
 def _room(folder: Path, name: str) -> Path:
@@ -187,7 +183,37 @@ def _room(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _save_in(folder: Path, file: str, image: Tensor | ByteArray) -> None:
+def _save_stamp(path: Path, item: Template) -> None:
+    """Writes a stamp as it was read: a copy of its file, if that is a PNG that all programs read alike."""
+    source = item.source.path
+    if source is None or not _is_plain_png(source, item.width, item.height):
+        save_png(path, item.rgba)
+        return
+    with written_aside(path) as aside:
+        shutil.copyfile(source, aside)
+
+
+_PLAIN = {b"IHDR", b"sRGB", b"pHYs", b"tIME", b"bKGD", b"sBIT", b"IDAT", b"IEND"}
+"""Chunks of a PNG that change neither its colors nor its orientation."""
+
+
+def _is_plain_png(path: Path, width: int, height: int) -> bool:
+    """Whether a file is a PNG of this size with 8-bit RGB or RGBA and nothing that programs could understand apart."""
+    kinds = []
+    with path.open("rb") as file:
+        begin = file.read(8)
+        while len(head := file.read(8)) == 8:
+            size, kind = struct.unpack(">I4s", head)
+            kinds.append(kind)
+            if kind == b"IHDR":
+                begin += file.read(10)
+                size -= 10
+            file.seek(size + 4, os.SEEK_CUR)
+    right = [b"\x89PNG\r\n\x1a\n" + struct.pack(">IIBB", width, height, 8, colors) for colors in (2, 6)]
+    return begin in right and kinds[-1] == b"IEND" and _PLAIN.issuperset(kinds)
+
+
+def _save_in(folder: Path, file: str, image: FloatArray | ByteArray) -> None:
     """Writes a picture to a file in a folder of the result, by its path there."""
     room, name = file.split("/")
     save_png(_room(folder, room) / name, image, parents=False)

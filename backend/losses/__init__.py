@@ -1,34 +1,26 @@
-"""The losses by name, and their combination in a fit.
+"""The losses by name, and their weights in a fit.
 
-The modules images, structure and perceptual judge the image, regularizers the primitives. Images are display-encoded.
-The engines compute the pixel losses "mse" and "l1" themselves (Rasterizer.step).
+The modules images, structure and perceptual judge the image, regularizers the primitives; `combination` has them all.
+Images are display-encoded. The engines compute the pixel losses "mse" and "l1" themselves (Engine.step). This module
+needs no PyTorch, so that a fit by those alone does not load it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from ..job import UserError, quoted
-from . import images, regularizers
-from .perceptual import perceptual
-from .regularizers import Stamps
-from .structure import ms_ssim, ssim
 
-Loss = Callable[[Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Loss = Callable[["Tensor"], "Tensor"]
 """A user's own loss: from an image [3, H, W], display-encoded, to a scalar; differentiated by autograd."""
 
-Term = Callable[[Any], Tensor]
-"""A loss for a given target: a function of the image [3, H, W], the alpha [H, W], or Stamps."""
-
 FUSED = ("mse", "l1")
-"""The losses that Rasterizer.step computes."""
-STAY_CLEAR = 1 / 6
-"""Weight of alpha^2 where nothing should be: the mean squared error of any color over noise."""
+"""The losses that Engine.step computes."""
 
 
 @dataclass(frozen=True)
@@ -37,115 +29,36 @@ class LossKind:
 
     of: Literal["image", "alpha", "primitives"]
     summary: str  # one line, for lists
-    prepare: Callable[[Tensor, Tensor], Term]
-    """Makes the loss from the target [3, H, W] (for "alpha": [H, W]) and the weight [H, W], whose sum is 1."""
 
 
 LOSSES: dict[str, LossKind] = {
-    "mse": LossKind("image", "squared error: what PSNR measures", images.mse),
-    "l1": LossKind("image", "absolute error: crisper, outliers count less", images.l1),
-    "huber": LossKind("image", "squared small and absolute large errors", images.huber),
-    "gray_mse": LossKind("image", "squared error of the brightness: colors are free", images.gray(images.mse)),
-    "gray_l1": LossKind("image", "absolute error of the brightness", images.gray(images.l1)),
-    "gray_huber": LossKind("image", "Huber error of the brightness", images.gray(images.huber)),
-    "ssim": LossKind("image", "1 - structural similarity: textures and fine detail", ssim),
-    "ms_ssim": LossKind("image", "1 - multi-scale structural similarity: forms of every size", ms_ssim),
-    "edge": LossKind("image", "error of the gradient: outlines in place", images.edge),
-    "laplacian": LossKind("image", "absolute error in bands of detail: coarse forms count like fine", images.laplacian),
-    "perceptual": LossKind("image", "error of VGG16's features (needs its weights; slow)", perceptual),
-    "alpha": LossKind("alpha", "squared error of alpha: cover what counts, leave free what does not", images.alpha),
-    "overlap": LossKind("primitives", "primitives lie side by side", regularizers.overlap),
-    "size": LossKind("primitives", "primitives are small", regularizers.size),
-    "sparsity": LossKind("primitives", "primitives that are of little use vanish", regularizers.sparsity),
-    "decisive": LossKind("primitives", "primitives are opaque or vanish", regularizers.decisive),
-    "smoothness": LossKind("primitives", "neighbors are rotated alike", regularizers.smoothness),
-    "alignment": LossKind("primitives", "primitives lie along the target's edges", regularizers.alignment),
-    "boundary": LossKind("primitives", "primitives stay inside the canvas", regularizers.boundary),
+    "mse": LossKind("image", "squared error: what PSNR measures"),
+    "l1": LossKind("image", "absolute error: crisper, outliers count less"),
+    "huber": LossKind("image", "squared small and absolute large errors"),
+    "gray_mse": LossKind("image", "squared error of the brightness: colors are free"),
+    "gray_l1": LossKind("image", "absolute error of the brightness"),
+    "gray_huber": LossKind("image", "Huber error of the brightness"),
+    "ssim": LossKind("image", "1 - structural similarity: textures and fine detail"),
+    "ms_ssim": LossKind("image", "1 - multi-scale structural similarity: forms of every size"),
+    "edge": LossKind("image", "error of the gradient: outlines in place"),
+    "laplacian": LossKind("image", "absolute error in bands of detail: coarse forms count like fine"),
+    "perceptual": LossKind("image", "error of VGG16's features (needs its weights; slow)"),
+    "alpha": LossKind("alpha", "squared error of alpha: cover what counts, leave free what does not"),
+    "overlap": LossKind("primitives", "primitives lie side by side"),
+    "size": LossKind("primitives", "primitives are small"),
+    "sparsity": LossKind("primitives", "primitives that are of little use vanish"),
+    "decisive": LossKind("primitives", "primitives are opaque or vanish"),
+    "smoothness": LossKind("primitives", "neighbors are rotated alike"),
+    "alignment": LossKind("primitives", "primitives lie along the target's edges"),
+    "boundary": LossKind("primitives", "primitives stay inside the canvas"),
 }
 
 
-class Combination:
-    """A weighted sum of losses by name: image losses of the image and its alpha, regularizers of the primitives.
+def chosen_losses(losses: Mapping[str, float], otherwise: str = "mse") -> dict[str, float]:
+    """Returns the losses by name whose weight is not 0, among them at least one of the image: `otherwise` if none is.
 
-    Terms of the target alone are computed once. A pixel of weight 0 does not affect any image loss, not even as a
-    neighbor; a term of the alpha, besides the image losses, keeps it clear.
-
-    fused: the name of the engines' own pixel loss ("mse" or "l1") if the image is judged by that alone, else None.
-    fused_weight: the weight it has.
+    Raises UserError for names that do not exist, and where the weights of all losses of the image are 0.
     """
-
-    def __init__(
-        self,
-        losses: Mapping[str, float],  # weights by name
-        target: Tensor,  # [3, H, W] display-encoded
-        *,
-        weight: Tensor | None = None,  # [H, W] from 0 = stays clear; None = all pixels alike
-        alpha: Tensor | None = None,  # [H, W] of the target; None = 1 where the weight is not 0
-        hidden: Tensor | None = None,  # [H, W] bool: pixels of weight 0 that need not stay clear; None = none
-        otherwise: str = "mse",  # the image loss if `losses` names only regularizers or nothing
-    ) -> None:
-        """Raises UserError for names that do not exist, weights that are all 0, and losses that cannot run here."""
-        chosen = _chosen(losses, otherwise)
-        ignored = None if weight is None or bool((weight > 0).all()) else weight <= 0
-        weight = torch.ones_like(target[0]) if weight is None else weight.to(target.dtype)
-        total = float(weight.sum(dtype=torch.float64))
-        if total <= 0:
-            raise UserError("The mask is black everywhere, so nothing would be placed: paint white what counts")
-        weight = weight / total
-        goals = {"image": target, "alpha": (weight > 0).to(target.dtype) if alpha is None else alpha}
-        self._terms: dict[str, list[tuple[float, Term]]] = {of: [] for of in ("image", "alpha", "primitives")}
-        for name, factor in chosen.items():
-            kind = LOSSES[name]
-            self._terms[kind.of].append((factor, kind.prepare(goals.get(kind.of, target), weight)))
-        self._target, self._ignored = target, ignored
-        self._clear = ignored if ignored is None or hidden is None else ignored & ~hidden
-        of_image = [name for name in chosen if LOSSES[name].of != "primitives"]
-        self.fused = of_image[0] if len(of_image) == 1 and of_image[0] in FUSED else None
-        self.fused_weight = chosen[self.fused] if self.fused else 0.0
-        # A clear pixel weighs as much as a white one.
-        of_colors = sum(factor for factor, _ in self._terms["image"])
-        self._clear_weight = STAY_CLEAR * of_colors * float(weight.max())
-
-    @property
-    def needs_alpha(self) -> bool:
-        return bool(self._terms["alpha"]) or self._clear is not None
-
-    @property
-    def has_regularizers(self) -> bool:
-        return bool(self._terms["primitives"])
-
-    def image_loss(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
-        """Returns the loss [] of an image [3, H, W], display-encoded, and of its alpha [H, W] (if needs_alpha)."""
-        if alpha is None and self.needs_alpha:
-            raise ValueError("this combination also judges the alpha")
-        total = torch.zeros((), dtype=image.dtype, device=image.device)
-        if self._ignored is not None:
-            image = torch.where(self._ignored, self._target, image)
-        if self._clear is not None:
-            assert alpha is not None
-            total = total + self._clear_weight * (alpha.square() * self._clear).sum()
-        for of, what in (("image", image), ("alpha", alpha)):
-            for factor, loss in self._terms[of]:
-                total = total + factor * loss(what)
-        return total
-
-    def regularization(self, stamps: Stamps) -> Tensor:
-        """Returns the weighted sum [] of the regularizers."""
-        total = torch.zeros((), dtype=stamps.params.dtype, device=stamps.params.device)
-        for factor, loss in self._terms["primitives"]:
-            total = total + factor * loss(stamps)
-        return total
-
-
-def check_losses(losses: Mapping[str, float]) -> None:
-    """Raises UserError for names that are not in LOSSES."""
-    for name in losses:
-        if name not in LOSSES:
-            raise UserError(f"There is no loss {quoted(name)}: choose from {', '.join(LOSSES)}")
-
-
-def _chosen(losses: Mapping[str, float], otherwise: str) -> dict[str, float]:
-    """Returns the losses whose weight is not 0, among them at least one of the image."""
     check_losses(losses)
     chosen = {name: factor for name, factor in losses.items() if factor > 0}
     if any(LOSSES[name].of != "primitives" for name in chosen):
@@ -155,39 +68,25 @@ def _chosen(losses: Mapping[str, float], otherwise: str) -> dict[str, float]:
     return {otherwise: 1.0, **chosen}
 
 
-def pixel_error(
-    image: Tensor,  # [3, H, W]
-    target: Tensor,  # [3, H, W]
-    weight: Tensor,  # [H, W]
-) -> float:
-    """Returns the sum over pixels and channels of weight * error^2."""
-    # Plane by plane, to save memory.
-    return sum(
-        float((weight * (plane - goal).square_()).sum(dtype=torch.float64))
-        for plane, goal in zip(image, target, strict=True)
-    )
+def fused_loss(losses: Mapping[str, float], otherwise: str = "mse") -> tuple[str | None, float]:
+    """Returns the engines' own loss and its weight if the image is judged by that alone, else None and 0.
 
-
-def encoded_pixel_loss(
-    light: Tensor,  # [3, H, W]
-    target: Tensor,  # [3, H, W] display-encoded
-    weight: Tensor,  # [H, W]
-    kind: str = "mse",
-) -> tuple[Tensor, Tensor]:
-    """Returns the pixel loss of an image in linear light, measured on display-encoded color.
-
-    Returns the sum over pixels and channels of weight * error^2 ("mse") or weight * |error| ("l1"), [] float64, and its
-    cotangent [3, H, W] with respect to the light. This takes a fifth of the time of autograd.
+    Raises UserError as chosen_losses does.
     """
-    total, cotangent = torch.zeros((), dtype=torch.float64, device=light.device), torch.empty_like(light)
-    for plane, goal, out in zip(light, target, cotangent, strict=True):
-        # color.encode and, from the same power, its derivative.
-        dark = plane <= 0.0031308
-        curved = plane.clamp_min(0.0031308)
-        power = curved.pow(1 / 2.4).mul_(1.055)
-        error = torch.where(dark, plane * 12.92, power - 0.055).sub_(goal)
-        slope = power.div_(curved).div_(2.4).masked_fill_(dark, 12.92)
-        value, derivative = (error.square(), error.mul_(2.0)) if kind == "mse" else (error.abs(), error.sign_())
-        total += value.mul_(weight).sum(dtype=torch.float64)
-        torch.mul(derivative.mul_(weight), slope, out=out)
-    return total, cotangent
+    chosen = chosen_losses(losses, otherwise)
+    of_image = [name for name in chosen if LOSSES[name].of != "primitives"]
+    if len(of_image) == 1 and of_image[0] in FUSED:
+        return of_image[0], chosen[of_image[0]]
+    return None, 0.0
+
+
+def regularized(losses: Mapping[str, float]) -> bool:
+    """Whether a loss of the primitives has a weight."""
+    return any(factor > 0 and LOSSES[name].of == "primitives" for name, factor in losses.items())
+
+
+def check_losses(losses: Mapping[str, float]) -> None:
+    """Raises UserError for names that are not in LOSSES."""
+    for name in losses:
+        if name not in LOSSES:
+            raise UserError(f"There is no loss {quoted(name)}: choose from {', '.join(LOSSES)}")

@@ -44,10 +44,10 @@ class Stamps:
     @classmethod
     def of(cls, params: Tensor, template: Tensor, templates: Templates, height: int, width: int) -> Stamps:
         """Makes stamps of params [N, 9] and the template [N] of each primitive."""
-        shapes, dtype = templates.shapes(params.device), params.dtype
-        size = shapes.size.to(dtype)
+        size = torch.tensor([[item.width, item.height] for item in templates.items]).to(params)
+        coverage = torch.from_numpy(templates.coverage).to(params)
         extent = size / size.amax(1, keepdim=True)
-        return cls(params, extent[template], shapes.coverage.to(dtype)[template], height, width)
+        return cls(params, extent[template], coverage[template], height, width)
 
     @property
     def area(self) -> Tensor:

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..job import Layout
+from ..native.arrays import BoolArray, FloatArray
 from ..pictures.flow import flow, occluded, warped
-from .picture import psnr, ssim
+from .picture import Comparison, decibels
 
 STILL = 0.01
 """The change of each channel, in [0, 1], below which a pixel of the target is static."""
@@ -30,16 +29,20 @@ class ClipMeter:
     _flicker: list[float | None] = field(default_factory=list)
     _warping: list[float | None] = field(default_factory=list)
     _targets_warping: list[float | None] = field(default_factory=list)
-    static: list[Tensor | None] = field(default_factory=list)
+    static: list[BoolArray | None] = field(default_factory=list)
     """Static pixels of each frame's target since the frame before: [H, W] bool; None at the start of a shot."""
-    _last: tuple[Tensor, Tensor] | None = None
+    _last: tuple[FloatArray, FloatArray] | None = None
 
-    def add(self, image: Tensor, target: Tensor, weight: Tensor | None = None, *, cut: bool = False) -> None:
+    def add(
+        self, image: FloatArray, target: FloatArray, weight: FloatArray | None = None, *, cut: bool = False
+    ) -> None:
         """Measures the next frame. weight: [H, W] of pixels. cut: a shot begins with this frame."""
         counts = weight is None or bool(weight.any())
-        self._psnr.append(psnr(image, target, weight) if counts else None)
+        comparison = Comparison(target, weight, windows=self.smooth)
+        comparison.add(image)
+        self._psnr.append(decibels(comparison.error()) if counts else None)
         if self.smooth:
-            self._ssim.append(ssim(image, target, weight) if counts else None)
+            self._ssim.append(comparison.similarity() if counts else None)
         last = None if cut else self._last
         self._last = image, target
         if last is None:
@@ -47,10 +50,10 @@ class ClipMeter:
                 values.append(None)
             return
         change, wanted = image - last[0], target - last[1]
-        self._difference.append(_mean((change - wanted).square()))
-        static = (wanted.abs() < STILL).all(0)
+        self._difference.append(_mean(np.square(change - wanted)))
+        static = (np.abs(wanted) < STILL).all(0)
         self.static.append(static)
-        self._flicker.append(_mean(change.square()[:, static]) if bool(static.any()) else None)
+        self._flicker.append(_mean(np.square(change[:, static])) if bool(static.any()) else None)
         if self.smooth:
             back = flow(target, last[1])
             seen = ~occluded(back, flow(last[1], target))
@@ -58,7 +61,7 @@ class ClipMeter:
                 (self._warping, (image, last[0])),
                 (self._targets_warping, (target, last[1])),
             ):
-                error = (now - warped(before, back)).square()[:, seen]
+                error = np.square((now - warped(before, back))[:, seen])
                 values.append(_mean(error) if bool(seen.any()) else None)
 
     def metrics(self) -> dict[str, Any]:
@@ -84,7 +87,7 @@ class ClipMeter:
         return result
 
 
-def jitter(layout: Layout, static: list[Tensor | None]) -> dict[str, float | None]:
+def jitter(layout: Layout, static: list[BoolArray | None]) -> dict[str, float | None]:
     """The root mean square of second differences of positions, px, over three frames that all show a primitive.
 
     jitter: of all primitives; jitter_static: of those whose bounding squares are static in both changes.
@@ -101,14 +104,14 @@ def jitter(layout: Layout, static: list[Tensor | None]) -> dict[str, float | Non
         present = seen[frame - 1] & seen[frame] & seen[frame + 1]
         everywhere.append(bend[present])
         # Leave out what stops or starts there.
-        planes = (before.numpy(), (before & after).numpy(), after.numpy())
+        planes = (before, before & after, after)
         for where, plane in zip((frame - 1, frame, frame + 1), planes, strict=True):
             present = present & _within(layout, where, plane)
         still.append(bend[present])
     return {"jitter": _root_of(everywhere), "jitter_static": _root_of(still)}
 
 
-def _within(layout: Layout, frame: int, plane: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _within(layout: Layout, frame: int, plane: BoolArray) -> BoolArray:
     """Whether the upright bounding square of each primitive of a frame lies within `plane` [H, W]: [N]."""
     height, width = plane.shape
     outside = np.zeros((height + 1, width + 1), np.int64)
@@ -119,14 +122,14 @@ def _within(layout: Layout, frame: int, plane: NDArray[np.bool_]) -> NDArray[np.
     return (outside[bottom, right] - outside[top, right] - outside[bottom, left] + outside[top, left]) == 0
 
 
-def _pixels(center: NDArray[np.float32], reach: NDArray[np.float32], size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def _pixels(center: FloatArray, reach: FloatArray, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """The first and end of the pixels within reach of each center, at least one pixel."""
     first = np.floor(center - reach).astype(np.int64).clip(0, size - 1)
     return first, np.maximum(np.ceil(center + reach).astype(np.int64).clip(0, size), first + 1)
 
 
-def _mean(values: Tensor) -> float:
-    return float(values.mean(dtype=torch.float64))
+def _mean(values: FloatArray) -> float:
+    return float(values.mean(dtype=np.float64))
 
 
 def _average(values: list[Any]) -> float | None:

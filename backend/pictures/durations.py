@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-import av
-
+from ..job.errors import packages_named
 from .images import opened
 
 _SHORTEST, _INSTEAD = 10.0, 100.0
@@ -95,9 +94,9 @@ def _webp(file: IO[bytes]) -> list[float]:
 
 
 def _avif(path: Path) -> list[float]:
-    with av.open(str(path), format="mov") as container:
-        stream = max(container.streams.video, key=lambda stream: stream.frames)
-        return [1000.0 * float((p.duration or 0) * p.time_base) for p in container.demux(stream) if p.size]
+    with packages_named("AVIF sequences"):
+        from .video import packet_milliseconds  # slow to import, for few pictures
+    return packet_milliseconds(path)
 
 
 _SCANNED: dict[str | None, Callable[[IO[bytes]], list[float]]] = {"GIF": _gif, "PNG": _png, "WEBP": _webp}

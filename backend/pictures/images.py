@@ -1,22 +1,31 @@
-"""Reading and writing of pictures: all that Pillow reads becomes straight, display-encoded sRGB."""
+"""Reading and writing of pictures: all become straight, display-encoded sRGB of 8 bits.
+
+Plain PNGs and arrays are read here; everything else by Pillow, which is imported only then.
+"""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from ctypes import c_int64
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
 
-from ..job import MAX_SIDE, UserError, written_aside
-from .convert import over_black, to_gray, to_rgba
+from ..job import MAX_SIDE, Action, UserError, written_aside
+from ..native.arrays import ByteArray, FloatArray
+from ..native.calls import BYTES, FLOATS, function
+from .png import opened_plain, write_png
+from .scaling import resized
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_STAMP = 4096
 """The longest side of a stamp, px: a primitive cannot show more on the largest canvas."""
@@ -30,76 +39,93 @@ _DAMAGED: tuple[type[Exception], ...] = (
     LookupError,
     TypeError,
     ArithmeticError,
+    struct.error,
+    zlib.error,
 )
-_DAMAGED += (struct.error, zlib.error, Image.DecompressionBombError)
-"""What Pillow raises for damaged files."""
+"""What readers raise for damaged files."""
 
-_FAST = 1
-"""The level of PNG compression: a tenth of the time of the best level, for a few more bytes."""
 
-ByteArray = NDArray[np.uint8]
+@dataclass(frozen=True)
+class _Source:
+    """A picture that is being read: its size and its rows, straight RGBA [rows, width, 4], from top to bottom."""
+
+    width: int  # px
+    height: int
+    strips: Iterable[ByteArray]
 
 
 def load_rgba(path: Path) -> ByteArray:
     """Reads a picture upright, at most MAX_STAMP large: uint8 [h, w, 4], straight RGBA, display-encoded sRGB.
 
-    Raises UserError where it is missing, unreadable, empty or larger than MAX_SIDE.
+    Raises UserError where it is missing, unreadable, empty or larger than MAX_SIDE, and where it needs a library that
+    is not installed.
     """
-    rgba = _read(path, MAX_STAMP, draft=MAX_STAMP)
-    factor = MAX_STAMP / max(rgba.size)
-    if factor < 1.0:
-        rgba = _resized(rgba, max(1, round(rgba.width * factor)), max(1, round(rgba.height * factor)))
-    return np.array(rgba)
+    with _read(path, MAX_STAMP, MAX_STAMP) as source:
+        factor = min(1.0, MAX_STAMP / max(source.width, source.height))
+        size = max(1, round(source.height * factor)), max(1, round(source.width * factor))
+        return resized(source.strips, (source.height, source.width), size, 4)
 
 
-def load_target(path: Path, size: int) -> tuple[Tensor, Tensor]:
+def load_target(path: Path, size: int) -> tuple[FloatArray, FloatArray]:
     """Reads a picture scaled to a longer side of `size` px: color [3, H, W] and alpha [H, W].
 
     float32 in [0, 1], display-encoded, straight; each side has at least one pixel. Raises UserError as load_rgba does.
     """
     # Decode a JPEG at 1/2, 1/4 or 1/8 if that is still twice as fine as needed: this saves seconds and gigabytes.
-    return planes_of(np.array(scaled(_read(path, size, draft=2 * size), size)))
+    with _read(path, size, 2 * size) as source:
+        wanted = _scaled_size(source.height, source.width, size)
+        return planes_of(resized(source.strips, (source.height, source.width), wanted, 4))
 
 
-def planes_of(pixels: ByteArray) -> tuple[Tensor, Tensor]:
+def planes_of(pixels: ByteArray) -> tuple[FloatArray, FloatArray]:
     """Returns the color [3, h, w] and the alpha [h, w] of RGBA pixels [h, w, 4]: float32 in [0, 1]."""
-    planes = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
-    return planes[:3].float().div_(255.0), planes[3].float().div_(255.0)
-
-
-def _read(path: Path, size: int, draft: int) -> Image.Image:
-    """Reads a picture as to_rgba does; only the result stays in memory. draft: the least side to decode a JPEG at."""
-    with opened(path) as image:
-        image.draft("", (draft, draft))
-        return to_rgba(image, size)
+    planes: FloatArray = np.empty((4, *pixels.shape[:2]), np.float32)
+    convert = function("diffbmp_planes", BYTES, FLOATS, c_int64)
+    convert(np.ascontiguousarray(pixels), planes, planes[0].size)
+    return planes[:3], planes[3]
 
 
 def scaled(rgba: Image.Image, size: int, multiple: int = 1) -> Image.Image:
     """Scales an RGBA picture to a longer side of `size` px; each side is a positive multiple of `multiple`."""
-    factor = size / max(rgba.size) / multiple
-    return _resized(rgba, *(multiple * max(1, round(side * factor)) for side in rgba.size))
+    from PIL import Image
+
+    wanted = _scaled_size(rgba.height, rgba.width, size, multiple)
+    return Image.fromarray(resized([np.asarray(rgba)], (rgba.height, rgba.width), wanted, 4))
 
 
-def load_gray(path: Path, height: int, width: int) -> Tensor:
+def _scaled_size(height: int, width: int, size: int, multiple: int = 1) -> tuple[int, int]:
+    factor = size / max(height, width) / multiple
+    return multiple * max(1, round(height * factor)), multiple * max(1, round(width * factor))
+
+
+def load_gray(path: Path, height: int, width: int) -> FloatArray:
     """Reads the brightness of a picture: [height, width] in [0, 1], white = 1, black and transparent = 0.
 
     Raises UserError as load_rgba does.
     """
-    with opened(path) as image:
-        return _weights(to_gray(image), height, width)
+    with _read(path) as source:
+        return _weights(source, height, width)
 
 
-def gray_of(rgba: Image.Image, height: int, width: int) -> Tensor:
+def gray_of(rgba: Image.Image, height: int, width: int) -> FloatArray:
     """Returns the brightness of an RGBA picture: see load_gray."""
-    return _weights(over_black(rgba), height, width)
+    return _weights(_Source(*rgba.size, [np.asarray(rgba)]), height, width)
 
 
-def _weights(gray: Image.Image, height: int, width: int) -> Tensor:
-    gray = gray.resize((width, height), Image.Resampling.BOX)
-    return torch.from_numpy(np.array(gray)).float() / 255.0
+def _weights(source: _Source, height: int, width: int) -> FloatArray:
+    strips = map(_gray, source.strips)
+    gray = resized(strips, (source.height, source.width), (height, width), 1, smooth=False)
+    return gray[..., 0].astype(np.float32) / np.float32(255.0)
 
 
-def load_mask(path: Path, height: int, width: int) -> Tensor:
+def _gray(rgba: ByteArray) -> ByteArray:
+    """The brightness of RGBA pixels over black: [h, w, 1]."""
+    result: ByteArray = np.empty((*rgba.shape[:2], 1), np.uint8)
+    function("diffbmp_gray", BYTES, BYTES, c_int64)(np.ascontiguousarray(rgba), result, result.size)
+    return result
+
+
+def load_mask(path: Path, height: int, width: int) -> FloatArray:
     """Reads a gray picture as weights: see load_gray. Raises UserError as load_rgba does, and where all is black."""
     weight = load_gray(path, height, width)
     if not weight.any():
@@ -107,26 +133,70 @@ def load_mask(path: Path, height: int, width: int) -> Tensor:
     return weight
 
 
-def save_png(path: Path, pixels: Tensor | ByteArray, *, parents: bool = True) -> None:
+def save_png(path: Path, pixels: FloatArray | ByteArray, *, parents: bool = True) -> None:
     """Writes an 8-bit PNG to a temporary file and renames it.
 
-    pixels: a tensor [3 or 4, H, W], display-encoded in [0, 1], or uint8 [h, w, 3 or 4]. parents: makes missing folders.
+    pixels: float32 [3 or 4, H, W], display-encoded in [0, 1], or uint8 [h, w, 3 or 4]. parents: makes missing folders.
     """
-    if isinstance(pixels, Tensor):
-        pixels = (pixels.clamp(0.0, 1.0) * 255.0).round().byte().permute(1, 2, 0).contiguous().numpy()
-    with written_aside(path, parents=parents) as aside:
-        Image.fromarray(pixels).save(aside, format="PNG", compress_level=_FAST)
+    with written_aside(path, parents=parents) as aside, open(aside, "wb") as file:
+        write_png(file, pixels)
+
+
+@contextmanager
+def _read(path: Path, size: int = 0, draft: int = 0) -> Iterator[_Source]:
+    """Opens a picture. Raises UserError, also for errors within the block.
+
+    size: the longer side that is needed, px, see convert.to_rgba. draft: the least side to decode a JPEG at.
+    """
+    with _errors(path), open(path, "rb") as file:
+        if path.suffix.lower() == ".npy":
+            yield _of_array(path)
+            return
+        plain = opened_plain(file)
+        if plain is not None:
+            check_size(path, plain.width, plain.height)
+            yield _Source(plain.width, plain.height, plain.strips())
+            return
+    with opened(path) as image:
+        from .convert import to_rgba
+
+        if draft:
+            image.draft("", (draft, draft))
+        rgba = to_rgba(image, size)
+        yield _Source(*rgba.size, [np.asarray(rgba)])
+
+
+def _of_array(path: Path) -> _Source:
+    """Opens an array of pixels, uint8 [h, w, 4], that stays on the disk."""
+    pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(pixels, np.memmap) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 4:
+        raise ValueError("it is no array of bytes [height, width, 4]")
+    height, width = pixels.shape[:2]
+    check_size(path, width, height)
+    rows = max(1, 2**20 // width)
+    return _Source(width, height, (np.array(pixels[top : top + rows]) for top in range(0, height, rows)))
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """Opens a picture and checks its size, without decoding. Raises UserError, also for errors within the block."""
+    """Opens a picture with Pillow and checks its size, without decoding.
+
+    Raises UserError, also for errors within the block, and where Pillow is missing.
+    """
+    with _errors(path):
+        pillow = _pillow(path)
+        with _limited_area(path), pillow.open(path, formats=_formats()) as image:
+            check_size(path, *image.size)
+            yield image
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """Turns errors of reading a picture into UserError."""
     try:
         if path.exists() and not path.is_file():
             raise OSError("it is not a file")  # opening a pipe would wait for ever
-        with _limited_area(path), Image.open(path, formats=_formats()) as image:
-            check_size(path, *image.size)
-            yield image
+        yield
     except FileNotFoundError as error:
         raise UserError(f"There is no picture {path}: choose one that exists") from error
     except _DAMAGED as error:
@@ -135,9 +205,22 @@ def opened(path: Path) -> Iterator[Image.Image]:
         ) from error
 
 
+def _pillow(path: Path) -> ModuleType:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise UserError(
+            f"{path} can be read only with Pillow: install it, or save the picture as an 8-bit PNG without profile",
+            Action.INSTALL,
+        ) from error
+    return Image
+
+
 @cache
 def _formats() -> tuple[str, ...]:
     """Returns all formats that Pillow reads by itself: PostScript is a program that another program would run."""
+    from PIL import Image
+
     Image.init()
     return tuple(name for name in Image.ID if name != "EPS")
 
@@ -148,11 +231,15 @@ def _limited_area(path: Path) -> Iterator[None]:
 
     A GIF's frames may be larger than its head says: Pillow fills them before their size can be checked.
     """
+    from PIL import Image
+
     with open(path, "rb") as file:
         most = MAX_SIDE**2 // 2 if file.read(3) == b"GIF" else None  # it stops at twice this
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, most
     try:
         yield
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
@@ -167,12 +254,3 @@ def check_size(path: Path, width: int, height: int) -> None:
             f"{path} has {width:,} x {height:,} px, but the limit is {MAX_SIDE:,} per side: "
             f"scale it to {int(width * factor) or 1:,} x {int(height * factor) or 1:,} px or crop it"
         )
-
-
-def _resized(rgba: Image.Image, width: int, height: int) -> Image.Image:
-    if rgba.size == (width, height):
-        return rgba
-    # Pillow multiplies colors by alpha in 8 bits: spare opaque pictures the rounding.
-    opaque = rgba.getchannel("A").getextrema() == (255, 255)
-    picture = rgba.convert("RGB") if opaque else rgba
-    return picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0).convert("RGBA")

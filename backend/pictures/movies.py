@@ -12,42 +12,32 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from itertools import count as counting
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
-from av.error import FFmpegError
-from av.video.reformatter import Interpolation
 from PIL import Image, ImageSequence
-from torch import Tensor
 
 from ..job import Clip, UserError
+from ..job.errors import packages_named
+from ..native.arrays import ByteArray, FloatArray
 from .convert import LARGE, converted, to_rgba
 from .durations import durations
 from .images import check_size, gray_of, load_gray, opened, planes_of, scaled
+from .moving import ANIMATED, is_moving
 
-MOVIES: tuple[str, ...] = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
-MOVIES += (".mts", ".m2ts", ".ts", ".ogv", ".flv", ".wmv")
-ANIMATED = (".gif", ".webp", ".png", ".apng", ".avif")
+if TYPE_CHECKING:
+    from .video import Movie
+
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
 DEFAULT_FPS = 24.0
 """The frame rate of pictures without times."""
 
 EVEN = 2
 """The sides of a clip's canvas are multiples of this, as common codecs need."""
-
-HIGH_DEFINITION = 720
-"""The least height at which an unmarked movie has the colors of BT.709 instead of BT.601, px."""
-
-_EXACT = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
-"""Flags of FFmpeg's color conversion: without the last two, movies become a level too dark."""
-
-_FORMATS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,ogg,flv,asf"
-"""FFmpeg's names of what is read: playlists and scripts, which name other files and addresses, are not."""
 
 _LEAST_FPS, _MOST_FPS = 1e-3, 1e4
 
@@ -57,18 +47,6 @@ _SHARE = 0.9
 TimedFrame = tuple[
     float, Image.Image | None
 ]  # seconds from the first frame; the last item, without a picture, is the end
-
-
-def is_moving(path: Path) -> bool:
-    """Whether this is a movie, an animated picture, or a folder that is not a job folder."""
-    if path.is_dir():
-        return not (path / "job.json").exists()
-    if path.suffix.lower() in MOVIES:
-        return True
-    if path.suffix.lower() not in ANIMATED or not path.exists():
-        return False
-    with opened(path) as image:
-        return bool(getattr(image, "is_animated", False))
 
 
 def read_frames(path: Path, clip: Clip, size: int = 0) -> Iterator[tuple[int, Image.Image]]:
@@ -98,8 +76,8 @@ def frame_rate(path: Path, clip: Clip) -> float:
     if path.suffix.lower() in ANIMATED:
         found = durations(path)
         return 1000.0 * len(found) / sum(found)
-    with _movie(path) as (_, stream):
-        rate = float(_rate(stream))
+    with _movie(path) as movie:
+        rate = float(movie.rate)
     if not _LEAST_FPS <= rate <= _MOST_FPS:
         raise UserError(f"{path} says that it has {rate:,g} frames a second: set the frame rate of the clip")
     return rate
@@ -112,9 +90,8 @@ def frame_count(path: Path, clip: Clip) -> int:
     elif path.suffix.lower() in ANIMATED:
         total = round(sum(durations(path)) / 1000.0 * frame_rate(path, clip))
     else:
-        with _movie(path) as (container, stream):
-            seconds = (stream.duration or 0) * (stream.time_base or 0) or (container.duration or 0) / av.time_base
-            total = round(seconds * (clip.fps or _rate(stream)))
+        with _movie(path) as movie:
+            total = round(movie.seconds * (clip.fps or movie.rate))
     last = min(total, clip.end) if clip.end else total
     return max(0, (last - clip.start) // clip.step + 1)
 
@@ -169,7 +146,7 @@ class Footage:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[FloatArray, FloatArray]:
         """Returns color [3, H, W] and alpha [H, W] of a frame, index from 0: float32, display-encoded, straight."""
         size = self.width * self.height * 4
         self._file.seek(index * size)
@@ -194,7 +171,7 @@ def _room(size: tuple[int, int]) -> int:
     return int(_SHARE * shutil.disk_usage(tempfile.gettempdir()).free) // (width * height * 4)
 
 
-def load_masks(path: Path, clip: Clip, frames: int, height: int, width: int) -> list[Tensor]:
+def load_masks(path: Path, clip: Clip, frames: int, height: int, width: int) -> list[ByteArray]:
     """Reads a mask [H, W] uint8 per frame; a still picture is the mask of all frames. See images.load_mask.
 
     Raises UserError where all masks are black, or there are fewer than `frames`.
@@ -211,8 +188,8 @@ def load_masks(path: Path, clip: Clip, frames: int, height: int, width: int) -> 
     return masks
 
 
-def _bytes(gray: Tensor) -> Tensor:
-    return (gray * 255.0).round().byte()
+def _bytes(gray: FloatArray) -> ByteArray:
+    return np.rint(gray * np.float32(255.0)).astype(np.uint8)
 
 
 def _numbered(path: Path, clip: Clip, size: int) -> Iterator[tuple[int, Image.Image]]:
@@ -222,8 +199,8 @@ def _numbered(path: Path, clip: Clip, size: int) -> Iterator[tuple[int, Image.Im
     if path.suffix.lower() in ANIMATED:
         yield from _at_rate(_animation(path, size), frame_rate(path, clip))
         return
-    with _movie(path) as (container, stream):
-        yield from _at_rate(_decoded(path, container, stream, size), clip.fps or float(_rate(stream)))
+    with _movie(path) as movie:
+        yield from _at_rate(movie.frames(size), clip.fps or float(movie.rate))
 
 
 def _at_rate(frames: Iterator[TimedFrame], fps: float) -> Iterator[tuple[int, Image.Image]]:
@@ -286,76 +263,8 @@ def _animation(path: Path, size: int) -> Iterator[TimedFrame]:
 
 
 @contextmanager
-def _movie(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    if path.exists() and not path.is_file():
-        raise UserError(f"{path} is not a movie: choose another, or a folder of pictures")
-    try:
-        with av.open(str(path), options={"format_whitelist": _FORMATS}) as container:
-            if not container.streams.video:
-                raise UserError(f"{path} has no pictures: choose a movie or a folder of pictures")
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise UserError(f"{path} is written in a way that FFmpeg does not know: save it again as MP4")
-            check_size(path, *_shown(stream.width, stream.height, stream.sample_aspect_ratio))
-            # Threads that decode a frame each hold several frames.
-            stream.thread_type = "SLICE" if stream.width * stream.height > LARGE else "AUTO"
-            yield container, stream
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise UserError(f"There is no movie {path}: choose one that exists") from error
-    except (FFmpegError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a movie: save it again or choose another ({error})") from error
-
-
-def _rate(stream: av.VideoStream) -> Fraction:
-    average, guessed = stream.average_rate, stream.guessed_rate
-    # A pause lowers the average below the real rate.
-    if average and guessed and average < guessed < 2 * average:
-        return guessed
-    return average or guessed or Fraction(24)
-
-
-def _decoded(
-    path: Path, container: av.container.InputContainer, stream: av.VideoStream, size: int
-) -> Iterator[TimedFrame]:
-    first, length = None, 1.0 / float(_rate(stream))
-    number, seconds = 0, 0.0
-    try:
-        for number, frame in enumerate(container.decode(stream), 1):
-            if frame.pts is None or frame.time_base is None:
-                seconds = (number - 1) / float(_rate(stream))
-            else:
-                seconds = float(frame.pts * frame.time_base)
-                length = float(frame.duration * frame.time_base) or length
-            first = seconds if first is None else first
-            check_size(path, *_shown(frame.width, frame.height, stream.sample_aspect_ratio))
-            yield seconds - first, _upright(frame, stream.sample_aspect_ratio, size)
-    except FFmpegError as error:
-        raise UserError(f"{path} is damaged after frame {number}: save it again or end before it ({error})") from error
-    if number == 0:
-        raise UserError(f"{path} has no frames: choose another movie")
-    yield seconds - (first or 0.0) + length, None
-
-
-def _shown(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
-    """The size of a frame with square pixels. aspect: width / height of a pixel."""
-    return max(1, round(width * aspect)) if aspect else width, height
-
-
-def _upright(frame: av.VideoFrame, aspect: Fraction | None, size: int) -> Image.Image:
-    """Rotates a frame upright and makes its pixels square; size: see read_frames. aspect: width / height of a pixel."""
-    unknown = frame.colorspace in (2, 3)  # unspecified, reserved
-    matrix = None
-    if unknown:
-        matrix = "ITU709" if frame.height >= HIGH_DEFINITION else "ITU601"
-    shown = _shown(frame.width, frame.height, aspect)
-    least, method = (frame.width, frame.height), _EXACT
-    if size and frame.width * frame.height > LARGE and max(shown) >= 2 * size:
-        factor = size / max(shown)
-        shown = max(1, round(shown[0] * factor)), max(1, round(shown[1] * factor))
-        least, method = shown, int(Interpolation.AREA)
-    rgba = frame.reformat(*least, format="rgba", src_colorspace=matrix, dst_color_range="JPEG", interpolation=method)
-    picture = Image.fromarray(rgba.to_ndarray())
-    if picture.size != shown:
-        picture = picture.resize(shown, Image.Resampling.LANCZOS)
-    turns = round(frame.rotation / 90) % 4
-    return picture.rotate(90 * turns, expand=True) if turns else picture
+def _movie(path: Path) -> Iterator[Movie]:
+    with packages_named("Movies"):
+        from .video import movie  # slow to import, and most targets are pictures
+    with movie(path) as found:
+        yield found

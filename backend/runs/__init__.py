@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..control import Control
 from ..fitting.loop import FitResult
 from ..job import Done, Job, resolved, sole_writer
+from ..job.errors import packages_named
 from .events import Emit
 from .memory import memory_errors_named
 from .picture import run_picture
@@ -38,7 +39,7 @@ def run_job(job: Job, out: Path, emit: Emit, control: Control) -> None:
 def _result(run: Run) -> FitResult | ClipResult:
     if run.job.clip is None:
         return run_picture(run)
-    # The reader of movies is slow to import.
-    from .clip import run_clip
+    with packages_named("Moving targets"):
+        from .clip import run_clip  # slow to import
 
     return run_clip(run, run.job.clip)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
 from ..fitting.clip import ClipResult, ClipSnapshot, check_clip_settings, fit_clip
 from ..fitting.clip.regions import MovingRegion, fit_clip_regions
@@ -18,12 +18,14 @@ from ..job import Clip, Job, Layout, Log, Progress, UserError
 from ..layouts.contents import PROGRESS
 from ..metrics.clip import ClipMeter, jitter
 from ..metrics.plot import plot_metrics
+from ..native.arrays import FloatArray
 from ..pictures.images import load_gray
 from ..pictures.movies import Footage, load_masks
 from ..rendering import render_layout
+from ..stopwatch import part
 from .inputs import over_background, shown_target, weighed
 from .journal import FolderJournal
-from .previews import shrunk
+from .previews import small
 from .run import Run
 
 
@@ -35,7 +37,8 @@ def run_clip(run: Run, clip: Clip) -> ClipResult:
     _check(run)
     with ExitStack() as stack:
         run.emit(Log("Reading the target"))
-        footage = stack.enter_context(Footage(Path(run.job.target), clip, run.job.settings.size))
+        with part("read"):
+            footage = stack.enter_context(Footage(Path(run.job.target), clip, run.job.settings.size))
         size = f"{len(footage)} frames of {footage.width} x {footage.height} px"
         run.choose_engine(footage.height, footage.width, size)
         journal = _journal(run)
@@ -52,9 +55,10 @@ def run_clip(run: Run, clip: Clip) -> ClipResult:
             counts = {"count": seen, "primitives": result.layout.count}
             return {**measured.values, **counts, **run.metrics(result.seconds)}
 
-        run.folder.finish_clip(measured.pictures(), metrics)
-        shots = [result.layout.frames[first] for first in result.shots]
-        run.folder.add("metrics.png", partial(plot_metrics, measured.values, result.layout.frames, shots[1:]))
+        with part("save"):
+            run.folder.finish_clip(measured.pictures(), metrics)
+            shots = [result.layout.frames[first] for first in result.shots]
+            run.folder.add("metrics.png", partial(plot_metrics, measured.values, result.layout.frames, shots[1:]))
         if not result.cancelled:
             run.folder.drop_progress()
         return result
@@ -104,11 +108,11 @@ class Goals(Sequence[Goal]):
         importance = None if self._importance is None else weighed(self._importance, weight)
         return goal_of(target, {"mask": weight, "importance": importance, "hidden part": None}, self._job.settings)
 
-    def picture(self, index: int) -> tuple[Tensor, Tensor | None]:
+    def picture(self, index: int) -> tuple[FloatArray, FloatArray | None]:
         """Returns the target of a frame [3, H, W] and where it counts [H, W]: see inputs.shown_target."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        mask = None if self._mask is None else self._mask[index].float() / 255.0
+        mask = None if self._mask is None else self._mask[index].astype(np.float32) / np.float32(255.0)
         return shown_target(*self._footage[index], mask, self._job.settings)
 
 
@@ -141,15 +145,16 @@ class _Measured:
         self._meter = ClipMeter(smooth=not run.control.cancelled)
         self.values: dict[str, Any] = {}
 
-    def pictures(self) -> Iterator[tuple[int, Tensor]]:
+    def pictures(self) -> Iterator[tuple[int, FloatArray]]:
         """Yields the scene's frame and the image [3 or 4, H, W] of each frame, and measures it."""
         layout, templates, settings = self._result.layout, self._run.templates, self._run.job.settings
         options: dict[str, Any] = {"engine": settings.engine, "threads": settings.threads}
         for index, number in enumerate(layout.frames):
-            target, weight = self._goals.picture(index)
-            target = over_background(target, weight, settings)
-            image = render_layout(layout, templates, frame=index, **options)[:3]
-            self._meter.add(image, target, weight, cut=index in self._result.shots)
+            with part("judge"):
+                target, weight = self._goals.picture(index)
+                target = over_background(target, weight, settings)
+                image = render_layout(layout, templates, frame=index, **options)[:3]
+                self._meter.add(image, target, weight, cut=index in self._result.shots)
             if layout.transparent:
                 image = render_layout(layout, templates, frame=index, transparent=True, **options)
             yield number, image
@@ -165,7 +170,7 @@ class _Reporter:
 
     def __call__(self, snapshot: ClipSnapshot) -> None:
         if snapshot.image is not None and self._run.job.settings.preview_seconds > 0:
-            self._preview = str(self._journal.preview(shrunk(snapshot.image)))
+            self._preview = str(self._journal.preview(small(snapshot.image)))
         frame = self._frames[snapshot.frame]
         step = snapshot.step, snapshot.total, 0.0, snapshot.psnr, snapshot.seconds_left, self._preview, frame
         self._run.pace(Progress(*step), due=snapshot.image is not None)

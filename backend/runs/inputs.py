@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ..fitting.regions import Region
 from ..job import IMPORTANCE, Job, Settings, UserError
+from ..native.arrays import FloatArray
 from ..pictures.color import composited
 from ..pictures.images import load_gray, load_mask, load_target
 
 
-def load_regions(job: Job, target: Tensor) -> list[Region]:
+def load_regions(job: Job, target: FloatArray) -> list[Region]:
     """Returns the job's regions with their masks at the size of the target [3, H, W]."""
     size = target.shape[1:]
     return [Region(r.name, load_mask(Path(r.mask), *size), tuple(r.stamps), r.share, r.settings) for r in job.regions]
 
 
-def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
+def load_pictures(job: Job) -> tuple[FloatArray, FloatArray | None]:
     """Returns the target and its weight: see shown_target. Raises UserError where the weight is 0 everywhere."""
     color, alpha = load_target(Path(job.target), job.settings.size)
     mask = load_mask(Path(job.mask), *alpha.shape) if job.mask else None
@@ -31,38 +31,38 @@ def load_pictures(job: Job) -> tuple[Tensor, Tensor | None]:
 
 
 def shown_target(
-    color: Tensor,  # [3, H, W] straight
-    alpha: Tensor,  # [H, W]
-    mask: Tensor | None,  # [H, W]
+    color: FloatArray,  # [3, H, W] straight
+    alpha: FloatArray,  # [H, W]
+    mask: FloatArray | None,  # [H, W]
     settings: Settings,
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[FloatArray, FloatArray | None]:
     """Returns the target over the background [3, H, W] and its weight [H, W]: mask times alpha, None = 1 everywhere.
 
     For a transparent canvas, these are the target's straight colors and the wanted alpha of the result.
     """
-    background = torch.tensor(settings.background)
+    background = np.array(settings.background, np.float32)
     target = color if settings.transparent else composited(color, alpha, background, "display")
-    weight = alpha if bool((alpha < 1.0).any()) else None
+    weight = alpha if (alpha < 1.0).any() else None
     if mask is not None:
         weight = mask if weight is None else mask * weight
     return target, weight
 
 
-def over_background(target: Tensor, weight: Tensor | None, settings: Settings) -> Tensor:
+def over_background(target: FloatArray, weight: FloatArray | None, settings: Settings) -> FloatArray:
     """Returns the target [3, H, W] that results are measured against: for a transparent canvas, over the background."""
     if weight is None or not settings.transparent:
         return target
-    return composited(target, weight, torch.tensor(settings.background), settings.space)
+    return composited(target, weight, np.array(settings.background, np.float32), settings.space)
 
 
-def load_importance(job: Job, target: Tensor, weight: Tensor | None) -> Tensor | None:
+def load_importance(job: Job, target: FloatArray, weight: FloatArray | None) -> FloatArray | None:
     """Returns the weights of errors [H, W], with a mean of 1 where the target counts, or None = all alike."""
     return weighed(load_gray(Path(job.importance), *target.shape[1:]), weight) if job.importance else None
 
 
-def weighed(gray: Tensor, weight: Tensor | None) -> Tensor:
+def weighed(gray: FloatArray, weight: FloatArray | None) -> FloatArray:
     """Returns the weights of errors [H, W] for an importance picture's brightness [H, W]: see load_importance."""
-    importance = 1.0 + (IMPORTANCE - 1.0) * gray
-    counts = torch.ones_like(importance) if weight is None or not weight.any() else weight
-    mean = (importance.double() * counts).sum() / counts.double().sum()
-    return importance / mean.float()
+    importance = np.float32(1.0) + np.float32(IMPORTANCE - 1.0) * gray
+    counts = np.ones_like(importance) if weight is None or not weight.any() else weight
+    mean = (importance.astype(np.float64) * counts).sum() / counts.sum(dtype=np.float64)
+    return importance / np.float32(mean)

@@ -11,16 +11,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..job import Job, UserError, folder_aside, write_arrays
+from ..job import Array, Job, UserError, folder_aside, write_arrays
 from ..layouts.contents import SEAL, check_own_progress
+from ..native.arrays import ByteArray
 from ..pictures.images import save_png
 
 
 class FolderJournal:
-    """Records of named tensors in a folder. Each record is complete or absent."""
+    """Records of named arrays in a folder. Each record is complete or absent."""
 
     def __init__(self, folder: Path, job: Job) -> None:
         """Opens a folder, and removes records of another job or target.
@@ -40,23 +39,22 @@ class FolderJournal:
         """The number of frames that are done."""
         return len(list(self._folder.glob("frame_*.npz")))
 
-    def load(self, name: str) -> dict[str, Tensor] | None:
+    def load(self, name: str) -> dict[str, Array] | None:
         """Returns a record; None if there is none or it cannot be read."""
         try:
             with np.load(self._folder / f"{name}.npz", allow_pickle=False) as archive:
-                return {key: torch.from_numpy(values) for key, values in archive.items()}
+                return dict(archive.items())
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
 
-    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+    def save(self, name: str, arrays: dict[str, Array]) -> None:
         """Writes a record. Raises UserError where the folder cannot be written to or the disk is full."""
-        arrays = {key: values.cpu().numpy() for key, values in tensors.items()}
         self._write(partial(write_arrays, self._folder / f"{name}.npz", arrays, parents=False))
 
-    def preview(self, image: Tensor) -> Path:
-        """Writes preview.png of an image [3, H, W]. Raises UserError as save() does."""
+    def preview(self, pixels: ByteArray) -> Path:
+        """Writes preview.png of pixels [h, w, 3]. Raises UserError as save() does."""
         path = self._folder / "preview.png"
-        self._write(partial(save_png, path, image, parents=False))
+        self._write(partial(save_png, path, pixels, parents=False))
         return path
 
     def _begin(self) -> None:

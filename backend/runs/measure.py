@@ -2,53 +2,107 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from ..control import Control
-from ..engines.interface import STRIP_SAMPLES
 from ..fitting.loop import FitResult
 from ..job import Layout, Settings
-from ..metrics.picture import psnr, ssim
+from ..metrics.picture import RADIUS, Comparison, decibels
+from ..native.arrays import FloatArray
 from ..rendering import render_layout, render_strips
 from ..templates import Templates
 from .inputs import over_background
 
+LARGE = 4096
+"""Longest side, px, of a canvas whose anti-aliased picture is judged whole, unless the caller asks for more."""
+
+_SAMPLE, _SAMPLES = 32, 16
+"""Rows of windows in a strip of a larger one, and how many such strips there are."""
+
+_STRIP = 2**23
+"""Samples of a strip that is judged whole: some MB."""
+
 
 def judge(
     result: FitResult,
-    target: Tensor,  # [3, H, W]
-    weight: Tensor | None,  # [H, W]
+    target: FloatArray,  # [3, H, W]
+    weight: FloatArray | None,  # [H, W]
     templates: Templates,
     settings: Settings,
     control: Control,
-) -> tuple[Tensor, dict[str, Any]]:
+    *,
+    exact: bool = False,
+) -> tuple[FloatArray, dict[str, Any]]:
     """Returns the layout's picture and its metrics; the slow ones are None after a cancel.
 
     target and weight are as load_pictures gives them. The picture is [3, H, W], or straight [4, H, W] where the canvas
-    is transparent; the metrics are those of the picture over the background.
+    is transparent; the metrics are those of the picture over the background. The anti-aliased ones of a canvas above
+    LARGE are estimated, which `estimated` tells, unless `exact`.
     """
     layout = result.layout
+    options: dict[str, Any] = {"engine": settings.engine, "threads": settings.threads}
     target = over_background(target, weight, settings)
-    render = render_layout(layout, templates, engine=settings.engine, threads=settings.threads)[:3]
-    metrics: dict[str, Any] = {"psnr": psnr(render, target, weight), "ssim": None, "psnr_aa": None, "ssim_aa": None}
-    smooth = None if control.cancelled else supersampled(layout, templates, settings, control)
-    if smooth is not None:
-        metrics["ssim"] = ssim(render, target, weight)
-        metrics["psnr_aa"], metrics["ssim_aa"] = psnr(smooth, target, weight), ssim(smooth, target, weight)
+    render = render_layout(layout, templates, **options)[:3]
+    plain = Comparison(target, weight, windows=not control.cancelled)
+    plain.add(render)
+    metrics: dict[str, Any] = {"psnr": decibels(plain.error()), "ssim": None, "psnr_aa": None, "ssim_aa": None}
+    smooth = Comparison(target, weight)
+    estimated = not exact and max(layout.width, layout.height) > LARGE
+    if not control.cancelled and add_smooth(smooth, layout, templates, settings, control, whole=not estimated):
+        metrics["ssim"] = plain.similarity()
+        metrics["psnr_aa"], metrics["ssim_aa"] = _estimate(plain, smooth)
+        metrics |= {"estimated": True} if estimated else {}
     if layout.transparent:
-        render = render_layout(layout, templates, transparent=True, engine=settings.engine, threads=settings.threads)
+        render = render_layout(layout, templates, transparent=True, **options)
     return render, {**metrics, "iterations": result.steps, "count": layout.count}
 
 
-def supersampled(layout: Layout, templates: Templates, settings: Settings, control: Control) -> Tensor | None:
-    """Renders the layout with 3 x 3 samples a pixel [3, H, W], in strips to save memory. None after a cancel."""
-    options = {"engine": settings.engine, "threads": settings.threads}
-    strips = []
-    for strip in render_strips(layout, templates, supersample=3, samples=STRIP_SAMPLES, **options):  # type: ignore[arg-type]
-        if control.cancelled:
-            return None
-        strips.append(strip[:3])
-    return torch.cat(strips, 1)
+def add_smooth(
+    comparison: Comparison,
+    layout: Layout,
+    templates: Templates,
+    settings: Settings,
+    control: Control,
+    *,
+    whole: bool = True,
+) -> bool:
+    """Adds the layout's picture with 3 x 3 samples a pixel, or a sample of its strips. Returns False after a cancel."""
+    for begin, end in [(0, layout.height)] if whole else _sample(layout.height):
+        part = replace(layout, y=layout.y - begin, height=end - begin)
+        top = begin
+        for strip in render_strips(
+            part, templates, supersample=3, samples=_STRIP, engine=settings.engine, threads=settings.threads
+        ):
+            if control.cancelled:
+                return False
+            comparison.add(strip[:3], top)
+            top += strip.shape[1]
+    return True
+
+
+def _sample(height: int) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the last one, exclusive, of strips that are spread evenly over a picture."""
+    rows = _SAMPLE + 2 * RADIUS
+    count = min(_SAMPLES, height // rows) or 1
+    for number in range(count):
+        # Each in the middle of its share of the picture.
+        middle = (2 * number + 1) * height // (2 * count)
+        begin = max(0, min(middle - rows // 2, height - rows))
+        yield begin, min(begin + rows, height)
+
+
+def _estimate(plain: Comparison, smooth: Comparison) -> tuple[float, float]:
+    """Returns PSNR and SSIM of the smooth picture; where it is a sample, by what distinguishes it from the plain one.
+
+    The plain picture is known as a whole, and both have much the same errors: so few strips tell the difference.
+    """
+    if smooth.rows.all():
+        return decibels(smooth.error()), smooth.similarity()
+    factor = smooth.error() / (plain.error(smooth.rows) or math.inf)
+    difference = smooth.similarity() - plain.similarity(smooth.windows)
+    if math.isnan(factor) or math.isnan(difference):  # nothing counts in the sample
+        return decibels(plain.error()), plain.similarity()
+    return decibels(plain.error() * factor), plain.similarity() + difference

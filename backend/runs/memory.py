@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
 
 from ..job import Action, UserError
 
@@ -23,7 +22,8 @@ def memory_errors_named(what: str = PICTURE) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(error):
+        torch = sys.modules.get("torch")  # whose error it can be only where it is loaded
+        if (torch and isinstance(error, torch.OutOfMemoryError)) or "CUDA error: out of memory" in str(error):
             raise UserError(f"The graphics card has too little memory for {what}, or use the CPU", action) from error
         # On the CPU, torch has no error class for it.
         if isinstance(error, RuntimeError) and "allocate memory" not in str(error):

@@ -2,57 +2,58 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from ..fitting import fit
 from ..fitting.loop import FitResult
 from ..fitting.regions import Region, fit_regions, shown
 from ..fitting.reporter import Observer, Snapshot
 from ..job import Layout, Log, Progress
-from ..layouts.animate import course
+from ..native.arrays import ByteArray, FloatArray
 from ..rendering import render_layout
+from ..stopwatch import part
 from .inputs import load_importance, load_pictures, load_regions
 from .measure import judge
-from .previews import shrunk, small
+from .previews import small
 from .run import Run
 
 CHECKPOINT_SECONDS = 5.0
 """Time between checkpoints where previews are off."""
 
-_SHARE = 0.1  # greatest share of the time for checkpoints
-
 
 def run_picture(run: Run) -> FitResult:
     """Fits a picture, and leaves its result in the run's folder. See run_job."""
-    target, weight = load_pictures(run.job)
-    height, width = target.shape[1:]
-    run.choose_engine(height, width, f"{width} x {height} px")
-    regions = load_regions(run.job, target)
+    with part("read"):
+        target, weight = load_pictures(run.job)
+        height, width = target.shape[1:]
+        run.choose_engine(height, width, f"{width} x {height} px")
+        regions = load_regions(run.job, target)
     observer = _Reporter(run)
     result = _fitted(run, target, weight, regions, observer)
     if regions:
         weight = shown(regions, weight)
-    run.folder.save(result.layout)
-    if observer.recorded:
-        run.folder.record(course([*observer.recorded, result.layout], run.templates))
+    with part("save"):
+        run.folder.save(result.layout)
+        if observer.recorded:
+            from ..layouts.animate import course
+
+            run.folder.record(course([*observer.recorded, result.layout], run.templates))
     run.emit(Log("Measuring the result"))
-    render, metrics = judge(result, target, weight, run.templates, run.job.settings, run.control)
-    metrics |= run.metrics(result.seconds)
-    if run.job.settings.preview_seconds > 0:
-        run.folder.preview(small(render))
-    run.folder.finish(render, metrics)
+    with part("judge"):
+        render, metrics = judge(result, target, weight, run.templates, run.job.settings, run.control)
+    with part("save"):
+        if run.job.settings.preview_seconds > 0:
+            run.folder.preview(small(render))
+        run.folder.finish(render, metrics | run.metrics(result.seconds))
     return result
 
 
 def _fitted(
     run: Run,
-    target: Tensor,  # [3, H, W]
-    weight: Tensor | None,  # [H, W]
+    target: FloatArray,  # [3, H, W]
+    weight: FloatArray | None,  # [H, W]
     regions: list[Region],
     observer: Observer,
 ) -> FitResult:
@@ -73,28 +74,25 @@ class _Reporter:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._preview = ""
-        self._next_checkpoint = 0.0
         self.recorded: list[Layout] = []
 
     def __call__(self, snapshot: Snapshot) -> None:
-        begin = time.perf_counter()
         if snapshot.current is not None:
             self.recorded.append(snapshot.current)
         due = snapshot.step == snapshot.total
-        if snapshot.layout is not None and snapshot.image is not None and begin >= self._next_checkpoint:
-            self._run.folder.save(snapshot.layout)
-            if self._run.job.settings.preview_seconds > 0:
-                self._preview = str(self._run.folder.preview(self._picture(snapshot.layout, snapshot.image)))
-            end = time.perf_counter()
-            self._next_checkpoint = end + (end - begin) / _SHARE
+        if snapshot.layout is not None and snapshot.image is not None:
+            with part("save"):
+                self._run.folder.save(snapshot.layout)
+                if self._run.job.settings.preview_seconds > 0:
+                    self._preview = str(self._run.folder.preview(self._picture(snapshot.layout, snapshot.image)))
             due = True
         step = snapshot.step, snapshot.total, snapshot.loss, snapshot.psnr, snapshot.seconds_left, self._preview
         self._run.pace(Progress(*step), due=due)
 
-    def _picture(self, layout: Layout, image: Tensor) -> Tensor:
-        """Returns the preview of a layout with this image: [3, H, W], or straight [4, H, W] if transparent."""
+    def _picture(self, layout: Layout, image: FloatArray) -> ByteArray:
+        """Returns the preview of a layout with this image [3, H, W]: see previews.small."""
         if not layout.transparent:
-            return shrunk(image)
+            return small(image)
         settings, templates = self._run.job.settings, self._run.templates
         return small(
             render_layout(layout, templates, transparent=True, engine=settings.engine, threads=settings.threads)

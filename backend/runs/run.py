@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .. import stopwatch
 from ..control import Control
-from ..engines import make_rasterizer
+from ..engines import make_engine
 from ..engines.choice import choose_engine
 from ..job import Job, Log
 from ..layouts.result_folder import ResultFolder
@@ -22,8 +23,10 @@ class Run:
     def __init__(self, job: Job, out: Path, emit: Emit, control: Control) -> None:
         """Loads the stamps. Raises UserError where one cannot be read, and as ResultFolder does."""
         self._begin = time.perf_counter()
+        stopwatch.restart()
         self.job, self.control, self.emit, self.pace = job, control, emit, Pace(emit)
-        self.templates = load_templates(job.templates)
+        with stopwatch.part("read"):
+            self.templates = load_templates(job.templates, job.settings.size)
         self.folder = ResultFolder(out, self.templates, keeps_progress=job.clip is not None)
         self._engine: dict[str, str] = {}
 
@@ -32,12 +35,13 @@ class Run:
         settings, templates = self.job.settings, self.templates
         choice = choose_engine(settings.engine, templates, settings.count, height, width)
         self.job = replace(self.job, settings=replace(settings, engine=choice.engine))
-        engine = make_rasterizer(choice.engine, templates, 1, 1, threads=settings.threads)
+        engine = make_engine(choice.engine, templates, 1, 1, threads=settings.threads)
         self._engine = {"engine": engine.name, "device": engine.device}
         why = f" (no CUDA: {choice.reason})" if choice.reason else ""
         self.emit(Log(f"{canvas}, stamps: {len(templates)}, engine {engine.name} on {engine.device}{why}"))
 
     def metrics(self, fit_seconds: float) -> dict[str, Any]:
-        """Returns the times so far and the engine, as metrics.json has them."""
+        """Returns the times so far, with CPU seconds by part, and the engine, as metrics.json has them."""
         total = round(time.perf_counter() - self._begin, 3)
-        return {"seconds": {"total": total, "fit": round(fit_seconds, 3)}, **self._engine}
+        cpu = {"cpu": stopwatch.seconds()}
+        return {"seconds": {"total": total, "fit": round(fit_seconds, 3)}, **cpu, **self._engine}

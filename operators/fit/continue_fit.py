@@ -14,6 +14,7 @@ from ..process.fit_run import Run
 from ..result.readback import read_scene
 from ..result.rebuild import is_result, meshes_of, show_layout, source_of, stamps_of
 from ..scene.build import form_of
+from ..scene.level_pictures import LevelPictures
 from ..scene.planes import levels_of, make_mesh
 from ..scene.storage import load_stamps, wholly_or_not_at_all
 from ..session.steps import waited
@@ -133,7 +134,8 @@ class DIFFBMP_OT_continue_fit(Optimizing):
             return f"Planes were changed meanwhile and are kept: build the result from {source.name} instead"
         known = {level: mesh for level, mesh in meshes_of(scene).items() if level in set(levels_of(layout))}
         with wholly_or_not_at_all():
-            new = {level: make_mesh(layout, level, task.out) for level in set(levels_of(layout)) - set(known)}
+            pictures = LevelPictures(layout, task.out)
+            new = {level: make_mesh(layout, level, pictures) for level in set(levels_of(layout)) - set(known)}
             stamps = load_stamps(layout.templates)
             show_layout(scene, layout, known | new, stamps, form_of(scene.diffbmp.build), own)
         return ""

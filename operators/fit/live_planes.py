@@ -16,6 +16,7 @@ from ..result.ownership import SOURCES, remove_unused, take_out
 from ..result.rebuild import dismantle
 from ..scene.instance_nodes import STAMP, make_tree
 from ..scene.instances import MODIFIER, dense_object, fill_points, make_cache, set_cache
+from ..scene.level_pictures import LevelPictures
 from ..scene.planes import LEVEL, Level, levels_of, make_mesh, transforms
 from ..scene.stage import make_scene
 from ..scene.storage import LIVE, MADE, stored_scene
@@ -111,10 +112,11 @@ class LivePlanes:
             yield
         stamps = parts.stamps
         known = {item.data[LEVEL][0]: index for index, item in enumerate(stamps.objects)}
+        pictures = LevelPictures(layout, folder)
         for level in _finest(layout):
             if level[0] not in known:
                 known[level[0]] = len(known)
-                mesh = make_mesh(layout, level, folder)
+                mesh = make_mesh(layout, level, pictures)
                 stamps.objects.link(bpy.data.objects.new(f"{known[level[0]]:06d} {mesh.name}", mesh))
                 yield
         _update(parts, layout, known)

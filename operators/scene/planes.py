@@ -10,9 +10,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backend.job import BOUNDS, LEVEL_PADDING, Layout, TemplateSpec, UserError, inside, level_file
+from ...backend.job import BOUNDS, LEVEL_PADDING, Layout, TemplateSpec, UserError
 from ..blender.colors import to_space
-from .materials import LEVEL_SPACES, load_packed, make_material
+from .level_pictures import LevelPictures
+from .materials import make_material
 from .storage import ARRAY, MADE
 
 UNIT = 0.01
@@ -184,14 +185,15 @@ def make_meshes(layout: Layout, folder: Path) -> dict[Level, bpy.types.Mesh]:
 
     Raises UserError where a level's picture is missing or unreadable.
     """
-    return {key: make_mesh(layout, key, folder) for key in sorted(set(levels_of(layout)))}
+    pictures = LevelPictures(layout, folder)
+    return {key: make_mesh(layout, key, pictures) for key in sorted(set(levels_of(layout)))}
 
 
-def make_mesh(layout: Layout, key: Level, folder: Path) -> bpy.types.Mesh:
+def make_mesh(layout: Layout, key: Level, pictures: LevelPictures) -> bpy.types.Mesh:
     """Makes a rectangle with its material for one of a layout's levels: see make_meshes."""
     stamp = layout.templates[key[0]]
     name = f"{stamp.name} {key[1]}x{key[2]}"
-    image = load_packed(Path(inside(folder, level_file(*key))), name, LEVEL_SPACES[layout.space])
+    image = pictures.packed(key, name)
     mesh = _make_mesh(image, stamp)
     mesh[LEVEL] = key
     mesh.materials.append(make_material(name, image, stamp))

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ...pictures.color import decode_table
+from ...native.arrays import BoolArray, FloatArray, IntArray
 from ...templates import LEVELS_PER_OCTAVE, Templates
-from ..compiled import LOSSES, Addresses, plain
-from ..interface import PARAMETERS, AdamRule, Scores, Variables
+from ..compiled import LOSSES
+from ..interface import PARAMETERS, AdamRule, Noise, Scores, Stepped, Variables
+from ..light import decode_table
 from ..structs import PlanePointers
+from ..tensors import KeptPlanes, sent
 from . import structs
 from .buffers import Buffers
 from .launch import launch_bins, launch_each, launch_tiles
 from .levels import DeviceLevels
-from .structs import Descent, DeviceStruct, Scene
+from .structs import Descent, DeviceStruct, Scene, TensorAddresses
 
 if TYPE_CHECKING:
     from .gpu import Gpu
@@ -30,8 +34,18 @@ _GROWTH = 2.0
 """The growth of a half axis between two checks that levels allow for; more makes a stamp less sharp until then."""
 
 
+@dataclass(frozen=True)
+class HeldTensor:
+    """A tensor on the card: see engines.interface.Held."""
+
+    tensor: Tensor
+
+    def read(self) -> FloatArray:
+        return self.tensor.cpu().numpy()
+
+
 class CudaIteration:
-    """Whole steps of a fit as a CUDA graph: see engines.interface.Iteration."""
+    """Whole steps of a fit as a CUDA graph: see engines.interface.Iteration. It looks at all rows in every step."""
 
     def __init__(
         self,
@@ -42,7 +56,7 @@ class CudaIteration:
         rule: AdamRule,
         *,
         loss: str = "mse",
-        palette: Tensor | None = None,  # [P, 3]
+        palette: FloatArray | None = None,  # [P, 3]
         shrink: float = 1.0,
         space: str,
         deterministic: bool,
@@ -60,15 +74,18 @@ class CudaIteration:
         # There are levels up to this many texels per canvas pixel, and per longer side of a stamp.
         self._bias, self._texels = 1.0 / shrink, 0.0
         self.variables = self._empty_variables(count)
+        """The tensors of interface.Variables, as they are now."""
+        self._planes = KeptPlanes(self._device)
         self._template = self._empty(count, dtype=torch.int32)
         self._mirror = self._empty(count, dtype=torch.uint8)
         self._encoded = self._empty(count, len(PARAMETERS))
         self._image, self._loss_map = self._empty(3, height, width), self._empty(height, width)
         self._removal = self._empty(count)
-        self._at = Addresses()
+        self._at = TensorAddresses()
         self._scene = self._empty_scene(size, count, LOSSES[loss], linear=space == "linear")
         self._scene.deterministic = deterministic
-        self._scene.descent = self._descent(rule, shrink, None if palette is None else palette.to(self._device))
+        colors = None if palette is None else sent(palette, self._device)
+        self._scene.descent = self._descent(rule, shrink, colors, linear=space == "linear")
 
     def _empty_scene(self, size: tuple[int, int], count: int, loss: int, *, linear: bool) -> Scene:
         """Returns the constant parts of the scene, without the descent."""
@@ -92,34 +109,39 @@ class CudaIteration:
             grad=self._at.memory(self._empty(count, len(PARAMETERS))),
         )
 
-    def load(self, variables: Variables, template: Tensor, mirror: Tensor) -> None:
+    def load(self, variables: Variables, template: IntArray, mirror: BoolArray) -> None:
         """Copies the variables: see Iteration. Waits for the device."""
-        for own, given in zip(vars(self.variables).values(), vars(variables).values(), strict=True):
-            own.copy_(given)
-        self._template.copy_(template)
-        self._mirror.copy_(mirror)
+        for name, own in self.variables.items():
+            own.copy_(sent(getattr(variables, name), self._device))
+        self._template.copy_(sent(template, self._device))
+        self._mirror.copy_(sent(mirror, self._device))
         if not self._scene.descent.level_numbers:
             self._choose_levels()
         if self._launched:
             self._check()
 
+    def unload(self) -> Variables:
+        """Returns copies of the variables: see Iteration. Waits for the device."""
+        return Variables(**{name: own.cpu().numpy().copy() for name, own in self.variables.items()})
+
     def run(
         self,
-        background: Tensor,  # [3, H, W]
-        target: Tensor,  # [3, H, W]
-        weight: Tensor,  # [H, W]
+        background: FloatArray | Noise,  # [3, H, W]
+        target: FloatArray,  # [3, H, W]
+        weight: FloatArray,  # [H, W]
         *,
         rate: float,
         bias: float,
         limited: bool,
         scored: bool,
-    ) -> tuple[Tensor, Tensor, Scores | None]:
-        """Makes a step: see Iteration. Waits for the device in its first runs and at checks."""
+        rows: int = 1,
+    ) -> Stepped:
+        """Makes a step: see Iteration. Waits for the device in its first runs, at checks and for scores."""
         if bias > self._bias:
             self._bias = bias
             self._choose_levels()
-        scene, planes = self._scene, [plain(plane) for plane in (background, target, weight)]
-        scene.planes.background, scene.planes.target, scene.planes.weight = (plane.data_ptr() for plane in planes)
+        self._show_planes(background, target, weight)
+        scene = self._scene
         scene.descent.rate, scene.descent.bias, scene.descent.limited = rate, bias, limited
         scene.removal = self._removal.data_ptr() if scored else None
         if not self._launched:
@@ -129,8 +151,22 @@ class CudaIteration:
         self._memory.write(scene)
         self._replay("scored" if scored else "step")
         self._since_check += 1
-        scores = Scores(target, self._image, self._loss_map, self._removal) if scored else None
-        return self._buffers.loss, self._encoded.clone(), scores
+        return Stepped(self._buffers.loss, HeldTensor(self._encoded.clone()), self._scores(target) if scored else None)
+
+    def _show_planes(self, background: FloatArray | Noise, target: FloatArray, weight: FloatArray) -> None:
+        scene = self._scene
+        noise = background if isinstance(background, Noise) else Noise(0, 0.0)
+        scene.noise_key, scene.noise_contrast = noise.key, noise.contrast
+        given = {"target": target, "weight": weight}
+        if not isinstance(background, Noise):
+            given["background"] = background
+        self._shown = {name: self._planes.sent(plane) for name, plane in given.items()}
+        for name, plane in self._shown.items():
+            setattr(scene.planes, name, plane.data_ptr())
+
+    def _scores(self, target: FloatArray) -> Scores:
+        made = (tensor.cpu().numpy() for tensor in (self._image, self._loss_map, self._removal))
+        return Scores(target, *made)
 
     def _replay(self, mode: str) -> None:
         """Makes a step: launches it first, to load the kernels, then records it, and replays it from then on."""
@@ -175,11 +211,11 @@ class CudaIteration:
             # Go on without room to grow.
             self._buffers.reserve(self._scene, max(pairs, before), backward=True)
 
-    def _descent(self, rule: AdamRule, shrink: float, palette: Tensor | None) -> Descent:
+    def _descent(self, rule: AdamRule, shrink: float, palette: Tensor | None, *, linear: bool) -> Descent:
         """Returns the part of the scene for a step of Adam."""
         scene = self._scene
         return Descent(
-            **{name: tensor.data_ptr() for name, tensor in vars(self.variables).items()},
+            **{name: tensor.data_ptr() for name, tensor in self.variables.items()},
             **vars(rule),
             params=scene.planes.params,
             encoded=self._encoded.data_ptr(),
@@ -187,7 +223,9 @@ class CudaIteration:
             grad=scene.grad,
             template_of=self._template.data_ptr(),
             palette=self._at.of(palette),
+            count=scene.count,
             palette_count=0 if palette is None else len(palette),
+            linear=linear,
             shrink=shrink,
         )
 
@@ -197,34 +235,33 @@ class CudaIteration:
         The templates' stretch, primitives beyond it, and the longest half axis limit them: finer levels are most of a
         large stamp's memory and take seconds to make.
         """
-        scale, aspect = self.variables.free[:, 2:4].double().cpu().unbind(1)
-        axes = torch.cat([scale * torch.maximum(aspect, 1.0 / aspect).sqrt(), torch.ones(1)])
-        texels = 2.0 * _GROWTH * float(axes.nan_to_num(1.0, 1.0).max()) * self._bias
+        scale, aspect = self.variables["free"][:, 2:4].double().cpu().numpy().T
+        longer = np.maximum(aspect, 1.0 / aspect)
+        axes = np.nan_to_num(np.append(scale * np.sqrt(longer), 1.0), nan=1.0, posinf=1.0)
+        texels = 2.0 * _GROWTH * float(axes.max()) * self._bias
         if texels <= self._texels:
             return
         self._texels = 2.0 ** math.ceil(math.log2(texels))  # whole octaves, so that this is rare
-        limits = [item.limits.stretch for item in self._templates.items]
-        template = self._template.cpu().long()
-        stretch = torch.tensor(limits, dtype=torch.float64)
-        stretch.scatter_reduce_(0, template, torch.maximum(aspect, 1.0 / aspect), "amax")
+        stretch = np.array([item.limits.stretch for item in self._templates.items], np.float64)
+        np.fmax.at(stretch, self._template.cpu().numpy(), longer)
         # Rounded up, plus one for the rounding of each axis; equal axes have the same level.
-        difference = torch.where(stretch > 1.0, (LEVELS_PER_OCTAVE * stretch.log2()).ceil() + 1, 0.0)
+        difference = np.where(stretch > 1.0, np.ceil(LEVELS_PER_OCTAVE * np.log2(stretch)) + 1, 0.0)
         # An infinite aspect needs no more than all levels.
-        difference = difference.clamp_max(float(self._templates.level_count.max()))
-        finest = (LEVELS_PER_OCTAVE * (self._templates.longer_side / self._texels).log2()).floor().clamp_min(0)
-        self._level_numbers = self._levels.reachable(difference.long(), finest.long())
-        self._scene.planes.levels = self._levels.array.data_ptr()
         counts = self._templates.level_count
-        facts = torch.cat([self._templates.longer_side[:, None], counts], 1).int()
-        self._facts = facts.to(self._device, copy=True)
+        difference = np.minimum(difference, float(counts.max()))
+        finest = np.floor(LEVELS_PER_OCTAVE * np.log2(self._templates.longer_side / self._texels)).clip(0)
+        self._level_numbers = self._levels.reachable(difference.astype(np.int64), finest.astype(np.int64))
+        self._scene.planes.levels = self._levels.array.data_ptr()
+        facts = np.column_stack([self._templates.longer_side, counts]).astype(np.int32)
+        self._facts = torch.from_numpy(facts).to(self._device, copy=True)
         descent = self._scene.descent
-        descent.templates, descent.level_numbers = self._facts.data_ptr(), self._level_numbers.data_ptr()
+        descent.facts, descent.level_numbers = self._facts.data_ptr(), self._level_numbers.data_ptr()
         descent.levels_u, descent.levels_v = self._level_numbers.shape[1:]
 
-    def _empty_variables(self, count: int) -> Variables:
-        free, first, second, low, high = (self._empty(count, len(PARAMETERS)) for _ in range(5))
+    def _empty_variables(self, count: int) -> dict[str, Tensor]:
+        made = {name: self._empty(count, len(PARAMETERS)) for name in ("free", "first", "second", "low", "high")}
         frozen = self._empty(count, len(PARAMETERS), dtype=torch.bool)
-        return Variables(free, first, second, self._empty(count, 1), low, high, frozen)
+        return {**made, "age": self._empty(count, 1), "frozen": frozen}
 
     def _empty(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.empty(*shape, dtype=dtype, device=self._device)

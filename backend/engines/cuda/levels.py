@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...native.arrays import IntArray
 from ...templates import Templates
-from ..interface import Placement
 from ..levels import Level, level_tables
+from ..tensors import Placement
 
 Key = tuple[int, int, int]
 """A mip level: template, level_u, level_v."""
@@ -24,7 +25,7 @@ class DeviceLevels:
 
     def __init__(self, templates: Templates, device: torch.device) -> None:
         self._templates, self._device = templates, device
-        shape = (len(templates), *templates.level_count.amax(0).tolist())
+        shape = (len(templates), *templates.level_count.max(0).tolist())
         self._numbers = np.full(shape, -1, np.int32)
         self._on_device = torch.from_numpy(self._numbers).to(device, copy=True)
         self._nearest: Tensor | None = None  # [T, U, V] int32: the last result of reachable()
@@ -64,7 +65,7 @@ class DeviceLevels:
             return self.numbers(placement)
         return self._nearest[placement.template, placement.level[:, 0], placement.level[:, 1]]
 
-    def reachable(self, difference: Tensor, finest: Tensor) -> Tensor:
+    def reachable(self, difference: IntArray, finest: IntArray) -> Tensor:
         """Adds the levels that can occur. Returns the index into `array` of the nearest level: [T, U, V] int32.
 
         difference [T]: by how many levels the two axes of a template's primitives may differ.

@@ -62,7 +62,7 @@ def largest(count: int, height: int, width: int, stamps: Stamps, free: int) -> t
 
 
 def _levels_bytes(template: Template) -> int:
-    height, width = template.rgba.shape[:2]
+    height, width = template.height, template.width
     # Two levels per octave: the sum of areas is twice the first one's, or 11.7 times if axes differ freely.
     levels = 12 if template.limits.stretch > 1.0 else 2
     return levels * (height + 3) * (width + 3) * (16 if template.textured else 4)

@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ...pictures.color import decode_table
 from ...templates import Templates
-from ..compiled import LOSSES, Addresses, Call, CompiledRasterizer, Mode, Work
-from ..interface import AdamRule, Iteration, Placement
+from ..compiled import LOSSES, Addresses, Call, CompiledEngine, Mode, Work
+from ..interface import AdamRule, Iteration
+from ..light import decode_table
+from ..tensors import Placement, Scores, Solutions
 from . import structs
 from .buffers import Buffers
 from .launch import launch_bins, launch_each, launch_tiles
 from .levels import DeviceLevels
-from .structs import Candidates, DeviceStruct, Scene
+from .structs import Candidates, DeviceStruct, Scene, TensorAddresses
 
 if TYPE_CHECKING:
     from .gpu import Gpu
 
 
-class CudaRasterizer(CompiledRasterizer):
-    """The engine on a card, on its current stream; calls wait for the count of pairs. See Rasterizer."""
+class CudaRasterizer(CompiledEngine):
+    """The engine on a card, on its current stream; calls wait for the count of pairs. See tensors.Rasterizer."""
 
     name = "cuda"
+    _addresses, _scores, _solutions = TensorAddresses, Scores, Solutions
 
     def __init__(
         self,
@@ -75,6 +77,8 @@ class CudaRasterizer(CompiledRasterizer):
             count=call.count,
             loss=LOSSES[loss],
             deterministic=self._deterministic,
+            noise_key=call.noise.key,
+            noise_contrast=call.noise.contrast,
             planes=call.planes,
             grad=call.at.of(grad),
             removal=call.at.of(removal),
@@ -97,7 +101,7 @@ class CudaRasterizer(CompiledRasterizer):
                 return
             self._buffers.reserve(scene, self._buffers.room(needed), backward=backward)
 
-    def _examine(self, work: Work, call: Call, result: Tensor) -> None:
+    def _examine(self, work: Work, call: Call, result: Tensor, rows: int) -> None:
         candidates = self._candidates(Candidates, call, result)
         primitives = torch.empty(call.count, structs.PRIMITIVE_BYTES, dtype=torch.uint8, device=self.torch_device)
         candidates.primitives = call.at.memory(primitives)
@@ -110,3 +114,7 @@ class CudaRasterizer(CompiledRasterizer):
         # Candidates of a fit stay within limits: their levels are found without waiting.
         numbers = self._levels.nearest(placement) if candidates else self._levels.numbers(placement)
         return numbers, self._levels.array.data_ptr()
+
+    def _floats(self, *shape: int) -> Tensor:
+        # Whatever torch's default type is.
+        return torch.empty(*shape, dtype=torch.float32, device=self.torch_device)

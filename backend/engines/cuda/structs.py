@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ...native.structs import Float, Int, Long, Pointer, struct
+from ...native.structs import Float, Int, Long, Pointer, Unsigned, struct
 from .. import structs
-from ..compiled import TILE
-from ..structs import PlanePointers
+from ..compiled import TILE, Addresses
+from ..structs import Descent, PlanePointers
 
 WARP = 32
 TILE_THREADS = 64
@@ -25,47 +25,7 @@ STATUS_BYTES = 24
 TRANSMITTANCE_BYTES = 4 * TILE * TILE
 RECORD_BYTES = 64
 TILE_WARPS = TILE_THREADS // WARP
-SCENE_BYTES, CANDIDATES_BYTES = 440, 104
-
-
-@struct
-class Descent(Structure):
-    """Mirror of struct Descent."""
-
-    __slots__ = ()
-    free: Pointer = None
-    first: Pointer = None
-    second: Pointer = None
-    age: Pointer = None
-    low: Pointer = None
-    high: Pointer = None
-    frozen: Pointer = None
-    params: Pointer = None
-    encoded: Pointer = None
-    level: Pointer = None
-    grad: Pointer = None
-    template_of: Pointer = None
-    templates: Pointer = None
-    level_numbers: Pointer = None
-    palette: Pointer = None
-    palette_count: Int = 0
-    limited: Int = 0
-    levels_u: Int = 0
-    levels_v: Int = 0
-    shrink: Float = 0.0
-    bias: Float = 0.0
-    rate: Float = 0.0
-    momentum: Float = 0.0
-    second_momentum: Float = 0.0
-    epsilon: Float = 0.0
-    position_rate: Float = 0.0
-    widest: Float = 0.0
-    least: Float = 0.0
-    scale_rate: Float = 0.0
-    aspect_rate: Float = 0.0
-    rotation_rate: Float = 0.0
-    opacity_rate: Float = 0.0
-    color_rate: Float = 0.0
+SCENE_BYTES, CANDIDATES_BYTES = 464, 104
 
 
 @struct
@@ -82,6 +42,8 @@ class Scene(Structure):
     deterministic: Int = 0
     chunk: Int = 0
     chunks: Int = 0
+    noise_key: Unsigned = 0
+    noise_contrast: Float = 0.0
     unused: Int = 0
     pair_capacity: Long = 0
     planes: PlanePointers = PlanePointers()
@@ -106,6 +68,18 @@ class Candidates(structs.Candidates):
 
     __slots__ = ()
     primitives: Pointer = None
+
+
+class TensorAddresses(Addresses):
+    """Addresses of PyTorch's tensors."""
+
+    @staticmethod
+    def plain(array: Tensor) -> Tensor:
+        return (array.float() if array.is_floating_point() else array).detach().contiguous()
+
+    @staticmethod
+    def address(array: Tensor) -> int:
+        return array.data_ptr()
 
 
 @dataclass

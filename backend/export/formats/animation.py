@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from ...job import written_aside
-from ..base import ByteArray, Export, Exporter
+from ...native.arrays import ByteArray
+from ...pictures.png import pixels_of
+from ..base import Export, Exporter
 from ..writers.gif import CLEAR, MAX_GIF, GifWriter, Palette
-from ..writers.mp4 import ENCODERS, best_encoder, movie_writer
 
 MAX_WEBP = 16383
 """Longest side of a WebP, px."""
@@ -72,6 +73,8 @@ def export_webp(task: Export) -> None:
 
 def export_mp4(task: Export) -> None:
     """Writes a movie with even sides, always over the background."""
+    from ..writers.mp4 import ENCODERS, best_encoder, movie_writer
+
     opaque = replace(task, settings=replace(task.settings, transparent=False))
     encoder, total = best_encoder(), len(task.layout.frames)
     if encoder is not ENCODERS[0]:
@@ -149,8 +152,7 @@ def _timed(task: Export, ticks: int, shortest: int) -> list[tuple[int, int]]:
 def _picture(task: Export, frame: int, **options: int) -> ByteArray:
     """Renders a frame, by its number from 0: [h, w, 3], or straight RGBA [h, w, 4] without the background."""
     channels = 4 if task.transparent else 3
-    strips = [(strip[:channels] * 255).round().byte() for strip in task.strips(frame, **options)]
-    return np.concatenate([strip.permute(1, 2, 0).numpy() for strip in strips])
+    return np.concatenate([pixels_of(strip[:channels]) for strip in task.strips(frame, **options)])
 
 
 def _samples(task: Export, steps: int) -> ByteArray:

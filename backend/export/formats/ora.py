@@ -9,10 +9,11 @@ import zipfile
 from xml.etree import ElementTree as Xml
 
 import numpy as np
-from PIL import Image
 
 from ...job import written_aside
-from ..base import ByteArray, Export, Exporter
+from ...native.arrays import ByteArray
+from ...pictures.scaling import resized
+from ..base import Export, Exporter
 from ..layers.bitmaps import compressed, png
 from ..layers.merged import background_color, merged_picture
 from ..layers.stack import Group, Item, Node, Stack
@@ -78,9 +79,10 @@ def _attributes(name: str, x: int, y: int, visible: bool = True) -> dict[str, st
 
 
 def _thumbnail(picture: ByteArray) -> bytes:
-    image = Image.fromarray(picture)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return png(np.asarray(image))
+    height, width = picture.shape[:2]
+    factor = min(1.0, THUMBNAIL / max(height, width))
+    size = max(1, round(height * factor)), max(1, round(width * factor))
+    return png(resized([picture], (height, width), size, 4))
 
 
 EXPORTERS: dict[str, Exporter] = {".ora": export_ora}

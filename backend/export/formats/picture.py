@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...job import written_aside
+from ...pictures.png import PngWriter
 from ..base import Export, Exporter
-from ..writers.png import PngWriter
 
 
 def export_png(task: Export) -> None:
@@ -12,7 +12,8 @@ def export_png(task: Export) -> None:
     width, height = task.size
     with written_aside(task.path) as aside, open(aside, "wb") as file:
         settings = task.settings
-        writer = PngWriter(file, width, height, 4 if task.transparent else 3, settings.bits, settings.resolution)
+        channels = 4 if task.transparent else 3
+        writer = PngWriter(file, width, height, channels, bits=settings.bits, resolution=settings.resolution)
         done = 0
         for strip in task.strips():
             task.tell(done, height)

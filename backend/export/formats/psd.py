@@ -31,7 +31,8 @@ from psd_tools.psd.layer_and_mask import (
 from psd_tools.psd.tagged_blocks import TaggedBlocks
 
 from ...job import MAX_LAYERS, UserError, written_aside
-from ..base import ByteArray, Export, Exporter
+from ...native.arrays import ByteArray
+from ..base import Export, Exporter
 from ..layers.merged import background_color, merged_picture
 from ..layers.overlay import color_overlay
 from ..layers.sheets import Layer, has_overlay

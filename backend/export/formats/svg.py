@@ -14,7 +14,6 @@ from io import TextIOBase
 from xml.sax.saxutils import XMLGenerator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...job import LEVEL_PADDING, Layout, written_aside
@@ -56,7 +55,7 @@ class _Document:
         # Nothing limits an SVG's elements, so nothing is merged.
         self._nodes = Stack(replace(task, settings=replace(task.settings, flatten=False))).nodes
         sheets = FrameSheets(task, 0)
-        keys = torch.cat([sheets.placement.template[:, None], sheets.placement.level], 1)
+        keys = np.column_stack([sheets.placement.template, sheets.placement.level])
         self._stamps = [(number, level_u, level_v) for number, level_u, level_v in keys.tolist()]
         self._matrices = placing_matrices(task.layout, task.templates)
         self._colors = color_matrices(task.layout, task.templates)
@@ -168,7 +167,7 @@ def placing_matrices(layout: Layout, templates: Templates, frame: int = 0) -> Fl
 
     x' = a x + c y + e, y' = b x + d y + f. All zero where a primitive has no size.
     """
-    sizes = np.array([item.rgba.shape[1::-1] for item in templates.items], np.float64)[layout.template]
+    sizes = np.array([(item.width, item.height) for item in templates.items], np.float64)[layout.template]
     x, y, scale, aspect, rotation = (
         getattr(layout, name)[frame].astype(np.float64) for name in ("x", "y", "scale", "aspect", "rotation")
     )
@@ -202,7 +201,7 @@ def color_matrices(layout: Layout, templates: Templates, frame: int = 0) -> list
 
 def stamp_box(templates: Templates, template: int, level_u: int, level_v: int) -> tuple[float, float, float, float]:
     """Returns left, top, width, height of a level's bitmap with its padding, in pixels of the stamp."""
-    height, width = templates.items[template].rgba.shape[:2]
+    height, width = templates.items[template].height, templates.items[template].width
     level_width, level_height = templates.level_size(template, level_u, level_v)
     border_u, border_v = LEVEL_PADDING * width / level_width, LEVEL_PADDING * height / level_height
     return -border_u, -border_v, width + 2 * border_u, height + 2 * border_v

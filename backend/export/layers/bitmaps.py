@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
 
-from ..base import ByteArray
+from ...native.arrays import ByteArray
+from ...pictures.png import png_bytes
 from .sheets import Layer
 
 _COMPRESSION = 4
@@ -25,9 +24,7 @@ def png(pixels: ByteArray) -> bytes:
     """Encodes uint8 [h, w, 3 or 4] as a PNG; an empty picture as one transparent pixel."""
     if not pixels.size:
         pixels = np.zeros((1, 1, 4), np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=_COMPRESSION)
-    return file.getvalue()
+    return png_bytes(pixels, _COMPRESSION)
 
 
 def compressed(layers: Iterator[Layer], threads: int) -> Iterator[tuple[Layer, bytes]]:

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..base import ByteArray, Export
+from ...native.arrays import ByteArray
+from ...pictures.png import pixels_of
+from ..base import Export
 
 
 def background_color(task: Export) -> tuple[int, int, int] | None:
@@ -32,7 +34,7 @@ def merged_picture(task: Export, *, over_white: bool) -> ByteArray:
         task.tell(0, height)
         if transparent and over_white:
             strip[:3] = strip[:3] * strip[3:] + (1 - strip[3:])
-        rows = (strip * 255).round().byte().permute(1, 2, 0).numpy()
+        rows = pixels_of(strip)
         result[top : top + len(rows)] = rows
         top += len(rows)
     return result

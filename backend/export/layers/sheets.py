@@ -5,18 +5,18 @@ So a layer has exactly the pixels that the primitive has in the picture, whateve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from ...engines import make_rasterizer
+from ...engines import make_engine
 from ...engines.interface import STRIP_SAMPLES, Placement
-from ...rendering import scaled_tensors
-from ..base import ByteArray, Export
+from ...native.arrays import ByteArray, FloatArray, IntArray
+from ...pictures.png import pixels_of
+from ...rendering import scaled_arrays
+from ..base import Export
 
 SHEET_PIXELS = 2**22
 """Most pixels of a sheet, unless a single layer is larger."""
@@ -26,8 +26,6 @@ REACH = 0.5
 
 MAX_REACH = 2048
 """How far layers reach beyond the canvas at most, px: a layer is then hardly larger than the picture."""
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -56,31 +54,33 @@ class FrameSheets:
     def __init__(self, task: Export, frame: int) -> None:
         self._task = task
         width, height = task.size
-        order = torch.from_numpy(task.layout.order(frame))
-        params, placement = scaled_tensors(task.layout, task.templates, width, frame)
+        order = task.layout.order(frame)
+        params, placement = scaled_arrays(task.layout, task.templates, width, frame)
         back = order.argsort()
         self.params = params[back]  # [N, 9]
         self.placement = Placement(placement.template[back], placement.level[back], placement.mirror[back])
-        self.boxes = self._boxes(width, height)  # [N, 4] left, top, right, bottom, px
+        # Numbers of a layout from anywhere may be none, or overflow.
+        with np.errstate(all="ignore"):
+            self.boxes = self._boxes(width, height)  # [N, 4] left, top, right, bottom, px
 
     def _boxes(self, width: int, height: int) -> IntArray:
         """Returns the box of each primitive within reach of the canvas; all zero where it has no part there."""
-        x, y, scale, aspect, rotation = self.params[:, :5].double().T
-        shapes = self._task.templates.shapes(self.params.device)
-        size = shapes.size[self.placement.template].double()  # [N, 2] texels
-        texels = (size * 2.0 ** (-self.placement.level.double() / 2)).round().clamp_min(1)  # of the level
-        axes = torch.stack([scale * aspect.sqrt(), scale / aspect.sqrt()], 1)
-        half = axes * size / size.amax(1, keepdim=True)
+        x, y, scale, aspect, rotation = self.params[:, :5].astype(np.float64).T
+        sizes = np.array([item.rgba.shape[1::-1] for item in self._task.templates.items], np.float64)
+        size = sizes[self.placement.template]  # [N, 2] texels
+        texels = np.maximum(np.rint(size * 2.0 ** (-self.placement.level / 2)), 1)  # of the level
+        axes = np.stack([scale * np.sqrt(aspect), scale / np.sqrt(aspect)], 1)
+        half = axes * size / size.max(1, keepdims=True)
         half = half * (1 + 2 / texels)  # bilinear samples reach half a texel farther
-        cos, sin = rotation.cos().abs(), rotation.sin().abs()
-        extent = torch.stack([cos * half[:, 0] + sin * half[:, 1], sin * half[:, 0] + cos * half[:, 1]], 1)
-        center = torch.stack([x, y], 1)
-        low, high = (center - extent).floor() - 1, (center + extent).ceil() + 1
-        sides = torch.tensor([width, height])
-        reach = (sides * REACH).ceil().clamp_max(MAX_REACH)
-        self.cut = ((low < -reach) | (high > sides + reach)).any(1).numpy()  # [N] bool
-        corners = (low.maximum(-reach).minimum(sides + reach), high.maximum(-reach).minimum(sides + reach))
-        boxes = torch.cat(corners, 1).nan_to_num().long().numpy()
+        cos, sin = np.abs(np.cos(rotation)), np.abs(np.sin(rotation))
+        extent = np.stack([cos * half[:, 0] + sin * half[:, 1], sin * half[:, 0] + cos * half[:, 1]], 1)
+        center = np.stack([x, y], 1)
+        low, high = np.floor(center - extent) - 1, np.ceil(center + extent) + 1
+        sides = np.array([width, height])
+        reach = np.minimum(np.ceil(sides * REACH), MAX_REACH)
+        self.cut = ((low < -reach) | (high > sides + reach)).any(1)  # [N] bool
+        corners = [np.clip(corner, -reach, sides + reach) for corner in (low, high)]
+        boxes: IntArray = np.nan_to_num(np.concatenate(corners, 1)).astype(np.int64)
         boxes[(boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])] = 0
         return boxes
 
@@ -113,14 +113,13 @@ class FrameSheets:
         boxes = np.array([self.box(item) for item in items])
         sizes = boxes[:, 2:] - boxes[:, :2]
         places, width, height = packed(sizes)
-        rows = torch.tensor([row for item in items for row in item.primitives])
-        lengths = torch.tensor([len(item.primitives) for item in items])
-        moves = torch.from_numpy(places - boxes[:, :2]).repeat_interleave(lengths, 0)
-        params = self.params[rows].clone()
+        rows = np.array([row for item in items for row in item.primitives], np.int64)
+        lengths = np.array([len(item.primitives) for item in items])
+        params = self.params[rows]
         # In float64, so that the place within the pixel stays the same.
-        params[:, :2] = (params[:, :2].double() + moves).float()
+        params[:, :2] = params[:, :2].astype(np.float64) + np.repeat(places - boxes[:, :2], lengths, 0)
         opacity = [self._opacity(item) for item in items]
-        first = (lengths.cumsum(0) - lengths).tolist()
+        first = (lengths.cumsum() - lengths).tolist()
         for row, item, step in zip(first, items, opacity, strict=True):
             if len(item.primitives) == 1:
                 # The rest of an opacity between two steps, so that layer and pixels together have it exactly.
@@ -133,9 +132,10 @@ class FrameSheets:
         """Returns the opacity of the layer; 255 where the pixels have it: Krita would apply it twice to an effect."""
         if len(item.primitives) > 1 or has_overlay(self._task, item):
             return 255
-        return int(np.ceil(self.params[item.primitives[0], 5].nan_to_num().clamp(0.0, 1.0).item() * 255.0 - 1e-4))
+        value = float(np.nan_to_num(self.params[item.primitives[0], 5]))
+        return math.ceil(min(max(value, 0.0), 1.0) * 255.0 - 1e-4)
 
-    def _rendered(self, params: Tensor, rows: Tensor, width: int, height: int) -> ByteArray:
+    def _rendered(self, params: FloatArray, rows: IntArray, width: int, height: int) -> ByteArray:
         """Renders primitives without a background: [height, width, 4] straight RGBA."""
         sheet: ByteArray = np.zeros((height, width, 4), np.uint8)
         settings = self._task.settings
@@ -143,16 +143,14 @@ class FrameSheets:
         placement = Placement(self.placement.template[rows], self.placement.level[rows], self.placement.mirror[rows])
         for top in range(0, height if width else 0, most):
             strip = sheet[top : top + most]
-            rasterizer = make_rasterizer(
+            engine = make_engine(
                 settings.engine, self._task.templates, len(strip), width, space="display", threads=settings.threads
             )
-            there = rasterizer.torch_device
-            moved = params.clone()
+            moved = params.copy()
             moved[:, 1] -= top
-            nothing = torch.zeros(3, 1, 1, device=there).expand(3, len(strip), width)
-            image, alpha = rasterizer.forward(moved.to(there), placement.to(there), nothing)
-            straight = torch.cat([image / alpha.clamp_min(1e-6), alpha[None]])
-            strip[:] = (straight.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+            nothing = np.broadcast_to(np.float32(0.0), (3, len(strip), width))
+            image, alpha = engine.forward(moved, placement, nothing)
+            strip[:] = pixels_of(np.concatenate([image / np.maximum(alpha, np.float32(1e-6)), alpha[None]]))
         return sheet
 
 

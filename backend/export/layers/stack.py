@@ -115,7 +115,7 @@ class Stack:
         groups = sum(1 for node in walked(self.nodes) if isinstance(node, Group))
         if 2 * groups > most:
             self.nodes = self._all(grouping="none")
-        areas = [visible_areas(self._task, frame).numpy() for frame in range(len(self._task.layout.frames))]
+        areas = [visible_areas(self._task, frame) for frame in range(len(self._task.layout.frames))]
         seen = np.array([areas[item.frame][item.primitives[0]] for item in self.items])
         ranked = np.argsort(-seen, kind="stable")
         low, high = 0, len(ranked)  # how many stay by themselves

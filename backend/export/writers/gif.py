@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
+from ...native.arrays import ByteArray
+
 COLORS = 255
 """Colors of the palette; the last of the 256 indices is for transparent pixels, and those that do not change."""
 
@@ -32,7 +34,6 @@ _BITS = 7  # of a channel, by which the nearest color is looked up
 _AT_ONCE = 2**16  # cells
 _BAND = 32 * _BAYER  # rows of a picture that are processed at once, so that memory is bounded
 
-ByteArray = NDArray[np.uint8]
 IntArray = NDArray[np.int32]
 
 

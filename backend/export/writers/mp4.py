@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from ...job import UserError
-from ..base import ByteArray
+from ...native.arrays import ByteArray
 
 _MOST_DENOMINATOR = 1001  # as in 24000/1001 frames per second, the oddest rate in use
 

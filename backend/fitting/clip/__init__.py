@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from ...control import Control
-from ...engines.threads import torch_threads
-from ...job import Clip, Layout, Settings, UserError
+from ...job import Array, Clip, Layout, Settings, UserError
+from ...native.arrays import FloatArray, IntArray
+from ...native.elementary import exp, log
+from ...stopwatch import part
 from ...templates import Templates
 from .. import fit_goal
 from ..goal import Goal, LazyGoals
@@ -35,9 +36,9 @@ STEP_SHARE = 1.25
 class Journal(Protocol):
     """Storage of the frames and shots that are done, from which an interrupted fit resumes."""
 
-    def load(self, name: str) -> dict[str, Tensor] | None: ...
+    def load(self, name: str) -> dict[str, Array] | None: ...
 
-    def save(self, name: str, tensors: dict[str, Tensor]) -> None: ...
+    def save(self, name: str, arrays: dict[str, Array]) -> None: ...
 
 
 @dataclass
@@ -49,7 +50,7 @@ class ClipSnapshot:
     frame: int  # being fitted, number from 0
     psnr: float  # dB on the settings' background, of the latest image
     seconds_left: float
-    image: Tensor | None = None  # [3, H, W] of the frame, display-encoded, when a preview is due
+    image: FloatArray | None = None  # [3, H, W] of the frame, display-encoded, when a preview is due
 
 
 @dataclass
@@ -64,7 +65,7 @@ Observer = Callable[[ClipSnapshot], None]
 
 
 def fit_clip(
-    goals: Sequence[Goal],  # of each frame, on the CPU; may be made on access
+    goals: Sequence[Goal],  # of each frame; may be made on access
     templates: Templates,
     settings: Settings,
     clip: Clip,
@@ -93,13 +94,13 @@ def fit_clip(
     seen = 0 if start is None else int((start.opacity[-1] > 0).sum())
     if seen:
         settings = replace(settings, count=seen)
-    with torch.no_grad(), torch_threads(1):
-        if begin is not None:
-            settings = replace(settings, count=begin.count + settings.added)
-        fit = _ClipFit(goals, templates, settings, clip, observer, control or Control(), journal, begin)
+    if begin is not None:
+        settings = replace(settings, count=begin.count + settings.added)
+    fit = _ClipFit(goals, templates, settings, clip, observer, control or Control(), journal, begin)
+    with part("steps"):
         shots = fit.run(start if seen else None)
-        layout = assembled(shots, fit.context, list(frames)[: fit.done], fps)
-        return ClipResult(layout, [shot.first for shot in shots], fit.cancelled, fit.seconds)
+    layout = assembled(shots, fit.context, list(frames)[: fit.done], fps)
+    return ClipResult(layout, [shot.first for shot in shots], fit.cancelled, fit.seconds)
 
 
 def check_clip_settings(settings: Settings) -> None:
@@ -181,7 +182,8 @@ class _ClipFit:
             shot.identities.level = levels
             goals = LazyGoals(len(shot.poses), lambda frame: self._goals[begin + frame])
             refinement = Refinement(self.context, shot.identities, shot.poses, goals, pinned)
-            shot.poses = refinement.run(lambda frame: self._goes_on(begin + frame, STEP_SHARE))
+            with part("refinement"):
+                shot.poses = refinement.run(lambda frame: self._goes_on(begin + frame, STEP_SHARE))
         if not self._control.cancelled:
             self._save(name, shot.packed())
         return shot
@@ -234,11 +236,11 @@ class _ClipFit:
     def _stepped(self, frame: int) -> Callable[[Snapshot], None]:
         return lambda snapshot: self._progress.add(1, frame, None)
 
-    def _levels(self, shot: Shot) -> Tensor:
+    def _levels(self, shot: Shot) -> IntArray:
         """Returns mip levels [N, 2] for the mean size of each primitive while it is seen."""
-        seen = torch.stack([pose.fade for pose in shot.poses])[..., None]
-        logs = torch.stack([pose.params[:, 2:4].clamp_min(1e-6).log() for pose in shot.poses])
-        scale, aspect = ((seen * logs).sum(0) / seen.sum(0).clamp_min(1e-6)).exp().unbind(1)
+        seen = np.stack([pose.fade for pose in shot.poses])[..., None]
+        logs = log(np.stack([np.maximum(pose.params[:, 2:4], 1e-6) for pose in shot.poses]))
+        scale, aspect = exp((seen * logs).sum(0) / np.maximum(seen.sum(0), 1e-6)).T
         return self._templates.choose_levels(shot.identities.template, scale, aspect, self.context.recipe.bias)
 
     def _goes_on(self, frame: int, steps: float, tracker: Tracker | None = None) -> bool:
@@ -247,20 +249,20 @@ class _ClipFit:
         self._progress.exclude(self._control.wait())
         return not self._control.cancelled
 
-    def _seen(self, frame: int, tracker: Tracker) -> tuple[Tensor, float]:
+    def _seen(self, frame: int, tracker: Tracker) -> tuple[FloatArray, float]:
         """Returns the tracker's latest image [3, H, W], display-encoded, and its PSNR."""
         context = self.context
         if not self._goals[frame].counts:
             return self._goals[frame].target, 0.0
-        judge = Judge(context.rasterizer, self._goals[frame].to(context.device), linear=context.linear)
+        judge = Judge(context.engine, self._goals[frame], linear=context.linear)
         return judge(*tracker.drawn())
 
-    def _load(self, name: str) -> dict[str, Tensor] | None:
+    def _load(self, name: str) -> dict[str, Array] | None:
         return None if self._journal is None else self._journal.load(name)
 
-    def _save(self, name: str, tensors: dict[str, Tensor]) -> None:
+    def _save(self, name: str, arrays: dict[str, Array]) -> None:
         if self._journal is not None:
-            self._journal.save(name, tensors)
+            self._journal.save(name, arrays)
 
 
 class _Progress:
@@ -285,7 +287,7 @@ class _Progress:
         """Counts frames without work: blank ones, and those of an earlier run."""
         self._done += frames * self._each
 
-    def add(self, steps: float, frame: int, look: Callable[[], tuple[Tensor, float]] | None) -> None:
+    def add(self, steps: float, frame: int, look: Callable[[], tuple[FloatArray, float]] | None) -> None:
         self._done, self._new = self._done + steps, self._new + steps
         if self._observer is None:
             return

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from ...job import Layout
+from ...job import Array, Layout
 from ..primitives import Primitives, layout_of
 from .context import Context
 from .tracking import Identities, Pose, picked
@@ -21,16 +20,16 @@ class Shot:
     identities: Identities
     poses: list[Pose]
 
-    def packed(self) -> dict[str, Tensor]:
-        """Returns the shot as named tensors."""
-        poses = {name: torch.stack([getattr(pose, name) for pose in self.poses]) for name in vars(self.poses[0])}
+    def packed(self) -> dict[str, Array]:
+        """Returns the shot as named arrays."""
+        poses = {name: np.stack([getattr(pose, name) for pose in self.poses]) for name in vars(self.poses[0])}
         return {**poses, **vars(self.identities)}
 
     @classmethod
-    def unpacked(cls, first: int, tensors: dict[str, Tensor]) -> Shot:
+    def unpacked(cls, first: int, arrays: dict[str, Array]) -> Shot:
         """Returns the inverse of packed()."""
-        planes = vars(picked(Pose, tensors)).values()
-        return cls(first, picked(Identities, tensors), [Pose(*values) for values in zip(*planes, strict=True)])
+        planes = vars(picked(Pose, arrays)).values()
+        return cls(first, picked(Identities, arrays), [Pose(*values) for values in zip(*planes, strict=True)])
 
 
 def posed(layout: Layout, context: Context) -> tuple[Identities, Pose]:
@@ -40,10 +39,10 @@ def posed(layout: Layout, context: Context) -> tuple[Identities, Pose]:
     primitives = Primitives.from_layout(replace(last, depth=None), context.templates, context.height, context.width)
     params = primitives.params
     seen = params[:, 5] > 0
-    depth = torch.arange(len(params)) if last.depth is None else torch.from_numpy(last.depth[0]).long()
-    level = torch.from_numpy(last.level).long()
+    depth = np.arange(len(params)) if last.depth is None else last.depth[0]
+    level = last.level.astype(np.int64)
     identities = Identities(primitives.template, primitives.mirror, level, primitives.region, primitives.locked)
-    return identities, Pose(params, depth, seen.float(), torch.zeros_like(seen))
+    return identities, Pose(params, depth.astype(np.int64), seen.astype(np.float32), np.zeros_like(seen))
 
 
 def assembled(shots: list[Shot], context: Context, frames: list[int], fps: float) -> Layout:
@@ -53,26 +52,26 @@ def assembled(shots: list[Shot], context: Context, frames: list[int], fps: float
     """
     total, params, depth = len(frames), [], []
     for shot in shots:
-        values = torch.stack([pose.params for pose in shot.poses])
-        fades = torch.stack([pose.fade for pose in shot.poses])
-        depths = torch.stack([pose.depth for pose in shot.poses])
+        values = np.stack([pose.params for pose in shot.poses])
+        fades = np.stack([pose.fade for pose in shot.poses])
+        depths = np.stack([pose.depth for pose in shot.poses])
         values[..., 5] *= fades
-        index = (torch.arange(total) - shot.first).clamp(0, len(shot.poses) - 1)
-        inside = (torch.arange(total) >= shot.first) & (torch.arange(total) < shot.first + len(shot.poses))
+        since = np.arange(total) - shot.first
+        index = since.clip(0, len(shot.poses) - 1)
+        inside = since == index
         params.append(values[index])
         params[-1][~inside, :, 5] = 0.0
         depth.append(depths[index] - depths.min())
     joined = {
-        name: torch.cat([getattr(shot.identities, name) for shot in shots]).numpy()
-        for name in vars(shots[0].identities)
+        name: np.concatenate([getattr(shot.identities, name) for shot in shots]) for name in vars(shots[0].identities)
     }
     return layout_of(
-        torch.cat(params, 1),
+        np.concatenate(params, 1),
         context.templates,
         context.settings,
         (context.height, context.width),
         **joined,
         fps=fps,
         frames=frames,
-        depth=torch.cat(depth, 1).numpy(),
+        depth=np.concatenate(depth, 1),
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import cv2
-import torch
-from torch import Tensor
+import numpy as np
 
+from ...native.arrays import FloatArray
 from ...pictures.flow import flow, warped
 
 WINDOW = 9
@@ -15,22 +15,22 @@ BETTER = 0.7
 """Greatest share of the change that the flow may leave: blurred and covered parts have no reliable flow."""
 
 
-def motion(before: Tensor, after: Tensor) -> Tensor:
+def motion(before: FloatArray, after: FloatArray) -> FloatArray:
     """Returns the optical flow between frames [3, H, W], 0 where it does not explain the change: [2, H, W] px."""
     field = flow(before, after)
     left = _smooth(warped(after, field) - before)
     change = _smooth(after - before)
-    return torch.where(left < BETTER * change, field, 0.0)
+    return np.where(left < BETTER * change, field, np.float32(0.0))
 
 
-def _smooth(difference: Tensor) -> Tensor:
+def _smooth(difference: FloatArray) -> FloatArray:
     """Returns the mean absolute difference [3, H, W] in the window around each pixel: [H, W]."""
-    return torch.from_numpy(cv2.blur(difference.abs().mean(0).numpy(), (WINDOW, WINDOW)))
+    return np.asarray(cv2.blur(np.abs(difference).mean(0), (WINDOW, WINDOW)), np.float32)
 
 
-def sampled(field: Tensor, position: Tensor) -> Tensor:
+def sampled(field: FloatArray, position: FloatArray) -> FloatArray:
     """Samples a field [C, H, W] at positions [N, 2] px by the nearest pixel: [N, C]."""
     height, width = field.shape[1:]
-    column = position[:, 0].floor().long().clamp(0, width - 1)
-    row = position[:, 1].floor().long().clamp(0, height - 1)
+    column = np.floor(position[:, 0]).astype(np.int64).clip(0, width - 1)
+    row = np.floor(position[:, 1]).astype(np.int64).clip(0, height - 1)
     return field[:, row, column].T

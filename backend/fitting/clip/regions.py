@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ...control import Control
-from ...job import Clip, Layout, Settings
+from ...job import Array, Clip, Layout, Settings
+from ...native.arrays import ByteArray
 from ...templates import Templates
 from ..goal import Goal, LazyGoals
 from ..regions import Part, Region, counts_of, merged, parts_of, placed, settings_of
@@ -23,13 +22,14 @@ class MovingRegion:
     """A part of the canvas that may differ in each frame; see fitting.regions.Region."""
 
     name: str
-    masks: Sequence[Tensor]  # [H, W] uint8 of each frame
+    masks: Sequence[ByteArray]  # [H, W] uint8 of each frame
     stamps: tuple[int, ...] = ()
     share: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, frame: int) -> Region:
-        return Region(self.name, self.masks[frame].float() / 255.0, self.stamps, self.share, self.settings)
+        mask = self.masks[frame].astype(np.float32) / np.float32(255.0)
+        return Region(self.name, mask, self.stamps, self.share, self.settings)
 
 
 def fit_clip_regions(
@@ -92,7 +92,7 @@ def _goals_of(
 
 
 def _parts(goal: Goal, regions: Sequence[MovingRegion], frame: int, settings: Settings) -> list[Part]:
-    whole = torch.ones_like(goal.target[0]) if goal.weight is None else goal.weight
+    whole = np.ones_like(goal.target[0]) if goal.weight is None else goal.weight
     # After the first frame, a region may be hidden for a while.
     return parts_of([region.at(frame) for region in regions], whole, settings.transparent, strict=frame == 0)
 
@@ -104,11 +104,11 @@ class _Chapter:
     journal: Journal
     number: int
 
-    def load(self, name: str) -> dict[str, Tensor] | None:
+    def load(self, name: str) -> dict[str, Array] | None:
         return self.journal.load(f"{name}_region_{self.number}")
 
-    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
-        self.journal.save(f"{name}_region_{self.number}", tensors)
+    def save(self, name: str, arrays: dict[str, Array]) -> None:
+        self.journal.save(f"{name}_region_{self.number}", arrays)
 
 
 def _watch(observer: Observer | None, number: int, regions: int) -> Observer | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+
+from ...native.arrays import FloatArray
 
 THUMBNAIL = 64
 """Longer side of the compared pictures, px: motion by a few percent stays within a pixel."""
@@ -27,15 +28,15 @@ class CutFinder:
         self._threshold = threshold
         self._before: NDArray[np.float64] | None = None
 
-    def is_cut(self, frame: Tensor) -> bool:
+    def is_cut(self, frame: FloatArray) -> bool:
         """Returns whether a shot begins with this frame [3, H, W], display-encoded; False for the first."""
         after = _thumbnail(frame)
         before, self._before = self._before, after
         return before is not None and self._threshold > 0 and _correlation(before, after) < self._threshold
 
 
-def _thumbnail(frame: Tensor) -> NDArray[np.float64]:
-    gray = frame.mean(0).cpu().numpy()
+def _thumbnail(frame: FloatArray) -> NDArray[np.float64]:
+    gray = frame.mean(0)
     factor = min(1.0, THUMBNAIL / max(gray.shape))
     size = (max(1, round(gray.shape[1] * factor)), max(1, round(gray.shape[0] * factor)))
     return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float64)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from ...engines.transfer import moved
+from ...native.arrays import BoolArray, FloatArray, IntArray
 from ...templates import Templates
+from ..random import Random
 from ..recipe import Recipe
 
 SCALE, ASPECT, ROTATION, OPACITY = 2, 3, 4, 5
@@ -24,27 +23,29 @@ _COLUMNS |= {"opacity": (OPACITY,), "color": (6, 7, 8)}
 class Bounds:
     """The least and the greatest value of each parameter of N primitives; infinite where unlimited."""
 
-    low: Tensor  # [N, 9]
-    high: Tensor  # [N, 9]
+    low: FloatArray  # [N, 9]
+    high: FloatArray  # [N, 9]
     of_rotation: bool = True  # False: all rotations are free
 
-    def clamp(self, params: Tensor) -> Tensor:
+    def clamp(self, params: FloatArray) -> FloatArray:
         """Clamps params [N, 9] to the bounds, exactly. Rotations may change by any number of turns.
 
         Colors may be display-encoded or light: both range from 0 to 1.
         """
         if self.of_rotation:
-            params = params.clone()
+            params = params.copy()
             params[:, ROTATION] = self._turned(params[:, ROTATION])
-        return torch.minimum(torch.maximum(params, self.low), self.high)
+        return np.minimum(np.maximum(params, self.low), self.high)
 
-    def _turned(self, rotation: Tensor) -> Tensor:
+    def _turned(self, rotation: FloatArray) -> FloatArray:
         """Turns rotations by whole turns to the ones nearest to the middle of their range."""
         low, high = self.low[:, ROTATION], self.high[:, ROTATION]
-        middle = 0.5 * (low + high)  # NaN where the rotation is free
-        turns = ((rotation - middle) / (2.0 * math.pi)).round()
+        zero = np.float32(0.0)
+        middle = np.float32(0.5) * (np.where(low == -np.inf, zero, low) + np.where(high == np.inf, zero, high))
+        turns = np.rint((rotation - middle) / np.float32(2.0 * math.pi))
         # Within the range nothing changes, not even the last bit.
-        return torch.where((rotation >= low) & (rotation <= high), rotation, rotation - 2.0 * math.pi * turns)
+        within = (rotation >= low) & (rotation <= high)
+        return np.where(within, rotation, rotation - np.float32(2.0 * math.pi) * turns)
 
 
 class StampLimits:
@@ -58,72 +59,66 @@ class StampLimits:
         """Reads the limits of the templates. least: the recipe's least scale, px."""
         limits = [item.limits for item in templates.items]
         full_turn = 2.0 * math.pi * (1.0 - 1e-6)
-        span = torch.tensor([item.rotation_range for item in limits])
+        span = np.array([item.rotation_range for item in limits], np.float32)
         self.free = span[:, 1] - span[:, 0] >= full_turn
         """Whether a template may lie in any direction: [T] bool."""
-        self.stretch = torch.tensor([item.stretch for item in limits])
+        self.stretch = np.array([item.stretch for item in limits], np.float32)
         """The greatest aspect, and one over the least: [T]."""
-        self.may_mirror = torch.tensor([item.mirror for item in limits])
+        self.may_mirror = np.array([item.mirror for item in limits])
         """[T] bool"""
-        self._any_bound, self._any_mirrored = not bool(self.free.all()), any(item.mirror for item in limits)
-        sizes = torch.tensor([item.size_range for item in limits], dtype=torch.float64)
-        low, high = (sizes * (0.5 * max(height, width))).float().unbind(1)
-        self._low = torch.full((len(limits), 9), -math.inf)
-        self._high = torch.full((len(limits), 9), math.inf)
-        self._low[:, SCALE], self._high[:, SCALE] = torch.minimum(low.clamp_min(least), high), high
-        self._low[:, ASPECT], self._high[:, ASPECT] = 1.0 / self.stretch, self.stretch
-        self._low[:, ROTATION] = span[:, 0].masked_fill(self.free, -math.inf)
-        self._high[:, ROTATION] = span[:, 1].masked_fill(self.free, math.inf)
-        opacities = torch.tensor([item.opacity_range for item in limits])
-        self._low[:, OPACITY], self._high[:, OPACITY] = opacities.unbind(1)
+        self._any_bound, self._any_mirrored = not self.free.all(), bool(self.may_mirror.any())
+        sizes = np.array([item.size_range for item in limits]) * (0.5 * max(height, width))
+        low, high = sizes.astype(np.float32).T
+        self._low = np.full((len(limits), 9), -np.inf, np.float32)
+        self._high = np.full((len(limits), 9), np.inf, np.float32)
+        self._low[:, SCALE], self._high[:, SCALE] = np.minimum(np.maximum(low, np.float32(least)), high), high
+        self._low[:, ASPECT], self._high[:, ASPECT] = np.float32(1.0) / self.stretch, self.stretch
+        self._low[:, ROTATION] = np.where(self.free, -np.inf, span[:, 0])
+        self._high[:, ROTATION] = np.where(self.free, np.inf, span[:, 1])
+        opacities = np.array([item.opacity_range for item in limits], np.float32)
+        self._low[:, OPACITY], self._high[:, OPACITY] = opacities.T
         self._low[:, 6:], self._high[:, 6:] = 0.0, 1.0
 
-    def to(self, device: torch.device) -> StampLimits:
-        """Returns the limits for templates whose indices are on this device."""
-        result = copy.copy(self)
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                setattr(result, name, value.to(device))
-        return result
-
-    def bounds(self, template: Tensor) -> Bounds:
+    def bounds(self, template: IntArray) -> Bounds:
         """Returns the bounds of primitives of these templates [N], without those of positions: see bounded()."""
         return Bounds(self._low[template], self._high[template], self._any_bound)
 
-    def random_rotation(self, template: Tensor, generator: torch.Generator) -> Tensor:
+    def random_rotation(self, template: IntArray, random: Random) -> FloatArray:
         """Draws rotations evenly from the allowed ones: [N], radians."""
         low, high = self._low[template, ROTATION], self._high[template, ROTATION]
         free = self.free[template]
-        start, span = low.masked_fill(free, 0.0), (high - low).masked_fill(free, 2.0 * math.pi)
-        rotation = start + span * moved(torch.rand(len(template), generator=generator), template.device)
-        return torch.minimum(torch.maximum(rotation, low), high)
+        start = np.where(free, np.float32(0.0), low)
+        span = np.where(free, np.float32(2.0 * math.pi), high - low)
+        rotation = start + span * random.uniform(len(template))
+        return np.minimum(np.maximum(rotation, low), high)
 
-    def random_mirror(self, template: Tensor, generator: torch.Generator) -> Tensor:
-        """Draws mirrors for half of the primitives that may be mirrored, on average: [N] bool."""
+    def random_mirror(self, template: IntArray, random: Random) -> BoolArray:
+        """Draws mirrors for half of the primitives that may be mirrored, on average: [N]."""
         if not self._any_mirrored:
-            return torch.zeros(len(template), dtype=torch.bool, device=template.device)
-        return self.may_mirror[template] & moved(torch.rand(len(template), generator=generator) < 0.5, template.device)
+            return np.zeros(len(template), np.bool_)
+        return self.may_mirror[template] & (random.uniform(len(template)) < 0.5)
 
 
 def bounded(own: Bounds, recipe: Recipe, height: int, width: int) -> Bounds:
     """Adds a recipe's bounds on a canvas to the stamps' own, which take precedence."""
-    low, high = own.low.clone(), own.high.clone()
+    low, high = own.low.copy(), own.high.copy()
     low[:, :2], high[:, 0], high[:, 1] = -recipe.margin, width + recipe.margin, height + recipe.margin
     faintest = 1.0 / (1.0 + math.exp(recipe.logit_limit))
-    low[:, OPACITY] = torch.minimum(own.low[:, OPACITY].clamp_min(faintest), own.high[:, OPACITY])
-    high[:, OPACITY] = torch.maximum(own.high[:, OPACITY].clamp_max(1.0 - faintest), own.low[:, OPACITY])
+    least, most = np.float32(faintest), np.float32(1.0 - faintest)
+    low[:, OPACITY] = np.minimum(np.maximum(own.low[:, OPACITY], least), own.high[:, OPACITY])
+    high[:, OPACITY] = np.maximum(np.minimum(own.high[:, OPACITY], most), own.low[:, OPACITY])
     return replace(own, low=low, high=high)
 
 
-def locked_columns(locked: list[str]) -> Tensor:
-    """Returns the columns of params that are locked, by names of settings.LOCKABLE: [9] bool."""
-    columns = torch.zeros(9, dtype=torch.bool)
+def locked_columns(locked: list[str]) -> BoolArray:
+    """Returns the columns of params that are locked, by names of settings.LOCKABLE: [9]."""
+    columns = np.zeros(9, np.bool_)
     for name in locked:
         columns[list(_COLUMNS[name])] = True
     return columns
 
 
-def order_key(order: str, params: Tensor) -> Tensor | None:
+def order_key(order: str, params: FloatArray) -> FloatArray | None:
     """Returns the key that sorts params [N, 9] front first for an order of settings.ORDERS: [N]. None for "free".
 
     The order is by area, which for a template is the scale squared, however it is stretched.

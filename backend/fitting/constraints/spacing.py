@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ...job import UserError
+from ...native.arrays import BoolArray, FloatArray, IntArray
+from ...native.elementary import sine_cosine
 
-IndexArray = NDArray[np.int64]
 Points = NDArray[np.float64]  # [N, 2] px
 
 TOLERANCE = 1e-3  # px
@@ -54,19 +53,19 @@ def greatest_spacing(count: int, height: int, width: int) -> float:
 
 
 def spread(
-    x: Tensor,  # [N] px
-    y: Tensor,  # [N] px
+    x: FloatArray,  # [N] px
+    y: FloatArray,  # [N] px
     spacing: float,  # px
-    movable: Tensor | None,  # [N] bool, None = all
+    movable: BoolArray | None,  # [N] None = all
     height: int,
     width: int,
     rounds: int = 4,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[FloatArray, FloatArray]:
     """Pushes centers apart that are closer than the spacing, in a few rounds: x [N], y [N].
 
     They stay on the canvas. The result is the same for any number of threads.
     """
-    points = torch.stack([x, y], 1).double().numpy()
+    points = np.stack([x, y], 1).astype(np.float64)
     weight = _weights(points, movable)
     for _ in range(rounds):
         points, worst = _pushed(points, weight, spacing + TOLERANCE, height, width)
@@ -76,19 +75,19 @@ def spread(
 
 
 def settle(
-    x: Tensor,  # [N] px
-    y: Tensor,  # [N] px
+    x: FloatArray,  # [N] px
+    y: FloatArray,  # [N] px
     spacing: float,  # px
-    movable: Tensor | None,  # [N] bool, None = all
+    movable: BoolArray | None,  # [N] None = all
     height: int,
     width: int,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[FloatArray, FloatArray]:
     """Spreads centers until any two are the spacing apart, to TOLERANCE px: x [N], y [N].
 
     Where they jam although they fit (check_spacing), they are put on a hexagonal lattice. That fails only where some
     may not move; then they are as far apart as pushing has brought them.
     """
-    points = before = torch.stack([x, y], 1).double().numpy()
+    points = before = np.stack([x, y], 1).astype(np.float64)
     weight = _weights(points, movable)
     aim = spacing * _SLACK + TOLERANCE
     for step in range(_PATIENCE):
@@ -102,7 +101,7 @@ def settle(
     return _columns(points if laid is None else laid)
 
 
-def pairs_within(points: Points, others: Points, reach: float) -> Iterator[tuple[IndexArray, IndexArray]]:
+def pairs_within(points: Points, others: Points, reach: float) -> Iterator[tuple[IntArray, IntArray]]:
     """Yields blocks of all pairs (i of others, j of points) that are less than `reach` apart, by a grid of cells.
 
     i ascends. Memory is bounded by the points and one block, whatever the number of pairs.
@@ -135,9 +134,9 @@ def pairs_within(points: Points, others: Points, reach: float) -> Iterator[tuple
         first = end
 
 
-def _weights(points: Points, movable: Tensor | None) -> Points:
+def _weights(points: Points, movable: BoolArray | None) -> Points:
     """Returns 1 for points that may move, 0 for others: [N]."""
-    return np.ones(len(points)) if movable is None else movable.double().numpy()
+    return np.ones(len(points)) if movable is None else movable.astype(np.float64)
 
 
 def _pushed(points: Points, weight: Points, reach: float, height: int, width: int) -> tuple[Points, float]:
@@ -153,8 +152,8 @@ def _pushed(points: Points, weight: Points, reach: float, height: int, width: in
         distance = np.sqrt(np.square(apart).sum(1))
         worst = max(worst, reach - float(distance.min()))
         # Two points in one place part in directions that depend only on their indices.
-        angle = _GOLDEN * np.minimum(i, j)
-        way = np.stack([np.cos(angle), np.sin(angle)], 1) * np.sign(i - j)[:, None]
+        sine, cosine = sine_cosine((_GOLDEN * np.minimum(i, j) % (2.0 * math.pi)).astype(np.float32))
+        way = np.stack([cosine, sine], 1) * np.sign(i - j)[:, None]
         apart = np.where(distance[:, None] > 1e-9, apart / np.maximum(distance, 1e-9)[:, None], way)
         push = apart * ((reach - distance) * weight[i] / (weight[i] + weight[j]))[:, None]
         shift += np.stack([np.bincount(i, push[:, axis], len(points)) for axis in (0, 1)], 1)
@@ -204,6 +203,6 @@ def _laid(points: Points, weight: Points, spacing: float, height: int, width: in
     return result
 
 
-def _columns(points: Points) -> tuple[Tensor, Tensor]:
-    x, y = torch.from_numpy(points).float().unbind(1)
-    return x.contiguous(), y.contiguous()
+def _columns(points: Points) -> tuple[FloatArray, FloatArray]:
+    x, y = np.ascontiguousarray(points.T, np.float32)
+    return x, y

@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+import ctypes
+from ctypes import POINTER, c_int64
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ...job import UserError, quoted
+from ...native.arrays import FloatArray, IntArray
+from ...native.calls import function
+from ...native.structs import Double, Long, Pointer, struct
 from ...templates import Templates
+from ..random import Random
 from .conflicts import Conflicts
 
-IntArray = NDArray[np.int64]
+
+@struct
+class Matching(ctypes.Structure):
+    """Mirror of struct Matching of csrc/match_cpu.cpp."""
+
+    __slots__ = ()
+    cost: Pointer = None
+    owner: Pointer = None
+    gain: Pointer = None
+    stamp: Pointer = None
+    room: Pointer = None
+    position: Pointer = None
+    radius: Pointer = None
+    primitives: Pointer = None
+    victim_of: Pointer = None
+    removed: Pointer = None
+    added: Pointer = None
+    memory: Pointer = None
+    victims: Long = 0
+    candidates: Long = 0
+    templates: Long = 0
+    count: Long = 0
+    separation: Double = 0.0
+    spacing: Double = 0.0
 
 
-def capacities(templates: Templates, count: int, usage: str) -> Tensor:
+def capacities(templates: Templates, count: int, usage: str) -> IntArray:
     """Returns the greatest number of primitives of each template, out of `count`: [T] int64.
 
     usage "free": the `most` of its limits. "shares": its exact number by the `share` of its limits; they sum to count.
@@ -23,7 +51,7 @@ def capacities(templates: Templates, count: int, usage: str) -> Tensor:
     Raises UserError where the stamps together allow fewer than `count` primitives.
     """
     limits = [item.limits for item in templates.items]
-    most = np.array([min(item.most or count, count) for item in limits])
+    most = np.array([min(item.most or count, count) for item in limits], np.int64)
     share = np.array([item.share for item in limits])
     if usage == "shares":
         if not share.any():
@@ -31,12 +59,12 @@ def capacities(templates: Templates, count: int, usage: str) -> Tensor:
         most[share == 0] = 0
     if most.sum() < count:
         raise UserError(_too_few(templates, int(most.sum()), count, usage))
-    return torch.from_numpy(divided(share, most, count) if usage == "shares" else most)
+    return divided(share, most, count) if usage == "shares" else most
 
 
-def check_usage(template: Tensor, templates: Templates) -> None:
+def check_usage(template: IntArray, templates: Templates) -> None:
     """Raises UserError where primitives to continue from use a template [N] more often than its limits allow."""
-    for item, used in zip(templates.items, template.bincount(minlength=len(templates)).tolist(), strict=True):
+    for item, used in zip(templates.items, np.bincount(template, minlength=len(templates)).tolist(), strict=True):
         most = item.limits.most
         if 0 < most < used:
             raise UserError(
@@ -45,76 +73,62 @@ def check_usage(template: Tensor, templates: Templates) -> None:
             )
 
 
-def assign(capacity: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Returns the templates of `count` primitives to start with: [N] int64.
+def assign(capacity: IntArray, count: int, random: Random) -> IntArray:
+    """Returns the templates of `count` primitives to start with: [N].
 
     All are used equally often, within their capacity [T]. Each is spread evenly over the sequence, so that its copies
     are apart where primitives follow a curve over the canvas.
     """
-    most = capacity.numpy()
-    used = torch.from_numpy(divided(np.ones(len(most)), most, count))
-    template = torch.arange(len(most)).repeat_interleave(used)
-    use = torch.arange(count) - (used.cumsum(0) - used)[template]
-    place = (use + torch.rand(count, generator=generator, dtype=torch.float64)) / used[template]
-    return template[place.argsort(stable=True)]
+    used = divided(np.ones(len(capacity)), capacity, count)
+    template = np.repeat(np.arange(len(capacity)), used)
+    use = np.arange(count) - (used.cumsum() - used)[template]
+    place = (use + random.uniform64(count)) / used[template]
+    return template[np.argsort(place, kind="stable")]
 
 
 def match(
-    loss: Tensor,  # [K] ascending: what removing each of K primitives costs
-    loss_template: Tensor,  # [K]
-    gain: Tensor,  # [M] descending: what adding each of M candidates gains
-    gain_template: Tensor,  # [M]
-    counts: Tensor,  # [T] primitives of each template
-    capacity: Tensor,  # [T]
+    loss: FloatArray,  # [K] ascending: what removing each of K primitives costs
+    loss_template: IntArray,  # [K]
+    gain: FloatArray,  # [M] descending: what adding each of M candidates gains
+    gain_template: IntArray,  # [M]
+    counts: IntArray,  # [T] primitives of each template
+    capacity: IntArray,  # [T]
     conflicts: Conflicts,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[IntArray, IntArray]:
     """Matches primitives that leave with candidates that replace them: indices into loss [P] and into gain [P].
 
     A candidate whose template has room replaces the least useful primitive that is left, any other the least useful one
     of its own template. In both cases it must gain more than that one costs, and have no conflict.
     """
-    cost, owner = loss.tolist(), loss_template.tolist()
-    room = (capacity - counts).tolist()
-    left = _Queues(owner, len(room))
-    removed, added = [], []
-    for candidate, (value, template) in enumerate(zip(gain.tolist(), gain_template.tolist(), strict=True)):
-        worst = left.first()
-        if worst is None or value <= cost[worst]:
-            break
-        victim = worst if room[template] > 0 else left.first_of(template)
-        if victim is None or value <= cost[victim] or not conflicts.accept(candidate, victim):
-            continue
-        left.take(victim)
-        room[owner[victim]] += 1
-        room[template] -= 1
-        removed.append(victim)
-        added.append(candidate)
-    return torch.tensor(removed, dtype=torch.int64), torch.tensor(added, dtype=torch.int64)
-
-
-class _Queues:
-    """Primitives by usefulness, the least useful first: of all templates, and of each."""
-
-    def __init__(self, owner: list[int], templates: int) -> None:
-        self._taken = [False] * len(owner)
-        self._all = list(range(len(owner)))[::-1]
-        self._own: list[list[int]] = [[] for _ in range(templates)]
-        for index in self._all:
-            self._own[owner[index]].append(index)
-
-    def first(self) -> int | None:
-        return self._first(self._all)
-
-    def first_of(self, template: int) -> int | None:
-        return self._first(self._own[template])
-
-    def take(self, index: int) -> None:
-        self._taken[index] = True
-
-    def _first(self, queue: list[int]) -> int | None:
-        while queue and self._taken[queue[-1]]:
-            queue.pop()
-        return queue[-1] if queue else None
+    near = conflicts.primitives if conflicts.spacing > 0 else None
+    count = 0 if near is None else len(near)
+    removed, added = np.empty(len(gain), np.int64), np.empty(len(gain), np.int64)
+    arrays = {
+        "cost": (loss, np.float32),
+        "owner": (loss_template, np.int64),
+        "gain": (gain, np.float32),
+        "stamp": (gain_template, np.int64),
+        "room": (capacity - counts, np.int64),
+        "position": (conflicts.position, np.float32),
+        "radius": (conflicts.radius, np.float32),
+        "primitives": (near, np.float32),
+        "victim_of": (conflicts.victims, np.int64),
+        "memory": (np.empty(4 * len(gain) + 5 * count + 2 * len(loss) + len(capacity) + 16, np.int64), np.int64),
+    }
+    kept = {name: np.ascontiguousarray(own, kind) for name, (own, kind) in arrays.items() if own is not None}
+    matching = Matching(
+        **{name: array.ctypes.data for name, array in kept.items()},
+        removed=removed.ctypes.data,
+        added=added.ctypes.data,
+        victims=len(loss),
+        candidates=len(gain),
+        templates=len(capacity),
+        count=count,
+        separation=conflicts.separation,
+        spacing=conflicts.spacing,
+    )
+    pairs = function("diffbmp_match", POINTER(Matching), result=c_int64)(matching)
+    return removed[:pairs], added[:pairs]
 
 
 def divided(share: NDArray[np.float64], most: IntArray, count: int) -> IntArray:

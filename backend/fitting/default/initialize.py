@@ -8,21 +8,27 @@ front. Colors are local means.
 from __future__ import annotations
 
 import math
+from ctypes import c_int64
 from dataclasses import replace
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from ...job import Layout, Settings
+from ...native.arrays import FloatArray, IntArray
+from ...native.calls import LONGS, function
+from ...native.elementary import power
 from ...pictures.filters import box_mean, shrunk
 from ...templates import Templates
 from ..constraints.limits import StampLimits
 from ..constraints.usage import assign, check_usage
 from ..goal import Goal
 from ..primitives import Primitives
+from ..random import Random
 from ..recipe import Recipe
 from .relocation import Choice
+
+DoubleArray = NDArray[np.float64]
 
 LARGEST_RASTER = 2048
 FINEST_SPACING = 16.0
@@ -30,11 +36,11 @@ FINEST_SPACING = 16.0
 
 
 def first_primitives(
-    goal: Goal, choice: Choice, settings: Settings, recipe: Recipe, start: Layout | None, generator: torch.Generator
+    goal: Goal, choice: Choice, settings: Settings, recipe: Recipe, start: Layout | None, random: Random
 ) -> Primitives:
     """Returns the primitives that a fit begins with: new ones, or those of a layout behind settings.added new ones.
 
-    All tensors are on the CPU. Raises UserError for a layout that does not match the templates.
+    Raises UserError for a layout that does not match the templates.
     """
     templates, capacity = choice.templates, choice.capacities
     old, count = None, settings.count
@@ -43,8 +49,8 @@ def first_primitives(
         check_usage(old.template, templates)
         if count == 0:
             return old
-        capacity = (capacity - old.template.bincount(minlength=len(templates))).clamp_min(0)
-    new = initialize(goal, templates, assign(capacity, count, generator), choice.limits, recipe, generator)
+        capacity = np.maximum(capacity - np.bincount(old.template, minlength=len(templates)), 0)
+    new = initialize(goal, templates, assign(capacity, count, random), choice.limits, recipe, random)
     if old is None:
         return new
     # Invisible until the first relocation, when they go where they help most.
@@ -55,10 +61,10 @@ def first_primitives(
 def initialize(
     goal: Goal,
     templates: Templates,
-    template: Tensor,  # [N] that of each primitive, in any order
+    template: IntArray,  # [N] that of each primitive, in any order
     limits: StampLimits,
     recipe: Recipe,
-    generator: torch.Generator,
+    random: Random,
 ) -> Primitives:
     """Makes new primitives of these templates, the small ones in front."""
     count = len(template)
@@ -71,91 +77,83 @@ def initialize(
             density = density * shrunk(plane[None], shrink)[0]
     density = _normalized(density)
 
-    index = stratified_sample(density, count, generator)
-    rows, columns = index // density.shape[1], index % density.shape[1]
+    index = stratified_sample(density, count, random)
+    rows, columns = np.divmod(index, density.shape[1])
     # Primitives per px^2 * px^2 covered by a stamp of scale 1 * scale^2 = cover.
-    per_area = density.flatten()[index] * (count / shrink**2)
-    scale = (recipe.cover / (4.0 * templates.coverage[template] * per_area)).sqrt().float()
-    scale = scale.clamp(recipe.least_scale, max(recipe.least_scale, height, width))
+    per_area = density.ravel()[index] * (count / shrink**2)
+    scale = np.sqrt(recipe.cover / (4.0 * templates.coverage[template] * per_area)).astype(np.float32)
+    scale = scale.clip(recipe.least_scale, max(recipe.least_scale, height, width))
 
-    params = torch.empty(count, 9)
-    jitter = torch.rand(2, count, generator=generator)
-    params[:, 0] = ((columns + jitter[0]) * shrink).clamp(max=width)
-    params[:, 1] = ((rows + jitter[1]) * shrink).clamp(max=height)
+    params = np.empty((count, 9), np.float32)
+    jitter = random.uniform(2, count)
+    params[:, 0] = np.minimum((columns + jitter[0]) * shrink, width)
+    params[:, 1] = np.minimum((rows + jitter[1]) * shrink, height)
     params[:, 2] = scale
     params[:, 3] = 1.0
-    params[:, 4] = limits.random_rotation(template, generator)
+    params[:, 4] = limits.random_rotation(template, random)
     params[:, 5] = recipe.start_opacity
+    params[:, 6:] = 0.0
     params = limits.bounds(template).clamp(params)
-    params[:, 6:] = _local_means(raster, rows, columns, scale / shrink)
-    order = scale.sort(stable=True).indices
+    params[:, 6:] = _local_means(raster, rows, columns, scale / np.float32(shrink))
+    order = np.argsort(scale, kind="stable")
     primitives = Primitives.new(params[order], template[order])
-    return replace(primitives, mirror=limits.random_mirror(primitives.template, generator))
+    return replace(primitives, mirror=limits.random_mirror(primitives.template, random))
 
 
-def contrast_density(image: Tensor, count: int, recipe: Recipe) -> Tensor:
-    """Returns the wanted density of primitives: [H, W] float64, not normalized, greater than 0 everywhere."""
+def contrast_density(image: FloatArray, count: int, recipe: Recipe) -> DoubleArray:
+    """Returns the wanted density of primitives: [H, W], not normalized, greater than 0 everywhere."""
     height, width = image.shape[1:]
     spacing = math.sqrt(height * width / count)
     window = 2 * round(recipe.contrast_window * spacing / 2) + 1
     window = max(window, 3)
-    mean, mean_square = box_mean(image, window), box_mean(image.square(), window)
-    deviation = (mean_square - mean.square()).clamp_min(0.0).sum(0).sqrt()
-    deviation = _blurred(deviation, recipe.density_blur * spacing).double() - recipe.contrast_floor
-    density = deviation.clamp_min(0.0) ** recipe.contrast_exponent
-    mean_density = density.mean()
+    mean, mean_square = box_mean(image, window), box_mean(np.square(image), window)
+    deviation = np.sqrt(np.maximum(mean_square - np.square(mean), np.float32(0.0)).sum(0))
+    deviation = _blurred(deviation, recipe.density_blur * spacing) - np.float32(recipe.contrast_floor)
+    density = power(np.maximum(deviation, np.float32(0.0)), recipe.contrast_exponent).astype(np.float64)
+    mean_density = float(density.mean())
     return density + (recipe.even_share * mean_density if mean_density > 0 else 1.0)
 
 
-def stratified_sample(density: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Draws `count` pixels of density [H, W] (float64, sum 1), one per stratum of equal mass along a Hilbert curve.
+def stratified_sample(density: DoubleArray, count: int, random: Random) -> IntArray:
+    """Draws `count` pixels of density [H, W] (sum 1), one per stratum of equal mass along a Hilbert curve.
 
     Returns flat indices [count], in the order of the curve.
     """
     height, width = density.shape
     order = hilbert_order(height, width)
-    cumulative = density.flatten()[order].cumsum(0)
-    strata = (torch.arange(count) + torch.rand(count, generator=generator, dtype=torch.float64)) / count
-    chosen = torch.searchsorted(cumulative, strata * cumulative[-1], right=True)
-    return order[chosen.clamp_max(height * width - 1)]
+    cumulative = np.cumsum(density.ravel()[order])
+    strata = (np.arange(count) + random.uniform64(count)) / count
+    chosen = np.searchsorted(cumulative, strata * cumulative[-1], side="right")
+    return order[np.minimum(chosen, height * width - 1)]
 
 
-def hilbert_order(height: int, width: int) -> Tensor:
+def hilbert_order(height: int, width: int) -> IntArray:
     """Returns flat pixel indices of a raster [H, W] in the order of a Hilbert curve over its square: [H * W]."""
-    bits = max(1, (max(height, width) - 1).bit_length())
-    x = torch.arange(width, dtype=torch.int32).repeat(height)
-    y = torch.arange(height, dtype=torch.int32).repeat_interleave(width)
-    distance = torch.zeros(height * width, dtype=torch.int64)
-    for bit in range(bits - 1, -1, -1):
-        right, low = (x >> bit) & 1, (y >> bit) & 1
-        distance = (distance << 2) | ((3 * right) ^ low)
-        # Turn and mirror the quadrant so that its curve starts where the last one ended.
-        flip = (low == 0) & (right == 1)
-        rest = (1 << bit) - 1
-        x, y = torch.where(flip, rest - (x & rest), x & rest), torch.where(flip, rest - (y & rest), y & rest)
-        x, y = torch.where(low == 0, y, x), torch.where(low == 0, x, y)
-    return distance.argsort()
+    order = np.empty(height * width, np.int64)
+    function("diffbmp_hilbert_order", LONGS, c_int64, c_int64)(order, height, width)
+    return order
 
 
-def _normalized(density: Tensor) -> Tensor:
+def _normalized(density: DoubleArray) -> DoubleArray:
     """Scales a density to a sum of 1; an even one if it is 0 everywhere."""
     total = density.sum()
-    return density / total if total > 0 else torch.full_like(density, 1.0 / density.numel())
+    return density / total if total > 0 else np.full_like(density, 1.0 / density.size)
 
 
-def _local_means(image: Tensor, rows: Tensor, columns: Tensor, radius: Tensor) -> Tensor:
+def _local_means(image: FloatArray, rows: IntArray, columns: IntArray, radius: FloatArray) -> FloatArray:
     """Returns the mean color around each pixel, over a square about `radius` px wide: [N, 3]."""
-    result = torch.empty(len(rows), 3)
-    octave = radius.clamp_min(1.0).log2().round().long()
+    result = np.empty((len(rows), 3), np.float32)
     last = max(image.shape[1:]).bit_length() - 1
+    # The nearest power of two: the ends between them are at half octaves.
+    octave = np.searchsorted([math.sqrt(0.5) * 2.0**level for level in range(1, last + 1)], radius, side="right")
     for level in range(last + 1):
-        chosen = (octave == level) if level < last else (octave >= level)
+        chosen = octave == level
         result[chosen] = image[:, rows[chosen] >> level, columns[chosen] >> level].T
-        image = F.avg_pool2d(image[None], 2, ceil_mode=True)[0]
+        image = shrunk(image, 2)
     return result
 
 
-def _blurred(image: Tensor, sigma: float) -> Tensor:
+def _blurred(image: FloatArray, sigma: float) -> FloatArray:
     """Blurs an image [H, W] nearly by a Gaussian: by three box means with this variance in total."""
     side = 2 * round(math.sqrt(4.0 * sigma**2 + 1.0) / 2 - 0.5) + 1
     for _ in range(3):

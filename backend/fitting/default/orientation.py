@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
-import math
+from ctypes import c_float, c_int64
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from ...native.arrays import FloatArray
+from ...native.calls import BYTES, FLOATS, function
 from ...pictures.filters import gaussian
-from ...templates import ByteArray, Templates
-
-_FAINT = 1e-5
-"""Squared slope per px^2 that counts as flat: the noise of 8-bit pictures has no direction."""
+from ...templates import Templates
 
 
-class Edges:
-    """The direction of a target's edges, from its structure tensor (Bigun and Granlund, 1987).
+def edges(target: FloatArray, sigma: float) -> FloatArray:
+    """Returns a target's structure tensor (Bigun and Granlund, 1987): [3, H, W], its elements xx, xy and yy.
 
-    angle [H, W]: along the edge in either direction, radians, clockwise from the x axis.
-    coherence [H, W]: from 0 (no direction) to 1 (a single direction).
+    target: [3, H, W]. sigma: of the neighborhood, px. csrc/search_cpu.cpp reads directions of edges from the tensor,
+    where a candidate needs one.
     """
-
-    def __init__(self, target: Tensor, sigma: float) -> None:
-        """Measures the edges of a target [3, H, W]. sigma: of the neighborhood, px."""
-        gray = gaussian(target.mean(0), 1.0)
-        down, right = _slopes(gray.T).T, _slopes(gray)
-        xx, xy, yy = (gaussian(product, sigma) for product in (right * right, right * down, down * down))
-        self.coherence = ((xx - yy).square() + 4.0 * xy.square()).sqrt() / (xx + yy + _FAINT)
-        self.angle = 0.5 * torch.atan2(2.0 * xy, xx - yy) + 0.5 * math.pi
+    gray = gaussian(target.mean(0), 1.0)
+    products = np.empty((3, *gray.shape), np.float32)
+    function("diffbmp_slope_products", FLOATS, c_int64, c_int64, FLOATS)(gray, *gray.shape, products)
+    return np.stack([gaussian(product, sigma) for product in products])
 
 
-def long_axes(templates: Templates) -> Tensor:
+def long_axes(templates: Templates) -> FloatArray:
     """Returns the direction of each stamp's longer axis by the second moments of alpha: [T] radians from its u axis."""
-    return torch.tensor([_long_axis(item.rgba) for item in templates.items])
-
-
-def _slopes(plane: Tensor) -> Tensor:
-    """Returns the central differences along the rows of a plane [H, W]; 0 at the ends."""
-    result = torch.zeros_like(plane)
-    result[:, 1:-1] = 0.5 * (plane[:, 2:] - plane[:, :-2])
-    return result
-
-
-def _long_axis(rgba: ByteArray) -> float:
-    alpha = rgba[..., 3].astype(np.float64)
-    rows, columns = np.indices(alpha.shape, sparse=True)
-    total = alpha.sum()
-    v, u = rows - (alpha * rows).sum() / total, columns - (alpha * columns).sum() / total
-    uu, uv, vv = (float((alpha * product).sum()) for product in (u * u, u * v, v * v))
-    # Nearly round: any direction is equally good, so take the one without rounding.
-    if math.hypot(uu - vv, 2.0 * uv) < 0.01 * (uu + vv):
-        return 0.0
-    return 0.5 * math.atan2(2.0 * uv, uu - vv)
+    axis = function("diffbmp_long_axis", BYTES, c_int64, c_int64, result=c_float)
+    planes = (item.source.alpha for item in templates.items)
+    return np.array([axis(alpha, *alpha.shape) for alpha in planes], np.float32)

@@ -17,7 +17,8 @@ class Moment:
     rate: float  # factor on all steps of the optimizer
     limited: bool  # draw only colors of the palette
     relocated: float  # share of the primitives that may relocate; 0 = no relocation in this step
-    phase: int  # losses compare within a phase; a later phase has a more finished picture
+    rows: int  # the step visits one row of the picture in so many
+    phase: float  # losses compare within a phase; a later phase has a more finished picture
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,22 @@ class Schedule:
 
     recipe: Recipe
     size: float  # longer side of the canvas, px
+    height: float  # of the canvas, px
     spacing: float  # mean spacing of the primitives, px
     shrinks: bool = True  # whether smaller pictures may be fitted at first
     relocates: bool = True  # whether primitives may relocate
     palette: bool = False  # whether there is a palette
+    samples: bool = True  # whether steps may visit a part of the rows
 
     def at(self, step: int, progress: float) -> Moment:
         """Returns the moment at this step and progress."""
         recipe, shrink, bias = self.recipe, self.shrink_at(progress), self.bias_at(progress)
+        relocated = self._relocated_at(step, progress)
+        rows = 1 if relocated > 0 or progress >= recipe.fewer_rows_until else self._rows_at(shrink)
         limited = self.palette and progress >= recipe.palette_from
-        phase = -shrink if shrink > 1 or bias != recipe.bias else int(limited)
-        return Moment(shrink, bias, self.rate_at(progress), limited, self._relocated_at(step, progress), phase)
+        # The loss of some rows is an estimate, which is never compared with that of all.
+        phase = (-shrink if shrink > 1 or bias != recipe.bias else int(limited)) - 0.5 * (rows > 1)
+        return Moment(shrink, bias, self.rate_at(progress), limited, relocated, rows, phase)
 
     def shrink_at(self, progress: float) -> int:
         recipe = self.recipe
@@ -66,3 +72,10 @@ class Schedule:
         recipe = self.recipe
         due = (step + 1) % recipe.relocate_every == 0 and progress < recipe.relocate_until
         return recipe.relocated * (1.0 - progress) if self.relocates and due else 0.0
+
+    def _rows_at(self, shrink: int) -> int:
+        recipe = self.recipe
+        enough = self.height >= recipe.fewest_rows * recipe.fewer_rows * shrink
+        return (
+            recipe.fewer_rows if self.samples and enough and self.spacing >= recipe.fewer_rows_spacing * shrink else 1
+        )

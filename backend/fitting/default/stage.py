@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import SupportsFloat
 
-from torch import Tensor
-
-from ...engines.interface import Iteration, Scores
+from ...engines.cpu_iteration import HeldArray
+from ...engines.interface import Held, Iteration, Scores
+from ...native.arrays import FloatArray
 from ..objective import Objective
 from .population import Population
 from .relocation import CandidateSearch
@@ -17,9 +18,9 @@ from .schedule import Moment
 class Evaluated:
     """An evaluation of a population, with the gradient and scores for its next step."""
 
-    loss: Tensor  # [] float64
-    params: Tensor  # [N, 9] colors display-encoded
-    gradient: Tensor | None  # [N, 9] of the drawn params; None if the engine has already made the step
+    loss: SupportsFloat
+    params: Held  # [N, 9] colors display-encoded
+    gradient: FloatArray | None  # [N, 9] of the drawn params; None if the engine has already made the step
     scores: Scores | None  # if primitives may relocate
 
 
@@ -36,17 +37,16 @@ class Stage:
         """Evaluates a population. If the engine makes whole steps, it also makes the step."""
         bias, scored, iteration = moment.bias / self.shrink, moment.relocated > 0, self.iteration
         if iteration is None:
-            params = population.encoded
+            params = HeldArray(population.encoded)
             loss, gradient, scores = self.objective(*population.drawn(bias), scored=scored)
             return Evaluated(loss, params, gradient, scores)
-        population.load(iteration)
-        loss, params, scores = self.objective.run(
-            iteration,
+        stepped = self.objective.run(
+            lambda: population.loaded(iteration),
             lambda: population.drawn(bias),
             rate=moment.rate,
             bias=bias,
             limited=moment.limited,
             scored=scored,
+            rows=moment.rows,
         )
-        population.adopt(iteration)
-        return Evaluated(loss, params, None, scores)
+        return Evaluated(stepped.loss, stepped.params, None, stepped.scores)

@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...engines.transfer import moved
-from ...pictures.color import decode
-from ..primitives import as_composited
+from ...engines.light import decode
+from ...native.arrays import FloatArray
 from .start import PaperStart, largest_scale, least_scale, unit_length
 
 
@@ -50,9 +49,9 @@ PAPER = PaperRecipe()
 PAPER_CLEAR = replace(PAPER, clear=True, opacity_rate=0.5)
 
 
-def paper_recipe(weight: Tensor | None) -> PaperRecipe:
+def paper_recipe(weight: FloatArray | None) -> PaperRecipe:
     """Returns the recipe for a target with this weight [H, W]."""
-    return PAPER if weight is None or bool((weight > 0).all()) else PAPER_CLEAR
+    return PAPER if weight is None or (weight > 0).all() else PAPER_CLEAR
 
 
 class PaperOptimizer:
@@ -115,7 +114,9 @@ class PaperOptimizer:
         encoded[:, 5:].sigmoid_()
         if self._locked is not None:
             encoded[self._locked] = self._initial[self._locked]
-        self.encoded, self.params = encoded, as_composited(encoded, self._linear)
+        self.encoded = self.params = encoded
+        if self._linear:
+            self.params = torch.cat([encoded[:, :6], decode(encoded[:, 6:])], 1)
 
     def _pulled_back(self, gradient: Tensor) -> Tensor:
         """Turns the gradient of params into that of the variables, by the chain rule."""
@@ -134,7 +135,7 @@ def prune(optimizer: PaperOptimizer, start: PaperStart, recipe: PaperRecipe, ste
         return
     faint = (optimizer.encoded[:, 5] < recipe.prune_below).nonzero()[:, 0]
     halvings = 1 + since // recipe.prune_every
-    optimizer.replace(faint, moved(start.again(len(faint), halvings), faint.device))
+    optimizer.replace(faint, start.again(len(faint), halvings).to(faint.device))
 
 
 def _variables(params: Tensor) -> Tensor:

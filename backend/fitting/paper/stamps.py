@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from ...native.arrays import IntArray
 from ...pictures.filters import bell, window_sums
 from ...templates import LEVELS_PER_OCTAVE, ByteArray, Templates
 
@@ -17,20 +17,21 @@ BLUR = 1.0
 """Sigma of the blur, in texels of a stamp of this size."""
 
 
-def paper_levels(templates: Templates) -> Tensor:
-    """Returns the mip level nearest to the published size, per template and axis: [T, 2] int64; 0 for small stamps.
+def paper_levels(templates: Templates) -> IntArray:
+    """Returns the mip level nearest to the published size, per template and axis: [T, 2]; 0 for small stamps.
 
     It applies to primitives of any size: point-sampled small ones are part of the published look.
     """
-    level = (LEVELS_PER_OCTAVE * (templates.longer_side / PUBLISHED_SIDE).log2()).round().long().clamp_min(0)
-    return torch.minimum(level[:, None], templates.level_count - 1)
+    sides = templates.longer_side.tolist()
+    level = [max(0, round(LEVELS_PER_OCTAVE * math.log2(side / PUBLISHED_SIDE))) for side in sides]
+    return np.minimum(np.array(level)[:, None], templates.level_count - 1)
 
 
 def blurred_templates(templates: Templates) -> Templates:
     """Returns the stamps for training: the level (0, 0) of each is the level of paper_levels with blurred alpha."""
     levels = paper_levels(templates).tolist()
     items = [
-        replace(item, rgba=blurred(templates.bitmap(index, *levels[index])))
+        replace(item, pixels=blurred(templates.bitmap(index, *levels[index])))
         for index, item in enumerate(templates.items)
     ]
     return Templates(items)
@@ -47,6 +48,6 @@ def blurred(rgba: ByteArray) -> ByteArray:
     reach = round(3.0 * sigma)
     rows, columns = (min(reach, (longer - side) // 2) for side in rgba.shape[:2])
     result = np.pad(rgba, ((rows, rows), (columns, columns), (0, 0)), mode="edge")
-    alpha = np.pad(rgba[..., 3].astype(np.float64), ((rows + reach,) * 2, (columns + reach,) * 2))
-    result[..., 3] = window_sums(torch.from_numpy(alpha), bell(sigma, reach)).round().numpy()
+    alpha = np.pad(rgba[..., 3].astype(np.float32), ((rows + reach,) * 2, (columns + reach,) * 2))
+    result[..., 3] = np.rint(window_sums(alpha, bell(sigma, reach)))
     return result

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ...native.arrays import FloatArray
 from ...pictures.filters import box_mean
 from ...templates import Templates
 from ..primitives import Primitives
@@ -46,28 +48,28 @@ class PaperStart:
 
     def __init__(
         self,
-        target: Tensor,  # [3, H, W] display-encoded
+        target: FloatArray,  # [3, H, W] display-encoded
         count: int,
         generator: torch.Generator,
-        weight: Tensor | None = None,  # [H, W] from 0 = nothing is placed to 1
+        weight: FloatArray | None = None,  # [H, W] from 0 = nothing is placed to 1
     ) -> None:
         self._height, self._width = target.shape[1:]
         self._generator = generator
-        seen = target if weight is None else torch.where(weight > 0, target, 1.0)
-        variance = local_variance(seen, unit_length(self._height, self._width)).flatten()
-        share = torch.ones_like(variance) if weight is None else weight.flatten()
+        seen = target if weight is None else np.where(weight > 0, target, np.float32(1.0))
+        variance = torch.from_numpy(local_variance(seen, unit_length(self._height, self._width)).ravel())
+        share = torch.ones_like(variance) if weight is None else torch.from_numpy(weight.ravel())
         index = sample((EVEN_SHARE + (1.0 - EVEN_SHARE) * variance * share) * share, count, generator)
         variance, order = variance[index].sort(descending=True, stable=True)
         index = index[order]
         self._variance = variance
-        self._color = seen.flatten(1)[:, index].T
+        self._color = torch.from_numpy(seen.reshape(3, -1)[:, index.numpy()].T)
         self._x, self._y = index % self._width + 0.5, index // self._width + 0.5
 
     def primitives(self, templates: Templates) -> Primitives:
         """Makes primitives at all places, the most detailed one in front; templates alternate from the back."""
         count = len(self._variance)
-        template = torch.arange(count).flip(0) % len(templates)
-        return Primitives.new(self._params(torch.arange(count), self._largest()), template)
+        template = np.arange(count)[::-1] % len(templates)
+        return Primitives.new(self._params(torch.arange(count), self._largest()).numpy(), template)
 
     def again(self, count: int, halvings: int) -> Tensor:
         """Makes new params [count, 9] at random places, smaller by this number of octaves, on the CPU."""
@@ -95,14 +97,14 @@ class PaperStart:
 
 
 def local_variance(
-    image: Tensor,  # [3, H, W]
+    image: FloatArray,  # [3, H, W]
     unit: float,  # px
-) -> Tensor:
+) -> FloatArray:
     """Returns the variance around each pixel, summed over channels, relative to the greatest: [H, W] in [0, 1]."""
     side = 2 * max(1, round(WINDOW_RADIUS * unit)) + 1
-    mean, mean_square = box_mean(image, side), box_mean(image.square(), side)
-    variance = (mean_square - mean.square()).clamp_min(0.0).sum(0)
-    return variance / variance.max().clamp_min(1e-12)
+    mean, mean_square = box_mean(image, side), box_mean(np.square(image), side)
+    variance = np.maximum(mean_square - np.square(mean), np.float32(0.0)).sum(0)
+    return variance / np.maximum(variance.max(), np.float32(1e-12))
 
 
 def sample(density: Tensor, count: int, generator: torch.Generator) -> Tensor:

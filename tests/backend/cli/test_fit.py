@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from backend.__main__ import main
@@ -140,14 +139,14 @@ def test_pictures_are_not_for_job_folders(target: Path, stamp: Path, tmp_path: P
 def test_importance_has_the_mean_1_where_the_target_counts(tmp_path: Path, target: Path, stamp: Path) -> None:
     Image.fromarray(np.array([[0, 0, 0, 255]], np.uint8)).save(tmp_path / "gray.png")
     plain = Job(str(target), [TemplateSpec(str(stamp))])
-    assert load_importance(plain, torch.zeros(3, 4, 8), None) is None
+    assert load_importance(plain, np.zeros((3, 4, 8), np.float32), None) is None
     plain.importance = str(tmp_path / "gray.png")
-    everywhere = load_importance(plain, torch.zeros(3, 4, 8), None)
+    everywhere = load_importance(plain, np.zeros((3, 4, 8), np.float32), None)
     assert everywhere is not None
     assert everywhere.mean() == pytest.approx(1.0)
     assert everywhere[0, 7] / everywhere[0, 0] == pytest.approx(8.0)
-    weight = (torch.arange(8) >= 5).float().expand(4, 8)
-    masked = load_importance(plain, torch.zeros(3, 4, 8), weight)
+    weight = np.broadcast_to(np.float32(np.arange(8) >= 5), (4, 8))
+    masked = load_importance(plain, np.zeros((3, 4, 8), np.float32), weight)
     assert masked is not None
     assert (masked * weight).sum() / weight.sum() == pytest.approx(1.0)
 

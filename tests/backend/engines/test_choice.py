@@ -13,15 +13,16 @@ import torch
 
 from backend import doctor
 from backend.control import Control
-from backend.engines import choice, make_rasterizer
+from backend.engines import choice, make_engine
 from backend.engines.cuda import gpu, memory
 from backend.engines.cuda.buffers import Buffers
 from backend.engines.cuda.structs import Scene
-from backend.engines.interface import PARAMETERS, Rasterizer
+from backend.engines.interface import PARAMETERS, Engine
 from backend.fitting import fit
 from backend.job import Limits, Settings, UserError
 from backend.job.job import Job
 from backend.job.messages import Event, Log
+from backend.native.arrays import FloatArray
 from backend.runs import run_job
 from backend.runs.memory import memory_errors_named
 from backend.templates import Template, Templates
@@ -46,6 +47,12 @@ class Card:
 
 def stamps() -> Templates:
     return Templates([block(8, 8)])
+
+
+@pytest.fixture(autouse=True)
+def _driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets all tests look for cards, as where a driver is installed."""
+    monkeypatch.setattr(choice, "has_driver", lambda: True)
 
 
 def no_card(index: int | None = None) -> None:
@@ -126,9 +133,23 @@ def test_auto_chooses_a_usable_card(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_chooses_the_cpu_without_a_card_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "find_gpu", no_card)
     assert choice.choose_engine("auto", stamps(), 1000, 512, 512) == choice.EngineChoice("cpu", "There is no card")
-    assert make_rasterizer("auto", stamps(), 8, 8).name == "cpu"
+    assert make_engine("auto", stamps(), 8, 8).name == "cpu"
     with pytest.raises(UserError, match="There is no card"):
-        make_rasterizer("cuda", stamps(), 8, 8)
+        make_engine("cuda", stamps(), 8, 8)
+
+
+def test_auto_without_a_driver_or_pytorch_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "find_gpu", lambda index: Card(8 * GIGABYTE))
+    monkeypatch.setattr(choice, "has_driver", lambda: False)
+    chosen = choice.choose_engine("auto", stamps(), 1000, 512, 512)
+    assert chosen == choice.EngineChoice("cpu", "There is no NVIDIA driver: install one, or use the CPU")
+    assert choice.choose_engine("cuda", stamps(), 1000, 512, 512).engine == "cuda"  # PyTorch tells the cause better
+    monkeypatch.setattr(choice, "find_spec", lambda name: None)
+    chosen = choice.choose_engine("auto", stamps(), 1000, 512, 512)
+    assert (chosen.engine, chosen.reason.partition(",")[0]) == ("cpu", "PyTorch is not installed")
+    with pytest.raises(UserError, match="PyTorch is not installed") as caught:
+        choice.choose_engine("cuda", stamps(), 1000, 512, 512)
+    assert caught.value.action == "install"
 
 
 def test_lack_of_memory_is_named_with_a_size_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,8 +218,7 @@ def test_a_full_card_is_named(error: RuntimeError) -> None:
 
 
 def let_torch_find(monkeypatch: pytest.MonkeyPatch, cards: int) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    monkeypatch.setattr(gpu, "gpu_count", lambda: cards)
 
 
 def test_doctor_lists_cards_and_their_errors(monkeypatch: pytest.MonkeyPatch, emulated_gpu: EmulatedGpu) -> None:
@@ -215,24 +235,25 @@ def test_doctor_lists_cards_and_their_errors(monkeypatch: pytest.MonkeyPatch, em
 class Wrong:
     """An engine whose gradients are a thousandth too small, or NaN."""
 
-    def __init__(self, rasterizer: Rasterizer, factor: float) -> None:
-        self._rasterizer, self._factor = rasterizer, factor
+    def __init__(self, engine: Engine, factor: float) -> None:
+        self._engine, self._factor = engine, factor
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._rasterizer, name)
+        return getattr(self._engine, name)
 
-    def backward(self, *args: object) -> torch.Tensor:
-        return self._rasterizer.backward(*args) * self._factor  # type: ignore[arg-type]
+    def backward(self, *args: object) -> FloatArray:
+        return self._engine.backward(*args) * np.float32(self._factor)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("factor", [0.999, float("nan")])
 def test_doctor_finds_wrong_gradients(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     def make(engine: str, *args: object, **options: object) -> object:
-        rasterizer = make_rasterizer("reference" if engine.startswith("cuda") else engine, *args, **options)  # type: ignore[arg-type]
-        return Wrong(rasterizer, factor) if engine.startswith("cuda") else rasterizer
+        made = make_engine("reference" if engine.startswith("cuda") else engine, *args, **options)  # type: ignore[arg-type]
+        return Wrong(made, factor) if engine.startswith("cuda") else made
 
     let_torch_find(monkeypatch, 2)
-    monkeypatch.setattr(doctor, "make_rasterizer", make)
+    monkeypatch.setattr(gpu, "find_gpu", lambda index: Card(GIGABYTE))
+    monkeypatch.setattr(doctor, "make_engine", make)
     findings = doctor.examine()
     assert [(engine["name"], engine["works"]) for engine in findings["engines"]] == [
         ("cuda:0", False),
@@ -246,6 +267,6 @@ def test_doctor_finds_wrong_gradients(monkeypatch: pytest.MonkeyPatch, factor: f
 
 def test_doctor_names_the_error_of_a_card_that_fails_midway(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = "CUDA error: an illegal memory access was encountered\nCompile with ..."
-    monkeypatch.setattr(doctor, "make_rasterizer", Mock(side_effect=torch.AcceleratorError(lines)))
+    monkeypatch.setattr(doctor, "make_engine", Mock(side_effect=torch.AcceleratorError(lines)))
     found = doctor._examine_engine("cuda:0", {})
     assert (found["works"], found["cause"]) == (False, "CUDA error: an illegal memory access was encountered")

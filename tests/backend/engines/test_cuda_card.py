@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from backend.engines.cuda.gpu import CudaGpu, Gpu, Program, find_gpu
 from backend.engines.cuda.rasterizer import CudaRasterizer
 from backend.fitting import fit
 from backend.job import Settings, UserError
+from backend.native.arrays import FloatArray
 from tests.backend.engines import test_cuda_engine as drawn
 from tests.backend.engines import test_cuda_iteration as stepped
 from tests.backend.support.fit_cases import FitCase
@@ -125,40 +126,36 @@ class Eager:
         return work
 
 
-def steps_of(gpu: Gpu) -> list[Tensor]:
+def steps_of(gpu: Gpu) -> list[FloatArray]:
     """Returns losses and params of some whole steps, partly scored, and the final variables."""
-    scene, device = stepped.Scene(), gpu.torch_device
+    scene = stepped.Scene()
     engine = CudaRasterizer(scene.templates, stepped.HEIGHT, stepped.WIDTH, gpu)
-    iteration = engine.iteration(stepped.COUNT, stepped.RULE)
-    assert iteration is not None
-    variables = {name: tensor.to(device) for name, tensor in vars(scene.variables()).items()}
-    loaded = dataclasses.replace(scene.variables(), **variables)
-    iteration.load(loaded, scene.template.to(device), scene.mirror.to(device))
-    planes = [plane.to(device) for plane in (scene.background, scene.target, scene.weight)]
-    found = []
-    for step in range(24):
-        loss, params, _ = iteration.run(*planes, rate=1.0, bias=1.0, limited=False, scored=step % 5 == 4)
-        found += [loss, params]
-    return [tensor.cpu() for tensor in (*found, iteration.variables.free)]
+    iteration = scene.loaded(engine.iteration(stepped.COUNT, stepped.RULE))
+    steps = [
+        iteration.run(*stepped.planes(scene), rate=1.0, bias=1.0, limited=False, scored=step % 5 == 4)
+        for step in range(24)
+    ]
+    found = [array for step in steps for array in (np.float32(step.loss), step.params.read())]
+    return [*found, iteration.unload().free]
 
 
 def test_recorded_steps_equal_launched_ones(gpu: Gpu) -> None:
     for recorded, launched in zip(steps_of(gpu), steps_of(Eager(gpu)), strict=True):
-        assert torch.equal(recorded, launched)
+        assert np.array_equal(recorded, launched)
 
 
 @pytest.mark.gpu
 def test_parallel_jobs_do_not_disturb_each_other(card: CudaGpu) -> None:
     alone = steps_of(card)
 
-    def work(_: int) -> list[list[Tensor]]:
+    def work(_: int) -> list[list[FloatArray]]:
         # A new thread without a context of PyTorch, on its own stream.
         with torch.cuda.stream(torch.cuda.Stream(card.torch_device)):
             return [steps_of(card) for _ in range(4)]
 
     with ThreadPoolExecutor(3) as pool:
         for found in (steps for jobs in pool.map(work, range(3)) for steps in jobs):
-            assert all(torch.equal(*pair) for pair in zip(alone, found, strict=True))
+            assert all(np.array_equal(*pair) for pair in zip(alone, found, strict=True))
 
 
 @pytest.mark.gpu

@@ -9,16 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.engines.cpu import CpuRasterizer
 from backend.engines.cuda import structs
 from backend.engines.cuda.levels import DeviceLevels
 from backend.engines.cuda.rasterizer import CudaRasterizer
-from backend.engines.interface import PARAMETERS, Placement
+from backend.engines.interface import PARAMETERS
 from backend.engines.levels import Level
 from backend.engines.reference import ReferenceRasterizer
+from backend.engines.tensors import CpuRasterizer, Placement
 from backend.job import Limits
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu
+from tests.backend.engines.support.levels import choose_levels
 from tests.backend.support.pictures import block, soft_disc
 
 # As for the CPU engine: see test_engines.py. The limits for cards are 1e-5 and 1e-4.
@@ -47,7 +48,7 @@ class Scene:
         self.params[:, 3] = 0.5 + 1.5 * self.params[:, 3]
         self.params[:, 4] = 7 * self.params[:, 4] - 3.5
         template = torch.randint(0, len(templates), (count,), generator=random)
-        level = templates.choose_levels(template, self.params[:, 2], self.params[:, 3])
+        level = choose_levels(templates, template, self.params[:, 2], self.params[:, 3])
         self.placement = Placement(template, level, torch.rand(count, generator=random) < 0.5)
         self.background, self.target = torch.rand(2, 3, height, width, generator=random)
         self.weight = torch.rand(height, width, generator=random)
@@ -189,8 +190,8 @@ def test_invisible_primitives_are_not_drawn(emulated_gpu: EmulatedGpu) -> None:
 def test_stamps_far_larger_than_the_canvas(emulated_gpu: EmulatedGpu) -> None:
     scene = Scene(stamps(textured=False), 5, 50, 50)
     scene.params[:, 2] = torch.tensor([100.0, 1e3, 1e4, 1e5, 3e6])
-    scene.placement.level = scene.templates.choose_levels(
-        scene.placement.template, scene.params[:, 2], scene.params[:, 3]
+    scene.placement.level = choose_levels(
+        scene.templates, scene.placement.template, scene.params[:, 2], scene.params[:, 3]
     )
     image, _ = scene.engine(emulated_gpu).forward(scene.params, scene.placement, scene.background)
     true_image, _ = scene.truth().forward(scene.params, scene.placement, scene.background)
@@ -248,15 +249,15 @@ def test_structs_are_mirrored_byte_for_byte() -> None:
     """The sizes match the assertions in scene_cuda.h."""
     assert ctypes.sizeof(structs.Scene) == structs.SCENE_BYTES
     assert ctypes.sizeof(structs.Candidates) == structs.CANDIDATES_BYTES
-    assert ctypes.sizeof(structs.Descent) == 192
+    assert ctypes.sizeof(structs.Descent) == 208
     assert ctypes.sizeof(Level) == 64
 
 
 def test_fields_are_where_the_kernels_read_them() -> None:
     """A few fields show that none before them is missing, doubled or of another size."""
     for kind, offsets in (
-        (structs.Scene, {"pair_capacity": 40, "planes": 48, "grad": 152, "records": 240, "descent": 248}),
-        (structs.Descent, {"palette_count": 120, "shrink": 136, "color_rate": 188}),
+        (structs.Scene, {"pair_capacity": 48, "planes": 56, "grad": 160, "records": 248, "descent": 256}),
+        (structs.Descent, {"palette_count": 132, "color_rate": 192, "shrink": 204}),
         (structs.Candidates, {"params": 16, "result": 88, "primitives": 96}),
     ):
         assert {name: getattr(kind, name).offset for name in offsets} == offsets
@@ -277,13 +278,13 @@ def test_all_levels_that_can_occur_are_uploaded(stretch: float) -> None:
     templates = Templates([Template("bar", rgba, limits=Limits(stretch=stretch))])
     levels = DeviceLevels(templates, torch.device("cpu"))
     difference = 0 if stretch == 1.0 else int(np.ceil(2 * np.log2(stretch))) + 1
-    table = levels.reachable(torch.tensor([difference]), torch.tensor([0]))
+    table = levels.reachable(np.array([difference]), np.array([0]))
     random = torch.Generator().manual_seed(0)
     aspect = stretch ** (2 * torch.rand(20_000, generator=random) - 1)
     scale = 3000 ** torch.rand(20_000, generator=random)
     template = torch.zeros(20_000, dtype=torch.int64)
     for bias in (0.125, 1.0):
-        level = templates.choose_levels(template, scale, aspect, bias)
+        level = choose_levels(templates, template, scale, aspect, bias)
         placement = Placement(template, level, template.bool())
         before = len(levels._levels)
         assert torch.equal(table[0, level[:, 0], level[:, 1]], levels.numbers(placement))
@@ -293,7 +294,7 @@ def test_all_levels_that_can_occur_are_uploaded(stretch: float) -> None:
 
 def test_other_levels_are_replaced_by_the_nearest_ones() -> None:
     templates = Templates([block(64, 64)])
-    table = DeviceLevels(templates, torch.device("cpu")).reachable(torch.tensor([1]), torch.tensor([0]))
+    table = DeviceLevels(templates, torch.device("cpu")).reachable(np.array([1]), np.array([0]))
     assert (table >= 0).all()
     assert table[0, 2, 9] == table[0, 2, 3]
     assert table[0, 9, 0] == table[0, 9, 8]
@@ -302,12 +303,12 @@ def test_other_levels_are_replaced_by_the_nearest_ones() -> None:
 def test_too_fine_levels_are_not_made() -> None:
     templates = Templates([block(64, 16)])
     levels = DeviceLevels(templates, torch.device("cpu"))
-    table = levels.reachable(torch.tensor([1]), torch.tensor([10]))
+    table = levels.reachable(np.array([1]), np.array([10]))
     assert (table >= 0).all()
     # Along u, the last level is the ninth one.
     assert table[0, 0, 0] == table[0, 3, 10] == table[0, 8, 10]
     assert len(levels._levels) == 3
-    finer = levels.reachable(torch.tensor([1]), torch.tensor([2]))
+    finer = levels.reachable(np.array([1]), np.array([2]))
     assert finer[0, 0, 0] == finer[0, 2, 2] != finer[0, 3, 3]
 
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.engines import make_rasterizer, native
-from backend.engines.cpu import CpuRasterizer
-from backend.engines.interface import PARAMETERS, Placement
+from backend.engines.interface import PARAMETERS
 from backend.engines.reference import ReferenceRasterizer
+from backend.engines.tensors import CpuRasterizer, Placement, make_rasterizer
 from backend.job import UserError
 from backend.native import library
 from backend.native.threads import core_count
 from backend.templates import Template, Templates
+from tests.backend.engines.support.levels import choose_levels
 from tests.backend.support.pictures import block, soft_disc
 
 # Observed at most 1.3e-6 in 120 random scenes: an alpha near 1 is rounded by 6e-8, and a pixel has about 20.
@@ -67,7 +67,7 @@ def scene(templates: Templates, count: int, height: int, width: int, seed: int =
     params[:, 3] = 0.5 + 1.5 * params[:, 3]
     params[:, 4] = 7 * params[:, 4] - 3.5
     template = torch.randint(0, len(templates), (count,), generator=random)
-    level = templates.choose_levels(template, params[:, 2], params[:, 3])
+    level = choose_levels(templates, template, params[:, 2], params[:, 3])
     mirror = torch.rand(count, generator=random) < 0.5
     return params, Placement(template, level, mirror), torch.rand(3, height, width, generator=random)
 
@@ -322,7 +322,7 @@ def test_transparent_level_is_not_drawn() -> None:
     bitmap = np.zeros((64, 64, 4), np.uint8)
     bitmap[0, 0] = (255, 255, 255, 3)
     templates = Templates([Template("speck", bitmap)])
-    level = templates.choose_levels(torch.tensor([0]), torch.tensor([2.0]), torch.tensor([1.0]))
+    level = choose_levels(templates, torch.tensor([0]), torch.tensor([2.0]), torch.tensor([1.0]))
     assert not templates.bitmap(0, *level[0].tolist())[..., 3].any()
     placement = Placement(torch.tensor([0]), level, torch.tensor([False]))
     params = torch.tensor([[8.0, 8, 2, 1, 0, 1, 1, 1, 1]])
@@ -333,7 +333,7 @@ def test_transparent_level_is_not_drawn() -> None:
 def test_unknown_engine_and_missing_library_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="engine is 'gpu'"):
         make_rasterizer("gpu", soft_stamps(), 8, 8)
-    monkeypatch.setattr(native, "library_file", lambda *_: "nowhere.so")
+    monkeypatch.setattr(library, "library_file", lambda *_: "nowhere.so")
     with pytest.raises(UserError, match=r"nowhere\.so") as caught:
         make_rasterizer("cpu", soft_stamps(), 8, 8)
     assert caught.value.action == "install"

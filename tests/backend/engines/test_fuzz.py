@@ -7,9 +7,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor
 
-from backend.engines.cpu import CpuRasterizer
-from backend.engines.interface import Placement, Rasterizer
 from backend.engines.reference import ReferenceRasterizer
+from backend.engines.tensors import CpuRasterizer, Placement, Rasterizer
 from backend.native import library
 from backend.templates import Template, Templates
 from tests.backend.emulation.gpu import EmulatedGpu

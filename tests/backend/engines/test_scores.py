@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from backend.engines.cpu import CpuRasterizer
-from backend.engines.interface import Placement, Rasterizer, Scores
+from backend.engines import interface
+from backend.engines.light import decode
 from backend.engines.reference import ReferenceRasterizer
 from backend.engines.scaled import ScaledRasterizer
+from backend.engines.tensors import CpuRasterizer, FarEngine, Placement, Rasterizer, Scores
 from backend.native import library
-from backend.pictures.color import decode
 from backend.templates import Template, Templates
+from tests.backend.engines.support.levels import choose_levels
 from tests.backend.support.pictures import soft_disc
 
 BEST = library.best_level()
@@ -45,7 +49,7 @@ class Case:
         self.params[:, 3] = 0.5 + 1.5 * self.params[:, 3]
         self.params[:, 4] *= 7
         template = torch.randint(0, len(self.templates), (COUNT,), generator=random)
-        level = self.templates.choose_levels(template, self.params[:, 2], self.params[:, 3])
+        level = choose_levels(self.templates, template, self.params[:, 2], self.params[:, 3])
         self.placement = Placement(template, level, torch.rand(COUNT, generator=random) < 0.5)
         self.background = torch.rand(3, HEIGHT, WIDTH, generator=random)
         self.target = torch.rand(3, HEIGHT, WIDTH, generator=random)
@@ -145,6 +149,22 @@ def test_the_least_squares_color_is_the_best() -> None:
         assert (solved.gain(best) >= solved.gain(best + shift))[seen].all()
 
 
+def test_candidates_on_some_rows_are_judged_alike() -> None:
+    case = Case("display")
+    case.params[:, 2] = 30.0
+    engine = CpuRasterizer(case.templates, HEIGHT, WIDTH).engine
+    params, weight = case.params.numpy(), case.weight.numpy()
+    placement = interface.Placement(*(part.numpy() for part in vars(case.placement).values()))
+    planes = [plane.numpy() for plane in (case.background, case.target)]
+    # On smooth pictures, where a row is like the next one.
+    image, target = (np.broadcast_to(plane.mean((1, 2), keepdims=True), plane.shape) for plane in planes)
+    scores = engine.scored_step(params, placement, image, target, np.ones_like(weight))[2]
+    whole = engine.gains_on_top(params, placement, scores, np.ones_like(weight))
+    some = engine.gains_on_top(params, placement, scores, np.ones_like(weight), rows=4)
+    assert not np.array_equal(whole, some)
+    assert np.corrcoef(whole, some)[0, 1] > 0.99
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_scores_are_bit_identical_for_any_number_of_threads(threads: int) -> None:
     case = Case("linear")
@@ -158,14 +178,17 @@ def test_scores_are_bit_identical_for_any_number_of_threads(threads: int) -> Non
 def test_a_scaled_engine_differentiates_lengths_of_the_canvas() -> None:
     case = Case("display")
     small = ReferenceRasterizer(case.templates, HEIGHT // 2, WIDTH // 2, threads=1, dtype=torch.float64)
-    engine = ScaledRasterizer(small, 2)
-    pictures = (case.background[:, ::2, ::2], case.target[:, ::2, ::2], case.weight[::2, ::2])
-    params = case.params.double()
-    value, gradient = engine.step(params, case.placement, *pictures)
+    engine = ScaledRasterizer(FarEngine(small), 2)
+    given = (case.background[:, ::2, ::2], case.target[:, ::2, ::2], case.weight[::2, ::2])
+    pictures = [plane.numpy() for plane in given]
+    placement = interface.Placement(*(part.numpy() for part in vars(case.placement).values()))
+    # In double precision, as the reference computes.
+    params: Any = case.params.double().numpy()
+    value, gradient = engine.step(params, placement, *pictures)
     step = 1e-6
     for column in range(9):
-        moved = params.clone()
+        moved = params.copy()
         moved[5, column] += step
-        slope = float(engine.step(moved, case.placement, *pictures)[0] - value) / step
+        slope = (engine.step(moved, placement, *pictures)[0] - value) / step
         # The error of the finite difference and rounding: observed at most 1e-5.
         assert slope == pytest.approx(float(gradient[5, column]), rel=1e-3, abs=1e-4)

@@ -41,7 +41,7 @@ def moving_layout(**changed: Any) -> tuple[Layout, Templates]:
     for item in noise.items:
         rgba = item.rgba.copy()
         rgba[..., :3] = np.linspace(40, 220, rgba.shape[1])[:, None]
-        items.append(replace(item, rgba=rgba))
+        items.append(replace(item, pixels=rgba))
     templates = Templates(items)
     for name in ("x", "y", "scale", "aspect", "rotation", "opacity", "color"):
         values = getattr(layout, name)
@@ -63,8 +63,7 @@ def expected(layout: Layout, templates: Templates, transparent: bool = False) ->
     return [
         (render_layout(layout, templates, frame=frame, transparent=transparent) * 255)
         .round()
-        .permute(1, 2, 0)
-        .numpy()
+        .transpose(1, 2, 0)
         .astype(np.int64)
         for frame in range(len(layout.frames))
     ]

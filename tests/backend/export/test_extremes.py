@@ -39,7 +39,7 @@ def extreme(width: int = 96, height: int = 64) -> tuple[Layout, Templates]:
     layout, templates = make_layout(count=6, width=width, height=height)
     for name, values in EXTREMES.items():
         getattr(layout, name)[0] = values
-    counts = templates.level_count.numpy()[layout.template]
+    counts = templates.level_count[layout.template]
     layout.level[:] = np.minimum([[0, 0], [99, 99], [0, 0], [99, 0], [0, 99], [3, 3]], counts - 1)
     return layout, templates
 

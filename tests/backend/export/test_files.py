@@ -24,7 +24,7 @@ from psd_tools.constants import Resource
 from backend.export import Cancelled, export
 from backend.job import ExportSettings, UserError
 from backend.job.layout import Layout
-from backend.rendering import render_layout, scaled_tensors
+from backend.rendering import render_layout, scaled_arrays
 from backend.templates import Templates
 
 from ..support.layers import make_layout, over, task
@@ -88,7 +88,7 @@ def test_psd_holds_the_layers_exactly(tmp_path: Path, ending: str, grouping: str
     assert file.image_resources.get_data(Resource.RESOLUTION_INFO).horizontal == 300 << 16
     assert file.has_thumbnail()
     merged = np.array(Image.open(path).convert("RGB")) if ending == ".psd" else np.array(topil(file).convert("RGB"))
-    picture = render_layout(layout, templates)[:3].permute(1, 2, 0).numpy() * 255
+    picture = render_layout(layout, templates)[:3].transpose(1, 2, 0) * 255
     assert np.abs(merged - picture).max() <= 0.501
 
 
@@ -146,7 +146,7 @@ def test_imagemagick_composites_the_same(tmp_path: Path, ending: str, settings: 
     subprocess.run([str(MAGICK), *canvas], check=True, timeout=60)
     flat = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]] / 65535.0
     flat[..., :3] *= flat[..., 3:]
-    straight = render_layout(layout, templates, transparent="transparent" in settings).permute(1, 2, 0).numpy()
+    straight = render_layout(layout, templates, transparent="transparent" in settings).transpose(1, 2, 0)
     straight[..., :3] *= straight[..., 3:]
     difference = np.abs(flat - straight) * 255
     assert difference.max() < 2.0  # the bars: each layer's 8 bits are half a level off
@@ -186,7 +186,7 @@ def test_ora_holds_the_layers_exactly(tmp_path: Path) -> None:
             assert np.array_equal(pixels, known.pixels)
         assert float(layer["opacity"]) == pytest.approx(known.opacity / 255, abs=1e-6)
         over(canvas, pixels, int(layer["x"]), int(layer["y"]), float(layer["opacity"]))
-    picture = render_layout(layout, templates)[:3].permute(1, 2, 0).numpy()
+    picture = render_layout(layout, templates)[:3].transpose(1, 2, 0)
     assert np.abs(canvas[..., :3] - picture).max() * 255 < 1.5
     assert np.abs(pictures["mergedimage.png"][..., :3] - picture * 255).max() <= 0.501
     assert max(pictures["Thumbnails/thumbnail.png"].shape) <= 256
@@ -220,7 +220,7 @@ def test_a_png_may_have_16_bits_and_comes_in_strips(tmp_path: Path, monkeypatch:
     write(layout, templates, tmp_path / "x.png", bits=16, width=300, transparent=True, resolution=300)
     read = cv2.imread(str(tmp_path / "x.png"), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]]
     assert read.dtype == np.uint16
-    picture = render_layout(layout, templates, width=300, transparent=True).permute(1, 2, 0).numpy()
+    picture = render_layout(layout, templates, width=300, transparent=True).transpose(1, 2, 0)
     read = read / 65535.0
     for pixels in (read, picture):
         pixels[..., :3] *= pixels[..., 3:]
@@ -263,7 +263,7 @@ def test_a_linear_layout_gets_a_remark(tmp_path: Path) -> None:
     (remark,) = write(layout, templates, tmp_path / "x.ora")
     assert "fitted in linear light" in remark
     # What the layers look like together is what the merged picture shows.
-    display = render_layout(replace(layout, space="display"), templates)[:3].permute(1, 2, 0).numpy()
+    display = render_layout(replace(layout, space="display"), templates)[:3].transpose(1, 2, 0)
     merged = read_ora(tmp_path / "x.ora")[1]["mergedimage.png"]
     assert np.abs(merged[..., :3] - display * 255).max() <= 0.501
 
@@ -364,6 +364,6 @@ def test_magnified_stamps_stay_sharp_in_smaller_pictures() -> None:
     layout, templates = make_layout(count=1)
     layout.scale[:], layout.aspect[:], layout.level[:], layout.template[:] = 40.0, 1.0, 0, 0
     for width in (96, 60, 48, 24):
-        level = scaled_tensors(layout, templates, width)[1].level[0].tolist()
+        level = scaled_arrays(layout, templates, width)[1].level[0].tolist()
         # 24 texels over 80 px: in a picture of 29 px they are one to a pixel.
         assert level == ([0, 0] if width >= 30 else [1, 1])

@@ -30,7 +30,7 @@ def composited(layers: list[Layer], width: int, height: int) -> NDArray[np.float
 
 def shown(layout: Any, templates: Any, width: int | None = None) -> NDArray[np.float64]:
     """The engine's picture, premultiplied RGBA."""
-    straight = render_layout(layout, templates, width=width, transparent=True).permute(1, 2, 0).double().numpy()
+    straight = render_layout(layout, templates, width=width, transparent=True).transpose(1, 2, 0).astype(np.float64)
     straight[..., :3] *= straight[..., 3:]
     return straight
 
@@ -68,25 +68,25 @@ def test_the_least_visible_layers_are_flattened() -> None:
     stack = Stack(export)
     assert stack.size <= 20
     alone = {item.primitives[0] for item in stack.items if len(item.primitives) == 1}
-    areas = visible_areas(export, 0).numpy()
+    areas = visible_areas(export, 0)
     most_seen = np.argsort(-areas)[:8]
     assert set(most_seen.tolist()) <= alone
 
 
 def test_visible_areas_equal_the_loss_without_the_primitive() -> None:
     layout, templates = make_layout(count=6)
-    areas = visible_areas(task(layout, templates, PATH), 0).numpy()
+    areas = visible_areas(task(layout, templates, PATH), 0)
     # With all in white on black and one of them in black, the sum falls by what is seen of that one.
     layout.color[:] = 1.0
     layout.background = (0.0, 0.0, 0.0)
     for spec, item in zip(layout.templates, templates.items, strict=True):
         spec.mode, spec.blend = "tint", 0.0
         object.__setattr__(item, "mode", "tint")
-    whole = float(render_layout(layout, templates)[0].double().sum())
+    whole = float(render_layout(layout, templates)[0].sum(dtype=np.float64))
     for index in range(6):
         layout.color[:] = 1.0
         layout.color[0, index] = 0.0
-        without = float(render_layout(layout, templates)[0].double().sum())
+        without = float(render_layout(layout, templates)[0].sum(dtype=np.float64))
         assert whole - without == pytest.approx(float(areas[index]), abs=0.02)
 
 
@@ -101,7 +101,7 @@ def test_boxes_hold_all_that_is_drawn() -> None:
         fixed = {name: getattr(layout, name)[[index]] for name in ("template", "level", "region", "mirror", "locked")}
         one = type(layout)(**{**vars(layout), **only, **fixed, "color": layout.color[:, [index]]})
         one.opacity[:] = 1.0
-        alpha = render_layout(one, templates, transparent=True)[3].numpy()
+        alpha = render_layout(one, templates, transparent=True)[3]
         rows, columns = np.nonzero(alpha)
         left, top, right, bottom = sheets.boxes[index].tolist()
         if len(rows):

@@ -11,7 +11,6 @@ from xml.etree import ElementTree as Xml
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,7 +19,7 @@ from backend.export.base import Cancelled
 from backend.export.formats.svg import placing_matrices
 from backend.job import ExportSettings, TemplateSpec
 from backend.job.layout import Layout
-from backend.rendering import render_layout, scaled_tensors
+from backend.rendering import render_layout, scaled_arrays
 from backend.templates import Template, Templates
 
 from ..support.layers import make_layout, make_templates
@@ -89,7 +88,7 @@ def drawn(root: Xml.Element, width: int, height: int) -> Floats:
 def test_an_svg_looks_like_the_layout(tmp_path: Path, settings: dict[str, Any]) -> None:
     layout, templates = make_layout(count=30, width=72, height=54)
     root = written(tmp_path / "a.svg", layout, templates, **settings)
-    shown = render_layout(layout, templates)[:3].permute(1, 2, 0).double().numpy()
+    shown = render_layout(layout, templates)[:3].transpose(1, 2, 0).astype(np.float64)
     difference = np.abs(drawn(root, 72, 54) - shown) * 255
     assert difference.max() < 0.6  # of the background's 8 bits, half of it
     assert {image.attrib["preserveAspectRatio"] for image in root.iter(f"{SVG}image")} == {"none"}
@@ -123,7 +122,7 @@ def test_stamps_are_embedded_on_the_levels_that_are_needed(tmp_path: Path, width
     for use in root.iter(f"{SVG}use"):
         index = int(use.attrib["id"].split("_")[-1]) - 1
         number = int(layout.template[index])
-        level = scaled_tensors(layout, templates, width or 96)[1].level[index].tolist()
+        level = scaled_arrays(layout, templates, width or 96)[1].level[index].tolist()
         name = f"stamp-{number}-{level[0]}-{level[1]}"
         used.add(name)
         assert use.attrib[HREF] == f"#{name}"
@@ -216,7 +215,7 @@ def test_stamps_of_the_layout_alone_are_embedded(tmp_path: Path) -> None:
     layout, templates = make_layout(count=9)
     layout.template[:] = 1
     layout.level[:] = templates.choose_levels(
-        torch.ones(9, dtype=torch.int64), torch.from_numpy(layout.scale[0]), torch.from_numpy(layout.aspect[0])
-    ).numpy()
+        np.ones(9, np.int64), layout.scale[0], layout.aspect[0]
+    )
     root = written(tmp_path / "a.svg", layout, templates)
     assert {image.attrib["id"][:8] for image in root.iter(f"{SVG}image")} == {"stamp-1-"}

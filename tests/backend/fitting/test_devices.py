@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 import torch
+from backend.engines.transfer import fetched, moved
 from torch import Tensor
 
 from backend.engines import make_rasterizer
 from backend.engines.cuda.rasterizer import CudaRasterizer
 from backend.engines.interface import Rasterizer
-from backend.engines.transfer import fetched, moved
 from backend.fitting.loop import FitResult
 from backend.fitting.recipe import DEFAULT
 from backend.fitting.record import READ_EVERY

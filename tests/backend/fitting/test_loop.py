@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import SupportsFloat
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from backend.control import Control
 from backend.fitting.clock import Clock
@@ -17,8 +18,8 @@ from backend.fitting.primitives import Primitives
 from backend.fitting.record import READ_EVERY, Record
 from backend.fitting.reporter import Reporter, Snapshot
 from backend.job import Layout, Settings
+from backend.native.arrays import FloatArray
 from backend.templates import Template, Templates
-from tests.backend.support.far_device import FAR, FarDevice
 
 CONTROL = Control()
 
@@ -26,14 +27,14 @@ CONTROL = Control()
 class Counting:
     """A descent whose losses and phases are given, and whose primitives' x is the step."""
 
-    def __init__(self, losses: list[float], phases: list[int] | None = None) -> None:
-        self.losses, self.phases = losses, phases or [0] * len(losses)
-        self.step, self.phase, self.calls = 0, 0, ""
+    def __init__(self, losses: list[float], phases: list[float] | None = None, waits: bool = False) -> None:
+        self.losses, self.phases, self.waits = losses, phases or [0.0] * len(losses), waits
+        self.step, self.phase, self.calls = 0, 0.0, ""
 
-    def evaluate(self, step: int, progress: float) -> Tensor:
+    def evaluate(self, step: int, progress: float) -> SupportsFloat:
         self.step, self.phase = step, self.phases[step]
         self.calls += "e"
-        return torch.tensor(self.losses[step], dtype=torch.float64)
+        return self.losses[step]
 
     def accepts(self, loss: float) -> bool:
         return math.isfinite(loss)
@@ -42,26 +43,30 @@ class Counting:
         self.calls += "a"
 
     @property
-    def primitives(self) -> Primitives:
-        return Primitives.new(torch.full((1, 9), float(self.step)), torch.zeros(1, dtype=torch.int64))
+    def state(self) -> Callable[[], Primitives]:
+        step = self.step
+        return lambda: Primitives.new(np.full((1, 9), step, np.float32), np.zeros(1, np.int64))
 
     def finished(self, primitives: Primitives) -> Primitives:
         self.calls += "f"
         return primitives
 
-    def judge(self, primitives: Primitives) -> tuple[Tensor, float]:
-        return torch.zeros(3, 2, 2), float(primitives.params[0, 0])
+    def judge(self, primitives: Primitives) -> tuple[FloatArray, float]:
+        return np.zeros((3, 2, 2), np.float32), self.psnr(primitives)
+
+    def psnr(self, primitives: Primitives) -> float:
+        return float(primitives.params[0, 0])
 
     def layout(self, primitives: Primitives) -> Layout:
-        stamps = Templates([Template("stamp", torch.zeros(1, 1, 4, dtype=torch.uint8).numpy())])
-        return primitives.to_layout(torch.zeros(1, 2, dtype=torch.int64), stamps, Settings(), 2, 2)
+        stamps = Templates([Template("stamp", np.full((1, 1, 4), 255, np.uint8))])
+        return primitives.to_layout(np.zeros((1, 2), np.int64), stamps, Settings(), 2, 2)
 
 
 def settings(iterations: int, **changed: float) -> Settings:
     return Settings(iterations=iterations, **{"preview_seconds": 0.0, **changed})  # type: ignore[arg-type]
 
 
-def best_of(losses: list[float], phases: list[int] | None = None) -> float:
+def best_of(losses: list[float], phases: list[float] | None = None) -> float:
     """The step whose state is the result."""
     own = settings(len(losses) - 1)
     return float(descend(Counting(losses, phases), Clock(own), own, None, CONTROL).layout.x[0, 0])
@@ -79,6 +84,8 @@ def test_the_least_loss_of_the_latest_phase_is_the_result() -> None:
     assert best_of([3.0, 1.0, 5.0, 6.0], [0, 0, 1, 1]) == 2
     assert best_of([3.0, 1.0, 1.0]) == 1
     assert best_of([3.0, math.nan, 4.0, math.inf]) == 0
+    # An estimate is in a phase below the losses that it is not compared with.
+    assert best_of([0.1, 3.0, 0.2, 2.0, 0.3], [-0.5, 0, -0.5, 0, -0.5]) == 3
     # Where there is no number at all, the latest.
     assert best_of([math.nan, math.inf]) == 1
 
@@ -96,15 +103,14 @@ def test_a_cancelled_fit_ends_with_the_step_that_it_is_at() -> None:
 
 def test_losses_of_a_device_are_read_some_at_a_time() -> None:
     """The first one at once; what is read is the latest of them."""
-    descent = Counting([float(20 - step) for step in range(20)])
+    descent = Counting([float(20 - step) for step in range(20)], waits=True)
     record = Record(descent)
     seen = []
-    with FarDevice():
-        for step in range(20):
-            record.add(descent.evaluate(step, 0.0).to(FAR))
-            seen.append(record.loss)
-            record.advance(step)
-        primitives, least = record.best
+    for step in range(20):
+        record.add(descent.evaluate(step, 0.0))
+        seen.append(record.loss)
+        record.advance(step)
+    primitives, least = record.best
     assert seen == [20.0 - (step // READ_EVERY * READ_EVERY - (step >= READ_EVERY)) for step in range(20)]
     assert least == 1.0
     assert primitives.params[0, 0] == 19.0
@@ -122,20 +128,29 @@ def test_the_clock_leaves_pauses_out_and_hurries_where_time_is_short(monkeypatch
     assert hurried.progress(2) == 0.2
 
 
-def test_previews_come_when_they_are_due_and_take_half_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is followed by as long a pause as it took."""
+def test_previews_come_when_they_are_due_and_take_a_tenth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is followed by a pause nine times as long, with all that the observer does with it."""
     ticks = itertools.count()
     monkeypatch.setattr("backend.fitting.reporter.time", SimpleNamespace(perf_counter=lambda: 1.0 * next(ticks)))
-    descent, own = Counting([float(9 - step) for step in range(9)]), settings(8, preview_seconds=0.1)
+    descent, own = Counting([float(30 - step) for step in range(31)]), settings(30, preview_seconds=0.1)
     seen: list[Snapshot] = []
     descend(descent, Clock(own), own, seen.append, CONTROL)
-    assert [snapshot.step for snapshot in seen if snapshot.image is not None] == [0, 1, 2, 3, 4, 5, 6, 7, 8]
-    assert [snapshot.psnr for snapshot in seen] == [float(step) for step in range(9)]
-    seen.clear()
-    own = settings(8, preview_seconds=2.5)
-    descend(descent, Clock(own), own, seen.append, CONTROL)
     # A preview reads the clock twice, a step without one once.
-    assert [snapshot.step for snapshot in seen if snapshot.image is not None] == [0, 3, 6]
+    assert [snapshot.step for snapshot in seen if snapshot.image is not None] == [0, 9, 18, 27]
+    assert [snapshot.psnr for snapshot in seen] == [0.0] * 9 + [9.0] * 9 + [18.0] * 9 + [27.0] * 4
+
+    def slow(snapshot: Snapshot) -> None:
+        seen.append(snapshot)
+        if snapshot.image is not None:
+            next(ticks)
+
+    seen.clear()
+    descend(descent, Clock(own), own, slow, CONTROL)
+    assert [snapshot.step for snapshot in seen if snapshot.image is not None] == [0, 18]
+    seen.clear()
+    own = settings(30, preview_seconds=12.5)
+    descend(descent, Clock(own), own, seen.append, CONTROL)
+    assert [snapshot.step for snapshot in seen if snapshot.image is not None] == [0, 13, 26]
 
 
 def test_a_recording_is_dense_at_first() -> None:

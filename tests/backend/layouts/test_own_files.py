@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from backend.control import Control
 from backend.export import export
@@ -48,7 +47,7 @@ def result(tmp_path: Path, job: Job) -> Path:
     layout = make_layout(job.templates[0])
     folder = ResultFolder(out, templates)
     folder.save(layout)
-    folder.finish_clip([(-1, torch.zeros(3, 48, 64)), (1, torch.zeros(3, 48, 64))], dict)
+    folder.finish_clip([(-1, np.zeros((3, 48, 64), np.float32)), (1, np.zeros((3, 48, 64), np.float32))], dict)
     folder.record(layout)
     return out
 
@@ -199,7 +198,7 @@ def test_no_step_makes_a_folder_that_was_removed_without_its_layout(
         return found
 
     monkeypatch.setattr(folder, "_is_ours", removed_after_a_look)
-    image = torch.zeros(3, 48, 64)
+    image = np.zeros((3, 48, 64), np.float32)
     steps: dict[str, Callable[[], object]] = {
         "preview": partial(folder.preview, image),
         "finish": partial(folder.finish, image, {}),
@@ -377,8 +376,8 @@ def test_progress_without_a_seal_is_replaced(job: Job, tmp_path: Path, left: lis
     for name in left:
         (tmp_path / "out" / "progress" / name).write_text("")
     journal = FolderJournal(tmp_path / "out" / "progress", job)
-    journal.save("frame_000000", {"x": torch.ones(2)})
+    journal.save("frame_000000", {"x": np.ones(2)})
     shutil.rmtree(tmp_path / "out")
-    journal.save("frame_000001", {"x": torch.ones(2)})
+    journal.save("frame_000001", {"x": np.ones(2)})
     assert sorted(path.name for path in (tmp_path / "out" / "progress").iterdir()) == ["frame_000001.npz", "job"]
     run(job, tmp_path / "out")

@@ -11,26 +11,36 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from backend.control import Control
 from backend.export import export
 from backend.job import Settings, TemplateSpec, UserError
 from backend.job.job import Job
-from backend.job.layout import Layout, level_file
+from backend.job.layout import Layout, LevelKey, level_places
 from backend.job.messages import Done, Event, Progress
+from backend.layouts.level_sheets import LevelSheets
 from backend.layouts.result_folder import ResultFolder, load_result
 from backend.pictures.images import load_rgba
 from backend.rendering import render_layout
 from backend.runs import run_job
 from backend.runs.inputs import load_pictures
-from backend.runs.measure import supersampled
-from backend.templates import load_templates
+from backend.templates import Template, Templates, load_templates
 
 
 def run(job: Job, out: Path, control: Control | None = None) -> list[Event]:
     events: list[Event] = []
     run_job(job, out, events.append, control or Control())
     return events
+
+
+def used(layout: Layout) -> set[LevelKey]:
+    return set(zip(layout.template.tolist(), *layout.level.T.tolist(), strict=True))
+
+
+def listed(folder: Path) -> set[LevelKey]:
+    lists = [json.loads(path.read_text())["levels"] for path in folder.glob("levels/*.json")]
+    return {(row[0], row[1], row[2]) for rows in lists for row in rows}
 
 
 def names(folder: Path) -> set[str]:
@@ -54,8 +64,8 @@ def test_a_job_leaves_a_whole_result(job: Job, tmp_path: Path) -> None:
     assert (layout.width, layout.height, layout.count) == (64, 48, 40)
     assert names(out / "templates") == {"000_leaf.png", "001_Blatt_ä_1.png"}
     assert [(spec.name, spec.mode, spec.blend) for spec in layout.templates][1] == ("Blatt ä/1", "mix", 0.5)
-    used = {level_file(int(t), int(u), int(v)) for t, (u, v) in zip(layout.template, layout.level, strict=True)}
-    assert {f"levels/{name}" for name in names(out / "levels")} == used
+    assert sorted(path.suffix for path in (out / "levels").iterdir()) == [".json", ".png"]
+    assert listed(out) == used(layout)
     shown = load_rgba(out / "render.png")[..., :3].astype(int)
     again = render_layout(layout, templates)[:3].permute(1, 2, 0).mul(255).round().int().numpy()
     assert (shown == again).all()
@@ -71,14 +81,17 @@ def test_a_job_leaves_a_whole_result(job: Job, tmp_path: Path) -> None:
 
 
 def test_levels_are_the_bitmaps_with_a_transparent_border(job: Job, tmp_path: Path) -> None:
+    job.templates.append(TemplateSpec(job.templates[0].file, "own", "mix", 0.5))
     run(job, tmp_path / "out")
     layout, templates = load_result(tmp_path / "out")
-    u, v = layout.level[0]
-    picture = load_rgba(tmp_path / "out" / level_file(0, u, v))
-    assert (picture[1:-1, 1:-1] == templates.bitmap(0, u, v)).all()
-    assert not picture[[0, -1], :, 3].any()
-    assert not picture[:, [0, -1], 3].any()
-    assert (picture[0, 1:-1, :3] == picture[1, 1:-1, :3]).all()
+    for key, place in level_places(tmp_path / "out", used(layout)).items():
+        picture, bitmap = load_rgba(place.file)[place.cut], templates.bitmap(*key)
+        if key[0] == 0:
+            bitmap[..., :3] = 255  # it is tinted
+        assert (picture[1:-1, 1:-1] == bitmap).all()
+        assert not picture[[0, -1], :, 3].any()
+        assert not picture[:, [0, -1], 3].any()
+        assert (picture[0, 1:-1, :3] == picture[1, 1:-1, :3]).all()
 
 
 def test_without_previews_there_is_a_checkpoint_all_the_same(job: Job, tmp_path: Path) -> None:
@@ -224,19 +237,6 @@ def test_a_single_pixel_is_a_target(job: Job, tmp_path: Path) -> None:
         assert (layout.width, layout.height) == (size, size)
 
 
-def test_the_strips_of_the_supersampled_picture_fit_together(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(job, tmp_path / "out")
-    layout, templates = load_result(tmp_path / "out")
-    whole = render_layout(layout, templates, supersample=3)[:3]
-    monkeypatch.setattr("backend.runs.measure.STRIP_SAMPLES", 9 * 64 * 10)
-    strips = supersampled(layout, templates, job.settings, Control())
-    assert strips is not None
-    assert strips.shape == whole.shape
-    assert torch.allclose(strips, whole, atol=1e-4)
-
-
 def test_exports(job: Job, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(job, out)
@@ -317,6 +317,60 @@ def test_checkpoints_replace_one_another_in_place(job: Job, tmp_path: Path) -> N
     folder.save(finer)
     assert (tmp_path / "next").stat().st_ino == inode
     assert (load_result(tmp_path / "next")[0].opacity == finer.opacity).all()
-    assert len(names(tmp_path / "next" / "levels")) >= len(np.unique(finer.level, axis=0))
+    added = sum(1 for _ in used(finer) - used(layout))
+    assert listed(tmp_path / "next") == used(finer) | used(layout)
+    assert names(tmp_path / "next" / "levels") >= ({"001.png", "001.json"} if added else set())
+    folder.save(finer)
+    assert not (tmp_path / "next" / "levels" / "002.json").exists()
     folder.finish(torch.zeros(3, 48, 64), {})
-    assert len(names(tmp_path / "next" / "levels")) == len(np.unique(finer.level, axis=0))
+    assert listed(tmp_path / "next") == used(finer)
+
+
+def test_levels_of_an_earlier_version_are_found(tmp_path: Path) -> None:
+    (place,) = level_places(tmp_path, [(3, 1, 2)]).values()
+    assert place.file == tmp_path / "levels" / "003_1x2.png"
+    assert place.cut is None
+
+
+@pytest.mark.parametrize("rows", [[[0, 1, 2]], [[0, 0, 0, -1, 0, 3, 3]], ["row"], [[0, 0, 0, 0.5, 0, 3, 3]], 7])
+def test_a_damaged_list_of_levels_is_told(tmp_path: Path, rows: object) -> None:
+    (tmp_path / "levels").mkdir()
+    (tmp_path / "levels" / "000.json").write_text(json.dumps({"schema": 1, "levels": rows}))
+    with pytest.raises(UserError, match=r"000\.json"):
+        level_places(tmp_path, [(0, 0, 0)])
+
+
+def test_many_levels_need_few_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large ones lie apart; nothing overlaps."""
+    monkeypatch.setattr("backend.layouts.level_sheets._SIDE", 256)
+    random = np.random.default_rng(0)
+    items = [Template(str(i), random.integers(0, 256, (h, 200, 4), dtype=np.uint8)) for i, h in enumerate((250, 30, 2))]
+    sheets, templates = LevelSheets(Templates(items)), Templates(items)
+    keys = {
+        (t, u, v) for t, (cu, cv) in enumerate(templates.level_count.tolist()) for u in range(cu) for v in range(cv)
+    }
+    (tmp_path / "levels").mkdir()
+    sheets.add(tmp_path / "levels", keys)
+    assert 2 <= len(list(tmp_path.glob("levels/*.png"))) <= 6
+    pictures = {path: load_rgba(path) for path in tmp_path.glob("levels/*.png")}
+    for key, place in level_places(tmp_path, keys).items():
+        assert (pictures[place.file][place.cut][1:-1, 1:-1, 3] == templates.bitmap(*key)[..., 3]).all()
+        assert place.file.suffix == ".png"
+
+
+class TestStamps:
+    """A plain PNG is copied, any other picture is written again."""
+
+    @pytest.mark.parametrize("how", ["plain", "described", "gray", "jpeg"])
+    def test_they_stay_as_read(self, job: Job, tmp_path: Path, how: str) -> None:
+        rgba = load_rgba(Path(job.templates[0].file))
+        path = tmp_path / ("other.jpg" if how == "jpeg" else "other.png")
+        info = PngInfo()
+        info.add_text("Software", "other")
+        picture = Image.fromarray(rgba).convert({"gray": "LA", "jpeg": "RGB"}.get(how, "RGBA"))
+        picture.save(path, **({"pnginfo": info} if how == "described" else {}))
+        job.templates[0].file = str(path)
+        run(job, tmp_path / "out")
+        (stamp,) = (tmp_path / "out" / "templates").iterdir()
+        assert (stamp.read_bytes() == path.read_bytes()) == (how == "plain")
+        assert (load_rgba(stamp) == load_rgba(path)).all()

@@ -11,11 +11,12 @@ from torch.autograd import gradcheck
 from torch.nn.functional import interpolate
 
 from backend.job import UserError
-from backend.losses import LOSSES, Combination, encoded_pixel_loss, pixel_error
+from backend.losses import LOSSES
+from backend.losses.combination import PREPARED, Combination, encoded_pixel_loss, pixel_error
 from backend.losses.perceptual import WEIGHTS, build_features, feature_loss, load_features
 from backend.losses.structure import ms_ssim, ssim
 from backend.metrics import picture
-from backend.pictures.color import encode
+from backend.engines.light import encode
 
 # The perceptual loss needs a network's weights: it has tests of its own.
 IMAGE_LOSSES = [name for name, kind in LOSSES.items() if kind.of == "image" and name != "perceptual"]
@@ -37,7 +38,7 @@ def even(target: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", IMAGE_LOSSES)
 def test_is_least_at_the_target(name: str, size: tuple[int, int]) -> None:
     target, image = pictures(*size)
-    loss = LOSSES[name].prepare(target, even(target))
+    loss = PREPARED[name](target, even(target))
     assert loss(target).item() == pytest.approx(0.0, abs=1e-9)
     if min(size) > 1:  # a pixel may be alike by chance, and has no edges
         assert loss(image).item() > 1e-4
@@ -48,7 +49,7 @@ def test_is_least_at_the_target(name: str, size: tuple[int, int]) -> None:
 def test_gradient(name: str, size: tuple[int, int]) -> None:
     target, image = pictures(*size)
     weight = torch.rand(size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    loss = LOSSES[name].prepare(target, weight / weight.sum())
+    loss = PREPARED[name](target, weight / weight.sum())
     # In random directions, which is as strict and much faster than pixel by pixel.
     assert gradcheck(loss, image.requires_grad_(), fast_mode=True)
 
@@ -60,10 +61,10 @@ def test_does_not_grow_with_the_canvas(name: str) -> None:
     if name == "alpha":
         target, image = target[0], image[0]
     weight = torch.ones(64, 64, dtype=torch.float64)
-    small = LOSSES[name].prepare(target, weight / weight.numel())(image)
+    small = PREPARED[name](target, weight / weight.numel())(image)
     repeats = (1,) * (target.ndim - 2) + (3, 3)
     weight = weight.repeat(3, 3)
-    large = LOSSES[name].prepare(target.repeat(repeats), weight / weight.numel())(image.repeat(repeats))
+    large = PREPARED[name](target.repeat(repeats), weight / weight.numel())(image.repeat(repeats))
     # Small pictures have fewer scales of multi-scale SSIM.
     assert large.item() == pytest.approx(small.item(), rel=0.6 if name == "ms_ssim" else 0.05)
 
@@ -72,17 +73,17 @@ def test_pixel_losses_are_the_means_that_they_say() -> None:
     target, image = pictures(6, 8)
     error = (image - target).abs()
     weight = even(target)
-    assert LOSSES["mse"].prepare(target, weight)(image).item() == pytest.approx(error.square().mean().item())
-    assert LOSSES["l1"].prepare(target, weight)(image).item() == pytest.approx(error.mean().item())
+    assert PREPARED["mse"](target, weight)(image).item() == pytest.approx(error.square().mean().item())
+    assert PREPARED["l1"](target, weight)(image).item() == pytest.approx(error.mean().item())
     huber = torch.where(error < 0.1, error.square() / 2, 0.1 * (error - 0.05)).mean()
-    assert LOSSES["huber"].prepare(target, weight)(image).item() == pytest.approx(huber.item())
+    assert PREPARED["huber"](target, weight)(image).item() == pytest.approx(huber.item())
 
 
 @pytest.mark.parametrize("name", ["gray_mse", "gray_l1", "gray_huber"])
 def test_gray_losses_do_not_see_colors(name: str) -> None:
     target, _ = pictures(6, 8)
     other = target + torch.tensor([0.1 / 0.299, -0.1 / 0.587, 0.0], dtype=torch.float64).reshape(3, 1, 1)
-    assert LOSSES[name].prepare(target, even(target))(other).item() == pytest.approx(0.0, abs=1e-12)
+    assert PREPARED[name](target, even(target))(other).item() == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("size", [(40, 33), (11, 20), (9, 14), (3, 2)])
@@ -108,7 +109,7 @@ def test_laplacian_counts_all_bands_alike() -> None:
     """A constant error is what remains, a chequered one the finest detail."""
     target = torch.full((3, 64, 64), 0.5)
     chequered = 1.0 - 2.0 * ((torch.arange(64)[:, None] + torch.arange(64)) % 2)
-    loss = LOSSES["laplacian"].prepare(target, even(target))
+    loss = PREPARED["laplacian"](target, even(target))
     assert loss(target + 0.2).item() == pytest.approx(0.2 / 5)
     assert loss(target + 0.2 * chequered).item() == pytest.approx(0.2 / 5)
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.nn.functional import interpolate
 
-from backend.losses import LOSSES, Combination, regularizers
+from backend.losses import LOSSES, regularizers
+from backend.losses.combination import PREPARED, Combination
 from backend.losses.regularizers import Stamps
 from backend.templates import Template, Templates
 
@@ -42,7 +43,7 @@ def discs(*places: tuple[float, float], radius: float = 8.0, opacity: float = 1.
 
 def loss(name: str, target: Tensor | None = None) -> regularizers.Regularizer:
     target = torch.full((3, 128, 128), 0.5, dtype=torch.float64) if target is None else target
-    return LOSSES[name].prepare(target, torch.full_like(target[0], 1.0 / target[0].numel()))
+    return PREPARED[name](target, torch.full_like(target[0], 1.0 / target[0].numel()))
 
 
 def stripes(angle: float, size: int = 128) -> Tensor:

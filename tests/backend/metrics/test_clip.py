@@ -2,22 +2,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import Tensor
 
 from backend.job import TemplateSpec
 from backend.job.layout import Layout
 from backend.metrics.clip import ClipMeter, jitter
 from backend.metrics.plot import plot_metrics
+from backend.native.arrays import BoolArray, FloatArray
 from backend.pictures.flow import flow, occluded, warped
 
 
-def texture(height: int = 48, width: int = 64) -> Tensor:
-    coarse = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(1))
-    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")[0].clamp(0, 1)
+def texture(height: int = 48, width: int = 64) -> FloatArray:
+    coarse = np.random.default_rng(1).random((3, 12, 16), np.float32)
+    return np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC) for plane in coarse]).clip(0, 1)
 
 
 def layout_of(x: list[list[float]], opacity: list[list[float]]) -> Layout:
@@ -46,7 +46,7 @@ def layout_of(x: list[list[float]], opacity: list[list[float]]) -> Layout:
 def test_a_perfect_clip_has_no_errors() -> None:
     meter = ClipMeter()
     for shift in range(4):
-        frame = texture().roll(shift, 2)
+        frame = np.roll(texture(), shift, 2)
         meter.add(frame, frame)
     found = meter.metrics()
     assert found["psnr"] == 100.0
@@ -59,9 +59,9 @@ def test_a_perfect_clip_has_no_errors() -> None:
 def test_values_match_hand_calculations() -> None:
     """A still target, and a picture with errors of 0.1 and then 0.3 in half of the pixels."""
     meter = ClipMeter(smooth=False)
-    target = torch.full((3, 20, 20), 0.5)
+    target = np.full((3, 20, 20), 0.5, np.float32)
     for error in (0.1, 0.3):
-        image = target.clone()
+        image = target.copy()
         image[:, :10] += error
         meter.add(image, target)
     found = meter.metrics()
@@ -73,7 +73,11 @@ def test_values_match_hand_calculations() -> None:
 def test_cuts_are_left_out() -> None:
     meter = ClipMeter(smooth=False)
     for index in range(3):
-        meter.add(torch.rand(3, 20, 20), torch.zeros(3, 20, 20), cut=index == 1)
+        meter.add(
+            np.random.default_rng(index).random((3, 20, 20), np.float32),
+            np.zeros((3, 20, 20), np.float32),
+            cut=index == 1,
+        )
     assert [value is None for value in meter.metrics()["frames"]["difference_error"]] == [True, True, False]
     assert meter.static[1] is None
 
@@ -81,11 +85,11 @@ def test_cuts_are_left_out() -> None:
 def test_jitter_is_of_visible_and_still_primitives() -> None:
     x = [[10.0, 30.0, 50.0], [11.0, 30.0, 50.0], [10.0, 30.0, 90.0]]
     opacity = [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
-    static: list[Tensor | None] = [None, torch.ones(48, 64, dtype=torch.bool), torch.ones(48, 64, dtype=torch.bool)]
+    static: list[BoolArray | None] = [None, np.ones((48, 64), np.bool_), np.ones((48, 64), np.bool_)]
     found = jitter(layout_of(x, opacity), static)
     # One bends by 2 px in x, one does not, the third is gone: the mean square of four coordinates is 1.
     assert found == {"jitter": pytest.approx(1.0), "jitter_static": pytest.approx(1.0)}
-    static[1] = static[1].clone() if static[1] is not None else None
+    static[1] = static[1].copy() if static[1] is not None else None
     assert static[1] is not None
     static[1][10, 10] = False
     assert jitter(layout_of(x, opacity), static)["jitter_static"] == 0.0
@@ -94,22 +98,22 @@ def test_jitter_is_of_visible_and_still_primitives() -> None:
 
 def test_flow_finds_a_shift_and_its_occlusion() -> None:
     before = texture(96, 128)
-    after = before.roll((2, 5), (1, 2))
+    after = np.roll(before, (2, 5), (1, 2))
     field = flow(before, after)
     inner = field[:, 24:72, 24:104]
-    assert abs(float(inner[0].median()) - 5) < 0.3
-    assert abs(float(inner[1].median()) - 2) < 0.3
-    torch.testing.assert_close(warped(after, field)[:, 30:60, 30:90], before[:, 30:60, 30:90], atol=0.05, rtol=0)
+    assert abs(float(np.median(inner[0])) - 5) < 0.3
+    assert abs(float(np.median(inner[1])) - 2) < 0.3
+    np.testing.assert_allclose(warped(after, field)[:, 30:60, 30:90], before[:, 30:60, 30:90], atol=0.05, rtol=0)
     gone = occluded(field, flow(after, before))
-    assert gone[:, -3:].float().mean() > 0.8
-    assert gone[30:60, 30:90].float().mean() < 0.1
+    assert gone[:, -3:].mean() > 0.8
+    assert gone[30:60, 30:90].mean() < 0.1
     assert not flow(before[:, :4, :4], after[:, :4, :4]).any()
 
 
 def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     meter = ClipMeter()
     for shift in range(3):
-        meter.add(texture().roll(shift, 2) * 0.9, texture().roll(shift, 2))
+        meter.add(np.roll(texture(), shift, 2) * np.float32(0.9), np.roll(texture(), shift, 2))
     plot_metrics(meter.metrics(), [5, 7, 9], [7], tmp_path / "m.png")
     pixels = np.asarray(Image.open(tmp_path / "m.png").convert("RGB"))
     assert pixels.shape[:2] == (900, 900)

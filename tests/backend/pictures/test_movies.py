@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.job import Clip, UserError
+from backend.job import Action, Clip, UserError
 from backend.pictures.movies import Footage, frame_rate, is_moving, load_masks, read_frames
 
 COUNT, WIDTH, HEIGHT = 12, 48, 32
@@ -172,3 +174,27 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
         frame(number, size).save(empty / f"{number}.png")
     with pytest.raises(UserError, match=r"Frame 2 of .* has another size than the first"):
         Footage(empty, Clip(), 20)
+
+
+def test_a_png_is_no_clip_by_its_head_alone(tmp_path: Path) -> None:
+    """No package is needed for that, and none is loaded."""
+    frame(1).save(tmp_path / "still.png")
+    frame(1).save(tmp_path / "moving.png", save_all=True, append_images=[frame(2)])
+    (tmp_path / "other.png").write_bytes((tmp_path / "still.png").read_bytes()[:20])
+    assert [is_moving(tmp_path / f"{name}.png") for name in ("still", "moving")] == [False, True]
+    with pytest.raises(UserError, match="cannot be read as a picture"):
+        is_moving(tmp_path / "other.png")
+    code = "import sys; from pathlib import Path; from backend.pictures.moving import is_moving; "
+    code += "is_moving(Path(sys.argv[1])); print({'PIL', 'av', 'cv2', 'torch'} & set(sys.modules))"
+    command = [sys.executable, "-c", code, str(tmp_path / "still.png")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "set()"
+
+
+def test_a_movie_without_its_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.mp4"
+    write_movie(path)
+    monkeypatch.delitem(sys.modules, "backend.pictures.video", raising=False)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UserError, match="Movies need PyAV: press Install") as caught:
+        list(read_frames(path, Clip()))
+    assert caught.value.action == Action.INSTALL

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from backend.fitting.clip.context import Context
 from backend.fitting.clip.tracking import Identities, Pose
 from backend.fitting.goal import Goal, goal_of
 from backend.job import Clip, Limits, Settings
+from backend.native.arrays import FloatArray
 from backend.templates import Template, Templates
 
 HEIGHT, WIDTH = 48, 64
@@ -27,26 +27,28 @@ def discs(limits: Limits | None = None) -> Templates:
     return Templates([Template("disc", rgba, limits=limits or Limits())])
 
 
-def wall(seed: int = 0) -> Tensor:
+def wall(seed: int = 0) -> FloatArray:
     """A still, uneven image: [3, H, W]."""
-    coarse = torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(seed)) * 0.5
-    return torch.nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bilinear")[0]
+    coarse = np.random.default_rng(seed).random((3, 6, 8), np.float32) * np.float32(0.5)
+    return np.stack([cv2.resize(plane, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR) for plane in coarse])
 
 
-def with_ball(image: Tensor, x: float, y: float = 30.0) -> Tensor:
+def with_ball(image: FloatArray, x: float, y: float = 30.0) -> FloatArray:
     """Draws a bright ball on an image [3, H, W]."""
-    rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
-    inside = ((rows - y).square() + (columns - x).square()).sqrt() < RADIUS
-    return torch.where(inside, torch.tensor(BALL)[:, None, None], image)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    inside = np.hypot(rows - y, columns - x) < RADIUS
+    return np.where(inside, np.array(BALL, np.float32)[:, None, None], image)
 
 
-def scene(frame: int, seed: int = 0) -> Tensor:
+def scene(frame: int, seed: int = 0) -> FloatArray:
     """A bright ball that rolls 4 px per frame to the right, in front of the wall: [3, H, W]."""
     return with_ball(wall(seed), 10 + 4 * frame)
 
 
 class Goals(Sequence[Goal]):
-    def __init__(self, images: list[Tensor], settings: Settings = SETTINGS, masks: list[Tensor] | None = None) -> None:
+    def __init__(
+        self, images: list[FloatArray], settings: Settings = SETTINGS, masks: list[FloatArray] | None = None
+    ) -> None:
         self.images, self._settings, self._masks = images, settings, masks
 
     def __len__(self) -> int:
@@ -57,19 +59,18 @@ class Goals(Sequence[Goal]):
         return goal_of(self.images[index], {"mask": mask, "importance": None, "hidden part": None}, self._settings)
 
 
-def context(image: Tensor, count: int, settings: dict[str, Any] | None = None, **clip: Any) -> Context:
+def context(image: FloatArray, count: int, settings: dict[str, Any] | None = None, **clip: Any) -> Context:
     own = Settings(count=count, size=WIDTH, engine="cpu", threads=1, **(settings or {}))
     return Context.of(Goals([image], own)[0], discs(), own, Clip(**clip))
 
 
 def placed(rows: Sequence[tuple[float, float, float]], color: Sequence[float] = BALL) -> Pose:
     """Opaque discs of one color at x, y with these scales, the first in front."""
-    params = torch.tensor([[x, y, scale, 1.0, 0.0, 0.95, *color] for x, y, scale in rows])
-    some = torch.zeros(len(rows), dtype=torch.bool)
-    return Pose(params, torch.arange(len(rows)), torch.ones(len(rows)), some)
+    params = np.array([[x, y, scale, 1.0, 0.0, 0.95, *color] for x, y, scale in rows], np.float32)
+    return Pose(params, np.arange(len(rows)), np.ones(len(rows), np.float32), np.zeros(len(rows), np.bool_))
 
 
 def identities(count: int) -> Identities:
-    no = torch.zeros(count, dtype=torch.bool)
-    level = torch.zeros(count, 2, dtype=torch.int64)
-    return Identities(no.long(), no, level, no.int(), no.clone())
+    no = np.zeros(count, np.bool_)
+    level = np.zeros((count, 2), np.int64)
+    return Identities(no.astype(np.int64), no, level, no.astype(np.int32), no.copy())

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from backend.export.base import Export
@@ -48,7 +47,7 @@ def make_layout(
     shape = (frames, count)
     scale, aspect = generator.uniform(4, 16, shape), np.exp(generator.uniform(-0.5, 0.5, shape))
     level = templates.choose_levels(
-        torch.from_numpy(template).long(), torch.from_numpy(scale[0]).float(), torch.from_numpy(aspect[0]).float()
+        template.astype(np.int64), scale[0].astype(np.float32), aspect[0].astype(np.float32)
     )
     values: dict[str, Any] = {
         "x": generator.uniform(-8, width + 8, shape),
@@ -59,7 +58,7 @@ def make_layout(
         "opacity": generator.uniform(0, 1, shape),
         "color": generator.random((*shape, 3)),
         "template": template,
-        "level": level.numpy(),
+        "level": level,
         "region": generator.integers(0, 2, count),
         "mirror": generator.random(count) < 0.5,
         "locked": np.zeros(count, bool),

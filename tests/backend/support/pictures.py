@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from backend.job import Limits
+from backend.native.arrays import FloatArray
 from backend.templates import Template, Templates
 
 
@@ -41,20 +40,30 @@ def block(height: int, width: int, name: str = "block", **options: Any) -> Templ
     return Template(name, np.full((height, width, 4), 255, np.uint8), **options)
 
 
-def picture(height: int = 48, width: int = 48) -> Tensor:
+def picture(height: int = 48, width: int = 48) -> FloatArray:
     """A red disc and a dark corner on a slope of blue: nothing like the white canvas. [3, height, width]"""
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    image = torch.stack([0.2 + 0.1 * x, 0.3 + 0.2 * y, 0.6 + 0.2 * x])
-    image[:, (x + 0.2) ** 2 + (y - 0.1) ** 2 < 0.2] = torch.tensor([0.8, 0.2, 0.1])[:, None]
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    image = np.stack([0.2 + 0.1 * x, 0.3 + 0.2 * y, 0.6 + 0.2 * x]).astype(np.float32)
+    image[:, (x + 0.2) ** 2 + (y - 0.1) ** 2 < 0.2] = np.array([0.8, 0.2, 0.1])[:, None]
     image[:, (x > 0.4) & (y < -0.3)] = 0.05
     return image
 
 
-def rolling_ball(frame: int, seed: int = 0, height: int = 48, width: int = 64) -> Tensor:
+def rolling_ball(frame: int, seed: int = 0, height: int = 48, width: int = 64) -> FloatArray:
     """A bright ball that rolls to the right in front of a still, uneven wall: [3, height, width]."""
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 6, 8, generator=generator) * 0.5
-    wall = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")[0]
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    inside = ((rows - 30).square() + (columns - 10 - 4 * frame).square()).sqrt() < 8
-    return torch.where(inside, torch.tensor([0.9, 0.8, 0.2])[:, None, None], wall)
+    coarse = 0.5 * np.random.default_rng(seed).random((3, 6, 8))
+    wall = smooth(coarse, height, width)
+    rows, columns = np.mgrid[:height, :width]
+    inside = np.hypot(rows - 30, columns - 10 - 4 * frame) < 8
+    return np.where(inside, np.array([0.9, 0.8, 0.2])[:, None, None], wall).astype(np.float32)
+
+
+def smooth(coarse: NDArray[np.float64], height: int, width: int) -> FloatArray:
+    """Planes [C, h, w] scaled bilinearly to [C, height, width]."""
+
+    def weights(size: int, wanted: int) -> NDArray[np.float64]:
+        at = np.clip((np.arange(wanted) + 0.5) * size / wanted - 0.5, 0, size - 1)
+        return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(size)))
+
+    down, across = weights(coarse.shape[1], height), weights(coarse.shape[2], width)
+    return (down @ coarse @ across.T).astype(np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,12 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from backend.engines.interface import PARAMETERS, Placement, Rasterizer, Scores, Variables
+from backend.engines.interface import PARAMETERS, Variables
 from backend.engines.reference import ReferenceRasterizer
+from backend.engines.tensors import Placement, Rasterizer, Scores
 from backend.fitting.recipe import DEFAULT
 from backend.templates import Template, Templates
+from tests.backend.engines.support.levels import choose_levels
 from tests.backend.support.pictures import block, soft_disc
 
 # See test_engines.py.
@@ -107,10 +108,10 @@ def scene(case: Case) -> Scene:
     # Finer levels of a large stamp take seconds to make; its own pixels are the hardest case.
     level = torch.zeros(count, 2, dtype=torch.int64)
     if case.stamps != "large":
-        level = (torch.rand(count, 2, generator=random) * templates.level_count[template]).long()
+        level = (torch.rand(count, 2, generator=random) * torch.from_numpy(templates.level_count)[template]).long()
         if case.coarse or case.kind == "sane":
             scale, aspect = params[:, 2:4].nan_to_num(1.0).clamp(1e-3, 1e6).unbind(1)
-            level = templates.choose_levels(template, scale, aspect)
+            level = choose_levels(templates, template, scale, aspect)
     placement = Placement(template, level, torch.rand(count, generator=random) < 0.5)
     planes = torch.rand(7, *case.size, generator=random)
     if case.wild_planes:
@@ -201,9 +202,10 @@ def _examine_iteration(given: Scene, engine: Rasterizer) -> None:
     iteration = engine.iteration(len(given.params), _RULE)
     if iteration is None:
         return
-    zero = torch.zeros_like(given.params)
-    free, low, high = given.params.clone(), zero - math.inf, zero + math.inf
-    variables = Variables(free, zero, zero.clone(), zero[:, :1].clone(), low, high, zero > 0)
-    iteration.load(variables, given.placement.template, given.placement.mirror)
+    free = given.params.numpy()
+    zero = np.zeros_like(free)
+    variables = Variables(free, zero, zero, zero[:, :1], zero - np.float32(np.inf), zero + np.float32(np.inf), zero > 0)
+    iteration.load(variables, given.placement.template.numpy(), given.placement.mirror.numpy())
+    background, target, weight = (plane.numpy() for plane in given.planes)
     for scored in (False, True):
-        iteration.run(*given.planes, rate=1.0, bias=1.0, limited=False, scored=scored)
+        iteration.run(background, target, weight, rate=1.0, bias=1.0, limited=False, scored=scored)

@@ -23,8 +23,8 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, seed, settings
 
-from backend.engines.cpu import CpuRasterizer
 from backend.engines.cuda.rasterizer import CudaRasterizer
+from backend.engines.tensors import CpuRasterizer
 from backend.native import library
 from tests.backend.emulation.gpu import EmulatedGpu
 from tests.backend.engines.support import fuzz_cases, sanitizers

@@ -9,7 +9,7 @@ from backend.native import library
 
 
 def main() -> None:
-    prepare = native.Native(library.load()[0]).prepare
+    place = native.Native(library.load()[0]).place
     buffers = {name: create_string_buffer(4096) for name in ("primitives", "first_pair", "levels", "level", "mirror")}
     scene = native.Scene(width=1, height=1, tiles_x=1, tiles_y=1, count=1)
     scene.primitives, scene.first_pair = addressof(buffers["primitives"]), addressof(buffers["first_pair"])
@@ -17,7 +17,7 @@ def main() -> None:
     planes.levels, planes.level, planes.mirror = (addressof(buffers[k]) for k in ("levels", "level", "mirror"))
     short = (c_float * 1024)()  # small objects share memory, which hides their ends
     planes.params = addressof(short) + 4 * 1022  # of nine numbers, two are there
-    prepare(scene)
+    place(scene)
 
 
 if __name__ == "__main__":

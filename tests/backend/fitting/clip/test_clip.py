@@ -6,18 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from backend.control import Control
 from backend.fitting import fit
 from backend.fitting.clip import ClipResult, ClipSnapshot, fit_clip
 from backend.fitting.clip.regions import MovingRegion, fit_clip_regions
 from backend.fitting.clip.shots import CutFinder
-from backend.fitting.clip.stillness import Stillness, untouched
-from backend.job import Clip, Limits, Settings, UserError
+from backend.fitting.clip.stillness import Stillness, untouched, widened
+from backend.job import Array, Clip, Limits, Settings, UserError
 from backend.job.layout import Layout
 from backend.metrics.picture import psnr
+from backend.native.arrays import FloatArray
 from backend.rendering import render_layout
 from backend.templates import Templates
 from tests.backend.support.clips import HEIGHT, SETTINGS, WIDTH, Goals, discs, scene
@@ -30,24 +29,24 @@ class Memory:
     """A journal that breaks off after some records."""
 
     def __init__(self, most: int = 10**9) -> None:
-        self.records: dict[str, dict[str, Tensor]] = {}
+        self.records: dict[str, dict[str, Array]] = {}
         self.most = most
 
-    def load(self, name: str) -> dict[str, Tensor] | None:
+    def load(self, name: str) -> dict[str, Array] | None:
         found = self.records.get(name)
-        return None if found is None else {key: values.clone() for key, values in found.items()}
+        return None if found is None else {key: values.copy() for key, values in found.items()}
 
-    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+    def save(self, name: str, arrays: dict[str, Array]) -> None:
         if len(self.records) >= self.most:
             raise KeyboardInterrupt
-        self.records[name] = {key: values.clone() for key, values in tensors.items()}
+        self.records[name] = {key: values.copy() for key, values in arrays.items()}
 
 
 def fitted(
-    images: list[Tensor] | None = None,
+    images: list[FloatArray] | None = None,
     settings: Settings = SETTINGS,
     clip: Clip = CLIP,
-    masks: list[Tensor] | None = None,
+    masks: list[FloatArray] | None = None,
     templates: Templates | None = None,
     **options: object,
 ) -> ClipResult:
@@ -56,7 +55,7 @@ def fitted(
     return fit_clip(goals, templates or discs(), settings, clip, frames=frames, fps=24.0, **options)  # type: ignore[arg-type]
 
 
-def images_of(layout: Layout) -> list[Tensor]:
+def images_of(layout: Layout) -> list[FloatArray]:
     return [render_layout(layout, discs(), frame=i, engine="cpu")[:3] for i in range(len(layout.frames))]
 
 
@@ -119,7 +118,7 @@ def test_the_same_for_any_number_of_threads_and_after_an_interruption() -> None:
 
 
 def test_cuts_are_found_and_shots_have_primitives_of_their_own() -> None:
-    images = [scene(frame) for frame in range(3)] + [scene(frame, seed=5).flip(1, 2) for frame in range(3)]
+    images = [scene(frame) for frame in range(3)] + [scene(frame, seed=5)[:, ::-1, ::-1].copy() for frame in range(3)]
     result = fitted(images)
     layout = result.layout
     assert result.shots == [0, 3]
@@ -168,7 +167,7 @@ def test_a_part_goes_on_from_another_with_the_same_identities() -> None:
 
 
 def test_masks_may_change_and_be_black_for_a_while() -> None:
-    masks = [torch.zeros(HEIGHT, WIDTH) for _ in range(FRAMES)]
+    masks = [np.zeros((HEIGHT, WIDTH), np.float32) for _ in range(FRAMES)]
     for frame in (0, 1, 2, 5, 6):
         masks[frame][:, : 20 + 4 * frame] = 1.0
     layout = fitted(masks=masks).layout
@@ -182,7 +181,7 @@ def test_masks_may_change_and_be_black_for_a_while() -> None:
 @pytest.mark.parametrize("shown", [[2, 3, 4], [0, 1], [1, 4], [3]])
 def test_where_all_is_to_stay_clear_nothing_is_seen(transparent: bool, shown: list[int]) -> None:
     settings = replace(SETTINGS, transparent=transparent, count=10)
-    masks = [torch.full((HEIGHT, WIDTH), float(frame in shown)) for frame in range(5)]
+    masks = [np.full((HEIGHT, WIDTH), float(frame in shown), np.float32) for frame in range(5)]
     result = fitted([scene(frame) for frame in range(5)], settings=settings, masks=masks)
     seen = (result.layout.opacity > 0).sum(1)
     assert [bool(count) for count in seen] == [frame in shown for frame in range(5)]
@@ -192,14 +191,14 @@ def test_where_all_is_to_stay_clear_nothing_is_seen(transparent: bool, shown: li
 
 def test_a_clip_that_never_counts_is_refused() -> None:
     with pytest.raises(UserError, match="in all frames"):
-        fitted(masks=[torch.zeros(HEIGHT, WIDTH)] * FRAMES)
+        fitted(masks=[np.zeros((HEIGHT, WIDTH), np.float32)] * FRAMES)
 
 
 def test_regions_move_too() -> None:
-    left = [torch.zeros(HEIGHT, WIDTH, dtype=torch.uint8) for _ in range(FRAMES)]
+    left = [np.zeros((HEIGHT, WIDTH), np.uint8) for _ in range(FRAMES)]
     for frame, mask in enumerate(left):
         mask[:, : 24 + 3 * frame] = 255
-    parts = [MovingRegion("left", left), MovingRegion("right", [255 - mask for mask in left])]
+    parts = [MovingRegion("left", left), MovingRegion("right", [~mask for mask in left])]
     goals = Goals([scene(frame) for frame in range(FRAMES)])
     result = fit_clip_regions(goals, parts, discs(), SETTINGS, CLIP, frames=range(FRAMES), fps=24.0)
     layout = result.layout
@@ -226,7 +225,7 @@ def test_settings_hold_in_all_frames(changed: dict[str, object]) -> None:
     settings = replace(SETTINGS, **changed)  # type: ignore[arg-type]
     masks = None
     if settings.transparent:
-        masks = [torch.zeros(HEIGHT, WIDTH) for _ in range(FRAMES)]
+        masks = [np.zeros((HEIGHT, WIDTH), np.float32) for _ in range(FRAMES)]
         for mask in masks:
             mask[8:, 8:] = 0.8
     layout = fitted(settings=settings, masks=masks).layout
@@ -260,26 +259,36 @@ def test_what_is_for_pictures_only_is_refused() -> None:
 
 
 def test_slow_changes_add_up() -> None:
-    stillness = Stillness(torch.zeros(3, 20, 20), 0.03)
-    assert not stillness.changed(torch.full((3, 20, 20), 0.02)).any()
-    assert stillness.changed(torch.full((3, 20, 20), 0.04)).all()
-    assert not stillness.changed(torch.full((3, 20, 20), 0.05)).any()
+    stillness = Stillness(np.zeros((3, 20, 20), np.float32), 0.03)
+    assert not stillness.changed(np.full((3, 20, 20), 0.02, np.float32)).any()
+    assert stillness.changed(np.full((3, 20, 20), 0.04, np.float32)).all()
+    assert not stillness.changed(np.full((3, 20, 20), 0.05, np.float32)).any()
 
 
 def test_a_primitive_is_untouched_where_its_box_is() -> None:
-    changed = torch.zeros(20, 30, dtype=torch.bool)
+    changed = np.zeros((20, 30), np.bool_)
     changed[5, 10] = True
-    params = torch.tensor([[10.5, 5.5, 2, 1, 0], [16, 5, 2, 1, 0], [14.0, 5.5, 2, 4, 0], [14.0, 5.5, 2, 4, 1.5708]])
-    params = torch.cat([params, torch.zeros(4, 4)], 1)
+    rows = [[10.5, 5.5, 2, 1, 0], [16, 5, 2, 1, 0], [14.0, 5.5, 2, 4, 0], [14.0, 5.5, 2, 4, 1.5708]]
+    params = np.zeros((4, 9), np.float32)
+    params[:, :5] = rows
     assert untouched(params, changed).tolist() == [False, True, False, True]
-    outside = params.clone()
+    outside = params.copy()
     outside[:, 0] = 300.0
     assert untouched(outside, changed).all()
 
 
 def test_flat_frames_are_no_noise() -> None:
     finder = CutFinder(0.4)
-    black, white = torch.zeros(3, 20, 30), torch.ones(3, 20, 30)
+    black, white = np.zeros((3, 20, 30), np.float32), np.ones((3, 20, 30), np.float32)
     assert [finder.is_cut(frame) for frame in (black, white, black)] == [False, False, False]
     assert finder.is_cut(scene(0)[:, :20, :30])
     assert not finder.is_cut(scene(1)[:, :20, :30])
+
+
+def test_a_pixel_is_widened_to_a_square_that_ends_at_the_edge() -> None:
+    plane = np.zeros((9, 7), np.bool_)
+    plane[1, 5] = True
+    wide = widened(plane, 5)
+    assert wide[:4, 3:].all()
+    assert wide.sum() == 4 * 4
+    assert widened(np.ones((1, 1), np.bool_), 5).all()

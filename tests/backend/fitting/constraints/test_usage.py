@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from backend.fitting.constraints.conflicts import Conflicts
 from backend.fitting.constraints.usage import assign, capacities, match
+from backend.fitting.random import Random
 from backend.job import Limits, UserError
 from backend.templates import Template, Templates
+from tests.backend.support.twins import matching
 
 
 def stamps(*limits: Limits) -> Templates:
@@ -58,21 +59,21 @@ def test_too_few_uses_are_named_before_the_fit() -> None:
 
 def test_the_start_repeats_none_before_all_are_used() -> None:
     for count in (2, 7, 100):
-        template = assign(torch.tensor([count] * 7), count, torch.Generator().manual_seed(count))
-        used = torch.bincount(template, minlength=7)
+        used = np.bincount(assign(np.array([count] * 7), count, Random(count)), minlength=7)
         assert used.sum() == count
         assert used.max() - used.min() <= 1
-    assert torch.bincount(assign(torch.tensor([1, 50, 50]), 50, torch.Generator())).tolist() == [1, 25, 24]
-    assert torch.bincount(assign(torch.tensor([6, 0, 4]), 10, torch.Generator())).tolist() == [6, 0, 4]
+    assert np.bincount(assign(np.array([1, 50, 50]), 50, Random(0))).tolist() == [1, 25, 24]
+    assert np.bincount(assign(np.array([6, 0, 4]), 10, Random(0))).tolist() == [6, 0, 4]
 
 
 def test_the_start_spreads_each_stamp_evenly() -> None:
-    template = assign(torch.tensor([800, 200]), 1000, torch.Generator().manual_seed(0))
-    assert all(10 <= int((part == 1).sum()) <= 30 for part in template.split(100))
+    template = assign(np.array([800, 200]), 1000, Random(0))
+    assert all(10 <= int((part == 1).sum()) <= 30 for part in np.split(template, 10))
 
 
 def no_conflicts(count: int) -> Conflicts:
-    return Conflicts(torch.arange(count).repeat(2, 1).T * 1000.0, torch.ones(count), separation=1.0)
+    position = np.arange(count, dtype=np.float32).repeat(2).reshape(-1, 2) * 1000
+    return Conflicts(position, np.ones(count, np.float32), separation=1.0)
 
 
 def matched(
@@ -82,15 +83,15 @@ def matched(
     capacity: list[int],
     conflicts: Conflicts | None = None,
 ) -> list[tuple[int, int]]:
-    losses, owners = torch.tensor(loss).T
-    gains, templates = torch.tensor(gain).T
+    losses, owners = np.array(loss, np.float32).T
+    gains, templates = np.array(gain, np.float32).T
     removed, added = match(
         losses,
-        owners.long(),
+        owners.astype(np.int64),
         gains,
-        templates.long(),
-        torch.tensor(counts),
-        torch.tensor(capacity),
+        templates.astype(np.int64),
+        np.array(counts),
+        np.array(capacity),
         conflicts or no_conflicts(len(gain)),
     )
     return list(zip(removed.tolist(), added.tolist(), strict=True))
@@ -113,45 +114,101 @@ def test_room_is_kept_count_of() -> None:
     assert matched([(1, 0)], [(9, 1)], [5, 5], [5, 5]) == []
 
 
+def test_nothing_to_match_is_no_error() -> None:
+    none, no_index = np.zeros(0, np.float32), np.zeros(0, np.int64)
+    one, counts = np.ones(1, np.float32), np.array([1])
+    near = Conflicts(np.zeros((1, 2), np.float32), one, separation=1.0)
+    assert len(match(none, no_index, one, np.array([0]), counts, counts, near)[0]) == 0
+    assert len(match(one, np.array([0]), none, no_index, counts, counts, no_conflicts(0))[0]) == 0
+
+
 def test_counts_never_exceed_capacities() -> None:
-    generator = torch.Generator().manual_seed(0)
-    capacity = torch.tensor([30, 20, 10])
-    counts = torch.tensor([20, 20, 5])
-    owner = torch.arange(3).repeat_interleave(counts)[torch.randperm(45, generator=generator)]
-    template = torch.randint(3, (200,), generator=generator)
-    loss = torch.rand(45, generator=generator).sort().values
-    gain = torch.rand(200, generator=generator).add(0.2).sort(descending=True).values
+    random = Random(0)
+    capacity = np.array([30, 20, 10])
+    counts = np.array([20, 20, 5])
+    owner = np.repeat(np.arange(3), counts)[np.argsort(random.uniform(45))]
+    template = random.integers(3, 200)
+    loss = np.sort(random.uniform(45))
+    gain = np.sort(random.uniform(200) + np.float32(0.2))[::-1]
     removed, added = match(loss, owner, gain, template, counts, capacity, no_conflicts(200))
     assert len(removed) > 20
     assert (gain[added] > loss[removed]).all()
-    assert len(removed.unique()) == len(removed)
-    after = counts - torch.bincount(owner[removed], minlength=3) + torch.bincount(template[added], minlength=3)
+    assert len(np.unique(removed)) == len(removed)
+    after = counts - np.bincount(owner[removed], minlength=3) + np.bincount(template[added], minlength=3)
     assert (after <= capacity).all()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_pairs_are_those_of_the_twin(seed: int) -> None:
+    """Crowded candidates of all sizes, with and without spacing, on canvases of all shapes."""
+    random = Random(seed)
+    canvas = np.array([(200, 200), (2000, 5), (0, 400)][seed % 3], np.float32)
+    kinds, count, places, candidates = 4, 150, 60, 200
+    counts, capacity = np.bincount(random.integers(kinds, count), minlength=kinds), np.array([50, 40, 45, 30])
+    radius = random.uniform(candidates) ** 4 * np.float32(40.0)
+    primitives = random.uniform(count, 2) * canvas
+    conflicts = Conflicts(
+        random.uniform(candidates, 2) * canvas * np.float32(1.1),
+        radius,
+        separation=0.3,
+        spacing=3.0 if seed < 3 else 0.0,
+        primitives=primitives,
+        victims=np.argsort(random.uniform(count))[:places],
+    )
+    case = (
+        np.sort(random.uniform(places)),
+        random.integers(kinds, places),
+        np.sort(random.uniform(candidates) + np.float32(0.3))[::-1],
+        random.integers(kinds, candidates),
+        counts,
+        capacity,
+        conflicts,
+    )
+    removed, added = match(*case)
+    assert (removed.tolist(), added.tolist()) == matching.matched(*case)
+    assert len(added) > 5
+
+
+def alone(conflicts: Conflicts, victims: int) -> list[tuple[int, int]]:
+    """Matches candidates that gain 9, the first one a little more, with victims that cost 1 to 2."""
+    count = len(conflicts.position)
+    removed, added = match(
+        np.linspace(1, 2, victims, dtype=np.float32),
+        np.zeros(victims, np.int64),
+        np.linspace(9.5, 9, count, dtype=np.float32),
+        np.zeros(count, np.int64),
+        np.array([victims]),
+        np.array([victims + count]),
+        conflicts,
+    )
+    return list(zip(removed.tolist(), added.tolist(), strict=True))
+
+
 def test_accepted_candidates_are_apart_as_all_pairs_say() -> None:
-    generator = torch.Generator().manual_seed(0)
-    position, radius = torch.rand(400, 2, generator=generator) * 200, torch.rand(400, generator=generator) ** 4 * 40
-    conflicts = Conflicts(position, radius, separation=0.6, spacing=3.0)
+    random = Random(0)
+    position, radius = random.uniform(400, 2) * np.float32(200), random.uniform(400) ** 4 * np.float32(40)
+    pairs = alone(Conflicts(position, radius, separation=0.6, spacing=3.0), 400)
     accepted: list[int] = []
     for index in range(400):
-        reach = (0.6 * (radius[index] + radius[accepted])).clamp_min(3.0)
-        free = not bool(((position[index] - position[accepted]).norm(dim=1) < reach).any())
-        assert conflicts.accept(index, 0) == free
-        if free:
+        reach = np.maximum(0.6 * (radius[index] + radius[accepted]), 3.0)
+        if not (np.hypot(*(position[index] - position[accepted]).T) < reach).any():
             accepted.append(index)
+    assert [added for _, added in pairs] == accepted
     assert 20 < len(accepted) < 300
 
 
 def test_candidates_keep_the_spacing_to_primitives_that_stay() -> None:
-    primitives = torch.tensor([[0.0, 0.0], [50.0, 0.0], [52.0, 0.0], [90.0, 0.0]])
-    candidates = torch.tensor([[51.0, 0.0], [1.0, 0.0], [50.5, 0.0], [89.0, 0.0]])
-    radius = torch.full((4,), 0.1)
-    conflicts = Conflicts(
-        candidates, radius, separation=0.6, spacing=5.0, primitives=primitives, victims=torch.tensor([1, 0, 3])
-    )
-    assert not conflicts.accept(0, 0)  # primitive 2 stays
-    assert not conflicts.accept(1, 2)  # so does 0 ...
-    assert conflicts.accept(1, 1)  # ... unless it is what is replaced
-    assert not conflicts.accept(2, 0)
-    assert conflicts.accept(3, 2)
+    primitives = np.array([[0, 0], [50, 0], [52, 0], [90, 0]], np.float32)
+
+    def accepted(x: float, *victims: int) -> bool:
+        candidate, radius = np.array([[x, 0]], np.float32), np.full(1, 0.1, np.float32)
+        near = Conflicts(candidate, radius, 0.6, 5.0, primitives, np.array(victims))
+        return len(alone(near, len(victims))) == 1
+
+    assert not accepted(51.0, 1)  # primitive 2 stays
+    assert not accepted(1.0, 3)  # so does 0 ...
+    assert accepted(1.0, 0)  # ... unless it is what is replaced
+    assert accepted(70.0, 0)
+    candidates = np.array([[1, 0], [85.5, 0], [51, 0]], np.float32)
+    near = Conflicts(candidates, np.full(3, 0.1, np.float32), 0.6, 5.0, primitives, np.array([0, 3, 1, 2]))
+    assert alone(near, 4) == [(0, 0), (1, 1)]  # one of two neighbors may leave, but both are in the way

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
-from backend.engines.cpu import CpuRasterizer
+from backend.engines.cpu import CpuEngine
 from backend.engines.interface import Placement, Scores
 from backend.fitting.constraints.limits import StampLimits
-from backend.fitting.default.orientation import Edges, long_axes
-from backend.fitting.default.relocation import CandidateSearch, Choice
+from backend.fitting.default.drawing import Drawer
+from backend.fitting.default.orientation import edges, long_axes
+from backend.fitting.default.relocation import Candidates, CandidateSearch, Choice
+from backend.fitting.random import Random
 from backend.fitting.recipe import DEFAULT
 from backend.job import Limits
+from backend.native.arrays import FloatArray
 from backend.pictures.color import decode, encode
 from backend.templates import Template, Templates
+from tests.backend.support.twins.drawing import TwinDrawer
 
 SIZE = 96
 
@@ -36,28 +38,28 @@ def upright() -> Template:
 class Case:
     """A gray picture, and a target with a dark square in one corner of it."""
 
-    def __init__(self, templates: Templates, space: str = "display", palette: Tensor | None = None) -> None:
+    def __init__(self, templates: Templates, space: str = "display", palette: FloatArray | None = None) -> None:
         self.templates, self.linear = templates, space == "linear"
-        self.engine = CpuRasterizer(templates, SIZE, SIZE, space=space)
-        self.target = torch.full((3, SIZE, SIZE), 0.6)
-        self.target[:, 60:80, 10:40] = torch.tensor([0.1, 0.2, 0.3])[:, None, None]
-        self.weight = torch.full((SIZE, SIZE), 1.0)
-        plain = torch.full((3, SIZE, SIZE), 0.6)
-        nothing = Placement(*(torch.zeros(0, *shape, dtype=torch.int64) for shape in ((), (2,), ())))
+        self.engine = CpuEngine(templates, SIZE, SIZE, space=space)
+        self.target = np.full((3, SIZE, SIZE), 0.6, np.float32)
+        self.target[:, 60:80, 10:40] = np.array([0.1, 0.2, 0.3])[:, None, None]
+        self.weight = np.ones((SIZE, SIZE), np.float32)
+        plain = np.full((3, SIZE, SIZE), 0.6, np.float32)
+        nothing = Placement(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.bool_))
         background = decode(plain) if self.linear else plain
-        self.scores = self.engine.scored_step(torch.zeros(0, 9), nothing, background, self.target, self.weight)[2]
+        none = np.zeros((0, 9), np.float32)
+        self.scores = self.engine.scored_step(none, nothing, background, self.target, self.weight)[2]
         limits = StampLimits(templates, SIZE, SIZE, 1.0)
-        self.choice = Choice(templates, limits, torch.ones(len(templates)), palette)
+        self.choice = Choice(templates, limits, np.ones(len(templates), np.int64), palette)
 
     def find(self, seed: int = 0) -> tuple[CandidateSearch, Scores]:
-        generator = torch.Generator().manual_seed(seed)
         search = CandidateSearch(
             self.engine,
             self.target,
             self.weight,
             self.choice,
             DEFAULT,
-            generator,
+            Random(seed),
             spacing=12.0,
             linear=self.linear,
         )
@@ -73,12 +75,12 @@ def test_the_best_candidate_lies_on_the_error_in_its_color(space: str) -> None:
     assert 10 < best.params[0, 0] < 40
     assert 60 < best.params[0, 1] < 80
     # It is not opaque, which a darker color makes up for; where it reaches over the edge, it is a compromise.
-    goal, gray = torch.tensor([0.1, 0.2, 0.3]), torch.tensor(0.6)
+    goal, gray = np.array([0.1, 0.2, 0.3], np.float32), np.full(1, 0.6, np.float32)
     if case.linear:
         goal, gray = decode(goal), decode(gray)
     opacity = DEFAULT.candidate_opacity
-    expected = ((goal - (1 - opacity) * gray) / opacity).clamp_min(0.0)
-    assert torch.allclose(best.params[0, 6:], encode(expected) if case.linear else expected, atol=0.1)
+    expected = ((goal - (1 - opacity) * gray) / opacity).clip(0.0)
+    assert np.allclose(best.params[0, 6:], encode(expected) if case.linear else expected, atol=0.1)
 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
@@ -88,12 +90,12 @@ def test_a_gain_is_what_the_loss_falls_by(space: str) -> None:
     found = search.find(scores, 4, 1.0)
     best = found[found.best(3)]
     for number in range(3):
-        params = best.params[[number]].clone()
+        params = best.params[[number]]
         if case.linear:
             params[:, 6:] = decode(params[:, 6:])
         level = case.templates.choose_levels(best.template[[number]], params[:, 2], params[:, 3])
         placement = Placement(best.template[[number]], level, best.mirror[[number]])
-        after = case.engine.step(params, placement, scores.image, case.target, case.weight)[0].item()
+        after = case.engine.step(params, placement, scores.image, case.target, case.weight)[0]
         assert float(scores.loss_map.sum()) - after == pytest.approx(float(best.gain[number]), rel=1e-4)
 
 
@@ -102,17 +104,17 @@ def test_candidates_keep_their_limits() -> None:
     case = Case(Templates([disc(limits)]))
     search, scores = case.find()
     params = search.find(scores, 8, 1.0).params
-    bounds = case.choice.limits.bounds(torch.zeros(len(params), dtype=torch.int64))
+    bounds = case.choice.limits.bounds(np.zeros(len(params), np.int64))
     assert (params >= bounds.low).all()
     assert (params <= bounds.high).all()
 
 
 def test_candidates_have_colors_of_the_palette() -> None:
-    palette = torch.tensor([[0.0, 0.0, 0.0], [0.1, 0.2, 0.3], [1.0, 1.0, 1.0]])
+    palette = np.array([[0.0, 0.0, 0.0], [0.1, 0.2, 0.3], [1.0, 1.0, 1.0]], np.float32)
     case = Case(Templates([disc()]), palette=palette)
     search, scores = case.find()
     found = search.find(scores, 8, 1.0)
-    assert torch.equal(found.params[found.best(1)[0], 6:], palette[1])
+    assert np.array_equal(found.params[found.best(1)[0], 6:], palette[1])
     assert all(color in palette.tolist() for color in found.params[:, 6:].tolist())
 
 
@@ -125,13 +127,65 @@ def test_the_template_that_fits_gains_most() -> None:
 
 
 def test_edges_have_a_direction_and_flat_areas_none() -> None:
-    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    rows, columns = np.mgrid[:64, :64]
     # An edge from the upper left to the lower right.
-    image = ((columns - rows) > 0).float().expand(3, 64, 64)
-    edges = Edges(image, 2.0)
-    assert edges.coherence[32, 32] > 0.9
-    assert torch.tan(edges.angle[32, 32]) == pytest.approx(1.0, abs=0.05)
-    assert edges.coherence[5, 60] < 0.01
+    image = np.broadcast_to(columns > rows, (3, 64, 64)).astype(np.float32)
+    twin = drawers(edges(image, 2.0), Case(Templates([disc()])).choice)[1]
+    coherence, angle = twin.directions(np.array([32 * 64 + 32, 5 * 64 + 60]))
+    assert coherence[0] > 0.9
+    assert np.tan(angle[0]) == pytest.approx(1.0, abs=0.05)
+    assert coherence[1] < 0.01
+
+
+def drawers(tensor: FloatArray, choice: Choice, seed: int = 0) -> tuple[Drawer, TwinDrawer]:
+    one, other = Random(seed, 3), Random(seed, 3)
+    return (
+        Drawer(tensor, choice, DEFAULT, one, spacing=12.0, shrink=2),
+        TwinDrawer(tensor, choice, DEFAULT, other, spacing=12.0, shrink=2),
+    )
+
+
+def assert_candidates_agree(own: tuple[FloatArray, ...], twins: tuple[FloatArray, ...]) -> None:
+    """Asserts that the numbers agree, each to the rounding of a float of its size (positions are below 200 px)."""
+    assert np.allclose(own[0], twins[0], rtol=3e-6, atol=3e-5)
+    assert np.array_equal(own[1], twins[1])
+    assert np.array_equal(own[2], twins[2])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_candidates_are_those_of_the_twin(seed: int) -> None:
+    kinds = [
+        disc(Limits(stretch=1.5, size_range=(0.1, 0.15), rotation_range=(0.0, 0.3), mirror=True)),
+        upright(),
+        disc(Limits(mirror=True)),
+    ]
+    case = Case(Templates(kinds))
+    choice = Choice(case.templates, case.choice.limits, np.array([5, 1, 3]))
+    random = Random(seed)
+    picture = random.uniform(3, SIZE, SIZE - 7)
+    loss = random.uniform(SIZE, SIZE - 7)
+    loss[20:40] = 0.0
+    own, twin = drawers(edges(picture, 1.5), choice, seed)
+    drawn = own.draw(loss, 500)
+    assert_candidates_agree(drawn, twin.draw(loss, 500))
+    for reach in (0.5, 0.2):
+        assert_candidates_agree(own.vary(*drawn, reach), twin.vary(*drawn, reach))
+
+
+def test_candidates_lie_where_the_error_is() -> None:
+    loss = np.zeros((SIZE, SIZE), np.float32)
+    loss[70, 30], loss[10, 90] = 3.0, 1.0
+    choice = Case(Templates([disc()])).choice
+    params = drawers(np.zeros((3, SIZE, SIZE), np.float32), choice)[0].draw(loss, 4000)[0]
+    near = np.abs(params[:, :2] / 2 - [30.5, 70.5]).max(1) < 5
+    assert near.mean() == pytest.approx(0.75, abs=0.04)  # six deviations of sqrt(0.75 * 0.25 / 4000)
+
+
+def test_no_error_at_all_is_no_error() -> None:
+    choice = Case(Templates([disc()])).choice
+    drawer = drawers(np.zeros((3, 5, 7), np.float32), choice)[0]
+    for value in (0.0, np.nan):
+        assert np.isfinite(drawer.draw(np.full((5, 7), value, np.float32), 50)[0]).all()
 
 
 def test_long_axes() -> None:
@@ -145,8 +199,21 @@ def test_the_seed_decides() -> None:
     one, again, other = (
         search.find(scores, 4, 1.0).params for search, scores in (case.find(seed=s) for s in (1, 1, 2))
     )
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_the_best_come_first_and_equal_ones_in_order() -> None:
+    gain = np.array([1, 3, 2, 3, np.nan], np.float32)
+    params, template = np.zeros((5, 9), np.float32), np.arange(5)
+    some = Candidates(params, template, np.zeros(5, np.bool_), gain)
+    assert some.best(3).tolist() == [1, 3, 2]
+    others = Candidates(params[:2] + 1, template[:2] + 10, np.ones(2, np.bool_), np.array([5, 1], np.float32))
+    some.replace_worse(np.array([2, 3]), others)
+    assert some.gain[:4].tolist() == [1, 3, 5, 3]
+    assert some.template.tolist() == [0, 1, 10, 3, 4]
+    assert some.mirror.tolist() == [False, False, True, False, False]
+    assert params[:, 0].tolist() == [0, 0, 1, 0, 0]
 
 
 def test_fewer_candidates_are_no_error() -> None:

@@ -23,29 +23,33 @@ RECIPE = Recipe(
     working_size=512.0,
     working_spacing=16.0,
     full_size_from=0.75,
+    fewer_rows=4,
+    fewer_rows_until=0.7,
+    fewer_rows_spacing=8.0,
+    fewest_rows=32,
 )
-SCHEDULE = Schedule(RECIPE, size=2048, spacing=64.0, palette=True)
+SCHEDULE = Schedule(RECIPE, size=2048, height=2048, spacing=64.0, palette=True)
 
 
 def test_at_the_beginning_all_is_small_and_soft() -> None:
     """2048 px are two octaves above the working size; a third octave of spacing does not matter."""
-    assert SCHEDULE.at(0, 0.0) == Moment(4, 0.25, 2.0, limited=False, relocated=0.0, phase=-4)
+    assert SCHEDULE.at(0, 0.0) == Moment(4, 0.25, 2.0, limited=False, relocated=0.0, rows=4, phase=-4.5)
     assert replace(SCHEDULE, spacing=128.0).at(0, 0.0).shrink == 4
 
 
 def test_in_the_middle() -> None:
     """At 0.5 a third of two octaves is left, which is rounded up to one; at 0.25 half of the way to sharp is left."""
-    assert SCHEDULE.at(3, 0.5) == Moment(2, 1.0, 2.0, limited=False, relocated=0.1, phase=-2)
+    assert SCHEDULE.at(3, 0.5) == Moment(2, 1.0, 2.0, limited=False, relocated=0.1, rows=1, phase=-2)
     assert SCHEDULE.at(3, 0.25).bias == pytest.approx(0.5)
     assert SCHEDULE.at(7, 0.77).phase == 0
     # Halfway down the cosine: the mean of the full rate and the last one.
     assert SCHEDULE.rate_at(0.8) == pytest.approx(1.1)
-    assert SCHEDULE.at(7, 0.8) == Moment(1, 1.0, SCHEDULE.rate_at(0.8), limited=True, relocated=0.0, phase=1)
+    assert SCHEDULE.at(7, 0.8) == Moment(1, 1.0, SCHEDULE.rate_at(0.8), limited=True, relocated=0.0, rows=1, phase=1)
 
 
 def test_at_the_end_all_is_whole_and_slow() -> None:
     assert SCHEDULE.rate_at(1.0) == pytest.approx(0.2)
-    assert SCHEDULE.at(99, 1.0) == Moment(1, 1.0, SCHEDULE.rate_at(1.0), limited=True, relocated=0.0, phase=1)
+    assert SCHEDULE.at(99, 1.0) == Moment(1, 1.0, SCHEDULE.rate_at(1.0), limited=True, relocated=0.0, rows=1, phase=1)
 
 
 def test_rates_are_held_then_fall() -> None:
@@ -76,12 +80,28 @@ def test_primitives_go_elsewhere_every_few_steps_and_ever_fewer() -> None:
 
 def test_a_continued_fit_is_sharp_and_whole_from_the_first_step() -> None:
     moment = replace(SCHEDULE, recipe=RECIPE.continued(), palette=False).at(0, 0.0)
-    assert moment == Moment(1, 1.0, RECIPE.continued_rate, limited=False, relocated=0.0, phase=0)
+    assert moment == Moment(1, 1.0, RECIPE.continued_rate, limited=False, relocated=0.0, rows=1, phase=0)
+
+
+def test_steps_without_scores_visit_fewer_rows_at_first() -> None:
+    rows = [SCHEDULE.at(step, step / 20).rows for step in range(20)]
+    assert rows == [4, 4, 4, 1] * 3 + [4, 4] + [1] * 6
+    small = replace(SCHEDULE, size=512)
+    assert small.at(0, 0.0).rows == 4
+    # Primitives that may lie between two visited rows, and too few rows to judge by.
+    assert replace(small, spacing=7.9).at(0, 0.0).rows == replace(small, height=127).at(0, 0.0).rows == 1
+    # Of a smaller picture there are fewer rows.
+    assert replace(SCHEDULE, height=511).at(0, 0.0).rows == 1
+    assert replace(SCHEDULE, samples=False).at(0, 0.0).rows == 1
 
 
 def test_phases_never_fall() -> None:
-    """The sizes, then whole but soft, then sharp, then with the palette's colors alone."""
+    """The sizes, then whole but soft, then sharp, then with the palette's colors alone; estimates lie just below."""
     schedule = replace(SCHEDULE, recipe=replace(RECIPE, full_size_from=0.3))
-    phases = [schedule.at(step, step / 200).phase for step in range(201)]
+    moments = [schedule.at(step, step / 200) for step in range(201)]
+    phases = [moment.phase for moment in moments if moment.rows == 1]
     assert phases == sorted(phases)
     assert set(phases) == {-4, -2, -1, 0, 1}
+    estimates = [moment.phase for moment in moments if moment.rows > 1]
+    assert estimates == sorted(estimates)
+    assert set(estimates) == {-4.5, -2.5, -1.5, -0.5}

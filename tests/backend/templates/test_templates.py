@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from backend.job import TemplateSpec, UserError
-from backend.templates import Template, Templates, area_resample, bleed_colors, load_templates, padded
+from backend.templates import Template, Templates, bleed_colors, load_templates, padded
+from tests.backend.templates.support.plain_levels import area_resample
 
 
 def stamp(height: int = 48, width: int = 64) -> Template:
@@ -96,19 +96,27 @@ def test_area_resampling_matches_hand_calculations() -> None:
 
 def test_the_chosen_level_is_the_finest_within_the_bias() -> None:
     templates = Templates([stamp(128, 128)])
-    scale = torch.linspace(1.5, 90, 500)
-    aspect = torch.linspace(0.4, 2.5, 500)
+    scale = np.linspace(1.5, 90, 500, dtype=np.float32)
+    aspect = np.linspace(0.4, 2.5, 500, dtype=np.float32)
     for bias in (0.7, 1.0, 1.4):
-        level = templates.choose_levels(torch.zeros(500, dtype=torch.int64), scale, aspect, bias)
-        axes = torch.stack([scale * aspect.sqrt(), scale / aspect.sqrt()], 1)
-        texels = 64 * 2 ** (-level / 2) / axes
+        level = templates.choose_levels(np.zeros(500, np.int64), scale, aspect, bias)
+        axes = np.stack([scale * np.sqrt(aspect), scale / np.sqrt(aspect)], 1)
+        texels = 64 * 2.0 ** (-level / 2) / axes
         assert (texels[level < templates.level_count[0] - 1] <= bias * 1.001).all()
         assert (texels[level > 0] * 2**0.5 > bias * 0.999).all()
 
 
 def test_a_stamp_of_one_texel_per_pixel_is_not_blurred() -> None:
     templates = Templates([stamp(64, 64)])
-    assert templates.choose_levels(torch.tensor([0]), torch.tensor([32.0]), torch.tensor([1.0])).tolist() == [[0, 0]]
+    one, scale = np.ones(1, np.float32), np.array([32.0], np.float32)
+    assert templates.choose_levels(np.array([0]), scale, one).tolist() == [[0, 0]]
+
+
+def test_a_primitive_without_a_size_has_a_level() -> None:
+    templates = Templates([stamp(64, 64)])
+    scale = np.array([0.0, np.nan, np.inf], np.float32)
+    level = templates.choose_levels(np.zeros(3, np.int64), scale, np.ones(3, np.float32))
+    assert level.tolist() == [[12, 12], [0, 0], [0, 0]]
 
 
 def test_coverage_is_the_mean_alpha_over_the_local_square() -> None:

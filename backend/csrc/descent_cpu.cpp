@@ -1,0 +1,37 @@
+// The descent on the variables of a fit, for the host.
+#include "descent.h"
+#include "scene.h"
+
+// Makes params and encoded from the variables, and chooses levels. Returns how many primitives miss theirs: add those
+// levels and call this again.
+EXPORT int64_t diffbmp_show(const Descent* descent) {
+    int64_t missing = 0;
+    for (int64_t i = 0; i < descent->count; ++i) missing += !show(*descent, i);
+    return missing;
+}
+
+// Makes a step of Adam by the gradient of params. Call diffbmp_show before.
+EXPORT void diffbmp_descend(const Descent* descent) {
+    for (int64_t i = 0; i < descent->count; ++i) descend(*descent, i);
+}
+
+// The levels [count, 2] of primitives for Templates.choose_levels; facts: as in Descent.
+EXPORT void diffbmp_choose_levels(const int32_t* facts, const int64_t* number, const float* scale, const float* aspect,
+                                  int64_t count, float bias, int64_t* level) {
+    for (int64_t i = 0; i < count; ++i) {
+        int own[2];
+        finest_levels(facts + 3 * number[i], scale[i], aspect[i], bias, own);
+        level[2 * i] = own[0];
+        level[2 * i + 1] = own[1];
+    }
+}
+
+// The derivatives of the linear light of encoded values.
+EXPORT void diffbmp_decoding_slope(const float* encoded, float* slope, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) decoded(encoded[i], slope[i]);
+}
+
+// The size of Descent, which backend/engines/structs.py mirrors.
+EXPORT int64_t diffbmp_descent_bytes() {
+    return sizeof(Descent);
+}

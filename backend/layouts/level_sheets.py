@@ -1,0 +1,101 @@
+"""Pictures of the mip levels that a layout shows, for programs without mip levels such as Blender.
+
+Many lie on each picture, a sheet, with the places of all beside it: see backend.job.level_places. A checkpoint adds a
+sheet of the levels that are new, so that whoever reads an earlier one finds its levels as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+
+from ..job import LEVEL_PADDING, SCHEMA, LevelKey, write_json
+from ..pictures.images import save_png
+from ..templates import ByteArray, Templates, padded
+
+_SIDE = 2048
+"""About the greatest side of a sheet, px: one with a larger picture is larger."""
+
+
+class LevelSheets:
+    """The sheets in a layout's folder."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._written: set[LevelKey] = set()
+        self._files: list[str] = []
+
+    def forget(self) -> None:
+        """Begins another folder, without a sheet."""
+        self._written, self._files = set(), []
+
+    def add(self, room: Path, used: set[LevelKey]) -> None:
+        """Adds sheets of the levels that are not on one yet, to levels/ in a layout's folder."""
+        keys = sorted(used - self._written)
+        bitmaps = [bitmap for number, own in groupby(keys, itemgetter(0)) for bitmap in self._bitmaps(number, own)]
+        for part in _parts(bitmaps):
+            places = _arranged([bitmaps[index].shape[:2] for index in part])
+            sheet = np.full((*(places[:, 2:] + places[:, :2]).max(0)[::-1], 4), (255, 255, 255, 0), np.uint8)
+            for index, (x, y, width, height) in zip(part, places.tolist(), strict=True):
+                sheet[y : y + height, x : x + width, -bitmaps[index].shape[2] :] = bitmaps[index]
+            name = f"{len(self._files):03d}"
+            save_png(room / f"{name}.png", sheet, parents=False)
+            levels = [[*keys[index], *place] for index, place in zip(part, places.tolist(), strict=True)]
+            # The sheet comes first: what is listed is there.
+            write_json(room / f"{name}.json", {"schema": SCHEMA, "levels": levels}, parents=False)
+            self._files.append(name)
+            self._written |= {keys[index] for index in part}
+
+    def keep_only(self, room: Path, used: set[LevelKey]) -> None:
+        """Replaces all sheets by new ones, unless only these levels are on them."""
+        if self._written == used:
+            return
+        old, self._written = self._files.copy(), set()
+        self.add(room, used)
+        for name in old:
+            with suppress(OSError):  # it is being read
+                (room / f"{name}.json").unlink()
+                (room / f"{name}.png").unlink()
+
+    def _bitmaps(self, template: int, keys: Iterable[LevelKey]) -> list[ByteArray]:
+        """Returns levels of a stamp with their padding: [h, w, 4], or alpha [h, w, 1] where the stamp is tinted."""
+        levels = np.array([key[1:] for key in keys])
+        if self._templates.items[template].textured:
+            return [padded(bitmap, LEVEL_PADDING) for bitmap in self._templates.bitmaps(template, levels)]
+        result = []
+        for alpha in self._templates.alphas(template, levels):
+            height, width = alpha.shape
+            result.append(np.zeros((height + 2 * LEVEL_PADDING, width + 2 * LEVEL_PADDING, 1), np.uint8))
+            result[-1][LEVEL_PADDING:-LEVEL_PADDING, LEVEL_PADDING:-LEVEL_PADDING, 0] = alpha
+        return result
+
+
+def _parts(bitmaps: Sequence[ByteArray]) -> list[list[int]]:
+    """Divides bitmaps, the highest first, among sheets by their area."""
+    parts: list[list[int]] = []
+    free = 0
+    for index in sorted(range(len(bitmaps)), key=lambda index: -len(bitmaps[index])):
+        area = bitmaps[index].shape[0] * bitmaps[index].shape[1]
+        if free < area:
+            parts.append([])
+            free = max(_SIDE * _SIDE // 2, area)
+        parts[-1].append(index)
+        free -= area
+    return parts
+
+
+def _arranged(sizes: Sequence[tuple[int, ...]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Arranges pictures [K] of these heights and widths, the highest first, in rows: x, y, width, height [K, 4]."""
+    side = max(max(width for _, width in sizes), int(sum(height * width for height, width in sizes) ** 0.5) + 1)
+    places, x, y, below = [], 0, 0, 0
+    for height, width in sizes:
+        if x + width > side:
+            x, y = 0, below
+        places.append((x, y, width, height))
+        x, below = x + width, max(below, y + height)
+    return np.array(places, np.int64)
