@@ -33,9 +33,16 @@ class UserError(Exception):
         super().__init__(self.message)
 
 
-_PACKAGES = {"PIL": "Pillow", "av": "PyAV", "cv2": "OpenCV", "matplotlib": "Matplotlib", "psd_tools": "psd-tools"}
-_PACKAGES |= {"torch": "PyTorch"}
-"""The packages that come with the installation, by their modules."""
+PACKAGES = {
+    "torch": "PyTorch",
+    "PIL": "Pillow",
+    "av": "PyAV",
+    "cv2": "OpenCV",
+    "matplotlib": "Matplotlib",
+    "psd_tools": "psd-tools",
+    "cuda": "CUDA Python",
+}
+"""The packages besides NumPy: without one, only what needs it does not work. Names that import them, and their own."""
 
 
 @contextmanager
@@ -44,7 +51,7 @@ def packages_named(what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        package = _PACKAGES.get((error.name or "").partition(".")[0])
+        package = PACKAGES.get((error.name or "").partition(".")[0])
         if package is None:
             raise
         raise UserError(f"{what} need {package}: press Install in the add-on's preferences", Action.INSTALL) from error
@@ -82,18 +89,6 @@ def quoted(value: object) -> str:
     except (ValueError, RecursionError):  # an integer of more digits than Python writes; nested too deeply
         return f"a {type(value).__name__} that is too large"
     return shortened(text)
-
-
-PACKAGES = {
-    "torch": "PyTorch",
-    "PIL": "Pillow",
-    "av": "PyAV",
-    "cv2": "OpenCV",
-    "matplotlib": "Matplotlib",
-    "psd_tools": "psd-tools",
-    "cuda": "CUDA Python",
-}
-"""The packages besides NumPy: without one, only what needs it does not work. Names that import them, and their own."""
 
 
 def lacking(what: str, packages: Iterable[str]) -> UserError:

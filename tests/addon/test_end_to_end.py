@@ -82,6 +82,7 @@ def test_a_fit_needs_nothing_but_the_python_of_blender(tmp_path: Path, monkeypat
     monkeypatch.setattr(optimize, "backend_call", lambda *arguments: [*command, *arguments])
     scene = make_scene()
     settings = scene.diffbmp
+    settings.build.samples = 1
     add_stamp(settings.stamps.collection, make_image("picture", picture(40, 24)))
     try:
         assert bpy.ops.diffbmp.optimize() == {"FINISHED"}, NOTICE.text
