@@ -31,8 +31,3 @@ EXPORT void diffbmp_choose_levels(const int32_t* facts, const int64_t* number, c
 EXPORT void diffbmp_decoding_slope(const float* encoded, float* slope, int64_t count) {
     for (int64_t i = 0; i < count; ++i) decoded(encoded[i], slope[i]);
 }
-
-// The size of Descent, which backend/engines/structs.py mirrors.
-EXPORT int64_t diffbmp_descent_bytes() {
-    return sizeof(Descent);
-}
