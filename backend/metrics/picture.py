@@ -6,6 +6,7 @@ import math
 from ctypes import c_int64, c_void_p
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..native.arrays import BoolArray, FloatArray
 from ..native.calls import DOUBLES, FLOATS, function
@@ -119,7 +120,7 @@ def _counting(weight: FloatArray | None) -> FloatArray | None:
     return weight if weight is not None and weight.any() else None
 
 
-def _mean(sums: FloatArray, weight: FloatArray | None, width: int, rows: BoolArray) -> float:
+def _mean(sums: NDArray[np.float64], weight: FloatArray | None, width: int, rows: BoolArray) -> float:
     count = width * int(rows.sum()) if weight is None else float(weight[rows].sum(dtype=np.float64))
     return float(sums[rows].sum()) / count if count else math.nan
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from ctypes import c_int32, c_int64, c_void_p
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 
@@ -180,7 +180,7 @@ class PngWriter:
         filter_rows = function("diffbmp_filter", BYTES, BYTES, BYTES, c_int64, c_int64, c_int64)
         filter_rows(rows, self._above, filtered, *rows.shape, pixel)
         self._above = rows[-1].copy()
-        self._emit(self._compressor.compress(filtered))
+        self._emit(self._compressor.compress(filtered.data))
 
     def finish(self) -> None:
         """Ends the file."""
@@ -206,9 +206,9 @@ def write_png(file: IO[bytes], pixels: ByteArray | FloatArray, level: int = FAST
     for top in range(0, height, most):
         rows = slice(top, top + most)
         if pixels.dtype == np.uint8:
-            writer.write_pixels(pixels[rows])
+            writer.write_pixels(cast(ByteArray, pixels)[rows])
         else:
-            writer.write(pixels[:, rows])
+            writer.write(cast(FloatArray, pixels)[:, rows])
     writer.finish()
 
 

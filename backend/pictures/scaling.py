@@ -6,6 +6,7 @@ import ctypes
 import math
 from collections.abc import Iterable
 from ctypes import POINTER, c_int32, c_int64
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ class Scaler:
         first_y, weights_y = _weights(size[0], wanted[0], smooth=smooth)
         first_x, weights_x = _weights(size[1], wanted[1], smooth=smooth)
         row: FloatArray = np.empty(wanted[1] * channels, np.float32)
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "first_x": first_x,
             "first_y": first_y,
             "weights_x": weights_x,

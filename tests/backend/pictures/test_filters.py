@@ -15,7 +15,7 @@ def noise(*shape: int) -> FloatArray:
 
 def convolved(planes: FloatArray, weights: list[float]) -> FloatArray:
     """The sums with weights over the square windows inside planes [C, H, W], directly."""
-    windows = np.lib.stride_tricks.sliding_window_view(planes.astype(np.float64), (len(weights),) * 2, (1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(planes.astype(np.float64), (len(weights),) * 2, (1, 2))  # type: ignore[call-overload]
     result: FloatArray = np.einsum("chwij,i,j->chw", windows, weights, weights)
     return result
 
