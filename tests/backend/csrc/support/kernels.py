@@ -32,8 +32,9 @@ class Result:
     @staticmethod
     def unset(count: int, height: int, width: int) -> Result:
         """Arrays of NaN."""
-        shapes = [(count, 9), (count,), (3, height, width), (height, width)]
-        return Result(0.0, *(np.full(shape, np.nan, np.float32) for shape in shapes), rows=0)
+        shapes: list[tuple[int, ...]] = [(count, 9), (count,), (3, height, width), (height, width)]
+        arrays = [np.full(shape, np.nan, np.float32) for shape in shapes]
+        return Result(0.0, arrays[0], arrays[1], arrays[2], arrays[3], 0)
 
 
 def disc(size: int, softness: float = 0.2, seed: int = 0) -> ByteArray:
@@ -148,7 +149,7 @@ class Kernels:
         return result
 
 
-def addresses(arrays: dict[str, Any]) -> dict[str, int | None]:
+def addresses(arrays: dict[str, Any]) -> dict[str, Any]:
     """The addresses of arrays; None stays."""
     return {name: None if array is None else array.ctypes.data for name, array in arrays.items()}
 
