@@ -29,6 +29,13 @@ class Result:
     loss_map: FloatArray
     rows: int
 
+    @staticmethod
+    def unset(count: int, height: int, width: int) -> Result:
+        """Arrays of NaN."""
+        shapes: list[tuple[int, ...]] = [(count, 9), (count,), (3, height, width), (height, width)]
+        arrays = [np.full(shape, np.nan, np.float32) for shape in shapes]
+        return Result(0.0, arrays[0], arrays[1], arrays[2], arrays[3], 0)
+
 
 def disc(size: int, softness: float = 0.2, seed: int = 0) -> ByteArray:
     """A round stamp with a soft edge and random colors: [size, size, 4]."""
@@ -74,33 +81,21 @@ class Kernels:
         **options: Any,
     ) -> Result:
         """One scored step. options: fields of Scene. With several threads, all of its phases are shared."""
-        count, row_step = len(params), options.get("row_step", 1)
+        row_step = options.get("row_step", 1)
         tiles_x, tiles_y = -(-self.width // TILE), -(-self.height // (TILE * row_step))
-        tiles = tiles_x * tiles_y
-        numbers, flags = np.zeros(count, np.int32), mirror.astype(np.uint8)
-        parts, first_pair = np.zeros(tiles), np.zeros(count + 1, np.int64)
-        first_entry, order = np.zeros(tiles + 1, np.int64), np.zeros(2 * tiles, np.int32)
-        result = Result(
-            0.0,
-            np.full((count, 9), np.nan, np.float32),
-            np.full(count, np.nan, np.float32),
-            np.full((3, self.height, self.width), np.nan, np.float32),
-            np.full((self.height, self.width), np.nan, np.float32),
-            0,
-        )
-        primitives = np.zeros(count * self.native.primitive_bytes, np.uint8)
-        planes = native.PlanePointers(
-            params=params.ctypes.data,
-            level=numbers.ctypes.data,
-            mirror=flags.ctypes.data,
-            levels=ctypes.addressof(self._level),
-            decode=None if decode is None else decode.ctypes.data,
-            background=None if background is None else background.ctypes.data,
-            image=result.image.ctypes.data,
-            target=target.ctypes.data,
-            weight=weight.ctypes.data,
-            loss_map=result.loss_map.ctypes.data,
-        )
+        tiles, count = tiles_x * tiles_y, len(params)
+        numbers, flags, parts = np.zeros(count, np.int32), mirror.astype(np.uint8), np.zeros(tiles)
+        first_pair, first_entry = np.zeros(count + 1, np.int64), np.zeros(tiles + 1, np.int64)
+        order, primitives = np.zeros(2 * tiles, np.int32), np.zeros(count * self.native.primitive_bytes, np.uint8)
+        result = Result.unset(count, self.height, self.width)
+        planes = {
+            "params": params, "level": numbers, "mirror": flags, "decode": decode, "background": background,
+            "image": result.image, "target": target, "weight": weight, "loss_map": result.loss_map,
+        }  # fmt: skip
+        fields = {
+            "tile_loss": parts, "grad": result.grad, "removal": result.removal, "primitives": primitives,
+            "first_pair": first_pair, "first_entry": first_entry, "order": order if ordered else None,
+        }  # fmt: skip
         scene = native.Scene(
             width=self.width,
             height=self.height,
@@ -109,14 +104,8 @@ class Kernels:
             count=count,
             mode=native.MODES["scored"],
             linear=decode is not None,
-            planes=planes,
-            tile_loss=parts.ctypes.data,
-            grad=result.grad.ctypes.data,
-            removal=result.removal.ctypes.data,
-            primitives=primitives.ctypes.data,
-            first_pair=first_pair.ctypes.data,
-            first_entry=first_entry.ctypes.data,
-            order=order.ctypes.data if ordered else None,
+            planes=native.PlanePointers(levels=ctypes.addressof(self._level), **addresses(planes)),
+            **addresses(fields),
             **options,
         )
         on_all(threads, lambda _: self.native.place(scene))
@@ -158,6 +147,11 @@ class Kernels:
         )
         (self.native.solve if solve else self.native.gains)(candidates)
         return result
+
+
+def addresses(arrays: dict[str, Any]) -> dict[str, Any]:
+    """The addresses of arrays; None stays."""
+    return {name: None if array is None else array.ctypes.data for name, array in arrays.items()}
 
 
 def aligned(size: int) -> ByteArray:
