@@ -136,11 +136,14 @@ def saved() -> Iterator[Condition]:
 
 
 def show_sidebar() -> None:
+    """Shows the sidebar with the tab of the add-on, which no script can choose: it is the only one left."""
+    for kind in bpy.types.Panel.__subclasses__():
+        place = (getattr(kind, "bl_space_type", ""), getattr(kind, "bl_region_type", ""))
+        if place == ("VIEW_3D", "UI") and getattr(kind, "bl_category", "DiffBMP") != "DiffBMP" and kind.is_registered:
+            bpy.utils.unregister_class(kind)
     for area in bpy.context.window.screen.areas:
         if area.type == "VIEW_3D":
             area.spaces.active.show_region_ui = True
-            sidebar = next(region for region in area.regions if region.type == "UI")
-            sidebar.active_panel_category = "DiffBMP"
 
 
 def tell(*parts: object) -> None:
