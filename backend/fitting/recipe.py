@@ -61,7 +61,7 @@ class Recipe:
     relocated: float = 0.2  # share of the primitives at first, falling to none at the last iteration
     acceptance: float = 0.6  # of the leaving one's removal loss is enough: a candidate has not yet been optimized
     candidates: int = 24  # for each primitive that may leave
-    ranked_rows: int = 1  # one row of pixels in this many ranks the large ones; the best are judged by all rows
+    ranked_rows: int = 2  # one row of pixels in this many ranks the large ones; the best are judged by all rows
     climbs: int = 4  # rounds of varying the best ...
     climbers: int = 3  # ... so many for each primitive that may leave
     climb: float = 0.5  # how far: of the half axis and of a radian, for the first round
@@ -82,10 +82,10 @@ class Recipe:
     working_spacing: float = 16.0  # between primitives, px
     full_size_from: float = 0.75  # share of the iterations
 
-    # --- fewer samples: until then, steps without scores visit a part of the rows, others each time (a third of all
+    # --- fewer samples: until then, steps without scores visit a part of the rows, others each time (an eighth of all
     # samples less, and no loss found), where primitives are large enough to show in each part ---
-    fewer_rows: int = 4
-    fewer_rows_until: float = 0.7  # share of the iterations
+    fewer_rows: int = 2
+    fewer_rows_until: float = 0.5  # share of the iterations
     fewer_rows_spacing: float = 8.0  # px of the picture between primitives, at least ...
     fewest_rows: int = 32  # ... and so many rows in a step
 
