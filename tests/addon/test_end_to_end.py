@@ -75,6 +75,7 @@ runpy.run_module("backend", run_name="__main__", alter_sys=True)
 """
 
 
+@pytest.mark.timeout(300)
 def test_a_fit_needs_nothing_but_the_python_of_blender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As right after the extension was installed: with all that the panels offer without Install."""
     bpy.context.preferences.addons["diffbmp"].preferences.python = ""

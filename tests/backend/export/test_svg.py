@@ -214,8 +214,6 @@ def test_a_canceled_svg_leaves_the_older_file(tmp_path: Path) -> None:
 def test_stamps_of_the_layout_alone_are_embedded(tmp_path: Path) -> None:
     layout, templates = make_layout(count=9)
     layout.template[:] = 1
-    layout.level[:] = templates.choose_levels(
-        np.ones(9, np.int64), layout.scale[0], layout.aspect[0]
-    )
+    layout.level[:] = templates.choose_levels(np.ones(9, np.int64), layout.scale[0], layout.aspect[0])
     root = written(tmp_path / "a.svg", layout, templates)
     assert {image.attrib["id"][:8] for image in root.iter(f"{SVG}image")} == {"stamp-1-"}

@@ -50,7 +50,9 @@ def logit(opacity: FloatArray) -> FloatArray:
     return np.log(opacity / (1 - opacity))
 
 
-def make(params: FloatArray, *, frozen: BoolArray = FREE, linear: bool = False, palette: FloatArray | None = None) -> Optimizer:
+def make(
+    params: FloatArray, *, frozen: BoolArray = FREE, linear: bool = False, palette: FloatArray | None = None
+) -> Optimizer:
     bounds = Bounds(LOW, HIGH)
     return Optimizer(params, bounds, frozen, RULE, linear=linear, palette=palette)
 

@@ -28,9 +28,7 @@ def pairs_too_close(x: FloatArray, y: FloatArray, spacing: float) -> int:
     return int((distances(x, y) < spacing).sum())
 
 
-def scattered(
-    count: int, height: int, width: int, clump: float = 1.0, seed: int = 0
-) -> tuple[FloatArray, FloatArray]:
+def scattered(count: int, height: int, width: int, clump: float = 1.0, seed: int = 0) -> tuple[FloatArray, FloatArray]:
     random = Random(count, seed)
     x = random.uniform(count) ** clump * width
     return x.astype(np.float32), (random.uniform(count) * height).astype(np.float32)

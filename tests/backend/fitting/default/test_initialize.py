@@ -21,7 +21,9 @@ def square(alpha: int = 255, width: int = 16, height: int = 16) -> Template:
     return Template("square", np.full((height, width, 4), (0, 0, 0, alpha), np.uint8))
 
 
-def start(target: FloatArray, count: int, weight: FloatArray | None = None, seed: int = 0, *stamps: Template) -> Primitives:
+def start(
+    target: FloatArray, count: int, weight: FloatArray | None = None, seed: int = 0, *stamps: Template
+) -> Primitives:
     templates = Templates(list(stamps) or [square()])
     limits = StampLimits(templates, target.shape[1], target.shape[2], RECIPE.least_scale)
     template = np.arange(count) % len(templates)
