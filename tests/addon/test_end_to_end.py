@@ -75,6 +75,7 @@ runpy.run_module("backend", run_name="__main__", alter_sys=True)
 """
 
 
+@pytest.mark.timeout(300)
 def test_a_fit_needs_nothing_but_the_python_of_blender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As right after the extension was installed: with all that the panels offer without Install."""
     bpy.context.preferences.addons["diffbmp"].preferences.python = ""
@@ -89,7 +90,7 @@ def test_a_fit_needs_nothing_but_the_python_of_blender(tmp_path: Path, monkeypat
         assert render_difference(scene, tmp_path) > 55.0
         settings.stamps.mode, settings.look.match = "mix", "crisp"
         settings.limits.stretch, settings.limits.usage = 3.0, "shares"
-        settings.look.palette, settings.look.palette_size, settings.look.spacing = "target", 5, 0.01
+        settings.look.palette, settings.look.palette_size, settings.look.spacing = "target", 5, 0.05
         settings.target.importance = make_image("importance", picture())
         settings.target.transparent, settings.fit.space, settings.fit.recording = True, "linear", 5
         settings.regions.overall.source, settings.regions.overall.image = "image", make_image("mask", picture())

@@ -72,10 +72,10 @@ def long_run(package: ModuleType) -> Iterator[Condition]:
 
 
 def prepared_run(package: ModuleType) -> Iterator[Condition]:
-    """Optimizes once the panel, which is shown, has started a worker."""
+    """Optimizes once a worker has started, as the panel lets it: no script can choose the sidebar's tab."""
     run, warm = package.operators.session.slots.RUN, package.operators.process.warm_worker.WARM
     warm.clear()
-    package.operators.session.screen.redraw()
+    package.operators.fit.warm_up.warm_up(bpy.context.scene)
     yield lambda: not warm.is_cold
     worker = warm._worker
     yield waiting(3.0)
@@ -136,11 +136,6 @@ def saved() -> Iterator[Condition]:
 
 
 def show_sidebar() -> None:
-    """Shows the sidebar with the tab of the add-on, which no script can choose: it is the only one left."""
-    for kind in bpy.types.Panel.__subclasses__():
-        place = (getattr(kind, "bl_space_type", ""), getattr(kind, "bl_region_type", ""))
-        if place == ("VIEW_3D", "UI") and getattr(kind, "bl_category", "DiffBMP") != "DiffBMP" and kind.is_registered:
-            bpy.utils.unregister_class(kind)
     for area in bpy.context.window.screen.areas:
         if area.type == "VIEW_3D":
             area.spaces.active.show_region_ui = True
