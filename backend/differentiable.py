@@ -15,7 +15,8 @@ from torch.autograd.function import once_differentiable
 from .engines import check_canvas
 from .engines.interface import PARAMETERS
 from .engines.light import decode, encode
-from .engines.tensors import Placement, Rasterizer, make_rasterizer
+from .engines.rasterizers import make_rasterizer
+from .engines.tensors import Placement, Rasterizer
 from .job import SPACES, UserError, check_choice, check_range
 from .templates import Templates
 

@@ -14,10 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..job.settings import check_engine
 from ..native.arrays import FloatArray
 from ..templates import Templates
-from . import check_canvas, interface
+from . import interface
 from .cpu import CpuEngine
 from .interface import AdamRule, Iteration, Noise
 from .native import noise_plane
@@ -128,36 +127,6 @@ class Rasterizer(Protocol):
     def gains_on_top(self, params: Tensor, placement: Placement, scores: Scores, weight: Tensor) -> Tensor:
         """Returns the fall [M] of the loss "mse" for each of M candidates, as if it alone lay on top of the image."""
         ...
-
-
-def make_rasterizer(
-    engine: str,
-    templates: Templates,
-    height: int,
-    width: int,
-    *,
-    space: str = "display",
-    threads: int = 0,
-    dtype: torch.dtype = torch.float32,
-) -> Rasterizer:
-    """Makes an engine for tensors: see engines.make_engine, also for errors. Only the reference engine uses dtype.
-
-    An engine draws whatever numbers its tensors hold; templates and levels must be among those of `templates`.
-    """
-    from .choice import choose_engine, gpu_of
-
-    check_canvas(height, width)
-    chosen = choose_engine(engine, templates, 0, height, width).engine if engine == "auto" else engine
-    if chosen == "reference":
-        from .reference import ReferenceRasterizer
-
-        return ReferenceRasterizer(templates, height, width, space=space, threads=threads, dtype=dtype)
-    if chosen == "cpu":
-        return CpuRasterizer(templates, height, width, space=space, threads=threads)
-    check_engine(chosen)
-    from .cuda.rasterizer import CudaRasterizer
-
-    return CudaRasterizer(templates, height, width, gpu_of(chosen), space=space)
 
 
 class CpuRasterizer:
