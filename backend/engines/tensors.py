@@ -6,6 +6,8 @@ and shapes are told there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -205,6 +207,17 @@ class CpuRasterizer:
     def gains_on_top(self, params: Tensor, placement: Placement, scores: Scores, weight: Tensor) -> Tensor:
         given = interface.Scores(**{name: _array(plane) for name, plane in vars(scores).items()})
         return torch.from_numpy(self.engine.gains_on_top(_array(params), _placed(placement), given, _array(weight)))
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Sets the number of PyTorch's threads within the block; 0 = no change."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class KeptPlanes:

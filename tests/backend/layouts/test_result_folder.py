@@ -19,9 +19,9 @@ from backend.job.job import Job
 from backend.job.layout import Layout, LevelKey, level_places
 from backend.job.messages import Done, Event, Progress
 from backend.layouts.level_sheets import LevelSheets
+from backend.layouts.rendering import render_layout
 from backend.layouts.result_folder import ResultFolder, load_result
 from backend.pictures.images import load_rgba
-from backend.rendering import render_layout
 from backend.runs import run_job
 from backend.runs.inputs import load_pictures
 from backend.templates import Template, Templates, load_templates
@@ -71,7 +71,7 @@ def test_a_job_leaves_a_whole_result(job: Job, tmp_path: Path) -> None:
 
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics) == {
-        *("psnr", "ssim", "psnr_aa", "ssim_aa", "seconds", "iterations", "count", "engine", "device")
+        *("psnr", "ssim", "psnr_aa", "ssim_aa", "seconds", "cpu", "iterations", "count", "engine", "device")
     }
     assert metrics["count"] == 40
     assert metrics["iterations"] == 8

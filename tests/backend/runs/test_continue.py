@@ -11,8 +11,8 @@ from backend.fitting import fit
 from backend.fitting.loop import FitResult
 from backend.job import Limits, Settings, UserError
 from backend.job.layout import Layout
+from backend.layouts.rendering import render_layout
 from backend.metrics.picture import psnr
-from backend.rendering import render_layout
 from tests.backend.support.pictures import discs, rolling_ball
 
 SETTINGS = Settings(count=40, size=64, iterations=24, engine="cpu", threads=1)
