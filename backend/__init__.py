@@ -8,7 +8,7 @@ Both names are resolved on first use, so that ``backend.job`` can be imported wh
 from importlib import import_module
 from typing import Any
 
-_PUBLIC = {"render": "differentiable", "fit": "fitting", "Templates": "templates"}
+_PUBLIC = {"render": "engines.differentiable", "fit": "fitting", "Templates": "templates"}
 
 
 def __getattr__(name: str) -> Any:

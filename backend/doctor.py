@@ -152,7 +152,8 @@ def _truth(space: str) -> Engine:
     """The reference in float64."""
     import torch
 
-    from .engines.tensors import FarEngine, make_rasterizer
+    from .engines.rasterizers import make_rasterizer
+    from .engines.tensors import FarEngine
 
     options: dict[str, Any] = {"space": space, "dtype": torch.float64, "threads": 1}
     return FarEngine(make_rasterizer("reference", _templates(), _HEIGHT, _WIDTH, **options), space)

@@ -19,11 +19,11 @@ import numpy as np
 from ..fitting import fit
 from ..fitting.clip import ClipResult, fit_clip
 from ..job import Clip, Job, Settings, TemplateSpec, UserError
+from ..layouts.rendering import render_layout
 from ..metrics.clip import ClipMeter, jitter
 from ..metrics.picture import psnr
 from ..native.arrays import FloatArray
 from ..pictures.movies import Footage
-from ..rendering import render_layout
 from ..runs.clip import Goals
 from ..templates import Template, Templates
 

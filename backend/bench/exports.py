@@ -15,7 +15,7 @@ import numpy as np
 
 from ..export import export
 from ..job import ExportSettings, Layout, TemplateSpec
-from ..rendering import render_layout
+from ..layouts.rendering import render_layout
 from ..templates import Template, Templates
 
 CANVAS, STAMP, KINDS = 2048, 64, 20  # px, px, stamps

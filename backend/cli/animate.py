@@ -61,8 +61,8 @@ def _animated(args: argparse.Namespace, animation: Animation) -> tuple[Layout, T
 
 def _write(layout: Layout, templates: Templates, args: argparse.Namespace) -> None:
     """Writes the clip's folder, with its frames if requested."""
+    from ..layouts.rendering import render_layout
     from ..layouts.result_folder import ResultFolder
-    from ..rendering import render_layout
 
     with sole_writer(resolved(args.out), "clip"):
         folder = ResultFolder(args.out, templates)

@@ -28,9 +28,9 @@ def _render(args: argparse.Namespace) -> int:
         check_value(ExportSettings, name, value, f"--{name}")
     if args.out.suffix.lower() != ".png":
         raise UserError(f"{args.out} is not a .png: choose a name with this extension")
+    from ..layouts.rendering import render_layout
     from ..layouts.result_folder import load_result
     from ..pictures.images import save_png
-    from ..rendering import render_layout
     from ..runs.memory import LAYOUT, memory_errors_named
 
     with memory_errors_named(LAYOUT):

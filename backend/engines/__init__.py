@@ -43,6 +43,7 @@ def make_engine(
         return CpuEngine(templates, height, width, space=space, threads=threads)
     check_engine(chosen)
     check_torch(f"the engine {chosen}")
-    from .tensors import FarEngine, make_rasterizer
+    from .rasterizers import make_rasterizer
+    from .tensors import FarEngine
 
     return FarEngine(make_rasterizer(chosen, templates, height, width, space=space, threads=threads), space)

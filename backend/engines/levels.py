@@ -7,6 +7,7 @@ import threading
 from ctypes import Structure, c_float, c_int32, c_void_p
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Level(Structure):
     ]
 
 
-_LEVEL = np.dtype(Level)
+_LEVEL: np.dtype[Any] = np.dtype(Level)  # NumPy's types take it for objects
 _FIRST_ROWS = 256
 _SMALL = 2**14
 """The number of texels of a stamp of which all levels of the same proportions are made at once."""
@@ -264,7 +265,7 @@ def _shared(item: Template) -> _StampLevels:
     """Returns the levels of all stamps with the content of this one."""
     first = item.source.first
     digest = hashlib.blake2b(repr((item.width, item.height, first, item.mode, item.blend)).encode(), digest_size=20)
-    digest.update(_texels(item, first))
+    digest.update(_texels(item, first).data)
     key = digest.digest()
     return _SHARED.get(key, lambda: _StampLevels(item, key))
 

@@ -18,8 +18,7 @@ from ..pictures.color import DECODE_STEPS
 from ..templates import Templates, padded
 from .interface import AdamRule
 from .light import decode_table, encode
-from .tensors import Placement, Scores, Solutions
-from .threads import torch_threads
+from .tensors import Placement, Scores, Solutions, torch_threads
 
 TILE = 32
 DENSEST = 1.3e5

@@ -6,6 +6,8 @@ and shapes are told there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..job.settings import check_engine
 from ..native.arrays import FloatArray
 from ..templates import Templates
-from . import check_canvas, interface
+from . import interface
 from .cpu import CpuEngine
 from .interface import AdamRule, Iteration, Noise
 from .native import noise_plane
@@ -130,36 +131,6 @@ class Rasterizer(Protocol):
         ...
 
 
-def make_rasterizer(
-    engine: str,
-    templates: Templates,
-    height: int,
-    width: int,
-    *,
-    space: str = "display",
-    threads: int = 0,
-    dtype: torch.dtype = torch.float32,
-) -> Rasterizer:
-    """Makes an engine for tensors: see engines.make_engine, also for errors. Only the reference engine uses dtype.
-
-    An engine draws whatever numbers its tensors hold; templates and levels must be among those of `templates`.
-    """
-    from .choice import choose_engine, gpu_of
-
-    check_canvas(height, width)
-    chosen = choose_engine(engine, templates, 0, height, width).engine if engine == "auto" else engine
-    if chosen == "reference":
-        from .reference import ReferenceRasterizer
-
-        return ReferenceRasterizer(templates, height, width, space=space, threads=threads, dtype=dtype)
-    if chosen == "cpu":
-        return CpuRasterizer(templates, height, width, space=space, threads=threads)
-    check_engine(chosen)
-    from .cuda.rasterizer import CudaRasterizer
-
-    return CudaRasterizer(templates, height, width, gpu_of(chosen), space=space)
-
-
 class CpuRasterizer:
     """The CPU engine for tensors, without copies: see Rasterizer."""
 
@@ -236,6 +207,17 @@ class CpuRasterizer:
     def gains_on_top(self, params: Tensor, placement: Placement, scores: Scores, weight: Tensor) -> Tensor:
         given = interface.Scores(**{name: _array(plane) for name, plane in vars(scores).items()})
         return torch.from_numpy(self.engine.gains_on_top(_array(params), _placed(placement), given, _array(weight)))
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Sets the number of PyTorch's threads within the block; 0 = no change."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class KeptPlanes:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..job import ExportSettings, Layout, UserError, quoted
+from ..layouts.rendering import picture_height, render_strips
 from ..native.arrays import FloatArray
-from ..rendering import picture_height, render_strips
 from ..templates import Templates
 
 Tell = Callable[[int, int], None]

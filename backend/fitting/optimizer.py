@@ -27,6 +27,8 @@ class Optimizer:
     descend by the palette's gradients (a straight-through estimate).
     """
 
+    _shown: tuple[FloatArray, FloatArray] | None  # params and encoded, until the variables change
+
     def __init__(
         self,
         params: FloatArray,  # [N, 9], colors display-encoded
@@ -57,8 +59,7 @@ class Optimizer:
     def step(self, gradient: FloatArray, rate: float) -> None:
         """Makes a step of Adam by the gradient of params [N, 9]; rate scales it (0 to 1)."""
         shown, own = self._show(), self.variables
-        changing = {"free": own.free, "first": own.first, "second": own.second, "age": own.age}
-        after = replace(own, **{name: values.copy() for name, values in changing.items()})
+        after = replace(own, free=own.free.copy(), first=own.first.copy(), second=own.second.copy(), age=own.age.copy())
         _call("diffbmp_descend", self._descent(after, shown, np.ascontiguousarray(gradient), rate))
         self.adopt(after)
 
@@ -86,7 +87,7 @@ class Optimizer:
     def adopt(self, variables: Variables) -> None:
         """Continues from these variables. Call it again after changing them elsewhere."""
         self.variables = variables
-        self._shown: tuple[FloatArray, FloatArray] | None = None
+        self._shown = None
 
     def _show(self) -> tuple[FloatArray, FloatArray]:
         """Returns params and encoded [N, 9], and keeps them until the variables change."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..engines.interface import Placement
 from ..job import MOVING, Layout, Settings, TemplateSpec, UserError
+from ..layouts.rendering import layout_arrays
 from ..native.arrays import BoolArray, FloatArray, IntArray
 from ..pictures.color import decode
-from ..rendering import layout_arrays
 from ..templates import Templates
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..control import Control
 from ..job import FIXED, MOVING, Layout, Settings, UserError
+from ..layouts.rendering import render_layout
 from ..losses import check_losses
 from ..metrics.picture import psnr
 from ..native.arrays import FloatArray
 from ..pictures.color import composited
-from ..rendering import render_layout
 from ..templates import Templates
 from . import fit
 from .constraints.spacing import check_spacing

@@ -16,12 +16,12 @@ from ..fitting.clip.regions import MovingRegion, fit_clip_regions
 from ..fitting.goal import Goal, goal_of
 from ..job import Clip, Job, Layout, Log, Progress, UserError
 from ..layouts.contents import PROGRESS
+from ..layouts.rendering import render_layout
 from ..metrics.clip import ClipMeter, jitter
 from ..metrics.plot import plot_metrics
 from ..native.arrays import FloatArray
 from ..pictures.images import load_gray
 from ..pictures.movies import Footage, load_masks
-from ..rendering import render_layout
 from ..stopwatch import part
 from .inputs import over_background, shown_target, weighed
 from .journal import FolderJournal

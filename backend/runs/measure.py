@@ -10,9 +10,9 @@ from typing import Any
 from ..control import Control
 from ..fitting.loop import FitResult
 from ..job import Layout, Settings
+from ..layouts.rendering import render_layout, render_strips
 from ..metrics.picture import RADIUS, Comparison, decibels
 from ..native.arrays import FloatArray
-from ..rendering import render_layout, render_strips
 from ..templates import Templates
 from .inputs import over_background
 

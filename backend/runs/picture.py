@@ -11,8 +11,8 @@ from ..fitting.loop import FitResult
 from ..fitting.regions import Region, fit_regions, shown
 from ..fitting.reporter import Observer, Snapshot
 from ..job import Layout, Log, Progress
+from ..layouts.rendering import render_layout
 from ..native.arrays import ByteArray, FloatArray
-from ..rendering import render_layout
 from ..stopwatch import part
 from .inputs import load_importance, load_pictures, load_regions
 from .measure import judge

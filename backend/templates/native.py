@@ -143,7 +143,8 @@ def level_pictures(
 def reduced(rgba: ByteArray, level: int, *, planes: int) -> ByteArray:
     """Returns the mip level (level, level) of a picture [h, w, 4]: its alpha [h, w] or RGBA. Hidden colors are lost."""
     texels, levels = np.ascontiguousarray(rgba), np.array([[level, level]])
-    return level_pictures(texels, 0, *texels.shape[:2], levels, planes=planes, bleed=0.0)[0]
+    height, width = texels.shape[:2]
+    return level_pictures(texels, 0, height, width, levels, planes=planes, bleed=0.0)[0]
 
 
 def bleed_colors(rgba: ByteArray) -> ByteArray:

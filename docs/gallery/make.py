@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from backend.__main__ import main as command_line
+from backend.layouts.rendering import render_layout
 from backend.layouts.result_folder import load_result
-from backend.rendering import render_layout
 
 from ..demo import stamps
 from . import targets

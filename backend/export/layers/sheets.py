@@ -13,9 +13,9 @@ import numpy as np
 
 from ...engines import make_engine
 from ...engines.interface import STRIP_SAMPLES, Placement
+from ...layouts.rendering import scaled_arrays
 from ...native.arrays import ByteArray, FloatArray, IntArray
 from ...pictures.png import pixels_of
-from ...rendering import scaled_arrays
 from ..base import Export
 
 SHEET_PIXELS = 2**22

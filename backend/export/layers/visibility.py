@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...engines import make_engine
+from ...layouts.rendering import layout_arrays
 from ...native.arrays import FloatArray
-from ...rendering import layout_arrays
 from ...templates import Templates
 from ..base import Export
 

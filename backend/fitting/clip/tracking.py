@@ -19,7 +19,8 @@ from ...engines.interface import Placement, Scores
 from ...job import Array
 from ...native.arrays import BoolArray, FloatArray, IntArray
 from ..constraints.limits import Bounds
-from ..default.relocation import Candidates, CandidateSearch, Choice, exchange
+from ..default.choice import Choice
+from ..default.relocation import Candidates, CandidateSearch, exchange
 from ..goal import Goal
 from ..optimizer import Optimizer
 from .context import Context

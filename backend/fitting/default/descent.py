@@ -24,9 +24,10 @@ from ..objective import Objective
 from ..primitives import Primitives, as_composited
 from ..random import Random
 from ..recipe import DEFAULT
+from .choice import Choice
 from .initialize import first_primitives
 from .population import Population
-from .relocation import CandidateSearch, Choice
+from .relocation import CandidateSearch
 from .schedule import Moment, Schedule
 from .stage import Evaluated, Stage
 
@@ -129,8 +130,7 @@ class DefaultDescent:
         goal, count, linear = self._goal.shrunk(shrink), len(self._population), self._linear
         engine = self._whole
         if shrink > 1:
-            smaller = self._engine(*goal.target.shape[1:])
-            engine = ScaledRasterizer(smaller, shrink)
+            engine = ScaledRasterizer(self._engine(*goal.target.shape[1:]), shrink)
         objective = Objective(
             engine, goal, self._templates, count, canvas=self._canvas, noise=self._noise, linear=linear
         )

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import POINTER
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...native.arrays import BoolArray, FloatArray, IntArray
 from ...native.calls import function
 from ...native.structs import Float, Long, Pointer, UnsignedLong, struct
 from ..random import Random
 from ..recipe import Recipe
-
-if TYPE_CHECKING:
-    from .relocation import Choice
+from .choice import Choice
 
 BLOCK = 16
 """Pixels of a running sum: kBlock of search_cpu.cpp."""
@@ -76,7 +75,7 @@ class Drawer:
         limits, largest = choice.limits, recipe.largest_candidate * spacing
         bounds = limits.bounds(np.arange(len(choice.templates)))
         self._random = random
-        self._arrays = {
+        self._arrays: dict[str, NDArray[Any]] = {
             "tensor": np.ascontiguousarray(tensor),
             "sums": np.empty(-(-height * width // BLOCK)),
             "low": np.ascontiguousarray(bounds.low),

@@ -26,7 +26,7 @@ from ..goal import Goal
 from ..primitives import Primitives
 from ..random import Random
 from ..recipe import Recipe
-from .relocation import Choice
+from .choice import Choice
 
 DoubleArray = NDArray[np.float64]
 

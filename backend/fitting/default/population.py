@@ -15,7 +15,8 @@ from ..constraints.spacing import settle, spread
 from ..optimizer import Optimizer
 from ..primitives import Primitives
 from ..recipe import Recipe
-from .relocation import Candidates, Choice, exchange
+from .choice import Choice
+from .relocation import Candidates, exchange
 
 
 class Population:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from ctypes import c_int64
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -19,16 +18,15 @@ from ...engines.interface import Engine, Placement, Scores
 from ...native.arrays import BoolArray, FloatArray, IntArray
 from ...native.calls import FLOATS, function
 from ...pictures.color import decode, encode
-from ...templates import Templates
 from ..constraints.conflicts import Conflicts
-from ..constraints.limits import StampLimits
 from ..constraints.palette import best_of_palette
 from ..constraints.usage import match
 from ..primitives import as_composited
 from ..random import Random
 from ..recipe import Recipe
+from .choice import Choice
 from .drawing import Drawer
-from .orientation import edges, long_axes
+from .orientation import edges
 
 
 @dataclass
@@ -52,21 +50,6 @@ class Candidates:
     def best(self, count: int) -> IntArray:
         """Returns the index of the `count` greatest gains, the greatest first."""
         return np.argsort(-self.gain, kind="stable")[:count]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The range of candidates: templates, their limits and capacities, the palette."""
-
-    templates: Templates
-    limits: StampLimits
-    capacities: IntArray  # [T] greatest number of each template, and weight in drawing it
-    palette: FloatArray | None = None  # [P, 3] display-encoded
-
-    @cached_property
-    def long_axes(self) -> FloatArray:
-        """The direction of each stamp's longer axis: [T] radians from its u axis."""
-        return long_axes(self.templates)
 
 
 def exchange(

@@ -117,20 +117,21 @@ class Objective:
 
         removals: see Engine.scored_step.
         """
-        options = {"removals": removals}
         noise = self._noise.draw()
         target, scores = self._target_over(noise), None
         if self._fused is None:
             assert self._composed is not None
             value, gradient = self._composed(params, placement, self._plane(noise))
         elif scored and self._fused == "mse":
-            value, gradient, scores = self._engine.scored_step(params, placement, noise, target, self.weight, **options)
+            value, gradient, scores = self._engine.scored_step(
+                params, placement, noise, target, self.weight, removals=removals
+            )
             value = value / self._count
         else:
             value, gradient = self._engine.step(params, placement, noise, target, self.weight, self._fused)
             value = value / self._count
         if scored and scores is None:
-            _, _, scores = self._engine.scored_step(params, placement, noise, target, self.weight, **options)
+            _, _, scores = self._engine.scored_step(params, placement, noise, target, self.weight, removals=removals)
         if self._is_regularized:
             assert self._composed is not None
             # The engine's loss has the weight 1 and not the combination's.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...engines.interface import Engine, Placement
 from ...engines.light import encode
-from ...engines.threads import torch_threads
+from ...engines.tensors import torch_threads
 from ...job import UserError
 from ...losses.combination import Combination
 from ...losses.regularizers import Stamps

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ...engines import interface, make_engine
-from ...engines.tensors import Placement, make_rasterizer
-from ...engines.threads import torch_threads
+from ...engines.rasterizers import make_rasterizer
+from ...engines.tensors import Placement, torch_threads
 from ...job import Layout, Limits, Settings, UserError
 from ...native.arrays import FloatArray
 from ...templates import Templates

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from diffbmp.operators.fit import optimize, warm_up
 from diffbmp.operators.process.warm_worker import WARM
+from diffbmp.operators.process.worker import Worker
 from diffbmp.operators.session.slots import INSTALL, RUN
 
 from tests.addon.support.layout import shown
@@ -46,9 +47,14 @@ def become_idle(timers: Timers) -> None:
         timers.pop()()
 
 
+def waiting() -> Worker | None:
+    """The worker that waits for Optimize."""
+    return WARM._worker
+
+
 def wait_for_end() -> None:
     """Waits until the worker that waits has ended."""
-    worker, end = WARM._worker, time.monotonic() + 60
+    worker, end = waiting(), time.monotonic() + 60
     assert worker
     while worker.exit_code is None:
         assert time.monotonic() < end
@@ -62,10 +68,10 @@ def test_the_panel_starts_one_worker_that_optimize_takes(timers: Timers) -> None
     scene = make_scene()
     shown(scene)
     shown(scene)
-    assert WARM._worker is None, "not while it draws"
+    assert waiting() is None, "not while it draws"
     assert len(timers) == 1
     become_idle(timers)
-    worker = WARM._worker
+    worker = waiting()
     assert worker
     shown(scene)
     assert timers == []
@@ -91,10 +97,10 @@ def test_a_worker_that_waited_in_vain_is_replaced(timers: Timers, monkeypatch: p
     warm_up.warm_up(scene)
     become_idle(timers)
     wait_for_end()
-    first = WARM._worker
+    first = waiting()
     warm_up.warm_up(scene)
     become_idle(timers)
-    assert WARM._worker not in (None, first)
+    assert waiting() not in (None, first)
 
 
 def test_a_worker_that_cannot_start_is_tried_once(timers: Timers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from backend.engines.interface import PARAMETERS
+from backend.engines.rasterizers import make_rasterizer
 from backend.engines.reference import ReferenceRasterizer
-from backend.engines.tensors import CpuRasterizer, Placement, make_rasterizer
+from backend.engines.tensors import CpuRasterizer, Placement
 from backend.job import UserError
 from backend.native import library
 from backend.templates import Template, Templates

@@ -21,8 +21,8 @@ from backend.export.writers.gif import CLEAR, COLORS, GifWriter, Palette
 from backend.export.writers.mp4 import ENCODERS, best_encoder
 from backend.job import Clip, ExportSettings, UserError
 from backend.job.layout import Layout
+from backend.layouts.rendering import render_layout
 from backend.pictures.movies import frame_rate, read_frames
-from backend.rendering import render_layout
 from backend.templates import Templates
 
 from ..support.layers import make_layout

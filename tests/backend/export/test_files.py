@@ -24,7 +24,7 @@ from psd_tools.constants import Resource
 from backend.export import Cancelled, export
 from backend.job import ExportSettings, UserError
 from backend.job.layout import Layout
-from backend.rendering import render_layout, scaled_arrays
+from backend.layouts.rendering import render_layout, scaled_arrays
 from backend.templates import Templates
 
 from ..support.layers import make_layout, over, task

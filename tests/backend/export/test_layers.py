@@ -13,7 +13,7 @@ from backend.export.layers.grouping import grouped
 from backend.export.layers.sheets import FrameSheets, Layer, packed
 from backend.export.layers.stack import Group, Stack, shortened, walked
 from backend.export.layers.visibility import visible_areas
-from backend.rendering import render_layout
+from backend.layouts.rendering import render_layout
 
 from ..support.layers import make_layout, over, task
 

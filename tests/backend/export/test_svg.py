@@ -19,7 +19,7 @@ from backend.export.base import Cancelled
 from backend.export.formats.svg import placing_matrices
 from backend.job import ExportSettings, TemplateSpec
 from backend.job.layout import Layout
-from backend.rendering import render_layout, scaled_arrays
+from backend.layouts.rendering import render_layout, scaled_arrays
 from backend.templates import Template, Templates
 
 from ..support.layers import make_layout, make_templates

@@ -23,8 +23,8 @@ from backend.fitting.noise import NoiseCanvas, noise_key
 from backend.fitting.reporter import Snapshot
 from backend.job import Settings, UserError
 from backend.job.layout import Layout
+from backend.layouts.rendering import render_layout
 from backend.native.arrays import FloatArray
-from backend.rendering import render_layout
 from backend.templates import Template, Templates
 from tests.backend.support.pictures import disc, picture
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from backend.engines.light import decode
-from backend.engines.tensors import Placement, make_rasterizer
+from backend.engines.rasterizers import make_rasterizer
+from backend.engines.tensors import Placement
 from backend.fitting.goal import Goal
 from backend.fitting.paper import PAPER, PAPER_CLEAR, PaperOptimizer, PaperRecipe, paper_recipe, prune
 from backend.fitting.paper.objective import PaperObjective

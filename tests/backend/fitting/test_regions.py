@@ -17,8 +17,8 @@ from backend.job import RegionSpec, Settings, TemplateSpec, UserError
 from backend.job.job import Job
 from backend.job.layout import Layout
 from backend.job.messages import Done, Event
+from backend.layouts.rendering import render_layout
 from backend.native.arrays import FloatArray
-from backend.rendering import render_layout
 from backend.runs import run_job
 from backend.templates import Template, Templates
 

@@ -15,8 +15,8 @@ from backend.fitting import fit
 from backend.fitting.loop import FitResult
 from backend.job import Limits, Settings, UserError
 from backend.job.layout import Layout
+from backend.layouts.rendering import render_layout
 from backend.native.arrays import FloatArray
-from backend.rendering import render_layout
 from backend.templates import Template, Templates
 
 SETTINGS = Settings(count=60, iterations=24, seed=1, threads=1, preview_seconds=0)

@@ -20,12 +20,12 @@ from backend.fitting.objective import Open
 from backend.job import Settings, TemplateSpec, UserError
 from backend.job.job import Job
 from backend.job.layout import Layout
+from backend.layouts.rendering import render_layout
 from backend.layouts.result_folder import load_result
 from backend.metrics.picture import psnr
 from backend.native.arrays import FloatArray
 from backend.pictures.color import composited, decode
 from backend.pictures.images import save_png
-from backend.rendering import render_layout
 from backend.runs import run_job
 from backend.templates import Template, Templates
 

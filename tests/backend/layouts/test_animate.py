@@ -18,10 +18,10 @@ from backend.job.layout import Layout
 from backend.layouts.animate import course, growth, retimed, transition
 from backend.layouts.easings import FORMULAS, eased
 from backend.layouts.merge import merged
+from backend.layouts.rendering import render_layout
 from backend.layouts.result_folder import ResultFolder, load_result
 from backend.native.arrays import FloatArray
 from backend.pictures.images import save_png
-from backend.rendering import render_layout
 from tests.backend.fitting.clip.test_clip import CLIP, FRAMES, fitted
 from tests.backend.support.pictures import discs, rolling_ball
 

@@ -11,8 +11,8 @@ from backend.fitting import fit
 from backend.fitting.loop import FitResult
 from backend.job import Limits, Settings, UserError
 from backend.job.layout import Layout
+from backend.layouts.rendering import render_layout
 from backend.metrics.picture import psnr
-from backend.rendering import render_layout
 from tests.backend.support.pictures import discs, rolling_ball
 
 SETTINGS = Settings(count=40, size=64, iterations=24, engine="cpu", threads=1)
@@ -72,4 +72,5 @@ def test_the_limits_hold_for_what_is_added(start: Layout) -> None:
 def test_continued_fits_are_reproducible(start: Layout) -> None:
     first, second = (going_on(start, added=12).layout for _ in range(2))
     assert all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ROWS)
-    assert np.array_equal(*(render_layout(layout, discs(), engine="cpu") for layout in (first, second)))
+    images = [render_layout(layout, discs(), engine="cpu") for layout in (first, second)]
+    assert np.array_equal(images[0], images[1])

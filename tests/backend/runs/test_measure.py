@@ -11,9 +11,9 @@ import pytest
 from backend.control import Control
 from backend.fitting.loop import FitResult
 from backend.job import Layout, Settings
+from backend.layouts.rendering import render_layout
 from backend.metrics.picture import psnr, ssim
 from backend.native.arrays import FloatArray
-from backend.rendering import render_layout
 from backend.runs import measure
 from backend.runs.measure import judge
 from backend.templates import Templates

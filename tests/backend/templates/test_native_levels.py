@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,6 +17,8 @@ from backend.templates.pixels import Recent
 from tests.backend.templates.support import plain_levels
 
 SIZES = ((1, 1), (1, 2), (2, 3), (5, 1), (64, 64), (37, 53), (48, 20), (3, 70))
+
+Mode = Literal["tint", "mix", "multiply"]
 
 
 def picture(width: int, height: int, kind: str = "blots") -> ByteArray:
@@ -66,7 +68,11 @@ def test_tables_are_those_of_numpy(size: tuple[int, int], kind: str, mode: str) 
         made, bitmap = level_tables(templates, 0, *level), plain_levels.bitmap(rgba, *level)
         alpha, texture = plain_levels.tables(bitmap)
         assert np.array_equal(made.alpha, alpha)
-        assert made.texture is None if mode == "tint" else np.array_equal(made.texture, texture)  # type: ignore[arg-type]
+        if mode == "tint":
+            assert made.texture is None
+        else:
+            assert made.texture is not None
+            assert np.array_equal(made.texture, texture)
         density = templates.density(0, *level)
         bounds = plain_levels.bounds(bitmap[..., 3], *density)
         numbers = (*bitmap.shape[1::-1], *density, *bounds, ["tint", "mix", "multiply"].index(mode), 0.5)
@@ -134,7 +140,7 @@ def test_the_least_recently_used_values_are_dropped() -> None:
 class TestReduced:
     """Stamps larger than the canvas can show."""
 
-    def load(self, folder: Path, rgba: ByteArray, canvas: int, mode: str = "tint", **limits: Any) -> Templates:
+    def load(self, folder: Path, rgba: ByteArray, canvas: int, mode: Mode = "tint", **limits: Any) -> Templates:
         Image.fromarray(rgba).save(folder / "large.png")
         spec = TemplateSpec(str(folder / "large.png"), mode=mode, blend=0.7, limits=Limits(**limits))
         templates = load_templates([spec], canvas)
@@ -142,7 +148,7 @@ class TestReduced:
         return templates
 
     @pytest.mark.parametrize("mode", ["tint", "mix"])
-    def test_levels_are_nearly_those_of_the_whole(self, tmp_path: Path, mode: str) -> None:
+    def test_levels_are_nearly_those_of_the_whole(self, tmp_path: Path, mode: Mode) -> None:
         y, x = np.mgrid[-1:1:600j, -1:1:803j]
         alpha = np.clip(20 * (1 - np.hypot(x, y)), 0, 1)
         rgba = np.rint(np.dstack([x**2, y**2, 0.5 + 0.5 * x * y, alpha]) * 255).astype(np.uint8)
@@ -162,7 +168,7 @@ class TestReduced:
             assert np.array_equal(made.alpha, plain_levels.tables(bitmap.astype(np.uint8))[0])
 
     @pytest.mark.parametrize("mode", ["tint", "mix"])
-    def test_finer_levels_come_from_the_file(self, tmp_path: Path, mode: str) -> None:
+    def test_finer_levels_come_from_the_file(self, tmp_path: Path, mode: Mode) -> None:
         rgba = picture(300, 200)
         templates = self.load(tmp_path, rgba, 40, mode)
         for level in [(0, 0), (1, 2), (0, 5), (7, 1)]:

@@ -108,6 +108,12 @@ class Kernels:
             **addresses(fields),
             **options,
         )
+        result.rows = self._run(scene, threads)
+        result.loss = float(parts.sum())
+        return result
+
+    def _run(self, scene: native.Scene, threads: int) -> int:
+        """Makes all phases of a step. Returns the rows of samples."""
         on_all(threads, lambda _: self.native.place(scene))
         pairs = self.native.count(scene)
         held = np.zeros((pairs, 3), np.uint32), np.zeros(pairs, np.int64), aligned(pairs * native.RECORD_BYTES)
@@ -119,9 +125,7 @@ class Kernels:
         scene.rows = rows.ctypes.data
         on_all(threads, lambda thread: self.native.run(scene, thread))
         on_all(threads, lambda _: self.native.reduce(scene))
-        result.loss = float(parts.sum())
-        result.rows = int(np.unpackbits(held[0][:, 2:].copy().view(np.uint8)).sum())
-        return result
+        return int(np.unpackbits(held[0][:, 2:].copy().view(np.uint8)).sum())
 
     def gains(
         self, params: FloatArray, mirror: BoolArray, image: FloatArray, target: FloatArray, weight: FloatArray,

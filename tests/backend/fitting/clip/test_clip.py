@@ -15,9 +15,9 @@ from backend.fitting.clip.shots import CutFinder
 from backend.fitting.clip.stillness import Stillness, untouched, widened
 from backend.job import Array, Clip, Limits, Settings, UserError
 from backend.job.layout import Layout
+from backend.layouts.rendering import render_layout
 from backend.metrics.picture import psnr
 from backend.native.arrays import FloatArray
-from backend.rendering import render_layout
 from backend.templates import Templates
 from tests.backend.support.clips import HEIGHT, SETTINGS, WIDTH, Goals, discs, scene
 

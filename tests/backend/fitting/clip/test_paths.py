@@ -62,7 +62,7 @@ def test_add_is_the_transposed_of_at_and_unbent_of_bent() -> None:
     random = np.random.default_rng(3)
     points, bends = random.standard_normal((2, paths.size, 2))
     who = np.array([3, 1])
-    values = random.standard_normal((2, 2))
+    (values,) = random.standard_normal((1, 2, 2))
     total = np.zeros_like(points)
     paths.add(total, values, 7, who)
     assert_allclose((paths.at(points, 7, who) * values).sum(), (points * total).sum(), rtol=1e-12)

@@ -11,8 +11,9 @@ import pytest
 
 from backend.fitting.constraints.limits import StampLimits
 from backend.fitting.constraints.usage import capacities
+from backend.fitting.default.choice import Choice
 from backend.fitting.default.population import Population
-from backend.fitting.default.relocation import Candidates, Choice
+from backend.fitting.default.relocation import Candidates
 from backend.fitting.primitives import Primitives
 from backend.fitting.random import Random
 from backend.fitting.recipe import DEFAULT

@@ -8,16 +8,17 @@ import pytest
 from backend.engines.cpu import CpuEngine
 from backend.engines.interface import Placement, Scores
 from backend.fitting.constraints.limits import StampLimits
+from backend.fitting.default.choice import Choice
 from backend.fitting.default.drawing import Drawer
 from backend.fitting.default.orientation import edges, long_axes
-from backend.fitting.default.relocation import Candidates, CandidateSearch, Choice
+from backend.fitting.default.relocation import Candidates, CandidateSearch
 from backend.fitting.random import Random
 from backend.fitting.recipe import DEFAULT
 from backend.job import Limits
-from backend.native.arrays import FloatArray
+from backend.native.arrays import BoolArray, FloatArray, IntArray
 from backend.pictures.color import decode, encode
 from backend.templates import Template, Templates
-from tests.backend.support.twins.drawing import TwinDrawer
+from tests.backend.support.twins.drawing import Drawn, TwinDrawer
 
 SIZE = 96
 
@@ -145,7 +146,7 @@ def drawers(tensor: FloatArray, choice: Choice, seed: int = 0) -> tuple[Drawer, 
     )
 
 
-def assert_candidates_agree(own: tuple[FloatArray, ...], twins: tuple[FloatArray, ...]) -> None:
+def assert_candidates_agree(own: tuple[FloatArray, IntArray, BoolArray], twins: Drawn) -> None:
     """Asserts that the numbers agree, each to the rounding of a float of its size (positions are below 200 px)."""
     assert np.allclose(own[0], twins[0], rtol=3e-6, atol=3e-5)
     assert np.array_equal(own[1], twins[1])

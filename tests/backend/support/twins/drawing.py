@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.fitting.default.relocation import Choice
+from backend.fitting.default.choice import Choice
 from backend.fitting.random import Random
 from backend.fitting.recipe import Recipe
 from backend.native.arrays import FloatArray, IntArray

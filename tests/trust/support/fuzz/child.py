@@ -15,10 +15,10 @@ from typing import Any
 from backend.__main__ import main as run_command_line
 from backend.control import Control
 from backend.job import Clip, ExportJob, Job, TemplateSpec, UserError
+from backend.layouts.rendering import render_layout
 from backend.layouts.result_folder import load_result
 from backend.pictures.images import load_gray, load_rgba, load_target
 from backend.pictures.movies import frame_rate, is_moving, read_frames
-from backend.rendering import render_layout
 from backend.runs import run_job
 from backend.runs.export import run_export
 from backend.templates import load_templates

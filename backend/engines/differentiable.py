@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .engines import check_canvas
-from .engines.interface import PARAMETERS
-from .engines.light import decode, encode
-from .engines.tensors import Placement, Rasterizer, make_rasterizer
-from .job import SPACES, UserError, check_choice, check_range
-from .templates import Templates
+from ..job import SPACES, UserError, check_choice, check_range
+from ..templates import Templates
+from . import check_canvas
+from .interface import PARAMETERS
+from .light import decode, encode
+from .rasterizers import make_rasterizer
+from .tensors import Placement, Rasterizer
 
 MOST_PRIMITIVES = 2**24
 """The most primitives in one call."""

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 import backend
-from backend.differentiable import render
+from backend.engines.differentiable import render
 from backend.job import UserError
-from backend.rendering import render_layout
+from backend.layouts.rendering import render_layout
 from backend.templates import Templates
 from tests.backend.support.layouts import layout_of, noise_stamps
 

@@ -11,7 +11,7 @@ import pytest
 
 import backend
 from backend.job import UserError
-from backend.rendering import render_layout, render_strips
+from backend.layouts.rendering import render_layout, render_strips
 from backend.templates import Template, Templates
 from tests.backend.support.layouts import layout_of, noise_stamps
 
@@ -54,7 +54,7 @@ def test_a_picture_that_is_too_large_for_an_engine_is_drawn_in_parts(monkeypatch
     templates = noise_stamps()
     layout = layout_of(templates)
     whole = render_layout(layout, templates, width=100, supersample=2, engine="cpu")
-    monkeypatch.setattr(backend.rendering, "LONGEST_SIDE", 121)
+    monkeypatch.setattr(backend.layouts.rendering, "LONGEST_SIDE", 121)
     parts = render_layout(layout, templates, width=100, supersample=2, engine="cpu")
     assert parts.shape == whole.shape == (4, 68, 100)
     assert np.allclose(parts, whole, atol=1e-4)
@@ -110,7 +110,7 @@ def test_drawing_imports_nothing_that_it_does_not_use() -> None:
     program = f"""
 import sys
 import numpy as np
-import backend.engines, backend.rendering
+import backend.engines, backend.layouts.rendering
 from backend.engines import make_engine
 from backend.templates import Template, Templates
 

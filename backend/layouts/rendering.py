@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .engines import LONGEST_SIDE, make_engine
-from .engines.interface import STRIP_SAMPLES, Engine, Placement
-from .job import MAX_SIDE, ExportSettings, Layout, UserError, check_range, check_value
-from .native.arrays import FloatArray
-from .pictures.color import decode, encode
-from .templates import LEVELS_PER_OCTAVE, Templates
+from ..engines import LONGEST_SIDE, make_engine
+from ..engines.interface import STRIP_SAMPLES, Engine, Placement
+from ..job import MAX_SIDE, ExportSettings, Layout, UserError, check_range, check_value
+from ..native.arrays import FloatArray
+from ..pictures.color import decode, encode
+from ..templates import LEVELS_PER_OCTAVE, Templates
 
 
 def layout_arrays(layout: Layout, frame: int = 0) -> tuple[FloatArray, Placement]:
