@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-import tempfile
-import traceback
 from contextlib import suppress
 
 UNEXPECTED = 3
@@ -44,6 +43,9 @@ def _complain_of(error: Exception) -> int:
 
 def _logged(error: Exception) -> str:
     """Writes the traceback to a file. Returns its path."""
+    import tempfile
+    import traceback
+
     with (
         suppress(OSError),
         tempfile.NamedTemporaryFile(
@@ -61,4 +63,5 @@ def _complain(sentence: str, status: int = 2) -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # cli.run enables it: to look for garbage takes a part of the time to start, and there is none
     sys.exit(main())

@@ -6,15 +6,14 @@ Heavy modules are imported only once the arguments are checked.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..job import UserError, given_path, shortened
-from . import animate, bench, doctor, export, render
-from .fit import add_options
-from .fit_run import fit_job
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -27,6 +26,9 @@ def run(arguments: list[str] | None = None) -> int:
         except OSError as error:
             raise UserError(f"{args.folder} is no folder to work in ({error.strerror}): name another") from error
     _check_paths(list(vars(args).values()))
+    if not gc.isenabled():  # see __main__
+        gc.freeze()
+        gc.enable()
     return int(args.run(args))
 
 
@@ -44,6 +46,19 @@ _VALUE = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=unrecognized arg
 
 
 class _Parser(argparse.ArgumentParser):
+    source = "", ""
+    """The module and the function that add the options; "" = they are there."""
+
+    def complete(self) -> None:
+        """Adds the options, unless they are there: all those of other commands would take a while."""
+        (module, function), self.source = self.source, ("", "")
+        if module:
+            getattr(import_module(f"{__name__}.{module}"), function)(self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.complete()
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         message = _VALUE.sub(lambda value: shortened(value[0]), message)
         raise UserError(f"{message} (see {self.prog} --help)")
@@ -53,25 +68,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m backend", description="Make pictures from bitmap stamps.")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="base of relative paths (the current folder)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    fit = commands.add_parser("fit", help="find a layout of stamps that looks like a target")
-    add_options(fit)
-    fit.set_defaults(run=fit_job)
-    worker = commands.add_parser("worker", help="serve jobs: commands on stdin, events on stdout, a JSON object a line")
-    worker.set_defaults(run=_worker)
-    render.add_options(commands.add_parser("render", help="draw a layout, at any size"))
-    export.add_options(commands.add_parser("export", help="write a layout as a file for other programs"))
-    animated = commands.add_parser("animate", help="make a clip from still layouts")
-    animate.add_options(animated)
-    animated.set_defaults(run=animate.animate)
-    merge = commands.add_parser("merge", help="join parts of a clip that share a frame")
-    animate.add_merge_options(merge)
-    merge.set_defaults(run=animate.merge)
-    doctor.add_options(commands.add_parser("doctor", help="list the engines and compare each with the reference"))
-    bench.add_options(commands.add_parser("bench", help="measure speed, or quality"))
+    for name, (text, module, function) in _COMMANDS.items():
+        commands.add_parser(name, help=text).source = module, function
     return parser
 
 
-def _worker(args: argparse.Namespace) -> NoReturn:
-    from .worker import main
-
-    main()
+_COMMANDS = {
+    "fit": ("find a layout of stamps that looks like a target", "fit_run", "add_options"),
+    "worker": ("serve jobs: commands on stdin, events on stdout, a JSON object a line", "worker", "add_options"),
+    "render": ("draw a layout, at any size", "render", "add_options"),
+    "export": ("write a layout as a file for other programs", "export", "add_options"),
+    "animate": ("make a clip from still layouts", "animate", "add_options"),
+    "merge": ("join parts of a clip that share a frame", "animate", "add_merge_options"),
+    "doctor": ("list the engines and compare each with the reference", "doctor", "add_options"),
+    "bench": ("measure speed, or quality", "bench", "add_options"),
+}
+"""What each command does, and the module and function that add its options."""

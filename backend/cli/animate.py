@@ -27,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         kind.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the clip's layout")
         add_settings(kind, Animation, without=() if kind is grow else ("order", "overlap"))
         kind.add_argument("--render", action="store_true", help="Also render the frames")
+    parser.set_defaults(run=animate)
 
 
 def animate(args: argparse.Namespace) -> int:
@@ -85,6 +86,7 @@ def add_merge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("layouts", type=Path, nargs="+", metavar="DIR", help="parts of a clip, in order")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the whole clip's layout")
     parser.add_argument("--render", action="store_true", help="Also render the frames")
+    parser.set_defaults(run=merge)
 
 
 def merge(args: argparse.Namespace) -> int:

@@ -10,12 +10,17 @@ from pathlib import Path
 
 from ..control import Control, termination_calls
 from ..job import Done, Event
-from .fit import job_of
+from . import fit
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    fit.add_options(parser)
+    parser.set_defaults(run=fit_job)
 
 
 def fit_job(args: argparse.Namespace) -> int:
     """Fits a target. The first Ctrl-C stops the fit with its best layout, a second one ends the process."""
-    job = job_of(args)
+    job = fit.job_of(args)
     from ..runs import run_job
     from .console import Console
 

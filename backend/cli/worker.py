@@ -5,6 +5,7 @@ It serves one job after another, so that imports and engines stay warm. The end 
 
 from __future__ import annotations
 
+import argparse
 import faulthandler
 import gc
 import os
@@ -43,6 +44,10 @@ GRACE_SECONDS = 0.8
 
 LAST_SECONDS = 1.0
 """The same for a job that lets no other Python code run, not even what ends the process after GRACE_SECONDS."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=lambda _: main())
 
 
 def main() -> NoReturn:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -18,8 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .libraries import LIBRARIES, library_file, this_platform
+
 SOURCES = Path(__file__).parent
-LIBRARIES = SOURCES.parent / "lib"
 FLAGS = ["-O3", "-std=c++17", "-shared", "-fPIC", "-fno-exceptions", "-fno-rtti", "-nostdlib++", "-fvisibility=hidden"]
 # Fuse multiply-adds of one expression, so that the source decides and all processors that can agree; keep all other
 # IEEE rules, so that NaN is never drawn.
@@ -43,12 +43,6 @@ class Variant:
         return library_file(self.system, self.machine, self.level)
 
 
-def library_file(system: str, machine: str, level: int) -> str:
-    """The file name of a library. system: linux, windows or macos; machine: x86_64 or arm64."""
-    suffix = {"linux": ".so", "windows": ".dll", "macos": ".dylib"}[system]
-    return f"diffbmp-{system}-{machine}{f'-v{level}' if level else ''}{suffix}"
-
-
 def _x86(system: str, target: str, levels: tuple[int, ...]) -> list[Variant]:
     return [Variant(system, "x86_64", target, f"x86_64_v{level}", level) for level in levels]
 
@@ -60,13 +54,6 @@ VARIANTS = [
     *_x86("macos", "x86_64-macos.11.0", (2, 3)),
     Variant("macos", "arm64", "aarch64-macos.11.0", "apple_m1", 0),
 ]
-
-
-def this_platform() -> tuple[str, str]:
-    """The system and machine for library_file."""
-    system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
-    machine = platform.machine().lower()
-    return system, {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
 
 
 def build(variant: Variant, folder: Path = LIBRARIES, compiler: Sequence[str] = ()) -> bool:

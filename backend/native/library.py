@@ -7,7 +7,7 @@ import functools
 import os
 from ctypes import c_int32, c_int64
 
-from ..csrc.build import LIBRARIES, library_file, this_platform
+from ..csrc.libraries import LIBRARIES, library_file, this_platform
 from ..job import Action, UserError
 
 LEVELS = {"sse4": 2, "avx2": 3, "avx512": 4}

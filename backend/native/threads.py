@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 
 def core_count() -> int:
@@ -32,4 +35,6 @@ def on_threads(count: int, work: Callable[[int], object]) -> None:
 
 @functools.cache
 def _pool(workers: int, process: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # one thread needs no pool
+
     return ThreadPoolExecutor(workers, "diffbmp")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image
 
 LARGE = 2**26
 """Most pixels of a picture that is converted in full before it is scaled."""
@@ -69,8 +69,12 @@ def _part(image: Image.Image, convert: Convert, rows: tuple[int, int], size: tup
 
 def _upright(result: Image.Image, source: Image.Image) -> Image.Image:
     """Turns what was made of a picture as the picture's EXIF data say."""
-    result.getexif()[ExifTags.Base.Orientation] = source.getexif().get(ExifTags.Base.Orientation, 1)
-    ImageOps.exif_transpose(result, in_place=True)
+    orientation = source.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation != 1:
+        from PIL import ImageOps
+
+        result.getexif()[ExifTags.Base.Orientation] = orientation
+        ImageOps.exif_transpose(result, in_place=True)
     return result
 
 
@@ -79,6 +83,8 @@ def _rgba(image: Image.Image) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
         image = _eight_bits(image)
     if image.mode == "LAB":  # the only mode that Image.convert lacks
+        from PIL import ImageCms
+
         lab = ImageCms.profileToProfile(
             image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
@@ -103,6 +109,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
     """Converts a picture from its profile to sRGB. None if it is sRGB already or the profile is broken."""
+    from PIL import ImageCms
+
     try:
         source: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "sRGB" in ImageCms.getProfileDescription(source):

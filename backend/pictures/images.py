@@ -185,7 +185,10 @@ def opened(path: Path) -> Iterator[Image.Image]:
     """
     with _errors(path):
         pillow = _pillow(path)
-        with _limited_area(path), pillow.open(path, formats=_formats()) as image:
+        with open(path, "rb") as file:
+            known = _BEGINNINGS.get(file.read(3))
+        formats = (known,) if known else _formats()
+        with _limited_area(gif=known == "GIF"), pillow.open(path, formats=formats) as image:
             check_size(path, *image.size)
             yield image
 
@@ -216,6 +219,10 @@ def _pillow(path: Path) -> ModuleType:
     return Image
 
 
+_BEGINNINGS = {b"\xff\xd8\xff": "JPEG", b"\x89PN": "PNG", b"GIF": "GIF"}
+"""The usual formats by their first bytes: to load what reads all others takes longer than a picture."""
+
+
 @cache
 def _formats() -> tuple[str, ...]:
     """Returns all formats that Pillow reads by itself: PostScript is a program that another program would run."""
@@ -226,15 +233,14 @@ def _formats() -> tuple[str, ...]:
 
 
 @contextmanager
-def _limited_area(path: Path) -> Iterator[None]:
+def _limited_area(*, gif: bool) -> Iterator[None]:
     """Lifts Pillow's limit of area, which is below MAX_SIDE squared; check_size limits the sides instead.
 
     A GIF's frames may be larger than its head says: Pillow fills them before their size can be checked.
     """
     from PIL import Image
 
-    with open(path, "rb") as file:
-        most = MAX_SIDE**2 // 2 if file.read(3) == b"GIF" else None  # it stops at twice this
+    most = MAX_SIDE**2 // 2 if gif else None  # it stops at twice this
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, most
     try:
         yield

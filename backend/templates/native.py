@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from ctypes import POINTER, c_int32, c_int64, c_void_p
 from functools import cache
 from typing import Any
@@ -114,6 +113,8 @@ def make_levels(stamps: Sequence[Stamp], kept: object, threads: int = 1) -> None
     if threads <= 1:
         make(kept)
         return
+    from concurrent.futures import ThreadPoolExecutor  # one thread needs no pool
+
     with ThreadPoolExecutor(threads, "diffbmp-levels") as pool:
         for done in [pool.submit(make, kept) for _ in range(threads)]:
             done.result()

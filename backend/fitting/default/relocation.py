@@ -100,13 +100,19 @@ class CandidateSearch:
         self._engine, self._target, self._weight = engine, target, np.ascontiguousarray(weight)
         self._choice, self._recipe = choice, recipe
         self._shrink, self._linear = shrink, linear
-        tensor = edges(target, max(1.0, recipe.orientation_blur * spacing / shrink))
-        self._drawer = Drawer(tensor, choice, recipe, random, spacing=spacing, shrink=shrink)
+        self._random, self._spacing = random, spacing
         self._composited = self._light = np.ascontiguousarray(decode(target) if linear else target)
         self._color_weight = np.empty_like(self._light)
         self._color_weight[:] = weight
         palette = choice.palette
         self._palette = decode(palette) if palette is not None and linear else palette
+
+    @cached_property
+    def _drawer(self) -> Drawer:
+        # Not before the first relocation: a fit may end earlier.
+        spacing, shrink = self._spacing, self._shrink
+        tensor = edges(self._target, max(1.0, self._recipe.orientation_blur * spacing / shrink))
+        return Drawer(tensor, self._choice, self._recipe, self._random, spacing=spacing, shrink=shrink)
 
     def find(self, scores: Scores, places: int, bias: float) -> Candidates:
         """Finds several candidates for each of the places, on top of the picture of the scores.

@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from backend.cli import _parser
+from backend.cli import _Parser, _parser
 from backend.cli.options import add_settings, given
 from backend.job import Animation, Clip, ExportSettings, Limits, Settings, option_of, settings_of
 
 
 def command(name: str) -> argparse.ArgumentParser:
-    parser = _parser()
+    parser: argparse.ArgumentParser = _parser()
     for part in name.split():
         (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
         parser = commands.choices[part]
-        assert isinstance(parser, argparse.ArgumentParser)
+        assert isinstance(parser, _Parser)
+        parser.complete()
     return parser
 
 

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from backend.csrc.build import FLAGS, VARIANTS, Variant, build, this_platform
+from backend.csrc.build import FLAGS, VARIANTS, Variant, build
+from backend.csrc.libraries import this_platform
 from backend.native import library
 
 ROOT = Path(__file__).resolve().parents[4]
