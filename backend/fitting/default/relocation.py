@@ -28,7 +28,7 @@ from ..primitives import as_composited
 from ..random import Random
 from ..recipe import Recipe
 from .drawing import Drawer
-from .orientation import edges, long_axes
+from .orientation import edge_step, edges, long_axes
 
 
 @dataclass
@@ -117,11 +117,13 @@ class CandidateSearch:
         self._engine, self._target, self._weight = engine, target, np.ascontiguousarray(weight)
         self._choice, self._recipe = choice, recipe
         self._shrink, self._linear = shrink, linear
-        tensor = edges(target, max(1.0, recipe.orientation_blur * spacing / shrink))
-        self._drawer = Drawer(tensor, choice, recipe, random, spacing=spacing, shrink=shrink)
+        sigma = max(1.0, recipe.orientation_blur * spacing / shrink)
+        step = edge_step(sigma)
+        self._drawer = Drawer(
+            edges(target, sigma, step), choice, recipe, random, spacing=spacing, shrink=shrink, step=step
+        )
         self._composited = self._light = np.ascontiguousarray(decode(target) if linear else target)
-        self._color_weight = np.empty_like(self._light)
-        self._color_weight[:] = weight
+        self._color_weight = np.empty_like(self._light) if linear else self._weight  # of each channel, or of all
         palette = choice.palette
         self._palette = decode(palette) if palette is not None and linear else palette
 
