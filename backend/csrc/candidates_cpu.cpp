@@ -65,7 +65,7 @@ static void solve(const Candidates& all, const Primitive& q, float* result) {
     const int step = for_rows(all, q, [&](Float16 alpha, Int16 index, Float16 fu, Float16 fv, int64_t at, int columns) {
         for (int c = 0; c < 3; ++c) {
             const Float16 image = load(all.image + c * plane + at, columns);
-            const Float16 weight = load(all.weight + c * plane + at, columns);
+            const Float16 weight = load(all.weight + c * all.weight_plane + at, columns);
             const Float16 error = load(all.target + c * plane + at, columns) - image;
             Float16 scale = alpha * (1.0f - blend), rest = error + alpha * image;
             if constexpr (kTextured) {

@@ -43,7 +43,7 @@ __device__ void solve(const Candidates& all, int64_t i, const Primitive& q, int 
     float sums[7] = {};
     for_pixels(all, q, lane, [&](float alpha, const Sample& sample, int64_t at) {
         for (int c = 0; c < 3; ++c) {
-            const float image = all.image[c * plane + at], weight = all.weight[c * plane + at];
+            const float image = all.image[c * plane + at], weight = all.weight[c * all.weight_plane + at];
             const float error = all.target[c * plane + at] - image;
             float scale = alpha * (1.0f - blend), rest = error + alpha * image;
 #if TEXTURED

@@ -2,10 +2,12 @@
 #include "elementary.h"
 #include "scene.h"
 
-// Pixels [count, 4] as planes [4, count] of values in [0, 1].
-EXPORT void diffbmp_planes(const uint8_t* pixels, float* planes, int64_t count) {
-    for (int channel = 0; channel < 4; ++channel, planes += count)
-        for (int64_t i = 0; i < count; ++i) planes[i] = (float)pixels[4 * i + channel] / 255.0f;
+// Pixels [count, 4] as planes [3, count] and [count] of values in [0, 1].
+EXPORT void diffbmp_planes(const uint8_t* pixels, float* color, float* alpha, int64_t count) {
+    for (int channel = 0; channel < 4; ++channel) {
+        float* plane = channel < 3 ? color + channel * count : alpha;
+        for (int64_t i = 0; i < count; ++i) plane[i] = (float)pixels[4 * i + channel] / 255.0f;
+    }
 }
 
 template <int kChannels>

@@ -77,9 +77,10 @@ struct Candidates {
     const float* decode;
     const float* image;     // [3, height, width] as composited
     const float* target;    // [3, height, width]: diffbmp_solve: as composited; diffbmp_gains: display-encoded
-    const float* weight;    // diffbmp_solve: [3, height, width]; diffbmp_gains: [height, width]
+    const float* weight;    // [height, width]; diffbmp_solve may have one for each channel
     const float* loss_map;  // [height, width] weighted loss of the image; diffbmp_gains only
     float* result;          // diffbmp_solve: [count, kSolution]; diffbmp_gains: [count]
+    int64_t weight_plane;   // values from a channel's weight to the next one's: 0 if all channels have the same
     int64_t next;
     // Of a candidate with many rows only every row_step-th is visited, and counts as much more: every second or fourth
     // of less high ones, so that at least kFewestRows are. 0 or 1: all rows; a power of two.

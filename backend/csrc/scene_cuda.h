@@ -82,10 +82,11 @@ struct Candidates {
     const float* decode;
     const float* image;     // [3, height, width] as composited
     const float* target;    // [3, height, width]: candidates_solve: as composited; candidates_gains: encoded
-    const float* weight;    // candidates_solve: [3, height, width]; candidates_gains: [height, width]
+    const float* weight;    // [height, width]; candidates_solve may have one for each channel
     const float* loss_map;  // [height, width] weighted loss of the image; candidates_gains only
     float* result;          // candidates_solve: [count, kSolution]; candidates_gains: [count]
+    int64_t weight_plane;   // values from a channel's weight to the next one's: 0 if all channels have the same
     Primitive* primitives;  // [count]
 };
 
-static_assert(sizeof(Scene) == 464 && sizeof(Candidates) == 104, "");
+static_assert(sizeof(Scene) == 464 && sizeof(Candidates) == 112, "");

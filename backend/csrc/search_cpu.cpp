@@ -8,7 +8,7 @@
 struct Drawing {
     const float* loss_map;      // [height, width] >= 0
     double* sums;               // [pixels / kBlock, rounded up] running sums of it, after each block
-    const float* tensor;        // [3, height, width] the target's structure tensor: xx, xy, yy
+    const float* tensor;        // [3, height / step, width / step], rounded up: the structure tensor xx, xy, yy
     const float* low;           // [templates, kParams]
     const float* high;          // [templates, kParams]
     const uint8_t* free;        // [templates] 1: any rotation
@@ -19,7 +19,7 @@ struct Drawing {
     float* params;              // [count, kParams] out; varied in place
     int64_t* stamp;             // [count] template
     uint8_t* mirror;            // [count]
-    int64_t count, templates, height, width;
+    int64_t count, templates, height, width, step;
     uint64_t key;
     int64_t counter;
     float shrink;  // canvas px per pixel of the picture
@@ -35,7 +35,7 @@ constexpr int kBlock = 16;  // pixels
 constexpr int kDrawn = 12, kVaried = 8;
 constexpr float kHalfTurn = 3.14159265f, kTurn = 6.28318531f;
 
-static_assert(sizeof(Drawing) == 192, "");
+static_assert(sizeof(Drawing) == 200, "");
 
 static void sum_blocks(const Drawing& all) {
     const int64_t pixels = all.height * all.width;
@@ -93,8 +93,9 @@ static void allow(const Drawing& all, int64_t i) {
 // Gives a candidate the direction of the edge at a pixel, and an aspect by how clear that edge is.
 static void lay_along_edge(const Drawing& all, int64_t i, int64_t pixel, float stretch, float turn, bool flipped) {
     constexpr float kFaint = 1e-5f;  // squared slope per px^2 that counts as flat: 8-bit noise has no direction
-    const int64_t plane = all.height * all.width;
-    const float* tensor = all.tensor + pixel;
+    const int64_t columns = (all.width + all.step - 1) / all.step, rows = (all.height + all.step - 1) / all.step;
+    const int64_t plane = rows * columns;
+    const float* tensor = all.tensor + pixel / all.width / all.step * columns + pixel % all.width / all.step;
     const float xx = tensor[0], xy = tensor[plane], yy = tensor[2 * plane], across = xx - yy;
     const float coherence = sqrtf(across * across + 4.0f * xy * xy) / (xx + yy + kFaint);
     const float edge = 0.5f * arc_tangent(2.0f * xy, across) + 0.5f * kHalfTurn;

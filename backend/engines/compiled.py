@@ -138,7 +138,7 @@ class CompiledEngine(ABC):
     ) -> Any:
         result = self._floats(len(params), SOLUTION)
         call = self._call(params, placement, candidates=True, image=image, target=target, weight=weight)
-        self._examine("solve", call, result, rows)
+        self._examine("solve", call, result, rows, weight_plane=self._height * self._width if weight.ndim == 3 else 0)
         return self._solutions(result[:, :3], result[:, 3:6], result[:, 6])
 
     def gains_on_top(self, params: Array, placement: Any, scores: Any, weight: Array, *, rows: int = 1) -> Array:
@@ -154,8 +154,11 @@ class CompiledEngine(ABC):
         """Makes one pass over the canvas, which fills grad [N, 9] and removal [N]. Returns the loss of a step."""
 
     @abstractmethod
-    def _examine(self, work: Work, call: Call, result: Array, rows: int) -> None:
-        """Makes one pass over candidates, which fills `result`; it may look at one row in `rows`."""
+    def _examine(self, work: Work, call: Call, result: Array, rows: int, weight_plane: int = 0) -> None:
+        """Makes one pass over candidates, which fills `result`; it may look at one row in `rows`.
+
+        weight_plane: the values from a channel's weight to the next one's.
+        """
 
     @abstractmethod
     def _levels_of(self, placement: Any, at: Addresses, *, candidates: bool) -> tuple[Array, int]:
@@ -185,7 +188,7 @@ class CompiledEngine(ABC):
         addresses = {name: at.of(array) for name, array in {**given, **planes}.items()}
         return Call(len(params), PlanePointers(levels=levels, **addresses), at, noise)
 
-    def _candidates(self, kind: type[_Candidates], call: Call, result: Array) -> _Candidates:
+    def _candidates(self, kind: type[_Candidates], call: Call, result: Array, weight_plane: int) -> _Candidates:
         """The engine's struct of candidates."""
         return kind(
             width=self._width,
@@ -193,5 +196,6 @@ class CompiledEngine(ABC):
             count=call.count,
             linear=self._decode is not None,
             result=call.at.memory(result),
+            weight_plane=weight_plane,
             **{name: getattr(call.planes, name) for name in _READ_BY_CANDIDATES},
         )

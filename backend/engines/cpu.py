@@ -112,8 +112,8 @@ class CpuEngine(CompiledEngine):
         with np.errstate(all="ignore"):  # wild numbers of a caller have an infinite loss, or none
             return float(parts.sum())
 
-    def _examine(self, work: Work, call: Call, result: FloatArray, rows: int) -> None:
-        candidates = self._candidates(native.Candidates, call, result)
+    def _examine(self, work: Work, call: Call, result: FloatArray, rows: int, weight_plane: int = 0) -> None:
+        candidates = self._candidates(native.Candidates, call, result, weight_plane)
         candidates.row_step = rows
         examine = self._native.solve if work == "solve" else self._native.gains
         self._on_all_threads(lambda thread: examine(candidates), candidates, call.at)

@@ -13,8 +13,8 @@ from ..native.arrays import BoolArray, FloatArray, IntArray
 PARAMETERS = ("x", "y", "scale", "aspect", "rotation", "opacity", "red", "green", "blue")
 """The columns of params [N, 9]: px, px, px, ratio, radians, [0, 1], and three color channels."""
 
-STRIP_SAMPLES = 2**25
-"""The most samples of a large picture to render at once: half a gigabyte."""
+STRIP_SAMPLES = 2**22
+"""The most samples of a large picture to render at once: 64 MB and as much for what is made of them."""
 
 
 @dataclass
@@ -219,7 +219,7 @@ class Engine(Protocol):
         placement: Placement,
         image: FloatArray,  # [3, H, W] as composited
         target: FloatArray,  # [3, H, W] as composited
-        weight: FloatArray,  # [3, H, W]
+        weight: FloatArray,  # [H, W], or [3, H, W] if channels differ
         *,
         rows: int = 1,  # may look at one row in this many (a power of two) of candidates with many rows
     ) -> Solutions:

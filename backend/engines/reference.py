@@ -163,7 +163,7 @@ class ReferenceRasterizer:
                 slope = self._samples(white, placement, chosen, rows, columns)[1] - rest
                 error = (target - image)[:, rows, columns].to(self._dtype)
                 left = error + alpha[:, None] * (image[:, rows, columns] - rest)
-                part, scale = weight[:, rows, columns].to(self._dtype), alpha[:, None] * slope
+                part, scale = weight[..., rows, columns].to(self._dtype), alpha[:, None] * slope
                 numerator[chosen] += (part * scale * left).sum((2, 3))
                 denominator[chosen] += (part * scale.square()).sum((2, 3))
                 constant[chosen] += (part * (error.square() - left.square())).sum((1, 2, 3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ctypes import Structure
 
-from ..native.structs import Float, Int, Pointer, struct
+from ..native.structs import Float, Int, Long, Pointer, struct
 
 
 @struct
@@ -29,7 +29,7 @@ class PlanePointers(Structure):
 
 @struct
 class Candidates(Structure):
-    """The fields of struct Candidates but for the last one, which both engines share."""
+    """The first fields of struct Candidates, which both engines share."""
 
     __slots__ = ()
     width: Int = 0
@@ -46,6 +46,7 @@ class Candidates(Structure):
     weight: Pointer = None
     loss_map: Pointer = None
     result: Pointer = None
+    weight_plane: Long = 0
 
 
 @struct

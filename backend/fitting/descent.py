@@ -43,7 +43,7 @@ class Descent(Protocol):
         ...
 
     def judge(self, primitives: Primitives) -> tuple[FloatArray, float]:
-        """Returns the image [3, H, W] on the settings' background, display-encoded, and its PSNR in dB."""
+        """Returns the image [3, H, W] on the settings' background, display-encoded, and its PSNR in dB: see Judge."""
         ...
 
     def psnr(self, primitives: Primitives) -> float:

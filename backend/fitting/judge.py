@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from ..engines.interface import STRIP_SAMPLES, Engine, Placement
+from ..metrics.picture import Comparison, decibels
 from ..native.arrays import FloatArray
 from ..pictures.color import encode
+from ..pictures.filters import shrunk
 from .goal import Goal
 
-BEST_PSNR = 100.0  # dB, reported for pictures that are equal
-
-_ROWS = 64
-"""Rows compared at once: little memory that stays in the caches."""
+LARGE = 4096
+"""The longer side of a canvas, px, from which the judge's image is a smaller one, and half of that at least."""
 
 
 class Judge:
@@ -33,27 +32,36 @@ class Judge:
         strip: Callable[[int], Engine] | None = None,  # makes an engine of this height; None = never in strips
     ) -> None:
         """Raises UserError where nothing of the goal counts."""
-        self._engine, self._target, self._linear = engine, goal.target, linear
-        self._weight = goal.weights
-        self._total = 3.0 * float(self._weight.sum(dtype=np.float64))
+        self._engine, self._target, self._weight, self._linear = engine, goal.target, goal.seen, linear
         height, width = goal.target.shape[1:]
-        self._rows = height if strip is None else min(height, max(1, STRIP_SAMPLES // width))
+        self._factor = max(1, 2 * max(height, width) // LARGE)
+        most = max(1, STRIP_SAMPLES // width // self._factor) * self._factor
+        self._rows = height if strip is None else min(height, most)
         if strip is not None and self._rows < height:
             self._engine = strip(self._rows)
         shape = (3, self._rows, width)
         self._background = np.ascontiguousarray(np.broadcast_to(goal.backdrop(linear), shape))
 
     def __call__(self, params: FloatArray, placement: Placement) -> tuple[FloatArray, float]:
-        """Returns the image [3, H, W], display-encoded, and its PSNR where the target counts, in dB."""
-        image, error = np.empty_like(self._target), 0.0
+        """Returns the image [3, H, W], display-encoded, and its PSNR where the target counts, in dB.
+
+        The image of a canvas from LARGE on is smaller by a whole number.
+        """
+        factor = self._factor
+        comparison = Comparison(self._target, self._weight, windows=False)
+        image: FloatArray = np.empty((3, *(-(-side // factor) for side in self._target.shape[1:])), np.float32)
         for top, strip in self._strips(params, placement):
-            image[:, top : top + strip.shape[1]] = strip
-            error += self._error(strip, top)
-        return image, self._decibels(error)
+            comparison.add(strip, top)
+            small = shrunk(strip, factor)
+            image[:, top // factor : top // factor + small.shape[1]] = small
+        return image, decibels(comparison.error())
 
     def psnr(self, params: FloatArray, placement: Placement) -> float:
-        """Returns the PSNR alone, without memory for the whole image."""
-        return self._decibels(sum(self._error(strip, top) for top, strip in self._strips(params, placement)))
+        """Returns the PSNR alone, without memory for the image."""
+        comparison = Comparison(self._target, self._weight, windows=False)
+        for top, strip in self._strips(params, placement):
+            comparison.add(strip, top)
+        return decibels(comparison.error())
 
     def _strips(self, params: FloatArray, placement: Placement) -> Iterator[tuple[int, FloatArray]]:
         """Yields the first row and the image [3, rows, W] of each strip, which do not overlap."""
@@ -69,15 +77,3 @@ class Judge:
             image = image[:, begin - top :]
             image = encode(image) if self._linear else image
             yield begin, np.clip(image, 0.0, 1.0, out=image)
-
-    def _error(self, image: FloatArray, top: int) -> float:
-        """Returns the sum over pixels and channels of weight * error^2."""
-        error = 0.0
-        for first in range(0, image.shape[1], _ROWS):
-            rows = slice(top + first, min(top + first + _ROWS, top + image.shape[1]))
-            difference = image[:, first : first + _ROWS] - self._target[:, rows]
-            error += float((self._weight[rows] * np.square(difference)).sum(dtype=np.float64))
-        return error
-
-    def _decibels(self, error: float) -> float:
-        return min(BEST_PSNR, -10.0 * math.log10(max(error / self._total, 1e-30)))

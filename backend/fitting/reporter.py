@@ -26,7 +26,7 @@ class Snapshot:
     loss: float  # over the noise canvas; on a GPU, of a step up to READ_EVERY ago
     psnr: float  # dB on the real background, of the latest preview
     seconds_left: float
-    image: FloatArray | None = None  # [3, H, W] display-encoded
+    image: FloatArray | None = None  # [3, H, W] display-encoded; smaller by a whole number from judge.LARGE px on
     layout: Layout | None = None
     current: Layout | None = None
 

@@ -89,16 +89,18 @@ def render_strips(
         params[:, 6:9], behind = decode(params[:, 6:9]), decode(behind)
     side = LONGEST_SIDE // supersample
     most = min(side, height, max(1, samples // (width * supersample**2)))
-    engines: dict[tuple[int, int], Engine] = {}  # few sizes: of a strip, the last one and the last column
+    # Few sizes: of a strip, the last one and the last column; with the background as a plane.
+    engines: dict[tuple[int, int], tuple[Engine, FloatArray]] = {}
     for top in range(0, height, most):
         parts = []
         for left in range(0, width, side):
             size = min(most, height - top) * supersample, min(side, width - left) * supersample
             if size not in engines:
-                engines[size] = make_engine(engine, templates, *size, space=layout.space, threads=threads)
+                made = make_engine(engine, templates, *size, space=layout.space, threads=threads)
+                engines[size] = made, np.ascontiguousarray(np.broadcast_to(behind[:, None, None], (3, *size)))
+            drawing, plane = engines[size]
             moved = params - np.array([left, top, *[0] * 7], np.float32) * np.float32(supersample)
-            plane = np.broadcast_to(behind[:, None, None], (3, *size))
-            image, alpha = engines[size].forward(moved, placement, plane)
+            image, alpha = drawing.forward(moved, placement, plane)
             parts.append(_finished(image, alpha, supersample, transparent, linear))
         yield parts[0] if len(parts) == 1 else np.concatenate(parts, 2)
 

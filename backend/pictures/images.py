@@ -79,10 +79,12 @@ def load_target(path: Path, size: int) -> tuple[FloatArray, FloatArray]:
 
 def planes_of(pixels: ByteArray) -> tuple[FloatArray, FloatArray]:
     """Returns the color [3, h, w] and the alpha [h, w] of RGBA pixels [h, w, 4]: float32 in [0, 1]."""
-    planes: FloatArray = np.empty((4, *pixels.shape[:2]), np.float32)
-    convert = function("diffbmp_planes", BYTES, FLOATS, c_int64)
-    convert(np.ascontiguousarray(pixels), planes, planes[0].size)
-    return planes[:3], planes[3]
+    # Apart, so that an alpha that nobody needs goes.
+    color: FloatArray = np.empty((3, *pixels.shape[:2]), np.float32)
+    alpha: FloatArray = np.empty(pixels.shape[:2], np.float32)
+    convert = function("diffbmp_planes", BYTES, FLOATS, FLOATS, c_int64)
+    convert(np.ascontiguousarray(pixels), color, alpha, alpha.size)
+    return color, alpha
 
 
 def scaled(rgba: Image.Image, size: int, multiple: int = 1) -> Image.Image:

@@ -22,7 +22,7 @@ LARGE = 4096
 _SAMPLE, _SAMPLES = 32, 16
 """Rows of windows in a strip of a larger one, and how many such strips there are."""
 
-_STRIP = 2**23
+_STRIP = 2**22
 """Samples of a strip that is judged whole: some MB."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import SupportsFloat
 
 from ...engines import make_engine
@@ -75,6 +76,8 @@ class DefaultDescent:
     def evaluate(self, step: int, progress: float) -> SupportsFloat:
         self._moment = moment = self._schedule.at(step, progress)
         if moment.shrink != self._stage.shrink:
+            self._population.bring_back()
+            del self._stage  # its planes go before the next ones come
             self._stage = self._stage_of(moment.shrink)
         if moment.limited:
             self._population.limit_colors()
@@ -93,6 +96,7 @@ class DefaultDescent:
                     found = found[found.best(self._recipe.climbers * places)]
                     self._population.relocate(float(evaluated.loss), evaluated.scores.removal, found, places)
         self._population.arrange()
+        self._evaluated = replace(evaluated, gradient=None, scores=None)  # their planes may go
 
     def accepts(self, loss: float) -> bool:
         self._stage.objective.check(loss)

@@ -44,6 +44,7 @@ class Drawing(ctypes.Structure):
     templates: Long = 0
     height: Long = 0
     width: Long = 0
+    step: Long = 0
     key: UnsignedLong = 0
     counter: Long = 0
     shrink: Float = 0.0
@@ -63,21 +64,20 @@ class Drawer:
 
     def __init__(
         self,
-        tensor: FloatArray,  # [3, h, w] of the picture: see orientation.edges
+        tensor: FloatArray,  # [3, h / step, w / step] of the picture: see orientation.edges
         choice: Choice,
         recipe: Recipe,
         random: Random,
         *,
         spacing: float,  # mean spacing of the primitives, px
         shrink: int,  # canvas pixels per pixel of the picture
+        step: int = 1,  # pixels of the picture per value of the tensor
     ) -> None:
-        height, width = tensor.shape[1:]
         limits, largest = choice.limits, recipe.largest_candidate * spacing
         bounds = limits.bounds(np.arange(len(choice.templates)))
         self._random = random
         self._arrays: dict[str, NDArray[Any]] = {
             "tensor": np.ascontiguousarray(tensor),
-            "sums": np.empty(-(-height * width // BLOCK)),
             "low": np.ascontiguousarray(bounds.low),
             "high": np.ascontiguousarray(bounds.high),
             "free": limits.free.astype(np.uint8),
@@ -89,8 +89,7 @@ class Drawer:
         self._struct = Drawing(
             **{name: array.ctypes.data for name, array in self._arrays.items()},
             templates=len(choice.templates),
-            height=height,
-            width=width,
+            step=step,
             key=random.key,
             shrink=shrink,
             error_blur=recipe.error_blur,
@@ -106,7 +105,9 @@ class Drawer:
     def draw(self, loss_map: FloatArray, count: int) -> tuple[FloatArray, IntArray, BoolArray]:
         """Draws params [count, 9], templates and mirrors, more of them where the loss [h, w] is. Colors are gray."""
         drawn = np.empty((count, 9), np.float32), np.empty(count, np.int64), np.empty(count, np.bool_)
-        self._call("diffbmp_draw", drawn, DRAWN, loss_map=np.ascontiguousarray(loss_map))
+        self._struct.height, self._struct.width = loss_map.shape
+        sums = np.empty(-(-loss_map.size // BLOCK))
+        self._call("diffbmp_draw", drawn, DRAWN, loss_map=np.ascontiguousarray(loss_map), sums=sums)
         return drawn
 
     def vary(
@@ -119,7 +120,7 @@ class Drawer:
         return varied
 
     def _call(
-        self, name: str, candidates: tuple[FloatArray, IntArray, BoolArray], numbers: int, **arrays: FloatArray
+        self, name: str, candidates: tuple[FloatArray, IntArray, BoolArray], numbers: int, **arrays: NDArray[Any]
     ) -> None:
         struct, count = self._struct, len(candidates[1])
         struct.count, struct.counter = count, self._random.take(count * numbers)

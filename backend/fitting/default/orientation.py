@@ -8,20 +8,31 @@ import numpy as np
 
 from ...native.arrays import FloatArray
 from ...native.calls import BYTES, FLOATS, function
-from ...pictures.filters import gaussian
+from ...pictures.filters import gaussian, shrunk
 from ...templates import Templates
 
+SIGMA = 1.5
+"""The least sigma of a reduced tensor, in px of its own: it is smooth enough to be read at the nearest one."""
 
-def edges(target: FloatArray, sigma: float) -> FloatArray:
+
+def edges(target: FloatArray, sigma: float, step: int = 1) -> FloatArray:
     """Returns a target's structure tensor (Bigun and Granlund, 1987): [3, H, W], its elements xx, xy and yy.
 
-    target: [3, H, W]. sigma: of the neighborhood, px. csrc/search_cpu.cpp reads directions of edges from the tensor,
-    where a candidate needs one.
+    target: [3, H, W]. sigma: of the neighborhood, px. step: the tensor has one value for so many px on each axis; lengths
+    stay in px of the target. csrc/search_cpu.cpp reads directions of edges from the tensor, where a candidate needs one.
     """
-    gray = gaussian(target.mean(0), 1.0)
+    gray = gaussian(shrunk(target, step).mean(0), 1.0)
     products = np.empty((3, *gray.shape), np.float32)
     function("diffbmp_slope_products", FLOATS, c_int64, c_int64, FLOATS)(gray, *gray.shape, products)
-    return np.stack([gaussian(product, sigma) for product in products])
+    for product in products:
+        product[:] = gaussian(product, sigma / step)
+    products *= np.float32(1.0 / step**2)
+    return products
+
+
+def edge_step(sigma: float) -> int:
+    """Returns the step of `edges` for this sigma: a power of two, so that the tensor still has SIGMA px of its own."""
+    return 1 << max(0, int(sigma / SIGMA).bit_length() - 1)
 
 
 def long_axes(templates: Templates) -> FloatArray:

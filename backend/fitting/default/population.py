@@ -86,6 +86,10 @@ class Population:
             self._away = iteration
         return iteration
 
+    def bring_back(self) -> None:
+        """Takes the variables back from an iteration, which is no longer needed then."""
+        self._home()
+
     def step(self, gradient: FloatArray, rate: float) -> None:
         """Makes a step by the gradient of the drawn params [N, 9]; rate scales the step."""
         self._home().step(gradient, rate)

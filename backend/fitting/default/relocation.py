@@ -26,7 +26,7 @@ from ..random import Random
 from ..recipe import Recipe
 from .choice import Choice
 from .drawing import Drawer
-from .orientation import edges
+from .orientation import edge_step, edges
 
 
 @dataclass
@@ -102,8 +102,7 @@ class CandidateSearch:
         self._shrink, self._linear = shrink, linear
         self._random, self._spacing = random, spacing
         self._composited = self._light = np.ascontiguousarray(decode(target) if linear else target)
-        self._color_weight = np.empty_like(self._light)
-        self._color_weight[:] = weight
+        self._color_weight = np.empty_like(self._light) if linear else self._weight  # of each channel, or of all
         palette = choice.palette
         self._palette = decode(palette) if palette is not None and linear else palette
 
@@ -111,8 +110,10 @@ class CandidateSearch:
     def _drawer(self) -> Drawer:
         # Not before the first relocation: a fit may end earlier.
         spacing, shrink = self._spacing, self._shrink
-        tensor = edges(self._target, max(1.0, self._recipe.orientation_blur * spacing / shrink))
-        return Drawer(tensor, self._choice, self._recipe, self._random, spacing=spacing, shrink=shrink)
+        sigma = max(1.0, self._recipe.orientation_blur * spacing / shrink)
+        step = edge_step(sigma)
+        tensor = edges(self._target, sigma, step)
+        return Drawer(tensor, self._choice, self._recipe, self._random, spacing=spacing, shrink=shrink, step=step)
 
     def find(self, scores: Scores, places: int, bias: float) -> Candidates:
         """Finds several candidates for each of the places, on top of the picture of the scores.

@@ -122,6 +122,16 @@ def test_candidates_match_the_reference(level: int | None, space: str, seed: int
     assert worst(*gains) < GAIN_TOLERANCE
 
 
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_a_weight_may_be_that_of_all_channels(engine: str) -> None:
+    case = Case("display")
+    scores, makes = case.scores(case.reference), {"cpu": CpuRasterizer(case.templates, HEIGHT, WIDTH)}
+    solve = makes.get(engine, case.reference).solve_on_top
+    given = case.params, case.placement, scores.image.float(), case.target
+    one, each = solve(*given, case.weight), solve(*given, case.weight.expand(3, -1, -1))
+    assert all(torch.equal(own, others) for own, others in zip(vars(one).values(), vars(each).values(), strict=True))
+
+
 @pytest.mark.parametrize("space", ["display", "linear"])
 def test_a_gain_is_the_fall_of_the_loss(space: str) -> None:
     case = Case(space)

@@ -10,7 +10,7 @@ from backend.engines.interface import Placement, Scores
 from backend.fitting.constraints.limits import StampLimits
 from backend.fitting.default.choice import Choice
 from backend.fitting.default.drawing import Drawer
-from backend.fitting.default.orientation import edges, long_axes
+from backend.fitting.default.orientation import edge_step, edges, long_axes
 from backend.fitting.default.relocation import Candidates, CandidateSearch
 from backend.fitting.random import Random
 from backend.fitting.recipe import DEFAULT
@@ -136,6 +136,29 @@ def test_edges_have_a_direction_and_flat_areas_none() -> None:
     assert coherence[0] > 0.9
     assert np.tan(angle[0]) == pytest.approx(1.0, abs=0.05)
     assert coherence[1] < 0.01
+
+
+def test_a_reduced_tensor_has_the_same_edges() -> None:
+    rows, columns = np.mgrid[:131, :150] / 20.0
+    target = np.stack([np.sin(columns + 0.4 * rows), np.cos(2.0 * rows), np.sin(columns * rows / 4.0)]).astype(np.float32)
+    whole, small = edges(target, 4.0), edges(target, 4.0, 2)
+    assert small.shape == (3, 66, 75)
+    middles = (whole[:, :-1:2, ::2] + whole[:, 1::2, ::2] + whole[:, :-1:2, 1::2] + whole[:, 1::2, 1::2]) / 4.0
+    assert np.abs(small[:, :65] - middles).max() < 0.05 * whole.max()
+
+
+def test_the_tensor_is_reduced_where_it_is_smooth() -> None:
+    steps = {sigma: edge_step(sigma) for sigma in (1.0, 2.9, 3.0, 3.2, 5.9, 6.1, 50.0)}
+    assert steps == {1.0: 1, 2.9: 1, 3.0: 2, 3.2: 2, 5.9: 2, 6.1: 4, 50.0: 32}
+
+
+def test_candidates_read_a_reduced_tensor_at_their_pixel() -> None:
+    choice, random = Case(Templates([disc(), upright()])).choice, Random(3)
+    tensor = edges(random.uniform(3, 41, 30), 2.0, 2)
+    each = tensor.repeat(2, 1).repeat(2, 2)[:, :41, :29]
+    loss, options = random.uniform(41, 29), {"spacing": 12.0, "shrink": 1}
+    own = Drawer(tensor, choice, DEFAULT, Random(0, 3), step=2, **options).draw(loss, 300)
+    assert_candidates_agree(own, Drawer(each, choice, DEFAULT, Random(0, 3), **options).draw(loss, 300))
 
 
 def drawers(tensor: FloatArray, choice: Choice, seed: int = 0) -> tuple[Drawer, TwinDrawer]:
