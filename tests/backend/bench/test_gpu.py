@@ -47,10 +47,10 @@ def test_a_timed_step_does_not_change_the_scene(emulated_gpu: EmulatedGpu) -> No
     scene = gpu.Scene(64, 20)
     engine = gpu.CudaRasterizer(scene.templates, 64, 64, emulated_gpu)
     iteration = engine.iteration(20, gpu._RULE)
-    gpu._load(iteration, scene, emulated_gpu.torch_device)
+    gpu._load(iteration, scene)
     planes = (scene.background, scene.target, scene.weight)
     losses = [
-        float(iteration.run(*planes, rate=gpu._STILL, bias=1.0, limited=False, scored=False)[0]) for _ in range(3)
+        float(iteration.run(*planes, rate=gpu._STILL, bias=1.0, limited=False, scored=False).loss) for _ in range(3)
     ]
     assert losses[0] == losses[1] == losses[2]
 
