@@ -99,6 +99,7 @@ def test_a_whole_step_matches_the_optimizer(
     for rate, bias, scored in ((1.0, 0.5, False), (0.7, 1.0, True), (0.5, 1.0, False)):
         # Both continue from the same values: Adam divides by small ones, and differences would grow.
         given = iteration.unload()
+        optimizer.adopt(given)
         found = iteration.run(background, target, weight, rate=rate, bias=bias, limited=bool(limited), scored=scored)
         params = optimizer.params * unit
         level = scene.templates.choose_levels(scene.template, optimizer.params[:, 2], optimizer.params[:, 3], bias)
