@@ -20,7 +20,7 @@ static bool pixel_box(const Candidates& all, const Primitive& q, PixelBox& box) 
     return box.x0 <= box.x1 && box.y0 <= box.y1;
 }
 
-// Calls visit(alpha, index, fu, fv, at, columns) for each row of samples of a primitive, by columns of 16 px from its
+// Calls visit(alpha, index, fu, fv, at, columns) for each row of samples of a primitive, by columns of 8 px from its
 // left edge on; `at` is the offset of the row's first pixel in a plane. Returns for how many rows each one stands.
 template <class Visit>
 static int for_rows(const Candidates& all, const Primitive& q, Visit visit) {
@@ -35,14 +35,14 @@ static int for_rows(const Candidates& all, const Primitive& q, Visit visit) {
     if (start < box.x0) box.x0 = start > 0 ? start : 0;
     for (int x = box.x0; x <= box.x1; x += kLanes) {
         int first, last;
-        if (!row_span(q, x, top, count, step, first, last)) continue;
+        if (!row_span(q, x, top, count, step, first, last, kLanes)) continue;
         const int columns = all.width - x < kLanes ? all.width - x : kLanes;
         for (int begin = first; begin <= last; begin += kTile) {  // positions are exact near a corner
             const int y = top + begin * step, rows = last - begin < kTile ? last - begin + 1 : kTile;
             const Sampler sampler(q, x, y, step);
             for (int r = 0; r < rows; ++r) {
-                Float16 fu, fv, mask, slope_u, slope_v;
-                const Int16 index = sampler.footprint(sampler.row_u(r), sampler.row_v(r), fu, fv);
+                Floats fu, fv, mask, slope_u, slope_v;
+                const Ints index = sampler.footprint(sampler.row_u(r), sampler.row_v(r), fu, fv);
                 sample(q.level->alpha, index, fu, fv, mask, slope_u, slope_v);
                 visit(mask * q.opacity, index, fu, fv, (int64_t)(y + r * step) * all.width + x, columns);
             }
@@ -61,15 +61,15 @@ static void solve(const Candidates& all, const Primitive& q, float* result) {
     const float blend = level.mode == kTint ? 0.0f : level.blend, unit = all.linear ? 1.0f : 1.0f / 255.0f;
     const float in_s = level.mode == kMultiply ? blend * unit : 0.0f, in_r = level.mode == kMix ? blend * unit : 0.0f;
     const Shader<kTextured> shader(q, all.linear ? all.decode : nullptr);
-    Float16 of_lanes[kLanes] = {}, *numerator = of_lanes, *denominator = of_lanes + 3, &constant = of_lanes[6];
-    const int step = for_rows(all, q, [&](Float16 alpha, Int16 index, Float16 fu, Float16 fv, int64_t at, int columns) {
+    Floats of_lanes[kSolution] = {}, *numerator = of_lanes, *denominator = of_lanes + 3, &constant = of_lanes[6];
+    const int step = for_rows(all, q, [&](Floats alpha, Ints index, Floats fu, Floats fv, int64_t at, int columns) {
         for (int c = 0; c < 3; ++c) {
-            const Float16 image = load(all.image + c * plane + at, columns);
-            const Float16 weight = load(all.weight + c * all.weight_plane + at, columns);
-            const Float16 error = load(all.target + c * plane + at, columns) - image;
-            Float16 scale = alpha * (1.0f - blend), rest = error + alpha * image;
+            const Floats image = load(all.image + c * plane + at, columns);
+            const Floats weight = load(all.weight + c * all.weight_plane + at, columns);
+            const Floats error = load(all.target + c * plane + at, columns) - image;
+            Floats scale = alpha * (1.0f - blend), rest = error + alpha * image;
             if constexpr (kTextured) {
-                Float16 value, slope_u, slope_v;
+                Floats value, slope_u, slope_v;
                 shader.at(index, fu, fv, c, value, slope_u, slope_v);
                 scale += alpha * value * in_s;
                 rest -= alpha * value * in_r;
@@ -87,18 +87,18 @@ template <bool kTextured>
 static float gain(const Candidates& all, const Primitive& q) {
     const int64_t plane = (int64_t)all.width * all.height;
     const Shader<kTextured> shader(q, all.linear ? all.decode : nullptr);
-    Float16 total{};
-    const int step = for_rows(all, q, [&](Float16 alpha, Int16 index, Float16 fu, Float16 fv, int64_t at, int columns) {
-        Float16 loss{};
+    Floats total{};
+    const int step = for_rows(all, q, [&](Floats alpha, Ints index, Floats fu, Floats fv, int64_t at, int columns) {
+        Floats loss{};
         for (int c = 0; c < 3; ++c) {
-            Float16 color = shader.p[c], slope;
+            Floats color = shader.p[c], slope;
             if constexpr (kTextured) {
-                Float16 value, slope_u, slope_v;
+                Floats value, slope_u, slope_v;
                 shader.at(index, fu, fv, c, value, slope_u, slope_v);
                 color += shader.q[c] * value;
             }
-            const Float16 image = load(all.image + c * plane + at, columns), mixed = image + alpha * (color - image);
-            const Float16 error =
+            const Floats image = load(all.image + c * plane + at, columns), mixed = image + alpha * (color - image);
+            const Floats error =
                 (all.linear ? encoded(mixed, slope) : mixed) - load(all.target + c * plane + at, columns);
             loss += error * error;
         }

@@ -21,10 +21,10 @@ EXPORT void diffbmp_window_sums(const float* in, float* out, const float* weight
     for (int64_t o = 0; o < outer; ++o, in += size_in, out += size_out) {
         int64_t i = 0;
         for (; i + 4 * kLanes <= size_out; i += 4 * kLanes) {
-            Float16 total[4] = {};
+            Floats total[4] = {};
             for (int32_t k = 0; k < taps; ++k)
                 for (int j = 0; j < 4; ++j)
-                    total[j] = total[j] + load<Float16>(in + i + j * kLanes + k * stride) * weights[k];
+                    total[j] = total[j] + load<Floats>(in + i + j * kLanes + k * stride) * weights[k];
             for (int j = 0; j < 4; ++j) store(out + i + j * kLanes, total[j]);
         }
         for (; i < size_out; ++i) {
@@ -80,27 +80,27 @@ EXPORT void diffbmp_shrunk(const float* in, float* out, double* sums, int64_t he
 }
 
 // The fifth root of positive values: a fifth of the exponent, then two steps of Halley's method.
-static inline Float16 fifth_root(Float16 value) {
-    const Float16 fifth = __builtin_convertvector((Int16)value, Float16) * 0.2f + 851780000.0f;
-    Float16 root = (Float16) __builtin_convertvector(fifth, Int16);
+static inline Floats fifth_root(Floats value) {
+    const Floats fifth = __builtin_convertvector((Ints)value, Floats) * 0.2f + 851780000.0f;
+    Floats root = (Floats) __builtin_convertvector(fifth, Ints);
     for (int i = 0; i < 2; ++i) {
-        const Float16 square = root * root, power = square * square * root;
+        const Floats square = root * root, power = square * square * root;
         root *= (2.0f * power + 3.0f * value) / (3.0f * power + 2.0f * value);
     }
     return root;
 }
 
-static inline Float16 decoded(Float16 value) {
-    const Float16 base = (most(value, 0.04045f) + 0.055f) * (1.0f / 1.055f), square = base * base;
+static inline Floats decoded(Floats value) {
+    const Floats base = (most(value, 0.04045f) + 0.055f) * (1.0f / 1.055f), square = base * base;
     return select(value, 0.04045f, value * (1.0f / 12.92f), square * fifth_root(square));
 }
 
 template <class Work>
 static inline void each(const float* in, float* out, int64_t count, Work work) {
     int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes) store(out + i, work(load<Float16>(in + i)));
+    for (; i + kLanes <= count; i += kLanes) store(out + i, work(load<Floats>(in + i)));
     if (i == count) return;
-    Float16 rest = {};
+    Floats rest = {};
     memcpy(&rest, in + i, (count - i) * sizeof(float));
     rest = work(rest);
     memcpy(out + i, &rest, (count - i) * sizeof(float));
@@ -108,13 +108,13 @@ static inline void each(const float* in, float* out, int64_t count, Work work) {
 
 // The linear light of display-encoded values.
 EXPORT void diffbmp_decode(const float* in, float* out, int64_t count) {
-    each(in, out, count, [](Float16 value) { return decoded(value); });
+    each(in, out, count, [](Floats value) { return decoded(value); });
 }
 
 // The display-encoded values of linear light.
 EXPORT void diffbmp_encode(const float* in, float* out, int64_t count) {
-    each(in, out, count, [](Float16 value) {
-        Float16 slope;
+    each(in, out, count, [](Floats value) {
+        Floats slope;
         return encoded(value, slope);
     });
 }

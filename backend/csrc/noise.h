@@ -40,21 +40,21 @@ DEVICE_INLINE float noise_of(uint32_t bits, int channel, float contrast, const f
 }
 
 #if !defined(__CUDACC__)
-static inline Float16 rounded_twice(Float16 a, float b, float c) {
+static inline Floats rounded_twice(Floats a, float b, float c) {
     UNFUSED
     return a * b + c;
 }
 
 // The same of a row's pixels.
-static inline Float16 noise_of(Uint16 bits, int channel, float contrast, const float* decode) {
-    const Float16 u = __builtin_convertvector((Int16)((bits >> (10 * channel)) & 1023u), Float16) / 1023.0f;
-    const Float16 value = clamped(rounded_twice(u - 0.5f, contrast, 0.5f), 0.0f, 1.0f);
+static inline Floats noise_of(Uints bits, int channel, float contrast, const float* decode) {
+    const Floats u = __builtin_convertvector((Ints)((bits >> (10 * channel)) & 1023u), Floats) / 1023.0f;
+    const Floats value = clamped(rounded_twice(u - 0.5f, contrast, 0.5f), 0.0f, 1.0f);
     if (!decode) return value;
-    return gather(decode, __builtin_convertvector(rounded_twice(value, 1020.0f, 0.5f), Int16));
+    return gather(decode, __builtin_convertvector(rounded_twice(value, 1020.0f, 0.5f), Ints));
 }
 
-// The random bits of the 16 pixels from `number` on.
-static inline Uint16 noise_bits_from(uint32_t number, uint32_t key) {
-    return noise_bits(number + Uint16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, key);
+// The random bits of the 8 pixels from `number` on.
+static inline Uints noise_bits_from(uint32_t number, uint32_t key) {
+    return noise_bits(number + Uints{0, 1, 2, 3, 4, 5, 6, 7}, key);
 }
 #endif

@@ -9,7 +9,7 @@ EXPORT void diffbmp_noise(float* plane, int32_t height, int32_t width, uint32_t 
     const int64_t pixels = (int64_t)height * width;
     for (int64_t at = 0; at < pixels; at += kLanes) {
         const int columns = pixels - at < kLanes ? (int)(pixels - at) : kLanes;
-        const Uint16 bits = noise_bits_from((uint32_t)at, key);
+        const Uints bits = noise_bits_from((uint32_t)at, key);
         for (int c = 0; c < 3; ++c) store(plane + c * pixels + at, noise_of(bits, c, contrast, decode), columns);
     }
 }

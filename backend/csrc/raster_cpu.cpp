@@ -1,11 +1,11 @@
-// The CPU engine: tiles of 16 x 16 px, a vector per row. Plain C interface; memory and threads come from the caller.
+// The CPU engine: tiles of 16 x 16 px in rows of 8 px, a vector each. Plain C interface; memory and threads come from the caller.
 //
 // A step is diffbmp_place, diffbmp_count and diffbmp_fill (primitives, and the tiles of each), diffbmp_bin (the
 // primitives of each tile, in order), diffbmp_run (all tiles) and diffbmp_reduce (gradients).
 // Place, fill, run and reduce take any number of threads. Each (tile, primitive) pair has its own record, and records
 // are summed in order: the result is bit-identical for any number of threads.
 //
-// It is so too on AVX2, AVX-512 and ARM processors: vectors of 16 on each, sums in one order, products fused with sums
+// It is so too on AVX2, AVX-512 and ARM processors: vectors of 8 on each, sums in one order, products fused with sums
 // where one expression has both, divisions and roots that are rounded correctly. SSE4 fuses nothing, and CUDA's
 // compiler decides by itself: these agree but for rounding.
 #include "tile.h"
@@ -53,6 +53,17 @@ EXPORT int64_t diffbmp_count(Scene* scene) {
     return scene->first_pair[scene->count];
 }
 
+// The rows of a tile on which a primitive may be visible, as the bits of Pair.
+static uint32_t rows_of(const Primitive& q, const Scene& scene, int left, int top, int step) {
+    const int count = tile_rows(top, scene.height, step);
+    uint32_t bits = 0;
+    int first, last;
+    for (int half = 0; half < 2; ++half, left += kLanes)
+        if (left < scene.width && row_span(q, left, top, count, step, first, last, kLanes))
+            bits |= ((2u << last) - (1u << first)) << (half * kTile);
+    return bits;
+}
+
 // Fills the pairs. Several threads may call this after diffbmp_count.
 EXPORT void diffbmp_fill(Scene* scene) {
     const int step = step_of(*scene);
@@ -63,9 +74,8 @@ EXPORT void diffbmp_fill(Scene* scene) {
         Pair* pair = scene->pairs + scene->first_pair[i];
         for (int y = box.y0; y <= box.y1; ++y)
             for (int x = box.x0; x <= box.x1; ++x, ++pair) {
-                int first, last;
-                const bool seen = rows_on_tile(q, x, y, scene->height, first, last, step, scene->row_phase);
-                *pair = {(int32_t)i, y * scene->tiles_x + x, seen ? (2u << last) - (1u << first) : 0u};
+                const uint32_t rows = rows_of(q, *scene, x * kTile, y * kTile * step + scene->row_phase, step);
+                *pair = {(int32_t)i, y * scene->tiles_x + x, rows};
             }
     });
 }
@@ -121,6 +131,7 @@ EXPORT void diffbmp_run(Scene* scene, int32_t thread) {
         tile.top = (int)(number / scene->tiles_x) * kTile * tile.step + scene->row_phase;
         tile.columns = scene->width - tile.left < kTile ? scene->width - tile.left : kTile;
         tile.rows = tile_rows(tile.top, scene->height, tile.step);
+        prefetch(*scene, tile);
         const Row* cache_end = draw_all(*scene, number, tile, cache);
         const double loss = finish(*scene, tile);
         if (scene->mode == kStep) scene->tile_loss[number] = loss;
@@ -134,15 +145,15 @@ EXPORT void diffbmp_run(Scene* scene, int32_t thread) {
 EXPORT void diffbmp_reduce(Scene* scene) {
     for_primitives(scene, [&](int64_t i) {
         float* grad = scene->grad + i * kParams;
-        Float16 total{};
+        Floats total[2] = {};
         bool seen = false;
         for (int64_t p = scene->first_pair[i]; p < scene->first_pair[i + 1]; ++p) {
             if (!scene->pairs[p].rows) continue;
             seen = true;
-            total += load(scene->records + p * kRecord, kRecord);
+            for (int k = 0; k < 2; ++k) total[k] += load(scene->records + p * kRecord + k * kLanes, kLanes);
         }
         Moments<float> moments;
-        memcpy(&moments, &total, sizeof moments);
+        memcpy(&moments, total, sizeof moments);
         // Axes of zero length would make NaN of a zero.
         if (seen)
             chain(scene->primitives[i], scene->params + i * kParams, scene->linear, moments, grad);

@@ -109,10 +109,10 @@ DEVICE_INLINE void clip_rows(float column, float row, float from, float to, floa
     high = least(high, most(s, t));
 }
 
-// The heights at which a primitive may be visible on the 16 columns from `left` on: low..high, px from the center of
+// The heights at which a primitive may be visible on the columns from `left` on: low..high, px from the center of
 // its visible box; nowhere if high < low. Exact for the bounding box and circle, nearly exact for the rotated box.
-DEVICE_INLINE bool visible_heights(const Primitive& q, int left, float& low, float& high) {
-    const float from = left + 0.5f - q.box_x, to = from + (kTile - 1);
+DEVICE_INLINE bool visible_heights(const Primitive& q, int left, int columns, float& low, float& high) {
+    const float from = left + 0.5f - q.box_x, to = from + (columns - 1);
     const float aside = most(0.0f, most(from, -to));
     if (aside > q.reach_x) return false;
     const float height = sqrtf(most(0.0f, q.radius * q.radius - aside * aside));
@@ -124,10 +124,11 @@ DEVICE_INLINE bool visible_heights(const Primitive& q, int left, float& low, flo
 }
 
 // The rows of `count` on which a primitive may be visible, first..last; row r is the canvas row top + r * step. False
-// if there is none. step: a power of two.
-DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int count, int step, int& first, int& last) {
+// if there is none. step: a power of two. columns: from `left` on.
+DEVICE_INLINE bool row_span(const Primitive& q, int left, int top, int count, int step, int& first, int& last,
+                            int columns = kTile) {
     float low, high;
-    if (!visible_heights(q, left, low, high)) return false;
+    if (!visible_heights(q, left, columns, low, high)) return false;
     const float start = q.box_y - top - 0.5f, slack = 1e-3f, rows = 1.0f / step;  // px; rounding must not lose a row
     low = most((low + start - slack) * rows, -1.0f);
     high = least((high + start + slack) * rows, (float)count);

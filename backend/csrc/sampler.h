@@ -7,7 +7,7 @@
 // Within a tile coordinates are small, and so is their rounding, which decides on which side of a texel's border a
 // sample falls.
 struct Sampler {
-    Float16 u, v;        // of the top row
+    Floats u[2], v[2];   // of the top row: its left half, and its right one
     float m01, m11;      // texels per row
     float low_u, low_v;  // the level's ends
     float high_u, high_v;
@@ -22,8 +22,10 @@ struct Sampler {
         const double origin_u = (level->width - 1) * 0.5 + kBorder, origin_v = (level->height - 1) * 0.5 + kBorder;
         const Corner at_u = corner_at(q.exact[0] * dx + q.exact[1] * dy + origin_u, level->width);
         const Corner at_v = corner_at(q.exact[2] * dx + q.exact[3] * dy + origin_v, level->height);
-        u = lane_numbers() * q.m00 + at_u.part;
-        v = lane_numbers() * q.m10 + at_v.part;
+        for (int half = 0; half < 2; ++half) {
+            u[half] = (lane_numbers() + (float)(half * kLanes)) * q.m00 + at_u.part;
+            v[half] = (lane_numbers() + (float)(half * kLanes)) * q.m10 + at_v.part;
+        }
         low_u = at_u.low;
         low_v = at_v.low;
         high_u = at_u.high;
@@ -31,25 +33,25 @@ struct Sampler {
         first = (uint32_t)at_v.whole * stride + (uint32_t)at_u.whole;
     }
 
-    Float16 row_u(int row) const { return u + splat((float)row) * splat(m01); }
-    Float16 row_v(int row) const { return v + splat((float)row) * splat(m11); }
+    Floats row_u(int row, int half = 0) const { return u[half] + splat((float)row) * splat(m01); }
+    Floats row_v(int row, int half = 0) const { return v[half] + splat((float)row) * splat(m11); }
 
     // The index of each lane's footprint, and the position in it.
-    Int16 footprint(Float16 at_u, Float16 at_v, Float16& fu, Float16& fv) const {
+    Ints footprint(Floats at_u, Floats at_v, Floats& fu, Floats& fv) const {
         at_u = clamped(at_u, low_u, high_u);
         at_v = clamped(at_v, low_v, high_v);
-        const Float16 whole_u = __builtin_elementwise_floor(at_u), whole_v = __builtin_elementwise_floor(at_v);
+        const Floats whole_u = __builtin_elementwise_floor(at_u), whole_v = __builtin_elementwise_floor(at_v);
         fu = at_u - whole_u;
         fv = at_v - whole_v;
-        const Uint16 texel_u = (Uint16) __builtin_convertvector(whole_u, Int16);
-        const Uint16 texel_v = (Uint16) __builtin_convertvector(whole_v, Int16);
-        return (Int16)(texel_v * stride + texel_u + first);
+        const Uints texel_u = (Uints) __builtin_convertvector(whole_u, Ints);
+        const Uints texel_v = (Uints) __builtin_convertvector(whole_v, Ints);
+        return (Ints)(texel_v * stride + texel_u + first);
     }
 };
 
-static inline void sample(const uint32_t* table, Int16 index, Float16 fu, Float16 fv, Float16& value, Float16& slope_u,
-                          Float16& slope_v) {
-    const Uint16 packed = gather(table, index);
+static inline void sample(const uint32_t* table, Ints index, Floats fu, Floats fv, Floats& value, Floats& slope_u,
+                          Floats& slope_v) {
+    const Uints packed = gather(table, index);
     bilinear(byte_of(packed, 0), byte_of(packed, 1), byte_of(packed, 2), byte_of(packed, 3), fu, fv, value, slope_u,
              slope_v);
 }
@@ -60,7 +62,7 @@ template <bool kTextured>
 struct Shader {
     const uint32_t* texture;
     const float* decode;
-    Float16 p[3], q[3];
+    Floats p[3], q[3];
 
     Shader(const Primitive& primitive, const float* decoding_table)
         : texture(primitive.level->texture), decode(decoding_table) {
@@ -70,13 +72,13 @@ struct Shader {
         }
     }
 
-    void at(Int16 index, Float16 fu, Float16 fv, int c, Float16& value, Float16& slope_u, Float16& slope_v) const {
+    void at(Ints index, Floats fu, Floats fv, int c, Floats& value, Floats& slope_u, Floats& slope_v) const {
         sample(texture, index * 3 + c, fu, fv, value, slope_u, slope_v);
         if (!decode) return;
-        const Float16 steps = clamped(value * 4.0f, 0.0f, 1020.0f);
-        const Int16 whole = __builtin_convertvector(steps, Int16);
-        const Float16 low = gather(decode, whole), rise = gather(decode + 1, whole) - low;
-        value = low + (steps - __builtin_convertvector(whole, Float16)) * rise;
+        const Floats steps = clamped(value * 4.0f, 0.0f, 1020.0f);
+        const Ints whole = __builtin_convertvector(steps, Ints);
+        const Floats low = gather(decode, whole), rise = gather(decode + 1, whole) - low;
+        value = low + (steps - __builtin_convertvector(whole, Floats)) * rise;
         slope_u *= 4.0f * rise;
         slope_v *= 4.0f * rise;
     }

@@ -13,6 +13,7 @@
 enum Mode : int32_t { kForward = 0, kBackward = 1, kStep = 2 };
 
 // A primitive that may be visible on a tile, on the rows of the bits in `rows`; without a bit, the pair does not count.
+// A row is 8 px: rows 0 to 15 are the tile's left half, from the top down, 16 to 31 its right half.
 struct Pair {
     int32_t primitive, tile;
     uint32_t rows;
@@ -20,7 +21,7 @@ struct Pair {
 
 // The values of a row of samples that the forward pass keeps for the backward pass.
 struct Row {
-    Float16 mask, slope_u, slope_v, transmittance;
+    Floats mask, slope_u, slope_v, transmittance;
 };
 
 struct Scene {

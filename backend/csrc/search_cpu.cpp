@@ -166,10 +166,10 @@ EXPORT void diffbmp_light_weights(const float* weight, const float* image, const
                                   float* result) {
     for (int64_t at = 0; at < pixels; at += kLanes) {
         const int columns = pixels - at < kLanes ? (int)(pixels - at) : kLanes;
-        const Float16 own = load(weight + at, columns);
+        const Floats own = load(weight + at, columns);
         for (int c = 0; c < 3; ++c) {
             const int64_t there = c * pixels + at;
-            Float16 slope;
+            Floats slope;
             encoded(0.5f * (load(image + there, columns) + load(target + there, columns)), slope);
             store(result + there, own * slope * slope, columns);
         }

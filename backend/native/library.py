@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+from collections.abc import Callable
 from ctypes import c_int32, c_int64
+from typing import Any
 
 from ..csrc.libraries import LIBRARIES, library_file, this_platform
 from ..job import Action, UserError
+from ..stopwatch import counted
 
 LEVELS = {"sse4": 2, "avx2": 3, "avx512": 4}
 """The x86-64 level of each instruction set that DIFFBMP_ISA may name."""
@@ -23,11 +26,11 @@ class Library:
         self.path = path
         self._library = ctypes.CDLL(path)
 
-    def function(self, name: str, result: object, *arguments: object) -> ctypes._NamedFuncPointer:
-        """Returns the function of this name, with ctypes for its result and arguments."""
+    def function(self, name: str, result: object, *arguments: object) -> Callable[..., Any]:
+        """Returns the function of this name, with ctypes for its result and arguments. The stopwatch counts it."""
         function = getattr(self._library, name)
         function.restype, function.argtypes = result, arguments
-        return function
+        return counted(function)
 
     def check(self, *kinds: tuple[int, type[ctypes.Structure]]) -> None:
         """Raises UserError where a struct has another size there. kinds: its number in diffbmp_size_of, mirror."""

@@ -43,5 +43,5 @@ class Run:
     def metrics(self, fit_seconds: float) -> dict[str, Any]:
         """Returns the times so far, with CPU seconds by part, and the engine, as metrics.json has them."""
         total = round(time.perf_counter() - self._begin, 3)
-        cpu = {"cpu": stopwatch.seconds()}
+        cpu = {"cpu": {**stopwatch.seconds(), "kernels": stopwatch.kernel_seconds()}}
         return {"seconds": {"total": total, "fit": round(fit_seconds, 3)}, **cpu, **self._engine}

@@ -15,13 +15,14 @@ def test_a_fits_seconds_are_told_by_part(monkeypatch: pytest.MonkeyPatch) -> Non
     results = run([], told.append)
     assert list(results) == ["tiny"]
     parts = dict(results["tiny"])
-    total = parts.pop("total")
+    total, kernels = parts.pop("total"), parts.pop(shares.KERNELS)
+    assert 0.0 < kernels < total
     assert sum(parts.values()) == pytest.approx(total, abs=0.01)
     assert set(parts) <= set(shares.PARTS)
     assert {"start", "read", "initialize", "steps", "judge", "save"} <= set(parts)
     assert min(parts["start"], parts["steps"]) > 0.0
     head, row = explain(results).splitlines()
-    assert head.split()[2:] == ["total", *shares.PARTS]
+    assert head.split()[2:] == ["total", *shares.PARTS, shares.KERNELS]
     assert row.split()[0] == "tiny"
     assert told[0].startswith("tiny: ")
 
