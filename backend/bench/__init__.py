@@ -24,7 +24,9 @@ def measure(args: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
     if args.shares is not None:
         from . import shares
 
-        return {"shares": shares.run(args.shares, tell)}
+        return {"shares": shares.run(args.shares, tell, args.peers)}
+    if args.peers is not None:
+        raise UserError("--peers needs --shares: add it")
     chosen = {"targets": args.targets or (), "templates": args.templates or ()}
     if args.quality is None:
         if any(chosen.values()) or args.seeds is not None or args.quick:

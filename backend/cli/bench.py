@@ -23,7 +23,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     text = "layered files: time, size, memory, and how ImageMagick shows them if it is installed"
     parser.add_argument_group("exports").add_argument("--exports", action="store_true", help=text)
     text = "CPU seconds of whole fits on one thread by part: all that are not huge, or those named (see docs)"
-    parser.add_argument_group("shares").add_argument("--shares", nargs="*", metavar="NAME", help=text)
+    add = parser.add_argument_group("shares").add_argument
+    add("--shares", nargs="*", metavar="NAME", help=text)
+    add("--peers", type=Path, metavar="DIR", help="and of geometrizejs, in a folder where npm installed it")
     add = parser.add_argument_group("speed").add_argument
     add("--results", type=Path, metavar="FILE", help="append a GPU's figures to this JSON file (docs/results.jsonl)")
     parser.set_defaults(run=_bench)

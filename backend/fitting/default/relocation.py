@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from ctypes import c_int64
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 

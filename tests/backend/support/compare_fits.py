@@ -1,14 +1,20 @@
-"""Compare the fits of this checkout with those of another one, bit by bit.
+"""Compare the fits of this checkout with those of another one, or of another processor, bit by bit.
 
-`ENV/bin/python -m tests.backend.support.compare_fits OTHER_FOLDER`, from the project's folder. The other folder holds
-another commit, with its CPU engine built. The same small fits run by the command lines of both, on pictures that are
-drawn here, and each gets a line. Nothing depends on time, nor on the number of threads.
+`ENV/bin/python -m tests.backend.support.compare_fits [OTHER_FOLDER] [--python COMMAND] [--only NAME ...]`, from the
+project's folder. The other folder holds another commit, with its CPU engine built. The same small fits run by the
+command lines of both, on pictures that are drawn here, and each gets a line. Nothing depends on time, nor on the number
+of threads.
+
+COMMAND is the Python of the other one, if it is not the one that runs this: `env DIFFBMP_ISA=avx512 ENV/bin/python`, or
+that of another machine by emulation: `qemu-aarch64-static -L ROOT ROOT/usr/bin/python3.11`, with `PYTHONHOME` and
+`PYTHONPATH` by `env`. It needs NumPy and its library of the CPU engine (`dev.py build`); cases that need more fail.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -71,29 +77,36 @@ Picture = NDArray[np.float64]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Compares the fits of two checkouts")
-    parser.add_argument("other", type=Path, metavar="OTHER_FOLDER", help="a checkout of another commit, built")
-    checkouts = (HERE, parser.parse_args().other.resolve())
+    parser = argparse.ArgumentParser(description="Compares the fits of two checkouts, or of two processors")
+    parser.add_argument("other", type=Path, nargs="?", default=HERE, help="a checkout of another commit, built (this)")
+    parser.add_argument("--python", type=shlex.split, default=[sys.executable], help="the other one's Python (this)")
+    parser.add_argument(
+        "--only", nargs="+", choices=[*CASES], metavar="NAME", default=[*CASES], help="only these cases"
+    )
+    args = parser.parse_args()
+    sides = ((HERE, [sys.executable]), (args.other.resolve(), args.python))
+    cases = {name: CASES[name] for name in args.only}
     with TemporaryDirectory() as name:
         pictures, results = Path(name, "pictures"), (Path(name, "ours"), Path(name, "theirs"))
         draw(pictures)
-        run(HERE, {"start": f"picture.png {STAMPS} --iterations 8"}, pictures, pictures)
+        run(sides[0], {"start": f"picture.png {STAMPS} --iterations 8"}, pictures, pictures)
         with ThreadPoolExecutor() as pool:
-            said = list(pool.map(lambda checkout, out: run(checkout, CASES, pictures, out), checkouts, results))
-        lines = {case: ", ".join(differences(*(out / case for out in results))) for case in CASES}
+            said = list(pool.map(lambda side, out: run(side, cases, pictures, out), sides, results))
+        lines = {case: ", ".join(differences(*(out / case for out in results))) for case in cases}
     for case, line in lines.items():
         sys.stdout.write(f"{case:28}{line or 'the same'}\n")
     sys.stderr.write("".join(said))
     return int(any(said) or any(lines.values()))
 
 
-def run(checkout: Path, cases: dict[str, str], pictures: Path, out: Path) -> str:
-    """Runs command lines with the code of a checkout in one process. Returns its output if one failed."""
+def run(side: tuple[Path, list[str]], cases: dict[str, str], pictures: Path, out: Path) -> str:
+    """Runs command lines with the code and the Python of a side in one process. Returns its output if one failed."""
     lines = []
     for case, text in cases.items():
         words = [str(pictures / word) if (pictures / word).exists() else word for word in text.split()]
         lines.append(["fit", *SMALL, *words, "--out", str(out / case)])
-    command = [sys.executable, "-c", COMMAND_LINES]
+    checkout, python = side
+    command = [*python, "-c", COMMAND_LINES]
     done = subprocess.run(command, cwd=checkout, input=json.dumps(lines), capture_output=True, text=True)
     return done.stderr if done.returncode else ""
 
@@ -143,7 +156,7 @@ def differences(one: Path, other: Path) -> list[str]:
     pictures = {path.relative_to(folder) for folder in (one, other) for path in folder.rglob("*.png")}
     for picture in sorted(picture for picture in pictures if picture.parts[0] in ("render.png", "render")):
         both = (one / picture).exists() and (other / picture).exists()
-        if not both or (one / picture).read_bytes() != (other / picture).read_bytes():
+        if not both or Image.open(one / picture).tobytes() != Image.open(other / picture).tobytes():
             found.append(str(picture))
     return found
 
