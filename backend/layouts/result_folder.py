@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -195,31 +194,27 @@ def _save_stamp(path: Path, item: Template) -> None:
     The folder is still aside as a whole. Raises OSError where it cannot be written to.
     """
     source = item.source.path
-    if source is None or not _is_plain_png(source, item.width, item.height):
-        with path.open("wb") as file:
-            write_png(file, item.rgba)
-    else:
-        shutil.copyfile(source, path)
+    data = source.read_bytes() if source is not None else b""
+    if _is_plain_png(data, item.width, item.height):
+        path.write_bytes(data)
+        return
+    with path.open("wb") as file:
+        write_png(file, item.rgba)
 
 
 _PLAIN = {b"IHDR", b"sRGB", b"pHYs", b"tIME", b"bKGD", b"sBIT", b"IDAT", b"IEND"}
 """Chunks of a PNG that change neither its colors nor its orientation."""
 
 
-def _is_plain_png(path: Path, width: int, height: int) -> bool:
-    """Whether a file is a PNG of this size with 8-bit RGB or RGBA and nothing that programs could understand apart."""
-    kinds = []
-    with path.open("rb") as file:
-        begin = file.read(8)
-        while len(head := file.read(8)) == 8:
-            size, kind = struct.unpack(">I4s", head)
-            kinds.append(kind)
-            if kind == b"IHDR":
-                begin += file.read(10)
-                size -= 10
-            file.seek(size + 4, os.SEEK_CUR)
-    right = [b"\x89PNG\r\n\x1a\n" + struct.pack(">IIBB", width, height, 8, colors) for colors in (2, 6)]
-    return begin in right and kinds[-1] == b"IEND" and _PLAIN.issuperset(kinds)
+def _is_plain_png(data: bytes, width: int, height: int) -> bool:
+    """Whether this is a PNG of this size with 8-bit RGB or RGBA and nothing that programs could understand apart."""
+    right = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">IIBB", width, height, 8, colors) for colors in (2, 6)]
+    kinds, at = [b""], 8
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        kinds.append(kind)
+        at += size + 12
+    return data[:26] in right and kinds[-1] == b"IEND" and _PLAIN.issuperset(kinds[1:])
 
 
 def _save_in(folder: Path, file: str, image: FloatArray | ByteArray) -> None:
