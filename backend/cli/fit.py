@@ -158,12 +158,14 @@ def _limit(specs: list[TemplateSpec], args: argparse.Namespace) -> None:
     for spec, share in zip(specs, shares, strict=True):
         if args.shares is not None or args.even:
             changed["share"] = share
-        spec.limits = replace(spec.limits, **changed)
+        if changed:
+            spec.limits = replace(spec.limits, **changed)
         if args.mode is not None:
             spec.mode, spec.blend = _MODES[args.mode]
         if args.blend is not None:
             spec.blend = args.blend
-        spec.__post_init__()
+        if args.mode is not None or args.blend is not None:
+            spec.__post_init__()
 
 
 def _stamp_files(paths: list[Path]) -> list[Path]:

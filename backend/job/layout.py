@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,7 +130,7 @@ class Layout:
         arrays = {name: getattr(self, name) for name in names}
         write_arrays(folder / "layout.npz", arrays, parents=parents)
         meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in (*arrays, "depth")}
-        meta["templates"] = [{**asdict(spec), "file": relative(folder, spec.file)} for spec in self.templates]
+        meta["templates"] = [{**vars(spec), "file": relative(folder, spec.file)} for spec in self.templates]
         write_json(folder / "layout.json", {"schema": SCHEMA, **meta}, parents=parents)
 
     @classmethod

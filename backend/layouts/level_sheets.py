@@ -29,10 +29,11 @@ class LevelSheets:
         self._templates = templates
         self._written: set[LevelKey] = set()
         self._files: list[str] = []
+        self._old: list[str] = []
 
     def forget(self) -> None:
         """Begins another folder, without a sheet."""
-        self._written, self._files = set(), []
+        self._written, self._files, self._old = set(), [], []
 
     def add(self, room: Path, used: set[LevelKey]) -> None:
         """Adds sheets of the levels that are not on one yet, to levels/ in a layout's folder."""
@@ -51,16 +52,19 @@ class LevelSheets:
             self._files.append(name)
             self._written |= {keys[index] for index in part}
 
-    def keep_only(self, room: Path, used: set[LevelKey]) -> None:
-        """Replaces all sheets by new ones, unless only these levels are on them."""
-        if self._written == used:
-            return
-        old, self._written = self._files.copy(), set()
-        self.add(room, used)
-        for name in old:
+    def renew(self, room: Path, used: set[LevelKey]) -> None:
+        """Adds sheets of just these levels, unless only they are on the present ones: see drop_old."""
+        if self._written != used:
+            self._old, self._written = self._files.copy(), set()
+            self.add(room, used)
+
+    def drop_old(self, room: Path) -> None:
+        """Removes the sheets that have been renewed."""
+        for name in self._old:
             with suppress(OSError):  # it is being read
                 (room / f"{name}.json").unlink()
                 (room / f"{name}.png").unlink()
+        self._old = []
 
     def _bitmaps(self, template: int, keys: Iterable[LevelKey]) -> list[ByteArray]:
         """Returns levels of a stamp with their padding: [h, w, 4], or alpha [h, w, 1] where the stamp is tinted."""

@@ -12,6 +12,7 @@ from ..engines.interface import STRIP_SAMPLES, Engine, Placement
 from ..job import MAX_SIDE, ExportSettings, Layout, UserError, check_range, check_value
 from ..native.arrays import FloatArray
 from ..pictures.color import decode, encode
+from ..pictures.filters import shrunk
 from ..templates import LEVELS_PER_OCTAVE, Templates
 
 
@@ -113,21 +114,13 @@ def _finished(
     linear: bool,
 ) -> FloatArray:
     """The picture [4, H, W] as render_layout returns it."""
-    image, alpha = _averaged(image, supersample), _averaged(alpha[None], supersample)
+    image = shrunk(image, supersample)
+    result = np.ones((4, *image.shape[1:]), np.float32)
     if transparent:
-        image = image / np.maximum(alpha, np.float32(1e-6))
-    else:
-        alpha = np.ones_like(alpha)
-    return np.concatenate([encode(image) if linear else image, alpha]).clip(0, 1)
-
-
-def _averaged(planes: FloatArray, size: int) -> FloatArray:
-    """The means [C, H, W] of squares of size x size samples [C, size H, size W]."""
-    if size == 1:
-        return planes
-    rows = sum((planes[:, i::size] for i in range(1, size)), planes[:, ::size])
-    total = sum((rows[..., i::size] for i in range(1, size)), rows[..., ::size])
-    return total / np.float32(size * size)
+        result[3:] = shrunk(alpha[None], supersample)
+        image = image / np.maximum(result[3], np.float32(1e-6))
+    result[:3] = encode(image) if linear else image
+    return result.clip(0, 1, out=result)
 
 
 def picture_height(layout: Layout, width: int) -> int:

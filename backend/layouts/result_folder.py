@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -29,10 +28,10 @@ from ..job import (
     settled,
     sweep,
     write_json,
-    written_aside,
 )
 from ..native.arrays import ByteArray, FloatArray
 from ..pictures.images import save_png
+from ..pictures.png import write_png
 from ..templates import Template, Templates, load_templates
 from .contents import PROGRESS, RECORDING, ROOMS, check_own, is_part, remove_progress
 from .level_sheets import LevelSheets
@@ -62,14 +61,14 @@ class ResultFolder:
         self._layout: Layout | None = None  # the latest, with the names of the stamps' files
         self._identity: tuple[int, int] | None = None  # of the folder that was written
 
-    def save(self, layout: Layout) -> None:
-        """Makes this the folder's layout."""
+    def save(self, layout: Layout, *, last: bool = False) -> None:
+        """Makes this the folder's layout. last: until finish(); then the levels of checkpoints are not added to."""
         specs = [replace(spec, file=file) for spec, file in zip(layout.templates, self._files, strict=True)]
         self._layout = replace(layout, templates=specs)
         if self._identity is None:
             self._write_whole(self._layout)
         else:
-            self._in_place(partial(self._write_layout, self._layout, self.path))
+            self._in_place(partial(self._write_layout, self._layout, self.path, last=last))
 
     def preview(self, image: FloatArray | ByteArray) -> Path:
         """Writes preview.png of an image [3 or 4, H, W]; after the first save only."""
@@ -89,8 +88,7 @@ class ResultFolder:
         self._in_place(partial(write_json, self.path / "metrics.json", metrics, parents=False))
         # The last step: who has just read an earlier checkpoint may still look for its levels.
         if self._layout is not None:
-            used = _used_levels(self._layout)
-            self._in_place(lambda: self._sheets.keep_only(_room(self.path, "levels"), used))
+            self._in_place(partial(self._renew_levels, self._layout))
 
     def finish_clip(self, frames: Iterable[tuple[int, FloatArray]], measured: Callable[[], dict[str, Any]]) -> None:
         """Adds render/ of frames (number and image [3 or 4, H, W]) and metrics.json; measured is called after them."""
@@ -127,6 +125,7 @@ class ResultFolder:
         _check_free(self.path)
         self._sheets.forget()
         with folder_aside(self.path, partial(check_own, shown=self.path)) as folder:
+            _room(folder, "templates")
             for item, file in zip(self._templates.items, self._files, strict=True):
                 _save_stamp(folder / file, item)
             self._write_layout(layout, folder)
@@ -135,10 +134,16 @@ class ResultFolder:
                 # A move would lose it if the process were killed before the folder is in its place.
                 linked_copy(self.path / PROGRESS, folder / PROGRESS)
 
-    def _write_layout(self, layout: Layout, folder: Path) -> None:
+    def _write_layout(self, layout: Layout, folder: Path, *, last: bool = False) -> None:
         """Writes the levels that are missing, and then the layout, into a folder, which it does not make."""
-        self._sheets.add(_room(folder, "levels"), _used_levels(layout))
+        add = self._sheets.renew if last else self._sheets.add
+        add(_room(folder, "levels"), _used_levels(layout))
         layout.save(folder, parents=False)
+
+    def _renew_levels(self, layout: Layout) -> None:
+        room = _room(self.path, "levels")
+        self._sheets.renew(room, _used_levels(layout))
+        self._sheets.drop_old(room)
 
 
 def check_apart(folder: Path, path: Path) -> None:
@@ -184,33 +189,32 @@ def _room(folder: Path, name: str) -> Path:
 
 
 def _save_stamp(path: Path, item: Template) -> None:
-    """Writes a stamp as it was read: a copy of its file, if that is a PNG that all programs read alike."""
+    """Writes a stamp as it was read: a copy of its file, if that is a PNG that all programs read alike.
+
+    The folder is still aside as a whole. Raises OSError where it cannot be written to.
+    """
     source = item.source.path
-    if source is None or not _is_plain_png(source, item.width, item.height):
-        save_png(path, item.rgba)
+    data = source.read_bytes() if source is not None else b""
+    if _is_plain_png(data, item.width, item.height):
+        path.write_bytes(data)
         return
-    with written_aside(path) as aside:
-        shutil.copyfile(source, aside)
+    with path.open("wb") as file:
+        write_png(file, item.rgba)
 
 
 _PLAIN = {b"IHDR", b"sRGB", b"pHYs", b"tIME", b"bKGD", b"sBIT", b"IDAT", b"IEND"}
 """Chunks of a PNG that change neither its colors nor its orientation."""
 
 
-def _is_plain_png(path: Path, width: int, height: int) -> bool:
-    """Whether a file is a PNG of this size with 8-bit RGB or RGBA and nothing that programs could understand apart."""
-    kinds = []
-    with path.open("rb") as file:
-        begin = file.read(8)
-        while len(head := file.read(8)) == 8:
-            size, kind = struct.unpack(">I4s", head)
-            kinds.append(kind)
-            if kind == b"IHDR":
-                begin += file.read(10)
-                size -= 10
-            file.seek(size + 4, os.SEEK_CUR)
-    right = [b"\x89PNG\r\n\x1a\n" + struct.pack(">IIBB", width, height, 8, colors) for colors in (2, 6)]
-    return begin in right and kinds[-1] == b"IEND" and _PLAIN.issuperset(kinds)
+def _is_plain_png(data: bytes, width: int, height: int) -> bool:
+    """Whether this is a PNG of this size with 8-bit RGB or RGBA and nothing that programs could understand apart."""
+    right = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">IIBB", width, height, 8, colors) for colors in (2, 6)]
+    kinds, at = [b""], 8
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        kinds.append(kind)
+        at += size + 12
+    return data[:26] in right and kinds[-1] == b"IEND" and _PLAIN.issuperset(kinds[1:])
 
 
 def _save_in(folder: Path, file: str, image: FloatArray | ByteArray) -> None:

@@ -35,7 +35,7 @@ def run_picture(run: Run) -> FitResult:
     if regions:
         weight = shown(regions, weight)
     with part("save"):
-        run.folder.save(result.layout)
+        run.folder.save(result.layout, last=True)
         if observer.recorded:
             from ..layouts.animate import course
 
