@@ -2,7 +2,7 @@
 
     from backend import render, fit
 
-Both names are resolved on first use, so that ``backend.job`` can be imported where torch is not installed.
+Both names are resolved on first use, so that ``backend.job`` loads nothing else. `render` needs PyTorch.
 """
 
 from importlib import import_module

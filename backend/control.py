@@ -1,4 +1,4 @@
-"""Control of a fit from outside. Only the standard library: a worker takes commands before it loads PyTorch."""
+"""Control of a fit from outside. Only the standard library: a worker takes commands before it loads NumPy."""
 
 from __future__ import annotations
 

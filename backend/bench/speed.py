@@ -23,7 +23,6 @@ from ..templates import Template, Templates
 
 SIZE, COUNT, SMALLEST, LARGEST = 512, 1000, 2.0, 50.0
 BIG_SIZE, BIG_COUNT = 4096, 20_000
-INSTRUCTION_SETS = {4: "AVX-512", 3: "AVX2", 2: "SSE4", 0: ""}
 
 
 def run() -> dict[str, Any]:

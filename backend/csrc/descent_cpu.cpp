@@ -16,12 +16,12 @@ EXPORT void diffbmp_descend(const Descent* descent) {
     for (int64_t i = 0; i < descent->count; ++i) descend(*descent, i, correction);
 }
 
-// The levels [count, 2] of primitives for Templates.choose_levels; facts: as in Descent.
-EXPORT void diffbmp_choose_levels(const int32_t* facts, const int64_t* number, const float* scale, const float* aspect,
-                                  int64_t count, float bias, int64_t* level) {
+// The levels [count, 2] of primitives for Templates.choose_levels. facts [count, 3]: of the template of each one.
+EXPORT void diffbmp_choose_levels(const int32_t* facts, const float* scale, const float* aspect, int64_t count,
+                                  float bias, int64_t* level) {
     for (int64_t i = 0; i < count; ++i) {
         int own[2];
-        finest_levels(facts + 3 * number[i], scale[i], aspect[i], bias, own);
+        finest_levels(facts + 3 * i, scale[i], aspect[i], bias, own);
         level[2 * i] = own[0];
         level[2 * i + 1] = own[1];
     }

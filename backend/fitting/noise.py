@@ -17,16 +17,12 @@ _WHOLE = 2**32 - 1
 class NoiseCanvas:
     """Draws canvases of new noise one after the other, always the same ones for a seed.
 
-    A canvas takes no memory: the engines make its pixels where they need them, and engines.noise makes a plane of them.
+    A canvas takes no memory: the engines make its pixels where they need them. engines.native.noise_plane makes all.
     """
 
-    def __init__(self, seed: int, contrast: float = 1.0, first: int = 0) -> None:
-        """Starts with the canvas number `first` of a seed, any integers. contrast: 1 = even from black to white."""
-        self._seed, self._contrast, self._number = seed, contrast, first
-
-    def restarted(self, first: int) -> NoiseCanvas:
-        """Returns the same canvases from this number on."""
-        return NoiseCanvas(self._seed, self._contrast, first)
+    def __init__(self, seed: int, contrast: float = 1.0) -> None:
+        """seed: any integer. contrast: 1 = even from black to white."""
+        self._seed, self._contrast, self._number = seed, contrast, 0
 
     def draw(self) -> Noise:
         """Returns the next canvas."""

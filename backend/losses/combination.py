@@ -88,10 +88,6 @@ class Combination:
     def needs_alpha(self) -> bool:
         return bool(self._terms["alpha"]) or self._clear is not None
 
-    @property
-    def has_regularizers(self) -> bool:
-        return bool(self._terms["primitives"])
-
     def image_loss(self, image: Tensor, alpha: Tensor | None = None) -> Tensor:
         """Returns the loss [] of an image [3, H, W], display-encoded, and of its alpha [H, W] (if needs_alpha)."""
         if alpha is None and self.needs_alpha:
@@ -113,19 +109,6 @@ class Combination:
         for factor, loss in self._terms["primitives"]:
             total = total + factor * loss(stamps)
         return total
-
-
-def pixel_error(
-    image: Tensor,  # [3, H, W]
-    target: Tensor,  # [3, H, W]
-    weight: Tensor,  # [H, W]
-) -> float:
-    """Returns the sum over pixels and channels of weight * error^2."""
-    # Plane by plane, to save memory.
-    return sum(
-        float((weight * (plane - goal).square_()).sum(dtype=torch.float64))
-        for plane, goal in zip(image, target, strict=True)
-    )
 
 
 def encoded_pixel_loss(

@@ -1,1 +1,1 @@
-"""Files and frames to tensors and back; color, filters, optical flow."""
+"""Files and frames to arrays and back; color, filters, optical flow."""

@@ -252,8 +252,7 @@ class CudaIteration:
         finest = np.floor(LEVELS_PER_OCTAVE * np.log2(self._templates.longer_side / self._texels)).clip(0)
         self._level_numbers = self._levels.reachable(difference.astype(np.int64), finest.astype(np.int64))
         self._scene.planes.levels = self._levels.array.data_ptr()
-        facts = np.column_stack([self._templates.longer_side, counts]).astype(np.int32)
-        self._facts = torch.from_numpy(facts).to(self._device, copy=True)
+        self._facts = torch.from_numpy(self._templates.facts).to(self._device, copy=True)
         descent = self._scene.descent
         descent.facts, descent.level_numbers = self._facts.data_ptr(), self._level_numbers.data_ptr()
         descent.levels_u, descent.levels_v = self._level_numbers.shape[1:]

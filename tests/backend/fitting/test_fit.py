@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from backend.control import Control
+from backend.engines.interface import Noise
 from backend.engines.native import noise_plane
 from backend.fitting import fit
 from backend.fitting.loop import FitResult
@@ -347,7 +348,7 @@ def test_noise_is_new_every_time_and_depends_on_the_number_alone() -> None:
     assert planes[0].shape == (3, 20, 30)
     assert not np.array_equal(planes[0], planes[1])
     assert np.abs(np.mean(planes, 0) - 0.5).max() < 0.1
-    assert np.array_equal(noise_plane(noise.restarted(5).draw(), 20, 30), planes[5])
+    assert np.array_equal(noise_plane(Noise(noise_key(0, 5), 1.0), 20, 30), planes[5])
     assert not np.array_equal(noise_plane(NoiseCanvas(1).draw(), 20, 30), planes[0])
     keys = [noise_key(seed, number) for seed, number in ((0, 0), (7, 3), (-1, 2**40))]
     assert keys == [3170179127, 1494380929, 1196635740]
