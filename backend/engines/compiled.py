@@ -138,13 +138,14 @@ class CompiledEngine(ABC):
     ) -> Any:
         result = self._floats(len(params), SOLUTION)
         call = self._call(params, placement, candidates=True, image=image, target=target, weight=weight)
-        self._examine("solve", call, result, rows)
+        self._examine("solve", call, params, result, rows)
         return self._solutions(result[:, :3], result[:, 3:6], result[:, 6])
 
     def gains_on_top(self, params: Array, placement: Any, scores: Any, weight: Array, *, rows: int = 1) -> Array:
         result = self._floats(len(params))
         given: dict[str, Any] = {"image": scores.image, "loss_map": scores.loss_map, "target": scores.target}
-        self._examine("gains", self._call(params, placement, candidates=True, weight=weight, **given), result, rows)
+        call = self._call(params, placement, candidates=True, weight=weight, **given)
+        self._examine("gains", call, params, result, rows)
         return result
 
     @abstractmethod
@@ -154,8 +155,8 @@ class CompiledEngine(ABC):
         """Makes one pass over the canvas, which fills grad [N, 9] and removal [N]. Returns the loss of a step."""
 
     @abstractmethod
-    def _examine(self, work: Work, call: Call, result: Array, rows: int) -> None:
-        """Makes one pass over candidates, which fills `result`; it may look at one row in `rows`."""
+    def _examine(self, work: Work, call: Call, params: Array, result: Array, rows: int) -> None:
+        """Makes one pass over candidates [M, 9], which fills `result`; it may look at one row in `rows`."""
 
     @abstractmethod
     def _levels_of(self, placement: Any, at: Addresses, *, candidates: bool) -> tuple[Array, int]:
