@@ -62,7 +62,7 @@ DEVICE_INLINE int nearest_color(const float* palette, int count, const float* co
 
 // The finest level of an axis (half, px) with at most `bias` texels per pixel.
 DEVICE_INLINE int finest_level(int32_t longer_side, int32_t count, float axis, float bias) {
-    const float texels = (float)longer_side / (2.0f * bias * (axis > 1e-6f ? axis : 1e-6f));
+    const float texels = (float)longer_side / (2.0f * bias * (axis <= 1e-6f ? 1e-6f : axis));
     if (!(texels > 1.0f)) return 0;
     // The slack keeps a stamp of exactly `bias` texels per pixel on its level despite rounding.
     const int level = (int)ceil(2.0 * log2_of((double)texels) - 1e-4);

@@ -80,7 +80,6 @@ class CpuIteration:
     def _descent_of(self, rule: AdamRule, palette: FloatArray | None) -> Descent:
         """Returns the struct for a step of Adam, without what changes."""
         templates, numbers, at = self._tools.templates, self._tools.levels.numbers, self._at
-        facts = np.column_stack([templates.longer_side, templates.level_count]).astype(np.int32)
         return Descent(
             **{name: at.memory(array) for name, array in vars(self._variables).items()},
             **vars(rule),
@@ -89,7 +88,7 @@ class CpuIteration:
             encoded=at.memory(self._encoded),
             level=self._planes.level,
             grad=at.memory(self._grad),
-            facts=at.memory(facts),
+            facts=at.memory(templates.facts),
             level_numbers=at.memory(numbers),
             palette=at.of(palette),
             missing=at.memory(self._missing),

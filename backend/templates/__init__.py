@@ -7,8 +7,8 @@ itself. All levels are 8-bit straight RGBA: Blender, a PSD and the engines show 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
+from ctypes import c_float, c_int64
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..job import MAX_SIDE, Limits, TemplateSpec, UserError, check_range, plain
 from ..native.arrays import BoolArray, ByteArray, FloatArray, IntArray
+from ..native.calls import FLOATS, INTS, LONGS, function
 from .native import LEVELS_PER_OCTAVE, bleed_colors, level_pictures, level_sizes
 from .pixels import Pixels
 
@@ -92,6 +93,8 @@ class Templates:
         self.level_count: IntArray = np.array([[len(level_sizes(side)) for side in size] for size in sizes.tolist()])
         """[T, 2] along u and v."""
         opacity = np.array([item.source.opacity for item in items])
+        self.facts = np.column_stack([self.longer_side, self.level_count]).astype(np.int32)
+        """[T, 3] longer side in texels, and level_count: see csrc/descent.h."""
         self.coverage: FloatArray = (opacity / self.longer_side.astype(np.float64) ** 2).astype(np.float32)
         """[T] mean alpha over the local square."""
         self.derived: dict[Hashable, Any] = {}
@@ -120,12 +123,11 @@ class Templates:
         bias: float = 1.0,  # most texels per canvas pixel
     ) -> IntArray:
         """Chooses the finest level per axis with at most `bias` texels per canvas pixel: [N, 2] int64."""
-        root = np.sqrt(aspect)
-        axes = np.maximum(np.stack([scale * root, scale / root], 1), np.float32(1e-6))
-        texels = self.longer_side[template, None].astype(np.float32) / (np.float32(2.0 * bias) * axes)
-        # NaN sorts behind all others.
-        level = np.searchsorted(_MOST_TEXELS, np.nan_to_num(texels, nan=0.0, posinf=math.inf))
-        return np.minimum(level, self.level_count[template] - 1)
+        level = np.empty((len(template), 2), np.int64)
+        choose = function("diffbmp_choose_levels", INTS, LONGS, FLOATS, FLOATS, c_int64, c_float, LONGS)
+        sizes = (np.ascontiguousarray(values, np.float32) for values in (scale, aspect))
+        choose(self.facts, np.ascontiguousarray(template, np.int64), *sizes, len(template), bias, level)
+        return level
 
     def bitmap(self, template: int, level_u: int, level_v: int) -> ByteArray:
         """Returns a level: uint8 [h, w, 4], straight RGBA, colors bled into transparent texels."""
@@ -148,11 +150,6 @@ class Templates:
         reduced = bool((levels >= source.first).all())
         texels, first = (source.alpha, source.first) if reduced else (source.whole, 0)
         return level_pictures(texels, first, item.height, item.width, levels, planes=1)
-
-
-# The slack keeps a stamp of exactly `bias` texels per pixel on its level despite rounding.
-_MOST_TEXELS = np.array([2.0 ** ((level + 1e-4) / LEVELS_PER_OCTAVE) for level in range(64)])
-"""The greatest number of texels per pixel at level 0 that each level shows."""
 
 
 def load_templates(specs: list[TemplateSpec], canvas: int = 0) -> Templates:
