@@ -107,14 +107,15 @@ static float gain(const Candidates& all, const Primitive& q) {
     return sum(total) * step;
 }
 
-// Calls work(candidate's number, primitive) for candidates until none is left.
+// Calls work(candidate's number, primitive) for candidates, in order, until none is left.
 template <class Work>
 static void for_candidates(Candidates* all, Work work) {
     constexpr int kBatch = 16;
     for (;;) {
         const int64_t begin = __atomic_fetch_add(&all->next, kBatch, __ATOMIC_RELAXED);
         if (begin >= all->count) return;
-        for (int64_t i = begin; i < begin + kBatch && i < all->count; ++i) {
+        for (int64_t k = begin; k < begin + kBatch && k < all->count; ++k) {
+            const int64_t i = all->order[k];
             Primitive q;
             prepare(all->params + i * kParams, all->levels + all->level[i], all->mirror[i], all->linear, q);
             work(i, q);

@@ -1,4 +1,5 @@
-// The CPU engine: tiles of 16 x 16 px in rows of 8 px, a vector each. Plain C interface; memory and threads come from the caller.
+// The CPU engine: tiles of 16 x 16 px in rows of 8 px, a vector each. Plain C interface; memory and threads come from
+// the caller.
 //
 // A step is diffbmp_place, diffbmp_count and diffbmp_fill (primitives, and the tiles of each), diffbmp_bin (the
 // primitives of each tile, in order), diffbmp_run (all tiles) and diffbmp_reduce (gradients).

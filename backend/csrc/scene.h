@@ -83,6 +83,7 @@ struct Candidates {
     float* result;          // diffbmp_solve: [count, kSolution]; diffbmp_gains: [count]
     int64_t weight_plane;   // values from a channel's weight to the next one's: 0 if all channels have the same
     int64_t next;
+    const int64_t* order;  // [count] the candidates, neighbors one after the other: they share the cache
     // Of a candidate with many rows only every row_step-th is visited, and counts as much more: every second or fourth
     // of less high ones, so that at least kFewestRows are. 0 or 1: all rows; a power of two.
     int64_t row_step;

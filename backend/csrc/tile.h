@@ -11,9 +11,9 @@ struct Tile {
     // A bit for each row. A row is open until its pixels' transmittance falls below the threshold; then what lies
     // behind is composited for itself, without gradients, until it is closed by the same threshold.
     uint32_t open, behind_front;
-    uint32_t fronts;                           // the rows that have been open and are not
-    Floats front[kRows][3], through[kRows];    // their color and transmittance when they were
-    Floats inside[2];                          // 1 on the canvas, 0 beside it, for each half
+    uint32_t fronts;                         // the rows that have been open and are not
+    Floats front[kRows][3], through[kRows];  // their color and transmittance when they were
+    Floats inside[2];                        // 1 on the canvas, 0 beside it, for each half
     Floats image[kRows][3], transmittance[kRows], grad[kRows][3], behind[kRows];
     // For removals: the picture, its target, weight and weighted loss, and the color behind the current primitive.
     Floats shown[kRows][3], target[kRows][3], weight[kRows], loss[kRows], back[kRows][3];
@@ -48,14 +48,16 @@ template <bool kTextured>
 static Row* draw(const Scene& scene, const Pair& pair, uint32_t rows, const Primitive& q, Tile& tile, Row* cache) {
     const Sampler sampler(q, tile.left, tile.top, tile.step);
     const Shader<kTextured> shader(q, scene.linear ? scene.decode : nullptr);
-    const uint32_t* table = q.level->alpha;
+    const uint32_t *table = q.level->alpha, kept = cache ? pair.rows : 0u;
     const Floats opacity = splat(q.opacity);
+    const float threshold = scene.threshold > 0.0f ? scene.threshold : -INFINITY;
     for (; rows; rows &= rows - 1) {
         const int r = __builtin_ctz(rows);
         Floats fu, fv, mask, slope_u, slope_v, color[3];
-        const Ints index = sampler.footprint(sampler.row_u(r % kTile, r / kTile), sampler.row_v(r % kTile, r / kTile), fu, fv);
+        const Ints index =
+            sampler.footprint(sampler.row_u(r % kTile, r / kTile), sampler.row_v(r % kTile, r / kTile), fu, fv);
         sample(table, index, fu, fv, mask, slope_u, slope_v);
-        if (cache && pair.rows >> r & 1u) *cache++ = {mask, slope_u, slope_v, tile.transmittance[r]};
+        if (kept >> r & 1u) *cache++ = {mask, slope_u, slope_v, tile.transmittance[r]};
         for (int c = 0; c < 3; ++c) {
             color[c] = shader.p[c];
             if constexpr (kTextured) {
@@ -65,7 +67,7 @@ static Row* draw(const Scene& scene, const Pair& pair, uint32_t rows, const Prim
             }
         }
         over(mask * opacity, color, tile.transmittance[r], tile.image[r]);
-        if (scene.threshold > 0.0f && all_below(tile.transmittance[r], scene.threshold)) end_row(tile, r);
+        if (all_below(tile.transmittance[r], threshold)) end_row(tile, r);
     }
     return cache;
 }

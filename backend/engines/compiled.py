@@ -138,13 +138,15 @@ class CompiledEngine(ABC):
     ) -> Any:
         result = self._floats(len(params), SOLUTION)
         call = self._call(params, placement, candidates=True, image=image, target=target, weight=weight)
-        self._examine("solve", call, result, rows, weight_plane=self._height * self._width if weight.ndim == 3 else 0)
+        plane = self._height * self._width if weight.ndim == 3 else 0
+        self._examine("solve", call, params, result, rows, weight_plane=plane)
         return self._solutions(result[:, :3], result[:, 3:6], result[:, 6])
 
     def gains_on_top(self, params: Array, placement: Any, scores: Any, weight: Array, *, rows: int = 1) -> Array:
         result = self._floats(len(params))
         given: dict[str, Any] = {"image": scores.image, "loss_map": scores.loss_map, "target": scores.target}
-        self._examine("gains", self._call(params, placement, candidates=True, weight=weight, **given), result, rows)
+        call = self._call(params, placement, candidates=True, weight=weight, **given)
+        self._examine("gains", call, params, result, rows)
         return result
 
     @abstractmethod
@@ -154,8 +156,10 @@ class CompiledEngine(ABC):
         """Makes one pass over the canvas, which fills grad [N, 9] and removal [N]. Returns the loss of a step."""
 
     @abstractmethod
-    def _examine(self, work: Work, call: Call, result: Array, rows: int, weight_plane: int = 0) -> None:
-        """Makes one pass over candidates, which fills `result`; it may look at one row in `rows`.
+    def _examine(
+        self, work: Work, call: Call, params: Array, result: Array, rows: int, weight_plane: int = 0
+    ) -> None:
+        """Makes one pass over candidates [M, 9], which fills `result`; it may look at one row in `rows`.
 
         weight_plane: the values from a channel's weight to the next one's.
         """

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..native import library
-from ..native.arrays import ByteArray, FloatArray
+from ..native.arrays import ByteArray, FloatArray, IntArray
 from ..native.threads import core_count, on_threads
 from ..pictures.color import decode_table
 from ..templates import Templates
@@ -22,6 +22,10 @@ from .levels import LevelTable
 
 _MANY = 4096
 """The number of primitives from which it pays to share the work on each between threads."""
+_BAND = np.float32(32.0)
+"""Candidates are judged from left to right within bands of this height, px."""
+_WIDEST = np.float32(2**16)
+"""More than a canvas is wide, px."""
 
 
 class CpuEngine(CompiledEngine):
@@ -112,9 +116,11 @@ class CpuEngine(CompiledEngine):
         with np.errstate(all="ignore"):  # wild numbers of a caller have an infinite loss, or none
             return float(parts.sum())
 
-    def _examine(self, work: Work, call: Call, result: FloatArray, rows: int, weight_plane: int = 0) -> None:
+    def _examine(
+        self, work: Work, call: Call, params: FloatArray, result: FloatArray, rows: int, weight_plane: int = 0
+    ) -> None:
         candidates = self._candidates(native.Candidates, call, result, weight_plane)
-        candidates.row_step = rows
+        candidates.row_step, candidates.order = rows, call.at.memory(_by_place(params))
         examine = self._native.solve if work == "solve" else self._native.gains
         self._on_all_threads(lambda thread: examine(candidates), candidates, call.at)
 
@@ -139,6 +145,11 @@ class CpuEngine(CompiledEngine):
             work(thread)
 
         on_threads(self._threads, on_thread)
+
+
+def _by_place(params: FloatArray) -> IntArray:
+    """The index [M] that puts primitives which lie close to each other one after the other."""
+    return np.argsort(np.floor(params[:, 1] / _BAND) * _WIDEST + params[:, 0])
 
 
 @dataclass

@@ -73,6 +73,7 @@ class Candidates(structs.Candidates):
 
     __slots__ = ()
     next: Long = 0
+    order: Pointer = None
     row_step: Long = 0
 
 

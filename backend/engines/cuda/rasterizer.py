@@ -102,7 +102,9 @@ class CudaRasterizer(CompiledEngine):
                 return
             self._buffers.reserve(scene, self._buffers.room(needed), backward=backward)
 
-    def _examine(self, work: Work, call: Call, result: Tensor, rows: int, weight_plane: int = 0) -> None:
+    def _examine(
+        self, work: Work, call: Call, params: Tensor, result: Tensor, rows: int, weight_plane: int = 0
+    ) -> None:
         candidates = self._candidates(Candidates, call, result, weight_plane)
         primitives = torch.empty(call.count, structs.PRIMITIVE_BYTES, dtype=torch.uint8, device=self.torch_device)
         candidates.primitives = call.at.memory(primitives)

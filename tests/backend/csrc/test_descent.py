@@ -10,7 +10,7 @@ from backend.templates import LEVELS_PER_OCTAVE, Template, Templates
 
 
 @pytest.mark.parametrize("bias", [0.125, 0.3, 1.0])
-def test_levels_are_those_of_the_templates(bias: float) -> None:
+def test_levels_are_the_finest_with_few_texels_a_pixel(bias: float) -> None:
     sizes = [(1, 1), (40, 100), (97, 96), (7, 300)]
     templates = Templates([Template("stamp", np.full((*size, 4), 255, np.uint8)) for size in sizes])
     random, count = Random(1), 20_000
