@@ -116,9 +116,10 @@ def _finished(
     image, alpha = _averaged(image, supersample), _averaged(alpha[None], supersample)
     if transparent:
         image = image / np.maximum(alpha, np.float32(1e-6))
-    else:
-        alpha = np.ones_like(alpha)
-    return np.concatenate([encode(image) if linear else image, alpha]).clip(0, 1)
+    result: FloatArray = np.empty((4, *alpha.shape[1:]), np.float32)
+    np.clip(encode(image) if linear else image, 0.0, 1.0, out=result[:3])
+    result[3:] = alpha.clip(0.0, 1.0) if transparent else 1.0
+    return result
 
 
 def _averaged(planes: FloatArray, size: int) -> FloatArray:

@@ -1,7 +1,9 @@
 // The similarity of two pictures, row by row: the same sums however a picture is cut into strips.
 #include "scene.h"
 
-constexpr int kTaps = 11, kBlock = 256;  // the window of Wang et al. (2004); columns at a time, which stay in the cache
+constexpr int kTaps = 11;                     // the window of Wang et al. (2004)
+constexpr int kColumns = 256;                 // at a time, which stay in the cache
+constexpr int kBlock = kColumns - kTaps + 1;  // windows
 constexpr float kC1 = 1e-4f, kC2 = 9e-4f;
 
 static inline float inside(float value) {
@@ -27,39 +29,48 @@ EXPORT void diffbmp_errors(const float* image, const float* target, const float*
     }
 }
 
+static inline Float16 inside(Float16 value) {
+    return value < 0.0f ? Float16{} : (value > 1.0f ? splat(1.0f) : value);
+}
+
 // WindowMoments of two planes: values, squares, product.
 struct WindowMoments {
-    float values[5][kBlock + 16];
+    float values[5][kColumns + kLanes];
 };
 
 static void add_columns(const float* image, const float* target, const float* window, int64_t stride, int count,
                         WindowMoments& m) {
-    memset(&m, 0, sizeof(m));
-    for (int k = 0; k < kTaps; ++k, image += stride, target += stride) {
-        const float share = window[k];
-        for (int x = 0; x < count; ++x) {
-            const float a = inside(image[x]), b = target[x], shared_a = share * a, shared_b = share * b;
-            m.values[0][x] += shared_a;
-            m.values[1][x] += shared_b;
-            m.values[2][x] += shared_a * a;
-            m.values[3][x] += shared_b * b;
-            m.values[4][x] += shared_a * b;
+    for (int x = 0; x < count; x += kLanes) {
+        const int columns = count - x < kLanes ? count - x : kLanes;
+        Float16 sums[5] = {};
+        for (int k = 0; k < kTaps; ++k) {
+            const Float16 a = inside(load(image + k * stride + x, columns));
+            const Float16 b = load(target + k * stride + x, columns), shared_a = window[k] * a,
+                          shared_b = window[k] * b;
+            sums[0] += shared_a;
+            sums[1] += shared_b;
+            sums[2] += shared_a * a;
+            sums[3] += shared_b * b;
+            sums[4] += shared_a * b;
         }
+        for (int kind = 0; kind < 5; ++kind) store(m.values[kind] + x, sums[kind], kLanes);
     }
 }
 
 static void add_rows(const WindowMoments& columns, const float* window, int count, WindowMoments& m) {
-    memset(&m, 0, sizeof(m));
     for (int kind = 0; kind < 5; ++kind)
-        for (int k = 0; k < kTaps; ++k)
-            for (int x = 0; x < count; ++x) m.values[kind][x] += window[k] * columns.values[kind][x + k];
+        for (int x = 0; x < count; x += kLanes) {
+            Float16 sum{};
+            for (int k = 0; k < kTaps; ++k) sum += window[k] * load(columns.values[kind] + x + k, kLanes);
+            store(m.values[kind] + x, sum, kLanes);
+        }
 }
 
 // Adds the similarity of each row of windows to sums[row], for one channel; weight: of each window's middle, or null.
 // image, target: [rows + 10, width].
 EXPORT void diffbmp_similarity(const float* image, const float* target, const float* weight, const float* window,
                                double* sums, int64_t rows, int64_t width, int64_t weight_stride) {
-    static_assert(kTaps - 1 <= 16, "a block has room for the border");
+    static_assert(kTaps - 1 <= kLanes, "what lies behind a block's last window is read, and not used");
     for (int64_t left = 0; left + kTaps <= width; left += kBlock) {
         const int64_t rest = width - left - (kTaps - 1);
         const int count = rest < kBlock ? (int)rest : kBlock;
