@@ -21,7 +21,7 @@ def edges(target: FloatArray, sigma: float, step: int = 1) -> FloatArray:
     target: [3, H, W]. sigma: of the neighborhood, px. step: the tensor has one value for so many px on each axis; lengths
     stay in px of the target. csrc/search_cpu.cpp reads directions of edges from the tensor, where a candidate needs one.
     """
-    gray = gaussian(shrunk(target, step).mean(0), 1.0)
+    gray = gaussian(shrunk(target, step).mean(0), 1.0 / step)
     products = np.empty((3, *gray.shape), np.float32)
     function("diffbmp_slope_products", FLOATS, c_int64, c_int64, FLOATS)(gray, *gray.shape, products)
     for product in products:
