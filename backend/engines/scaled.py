@@ -56,9 +56,13 @@ class ScaledRasterizer:
         target: FloatArray,
         weight: FloatArray,
         loss: str = "mse",
+        *,
+        removals: bool = True,
     ) -> tuple[float, FloatArray, Scores]:
-        work = self._engine.scored_step
-        value, gradient, scores = work(params * self._unit, placement, background, target, weight, loss)
+        planes = (background, target, weight)
+        value, gradient, scores = self._engine.scored_step(
+            params * self._unit, placement, *planes, loss, removals=removals
+        )
         return value, gradient * self._unit, scores
 
     def iteration(self, count: int, rule: AdamRule, *, shrink: float = 1.0, **options: Any) -> Iteration | None:
