@@ -146,6 +146,8 @@ class CandidateSearch:
         self._composited = self._light if scores.target is self._target else decode(scores.target)
         planes = [np.ascontiguousarray(plane) for plane in (scores.image, self._composited)]
         weights = function("diffbmp_light_weights", *[FLOATS] * 3, c_int64, FLOATS)
+        # New ones, because an engine may keep its copy of those that it has seen.
+        self._color_weight = np.empty_like(self._color_weight)
         weights(self._weight, *planes, self._weight.size, self._color_weight)
 
     def _judged(
