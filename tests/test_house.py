@@ -168,7 +168,10 @@ def test_development_requirements_meet_those_of_the_project() -> None:
     pins = dict(pin.split("==") for pin in data["dependency-groups"]["dev"])
     for group in data["dependency-groups"].values():
         assert all("==" in requirement for requirement in group)
-    for requirement in data["project"]["dependencies"]:
+    extras = [
+        names for extra, names in data["project"]["optional-dependencies"].items() if not extra.startswith("cuda")
+    ]
+    for requirement in [*data["project"]["dependencies"], *(name for names in extras for name in names)]:
         name, least = requirement.split(">=")
         assert [int(n) for n in pins[name].split(".")] >= [int(n) for n in least.split(".")]
 

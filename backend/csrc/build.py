@@ -24,6 +24,8 @@ FLAGS = ["-O3", "-std=c++17", "-shared", "-fPIC", "-fno-exceptions", "-fno-rtti"
 # Fuse multiply-adds of one expression, so that the source decides and all processors that can agree; keep all other
 # IEEE rules, so that NaN is never drawn.
 FLAGS += ["-ffp-contract=on", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror", "-s"]
+# For arm64, Clang vectorizes sums in order, and then no longer fuses their products.
+FLAGS += ["-mllvm", "-force-ordered-reductions=false"]
 # Vectors are only passed between functions of one file.
 FLAGS += ["-Wno-psabi"]
 

@@ -156,9 +156,7 @@ class CompiledEngine(ABC):
         """Makes one pass over the canvas, which fills grad [N, 9] and removal [N]. Returns the loss of a step."""
 
     @abstractmethod
-    def _examine(
-        self, work: Work, call: Call, params: Array, result: Array, rows: int, weight_plane: int = 0
-    ) -> None:
+    def _examine(self, work: Work, call: Call, params: Array, result: Array, rows: int, weight_plane: int = 0) -> None:
         """Makes one pass over candidates [M, 9], which fills `result`; it may look at one row in `rows`.
 
         weight_plane: the values from a channel's weight to the next one's.

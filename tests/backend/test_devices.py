@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from backend.differentiable import render
+from backend.rendering import render_layout
 from torch import Tensor
 
-from backend.differentiable import render
 from backend.engines.tensors import FarEngine, make_rasterizer
-from backend.rendering import render_layout
 from tests.backend.support.far_device import FAR, FarDevice, FarRasterizer
 from tests.backend.support.layouts import layout_of, noise_stamps
 

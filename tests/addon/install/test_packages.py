@@ -22,9 +22,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_the_installed_packages_are_those_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert [packages.TORCH, *packages.PACKAGES] == project["dependencies"]
-    extras = {f"cuda{major}": list(names) for major, names in packages.CUDA_PACKAGES.items()}
-    assert extras == project["optional-dependencies"]
+    extras = dict(project["optional-dependencies"])
+    assert {f"cuda{major}": extras.pop(f"cuda{major}") for major in packages.CUDA_PACKAGES} == {
+        f"cuda{major}": list(names) for major, names in packages.CUDA_PACKAGES.items()
+    }
+    assert extras.pop("torch") == [packages.TORCH]
+    assert list(packages.PACKAGES) == [*project["dependencies"], *(name for names in extras.values() for name in names)]
 
 
 @pytest.mark.parametrize(

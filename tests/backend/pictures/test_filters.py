@@ -40,6 +40,13 @@ def test_window_sums_are_a_separable_convolution(axes: tuple[int, int], width: i
     np.testing.assert_allclose(turned, sums.transpose(0, 2, 1), atol=1e-6)
 
 
+def test_a_sum_has_the_same_bits_in_a_vector_and_alone() -> None:
+    plane, weights = noise(5, 140), bell(2.0, 6)
+    for width in (128, 100, 77):
+        part = np.ascontiguousarray(plane[:, :width])
+        assert np.array_equal(window_sums(part, weights, [-1]), window_sums(plane, weights, [-1])[:, : width - 12])
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (25, 17)])
 def test_a_gaussian_extends_the_edges(size: tuple[int, int]) -> None:
     plane = noise(*size)

@@ -146,7 +146,11 @@ def test_a_reduced_tensor_has_the_same_edges() -> None:
     whole, small = edges(target, 4.0), edges(target, 4.0, 2)
     assert small.shape == (3, 66, 75)
     middles = (whole[:, :-1:2, ::2] + whole[:, 1::2, ::2] + whole[:, :-1:2, 1::2] + whole[:, 1::2, 1::2]) / 4.0
-    inner = slice(None), slice(8, 57), slice(8, 67)  # the picture's ends, where there are no slopes, are as wide as 2 px
+    inner = (
+        slice(None),
+        slice(8, 57),
+        slice(8, 67),
+    )  # the picture's ends, where there are no slopes, are as wide as 2 px
     assert np.abs(small[:, :65] - middles)[inner].max() < 0.01 * whole.max()
 
 
