@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -67,7 +66,7 @@ def test_a_job_leaves_a_whole_result(job: Job, tmp_path: Path) -> None:
     assert sorted(path.suffix for path in (out / "levels").iterdir()) == [".json", ".png"]
     assert listed(out) == used(layout)
     shown = load_rgba(out / "render.png")[..., :3].astype(int)
-    again = render_layout(layout, templates)[:3].permute(1, 2, 0).mul(255).round().int().numpy()
+    again = np.rint(255 * render_layout(layout, templates)[:3].transpose(1, 2, 0)).astype(int)
     assert (shown == again).all()
 
     metrics = json.loads((out / "metrics.json").read_text())
@@ -276,7 +275,7 @@ def test_two_runs_in_one_place_leave_one_of_them_whole(job: Job, tmp_path: Path)
     layout, _ = load_result(tmp_path / "out")
     specs = [replace(job.templates[0], name=name) for name in ("one", "two")]
     first, second = (ResultFolder(tmp_path / "out", load_templates([spec])) for spec in specs)
-    image = torch.zeros(3, 48, 64)
+    image = np.zeros((3, 48, 64), np.float32)
     for folder in (first, second, first):
         folder.save(layout)
         assert load_result(tmp_path / "out")[0].count == 40
@@ -322,7 +321,7 @@ def test_checkpoints_replace_one_another_in_place(job: Job, tmp_path: Path) -> N
     assert names(tmp_path / "next" / "levels") >= ({"001.png", "001.json"} if added else set())
     folder.save(finer)
     assert not (tmp_path / "next" / "levels" / "002.json").exists()
-    folder.finish(torch.zeros(3, 48, 64), {})
+    folder.finish(np.zeros((3, 48, 64), np.float32), {})
     assert listed(tmp_path / "next") == used(finer)
 
 
