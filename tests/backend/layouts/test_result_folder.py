@@ -71,7 +71,8 @@ def test_a_job_leaves_a_whole_result(job: Job, tmp_path: Path) -> None:
 
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics) == {
-        *("psnr", "ssim", "psnr_aa", "ssim_aa", "seconds", "iterations", "count", "engine", "device")
+        *("psnr", "ssim", "psnr_aa", "ssim_aa", "seconds", "iterations", "count", "engine", "device"),
+        "cpu",
     }
     assert metrics["count"] == 40
     assert metrics["iterations"] == 8
