@@ -49,6 +49,7 @@ def fit_job(args: argparse.Namespace) -> int:
 
 def _summary(done: Done) -> str:
     metrics = json.loads((Path(done.out) / "metrics.json").read_text(encoding="utf-8"))
-    smooth = "" if metrics.get("psnr_aa") is None else f" ({metrics['psnr_aa']:.2f} dB with smooth edges)"
+    about = "about " if metrics.get("estimated") else ""
+    smooth = "" if metrics.get("psnr_aa") is None else f" ({about}{metrics['psnr_aa']:.2f} dB with smooth edges)"
     cancelled = "cancelled: the best so far, " if done.cancelled else ""
     return f"{done.out}: {cancelled}{metrics['psnr']:.2f} dB{smooth}, {metrics['seconds']['total']:.1f} s"

@@ -216,6 +216,9 @@ class Settings:
     preview_seconds: float = setting(
         1.0, "Previews", "Set the time between previews", (0.0, 86400.0), zero="none", unit="s", option=None
     )
+    exact: bool = setting(
+        False, "Exact Quality", "Measure the quality with smooth edges above 4,096 px as well, instead of estimating it"
+    )
     recording: int = setting(
         0, "Record", "Record N frames of the fit", (0, 10_000), zero="none", soft=250, group="fit", option="--record"
     )

@@ -78,7 +78,7 @@ def _journal(run: Run) -> FolderJournal:
     """Opens the progress of an earlier run, if there is one, and logs it."""
     journal = FolderJournal(run.folder.path / PROGRESS, run.job)
     if journal.dropped:
-        run.emit(Log("The progress of an earlier run belongs to another job and is dropped"))
+        run.emit(Log("The progress of an earlier run belongs to another job or version and is dropped"))
     if journal.frames:
         run.emit(Log(f"Continuing after {journal.frames} frames of an earlier run"))
     return journal

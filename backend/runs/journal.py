@@ -17,12 +17,15 @@ from ..layouts.contents import SEAL, check_own_progress
 from ..native.arrays import ByteArray
 from ..pictures.images import save_png
 
+RECORDS = 2
+"""Version of the records: another one wherever the same job gives other frames, as with other random numbers."""
+
 
 class FolderJournal:
     """Records of named arrays in a folder. Each record is complete or absent."""
 
     def __init__(self, folder: Path, job: Job) -> None:
-        """Opens a folder, and removes records of another job or target.
+        """Opens a folder, and removes records of another job, target or version.
 
         Raises UserError as save() does, and where the folder holds anything else than records.
         """
@@ -30,7 +33,7 @@ class FolderJournal:
         seal = folder / SEAL
         sealed = seal.is_file()
         self.dropped = sealed and seal.read_text(encoding="utf-8", errors="replace") != self._identity
-        """Whether another job's records were removed."""
+        """Whether records of another job or version were removed."""
         if self.dropped or not sealed:
             self._begin()
 
@@ -77,9 +80,9 @@ class FolderJournal:
 
 
 def _identity(job: Job) -> str:
-    """Returns a digest of what a job's result depends on, wherever its files lie."""
+    """Returns a digest of what a job's frames depend on, wherever its files lie."""
     named = asdict(job)
-    named["settings"] |= {"threads": 0, "preview_seconds": 0.0}
+    named["settings"] |= {"threads": 0, "preview_seconds": 0.0, "exact": False}
     files = [job.target, job.mask, job.start, job.importance]
     files += [region.mask for region in job.regions] + [spec.file for spec in job.templates]
     for part in (named, *named["regions"], *named["templates"]):
@@ -87,7 +90,7 @@ def _identity(job: Job) -> str:
             if key in part:
                 part[key] = Path(part[key]).name
     contents = [content for name in filter(None, files) for content in _contents(Path(name))]
-    return hashlib.sha256(json.dumps([named, contents], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([RECORDS, named, contents], sort_keys=True).encode()).hexdigest()
 
 
 def _contents(path: Path) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from ..templates import Templates
 from .inputs import over_background
 
 LARGE = 4096
-"""Longest side, px, of a canvas whose anti-aliased picture is judged whole, unless the caller asks for more."""
+"""Longest side, px, of a canvas whose anti-aliased picture is judged whole, unless the settings ask for more."""
 
 _SAMPLE, _SAMPLES = 32, 16
 """Rows of windows in a strip of a larger one, and how many such strips there are."""
@@ -33,14 +33,12 @@ def judge(
     templates: Templates,
     settings: Settings,
     control: Control,
-    *,
-    exact: bool = False,
 ) -> tuple[FloatArray, dict[str, Any]]:
     """Returns the layout's picture and its metrics; the slow ones are None after a cancel.
 
     target and weight are as load_pictures gives them. The picture is [3, H, W], or straight [4, H, W] where the canvas
     is transparent; the metrics are those of the picture over the background. The anti-aliased ones of a canvas above
-    LARGE are estimated, which `estimated` tells, unless `exact`.
+    LARGE are estimated, which `estimated` tells, unless the settings are exact.
     """
     layout = result.layout
     options: dict[str, Any] = {"engine": settings.engine, "threads": settings.threads}
@@ -50,7 +48,7 @@ def judge(
     plain.add(render)
     metrics: dict[str, Any] = {"psnr": decibels(plain.error()), "ssim": None, "psnr_aa": None, "ssim_aa": None}
     smooth = Comparison(target, weight)
-    estimated = not exact and max(layout.width, layout.height) > LARGE
+    estimated = not settings.exact and max(layout.width, layout.height) > LARGE
     if not control.cancelled and add_smooth(smooth, layout, templates, settings, control, whole=not estimated):
         metrics["ssim"] = plain.similarity()
         metrics["psnr_aa"], metrics["ssim_aa"] = _estimate(plain, smooth)

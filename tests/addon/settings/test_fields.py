@@ -124,6 +124,7 @@ def test_every_setting_is_in_blender_or_listed_as_absent() -> None:
     assert missing == {
         "Settings.locked",
         "Settings.preview_seconds",
+        "Settings.exact",
         "Animation.overlap",
         "Animation.fps",
         "ExportSettings.engine",

@@ -64,6 +64,7 @@ def test_modes(target: Path, stamp: Path, options: tuple[str, ...], mode: str, b
 def test_settings(target: Path, stamp: Path) -> None:
     options = ["--loss", "mse=1", "ssim=0.2", "l1", "--palette", "ff0000,#00FF00", "--spacing", 0.02]
     options += ["--order", "small_front", "--lock", "rotation", "color", "--preset", "high", "--time-limit", 20]
+    options += ["--exact"]
     settings = job(target, "--templates", stamp, *options).settings
     assert settings == Settings(
         iterations=PRESETS["high"]["iterations"],
@@ -73,8 +74,20 @@ def test_settings(target: Path, stamp: Path) -> None:
         spacing=0.02,
         order="small_front",
         locked=["rotation", "color"],
+        exact=True,
     )
     assert job(target, "--templates", stamp, "--preset", "draft", "--iterations", 7).settings.iterations == 7
+
+
+def test_the_quality_of_a_large_canvas_is_told_as_an_estimate_unless_it_is_measured(
+    target: Path, stamp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("backend.runs.measure.LARGE", 32)
+    for options in ((), ("--exact",), ("--exact", "--no-exact")):
+        out = fitted(target, [stamp], tmp_path / "out", *options)
+        exact = options == ("--exact",)
+        assert (" (about " in capsys.readouterr().err) != exact
+        assert ("estimated" in json.loads((out / "metrics.json").read_text())) != exact
 
 
 def test_a_job_folder_keeps_what_is_not_mentioned(target: Path, stamp: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from backend.job.locks import Hold
 from backend.job.messages import Event, Progress
 from backend.layouts.result_folder import ResultFolder, load_result
 from backend.runs import run_job
-from backend.runs.journal import FolderJournal
+from backend.runs.journal import RECORDS, FolderJournal
 from backend.templates import load_templates
 
 
@@ -381,3 +381,19 @@ def test_progress_without_a_seal_is_replaced(job: Job, tmp_path: Path, left: lis
     journal.save("frame_000001", {"x": np.ones(2)})
     assert sorted(path.name for path in (tmp_path / "out" / "progress").iterdir()) == ["frame_000001.npz", "job"]
     run(job, tmp_path / "out")
+
+
+def test_progress_of_an_earlier_version_is_dropped(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its frames are by other random numbers."""
+    place = tmp_path / "progress"
+    with monkeypatch.context() as earlier:
+        earlier.setattr("backend.runs.journal.RECORDS", RECORDS - 1)
+        FolderJournal(place, job).save("frame_000000", {"x": np.ones(2)})
+        assert FolderJournal(place, job).frames == 1
+    journal = FolderJournal(place, job)
+    assert journal.dropped
+    assert journal.frames == 0
+    # How the result is measured changes no frame.
+    journal.save("frame_000000", {"x": np.ones(2)})
+    again = FolderJournal(place, replace(job, settings=replace(job.settings, exact=True)))
+    assert (again.dropped, again.frames) == (False, 1)

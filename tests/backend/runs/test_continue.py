@@ -36,10 +36,17 @@ def start() -> Layout:
 def test_without_more_it_keeps_their_number_and_order(start: Layout) -> None:
     layout = going_on(start).layout
     assert layout.count == 40
-    moved = np.abs(layout.x - start.x)
-    assert np.median(moved) < 1.0
-    assert np.quantile(moved, 0.95) < 6.0
+    assert np.median(np.abs(layout.x - start.x)) < 1.0
     assert quality(layout) >= quality(start) - 0.05
+
+
+def test_without_more_none_goes_far() -> None:
+    """The worst of one seed, which a relocation decides, is 3 to 10 px away: so three seeds are taken."""
+    worst = []
+    for seed in range(3):
+        start = fit(TARGET, discs(), replace(SETTINGS, seed=seed)).layout
+        worst.append(np.abs(going_on(start, seed=seed).layout.x - start.x).max())
+    assert np.mean(worst) < 6.0
 
 
 @pytest.mark.parametrize("added", [1, 20, 200])

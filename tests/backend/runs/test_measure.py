@@ -65,7 +65,7 @@ def test_a_large_canvas_is_estimated_from_a_sample(monkeypatch: pytest.MonkeyPat
     assert estimate["estimated"] is True
     assert sum(rows) < 700
     rows.clear()
-    _, whole = judge(result, target, None, templates, SETTINGS, Control(), exact=True)
+    _, whole = judge(result, target, None, templates, replace(SETTINGS, exact=True), Control())
     assert rows == [1000]
     assert "estimated" not in whole
     assert estimate["psnr"] == whole["psnr"]
