@@ -7,6 +7,7 @@ itself. All levels are 8-bit straight RGBA: Blender, a PSD and the engines show 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from ctypes import c_float, c_int64
 from dataclasses import dataclass, field
