@@ -23,6 +23,7 @@ from ..templates import Template, Templates
 
 SIZE, COUNT, SMALLEST, LARGEST = 512, 1000, 2.0, 50.0
 BIG_SIZE, BIG_COUNT = 4096, 20_000
+SHARED_SIZE, SHARED_COUNT = 1024, 3000
 
 
 def run() -> dict[str, Any]:
@@ -35,8 +36,8 @@ def run() -> dict[str, Any]:
     times: dict[str, list[float]] = {"cpu": [], "reference": []}
     scene.step(reference)
     for _ in range(3):
-        times["cpu"] += [_seconds(lambda: scene.step(engine)) for _ in range(10)]
-        times["reference"].append(_seconds(lambda: scene.step(reference)))
+        times["cpu"] += [scene.step_seconds(engine) for _ in range(10)]
+        times["reference"].append(scene.step_seconds(reference))
     step, reference_step = min(times["cpu"]), min(times["reference"])
     return {
         "size": SIZE,
@@ -49,6 +50,7 @@ def run() -> dict[str, Any]:
         "ratio": reference_step / step,
         "instruction_sets": [_single_core(scene, level) for level in _levels()],
         "memory": [_memory(SIZE, COUNT), _memory(BIG_SIZE, BIG_COUNT)],
+        "scaling": scaling(),
     }
 
 
@@ -64,6 +66,11 @@ def explain(results: dict[str, Any]) -> str:
         *(
             f"  {s['name']:<9}  {s['gigasamples']:9.2f}      {s['step_ms']:.2f} ms a step"
             for s in results["instruction_sets"]
+        ),
+        f"One step of {SHARED_SIZE} x {SHARED_SIZE} px, {SHARED_COUNT} primitives: threads, ms, times as fast as one",
+        *(
+            f"  {s['threads']:7} {s['step_ms']:11.2f}    {results['scaling'][0]['step_ms'] / s['step_ms']:6.2f}"
+            for s in results["scaling"]
         ),
         "Peak memory of a process that makes steps, and the engine's share, MB",
         *(
@@ -97,11 +104,26 @@ class Scene:
     def step(self, engine: Engine) -> FloatArray:
         return engine.step(self.params, self.placement, self.background, self.target, self.weight)[1]
 
+    def step_seconds(self, engine: Engine) -> float:
+        return _seconds(lambda: self.step(engine))
+
+
+def scaling() -> list[dict[str, float]]:
+    """The milliseconds of a step on 1, 2, 4 ... threads, up to the cores: waiting counts, CPU seconds do not."""
+    scene = Scene(SHARED_SIZE, SHARED_COUNT)
+    counts = [2**power for power in range(core_count().bit_length())]
+    engines = [CpuEngine(scene.templates, SHARED_SIZE, SHARED_SIZE, threads=count) for count in counts]
+    for engine in engines:
+        scene.step(engine)
+    # Alternate, as other work on the machine comes and goes.
+    rounds = [[scene.step_seconds(engine) for engine in engines] for _ in range(8)]
+    return [{"threads": count, "step_ms": min(own) * 1e3} for count, *own in zip(counts, *rounds, strict=True)]
+
 
 def _single_core(scene: Scene, level: int) -> dict[str, Any]:
     engine = CpuEngine(scene.templates, SIZE, SIZE, threads=1, instructions=level or None)
     scene.step(engine)
-    step = min(_seconds(lambda: scene.step(engine)) for _ in range(100))
+    step = min(scene.step_seconds(engine) for _ in range(100))
     return {
         "name": library.load(level or None)[1],
         "step_ms": step * 1e3,

@@ -133,6 +133,7 @@ class Kernels:
     ) -> FloatArray:  # fmt: skip
         """The gains of candidates, or their solutions [N, 8] with weight [3, H, W]."""
         numbers, flags = np.zeros(len(params), np.int32), mirror.astype(np.uint8)
+        order = np.arange(len(params))[::-1].copy()
         result = np.full((len(params), 8) if solve else len(params), np.nan, np.float32)
         candidates = native.Candidates(
             width=self.width,
@@ -148,6 +149,7 @@ class Kernels:
             loss_map=loss_map.ctypes.data,
             result=result.ctypes.data,
             row_step=row_step,
+            order=order.ctypes.data,
         )
         (self.native.solve if solve else self.native.gains)(candidates)
         return result
