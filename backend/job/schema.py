@@ -36,7 +36,7 @@ def _fields_of(value: Any) -> dict[str, Any]:
     """Returns the fields of a dataclass, as it is. Raises TypeError for anything else."""
     if not is_dataclass(value):
         raise TypeError(f"{type(value).__name__} is not for JSON")
-    return {f.name: getattr(value, f.name) for f in fields(value)}
+    return vars(value)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def check(instance: Any) -> None:
     """Raises UserError for the first setting of a dataclass's instance that has a wrong value."""
     hints = type_hints(type(instance))
     for name, one in settings_of(type(instance)).items():
-        _check(name, getattr(instance, name), hints[name], one)
+        value = getattr(instance, name)
+        if value is not one.default:  # which most have, of thousands of stamps
+            _check(name, value, hints[name], one)
 
 
 def check_value(kind: type[Any], name: str, value: Any, called: str = "") -> None:
