@@ -18,8 +18,9 @@ SIGMA = 1.5
 def edges(target: FloatArray, sigma: float, step: int = 1) -> FloatArray:
     """Returns a target's structure tensor (Bigun and Granlund, 1987): [3, H, W], its elements xx, xy and yy.
 
-    target: [3, H, W]. sigma: of the neighborhood, px. step: the tensor has one value for so many px on each axis; lengths
-    stay in px of the target. csrc/search_cpu.cpp reads directions of edges from the tensor, where a candidate needs one.
+    target: [3, H, W]. sigma: of the neighborhood, px. step: the tensor has one value for so many px on each axis;
+    lengths stay in px of the target. csrc/search_cpu.cpp reads directions of edges from the tensor, where a candidate
+    needs one.
     """
     gray = gaussian(shrunk(target, step).mean(0), 1.0 / step)
     products = np.empty((3, *gray.shape), np.float32)

@@ -139,11 +139,17 @@ def test_edges_have_a_direction_and_flat_areas_none() -> None:
 
 def test_a_reduced_tensor_has_the_same_edges() -> None:
     rows, columns = np.mgrid[:131, :150] / 20.0
-    target = np.stack([np.sin(columns + 0.4 * rows), np.cos(2.0 * rows), np.sin(columns * rows / 4.0)]).astype(np.float32)
+    target = np.stack([np.sin(columns + 0.4 * rows), np.cos(2.0 * rows), np.sin(columns * rows / 4.0)]).astype(
+        np.float32
+    )
     whole, small = edges(target, 4.0), edges(target, 4.0, 2)
     assert small.shape == (3, 66, 75)
     middles = (whole[:, :-1:2, ::2] + whole[:, 1::2, ::2] + whole[:, :-1:2, 1::2] + whole[:, 1::2, 1::2]) / 4.0
-    inner = slice(None), slice(8, 57), slice(8, 67)  # the picture's ends, where there are no slopes, are as wide as 2 px
+    inner = (
+        slice(None),
+        slice(8, 57),
+        slice(8, 67),
+    )  # the picture's ends, where there are no slopes, are as wide as 2 px
     assert np.abs(small[:, :65] - middles)[inner].max() < 0.01 * whole.max()
 
 
