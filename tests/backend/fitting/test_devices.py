@@ -123,7 +123,7 @@ def test_a_fit_waits_for_relocations_and_for_losses_now_and_then(name: str, far:
         assert after - before <= most
 
 
-RELOCATIONS = 24 * DEFAULT.relocate_until // DEFAULT.relocate_every
+RELOCATIONS = len(range(DEFAULT.relocate_every - 1, math.ceil(24 * DEFAULT.relocate_until), DEFAULT.relocate_every))
 
 
 @pytest.mark.parametrize(
