@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -367,7 +368,8 @@ class TestStamps:
         info = PngInfo()
         info.add_text("Software", "other")
         picture = Image.fromarray(rgba).convert({"gray": "LA", "jpeg": "RGB"}.get(how, "RGBA"))
-        picture.save(path, **({"pnginfo": info} if how == "described" else {}))
+        options: dict[str, Any] = {"pnginfo": info} if how == "described" else {}
+        picture.save(path, **options)
         job.templates[0].file = str(path)
         run(job, tmp_path / "out")
         (stamp,) = (tmp_path / "out" / "templates").iterdir()

@@ -79,4 +79,5 @@ def test_the_limits_hold_for_what_is_added(start: Layout) -> None:
 def test_continued_fits_are_reproducible(start: Layout) -> None:
     first, second = (going_on(start, added=12).layout for _ in range(2))
     assert all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ROWS)
-    assert np.array_equal(*(render_layout(layout, discs(), engine="cpu") for layout in (first, second)))
+    one, other = (render_layout(layout, discs(), engine="cpu") for layout in (first, second))
+    assert np.array_equal(one, other)
