@@ -119,6 +119,8 @@ def test_scores_and_candidates_match_the_reference(
     for name, found in vars(solutions).items():
         true = getattr(true_solutions, name)
         assert (found - true).abs().max() < 1e-5 * true.abs().max(), name
+    alike = engine.solve_on_top(scene.params, scene.placement, scores.image, scene.target, scene.weight)
+    assert all(torch.equal(getattr(alike, name), found) for name, found in vars(solutions).items())
     if loss == "mse":
         gains = engine.gains_on_top(scene.params, scene.placement, scores, scene.weight)
         true_gains = truth.gains_on_top(scene.params, scene.placement, true_scores, scene.weight)
