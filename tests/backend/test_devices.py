@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from backend.differentiable import render
-from backend.rendering import render_layout
 from torch import Tensor
 
-from backend.engines.tensors import FarEngine, make_rasterizer
+from backend.engines.differentiable import render
+from backend.engines.rasterizers import make_rasterizer
+from backend.engines.tensors import FarEngine
+from backend.layouts.rendering import render_layout
 from tests.backend.support.far_device import FAR, FarDevice, FarRasterizer
 from tests.backend.support.layouts import layout_of, noise_stamps
 
@@ -49,9 +50,9 @@ def test_rendering_on_any_device_by_an_engine_on_any(
 
     expected = rendered(CPU)
     templates.derived.clear()
-    monkeypatch.setattr("backend.differentiable.DEVICES", ("cpu", FAR.type))
+    monkeypatch.setattr("backend.engines.differentiable.DEVICES", ("cpu", FAR.type))
     if engine == FAR:
-        monkeypatch.setattr("backend.differentiable.make_rasterizer", far)
+        monkeypatch.setattr("backend.engines.differentiable.make_rasterizer", far)
     with FarDevice():
         found = rendered(tensors)
     assert all(torch.equal(one, other) for one, other in zip(expected, found, strict=True))
@@ -68,7 +69,7 @@ def test_layouts_are_rendered_to_the_cpu(space: str, monkeypatch: pytest.MonkeyP
         made.append(FarEngine(far(*arguments, **options), options["space"]))
         return made[-1]
 
-    monkeypatch.setattr("backend.rendering.make_engine", make)
+    monkeypatch.setattr("backend.layouts.rendering.make_engine", make)
     with FarDevice():
         found = [render_layout(layout, templates, transparent=transparent) for transparent in (False, True)]
     assert len(made) == 2

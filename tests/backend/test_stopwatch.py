@@ -54,7 +54,7 @@ def test_kernels_count_what_each_thread_spends_in_them(monkeypatch: pytest.Monke
     with ThreadPoolExecutor(1) as pool:
         pool.submit(kernel, seconds=0.25).result()
     with pytest.raises(TypeError):
-        kernel()
+        kernel()  # type: ignore[call-arg]
     now += 8.0
     assert stopwatch.kernel_seconds() == 1.75
     stopwatch.begin()

@@ -163,9 +163,12 @@ def test_candidates_read_a_reduced_tensor_at_their_pixel() -> None:
     choice, random = Case(Templates([disc(), upright()])).choice, Random(3)
     tensor = edges(random.uniform(3, 41, 30), 2.0, 2)
     each = tensor.repeat(2, 1).repeat(2, 2)[:, :41, :29]
-    loss, options = random.uniform(41, 29), {"spacing": 12.0, "shrink": 1}
-    own = Drawer(tensor, choice, DEFAULT, Random(0, 3), step=2, **options).draw(loss, 300)
-    assert_candidates_agree(own, Drawer(each, choice, DEFAULT, Random(0, 3), **options).draw(loss, 300))
+    loss = random.uniform(41, 29)
+    own, twin = (
+        Drawer(plane, choice, DEFAULT, Random(0, 3), spacing=12.0, shrink=1, step=step).draw(loss, 300)
+        for plane, step in ((tensor, 2), (each, 1))
+    )
+    assert_candidates_agree(own, (twin[0].astype(np.float64), *twin[1:]))
 
 
 def drawers(tensor: FloatArray, choice: Choice, seed: int = 0) -> tuple[Drawer, TwinDrawer]:
