@@ -28,9 +28,9 @@ def _render(args: argparse.Namespace) -> int:
         check_value(ExportSettings, name, value, f"--{name}")
     if args.out.suffix.lower() != ".png":
         raise UserError(f"{args.out} is not a .png: choose a name with this extension")
-    from ..layouts.rendering import render_layout
+    from ..layouts.rendering import picture_height, render_strips
     from ..layouts.result_folder import load_result
-    from ..pictures.images import save_png
+    from ..pictures.images import save_strips
     from ..runs.memory import LAYOUT, memory_errors_named
 
     with memory_errors_named(LAYOUT):
@@ -42,7 +42,8 @@ def _render(args: argparse.Namespace) -> int:
                 f"{args.layout} has no frame {quoted(args.frame)}: it has {layout.frames[0]} to {layout.frames[-1]}"
             )
         frame = 0 if args.frame is None else layout.frames.index(args.frame)
-        picture = render_layout(layout, templates, frame=frame, **chosen)
-    sweep(args.out.parent)
-    save_png(args.out, picture if transparent else picture[:3])
+        strips = render_strips(layout, templates, frame=frame, **chosen)
+        width = chosen.get("width") or layout.width
+        sweep(args.out.parent)
+        save_strips(args.out, width, picture_height(layout, width), 4 if transparent else 3, strips)
     return 0

@@ -21,7 +21,7 @@ import numpy as np
 from ..job import MAX_SIDE, Action, UserError, written_aside
 from ..native.arrays import ByteArray, FloatArray
 from ..native.calls import BYTES, FLOATS, function
-from .png import opened_plain, write_png
+from .png import FAST, PngWriter, opened_plain, write_png
 from .scaling import resized
 
 if TYPE_CHECKING:
@@ -142,6 +142,15 @@ def save_png(path: Path, pixels: FloatArray | ByteArray, *, parents: bool = True
     """
     with written_aside(path, parents=parents) as aside, open(aside, "wb") as file:
         write_png(file, pixels)
+
+
+def save_strips(path: Path, width: int, height: int, channels: int, strips: Iterable[FloatArray]) -> None:
+    """Writes an 8-bit PNG as save_png does, of strips [3 or 4, rows, width] from top to bottom. channels: 3 or 4."""
+    with written_aside(path) as aside, open(aside, "wb") as file:
+        writer = PngWriter(file, width, height, channels, level=FAST)
+        for strip in strips:
+            writer.write(strip)
+        writer.finish()
 
 
 @contextmanager
