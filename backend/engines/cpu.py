@@ -149,7 +149,8 @@ class CpuEngine(CompiledEngine):
 
 def _by_place(params: FloatArray) -> IntArray:
     """The index [M] that puts primitives which lie close to each other one after the other."""
-    return np.argsort(np.floor(params[:, 1] / _BAND) * _WIDEST + params[:, 0])
+    with np.errstate(all="ignore"):  # wild numbers lie anywhere
+        return np.argsort(np.floor(params[:, 1] / _BAND) * _WIDEST + params[:, 0])
 
 
 @dataclass

@@ -61,7 +61,7 @@ def test_the_first_usable_card_is_measured(
     monkeypatch.setattr("backend.engines.cuda.gpu.find_gpu", lambda: emulated_gpu)
     monkeypatch.setattr(speed, "run", dict)
     monkeypatch.setattr(gpu, "run", lambda card, tell: {"device": card.name})
-    options = dict.fromkeys(("clips", "targets", "templates", "quality", "seeds", "shares"))
+    options = dict.fromkeys(("clips", "targets", "templates", "quality", "seeds", "shares", "peers"))
     args = argparse.Namespace(**options, exports=False, quick=False, results=tmp_path / "results.jsonl")
     assert measure(args, print) == {"speed": {}, "gpu": {"device": "emulated"}}
     assert json.loads(args.results.read_text())["device"] == "emulated"

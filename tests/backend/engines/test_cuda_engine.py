@@ -260,7 +260,7 @@ def test_fields_are_where_the_kernels_read_them() -> None:
     for kind, offsets in (
         (structs.Scene, {"pair_capacity": 48, "planes": 56, "grad": 160, "records": 248, "descent": 256}),
         (structs.Descent, {"palette_count": 132, "color_rate": 192, "shrink": 204}),
-        (structs.Candidates, {"params": 16, "result": 88, "primitives": 96}),
+        (structs.Candidates, {"params": 16, "result": 88, "weight_plane": 96, "primitives": 104}),
     ):
         assert {name: getattr(kind, name).offset for name in offsets} == offsets
 

@@ -129,7 +129,9 @@ def test_a_weight_may_be_that_of_all_channels(engine: str) -> None:
     solve = makes.get(engine, case.reference).solve_on_top
     given = case.params, case.placement, scores.image.float(), case.target
     one, each = solve(*given, case.weight), solve(*given, case.weight.expand(3, -1, -1))
-    assert all(torch.equal(own, others) for own, others in zip(vars(one).values(), vars(each).values(), strict=True))
+    for own, others in zip(vars(one).values(), vars(each).values(), strict=True):
+        # The reference sums one plane in another order than three: rounding of float64.
+        assert torch.allclose(own, others, rtol=0.0, atol=0.0 if engine == "cpu" else 1e-14 * float(own.abs().max()))
 
 
 @pytest.mark.parametrize("space", ["display", "linear"])
