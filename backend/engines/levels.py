@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ctypes import Structure, c_float, c_int32, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..job import LevelKey
 from ..native.arrays import BoolArray, ByteArray, IntArray
 from ..templates import Template, Templates, level_sizes
 from ..templates.native import Stamp, make_levels, stamp_of
@@ -65,6 +66,12 @@ class LevelTables:
     @property
     def nbytes(self) -> int:
         return self.alpha.nbytes + (0 if self.texture is None else self.texture.nbytes)
+
+    def bitmap(self) -> ByteArray:
+        """Returns the texels of the level and a border of one: see LevelTable.bitmaps."""
+        planes = [self.alpha[..., None]] if self.texture is None else [self.texture, self.alpha[..., None]]
+        # The first byte of a footprint is the texel itself.
+        return np.concatenate([plane[1:, 1:].astype(np.uint8) for plane in planes], 2)
 
     def at(self, alpha: int, texture: int | None) -> Level:
         """Returns the level with its footprints at these addresses."""
@@ -138,6 +145,15 @@ class LevelTable:
         self.ensure(np.array([template]), np.array([level_u]), np.array([level_v]))
         return self._stamps[template].tables(level_u, level_v)
 
+    def bitmaps(self, keys: Sequence[LevelKey]) -> list[ByteArray]:
+        """Returns pictures of levels as they are drawn, with a transparent border of a texel, which has their colors.
+
+        uint8 [h + 2, w + 2, 4], straight RGBA, or [h + 2, w + 2, 1] of alpha where a stamp is tinted. Levels that are
+        missing are added.
+        """
+        self.ensure(*np.array(keys, np.int64).reshape(-1, 3).T)
+        return [self._stamps[template].tables(*level).bitmap() for template, *level in keys]
+
     def _take(self, numbers: list[int]) -> None:
         """Appends the rows of stamps that are not in the table yet."""
         parts = [(number, part) for number in numbers for part in self._stamps[number].parts[self._taken[number] :]]
@@ -202,6 +218,7 @@ class _StampLevels:
     def __init__(self, kind: _Kind, key: bytes) -> None:
         self.kind, self.key = kind, key
         self.parts: list[_Part] = []
+        self._places: dict[tuple[int, int], tuple[_Part, int]] = {}
         self.made: BoolArray = np.zeros((len(level_sizes(kind.width)), len(level_sizes(kind.height))), bool)
 
     @property
@@ -211,13 +228,15 @@ class _StampLevels:
     def keep(self, part: _Part) -> None:
         """Takes levels that are made now."""
         self.parts.append(part)
+        for index, (u, v) in enumerate(part.keys.tolist()):
+            self._places[u, v] = part, index
         self.made[part.keys[:, 0], part.keys[:, 1]] = True
         _SHARED.put(self.key, self)
 
     def tables(self, level_u: int, level_v: int) -> LevelTables:
         """Returns the footprints of a level that was made."""
-        hits = [(part, np.flatnonzero((part.keys == (level_u, level_v)).all(1))) for part in self.parts]
-        return next(part.tables(int(index[0])) for part, index in hits if len(index))
+        part, index = self._places[level_u, level_v]
+        return part.tables(index)
 
 
 def _alike(plans: Iterable[_StampLevels]) -> Iterator[list[_StampLevels]]:
