@@ -20,6 +20,9 @@ from ..templates import ByteArray, Templates
 _SIDE = 2048
 """About the greatest side of a sheet, px: one with a larger picture is larger."""
 
+_CLEAR = 0x00FFFFFF
+"""The four bytes of a pixel that is white and transparent."""
+
 
 class LevelSheets:
     """The sheets in a layout's folder."""
@@ -41,7 +44,8 @@ class LevelSheets:
         bitmaps = LevelTable.of_templates(self._templates).bitmaps(keys)
         for part in _parts(bitmaps):
             places = _arranged([bitmaps[index].shape[:2] for index in part])
-            sheet = np.full((*(places[:, 2:] + places[:, :2]).max(0)[::-1], 4), (255, 255, 255, 0), np.uint8)
+            width, height = (places[:, 2:] + places[:, :2]).max(0).tolist()
+            sheet = np.full((height, width), _CLEAR, "<u4").view(np.uint8).reshape(height, width, 4)
             for index, (x, y, width, height) in zip(part, places.tolist(), strict=True):
                 sheet[y : y + height, x : x + width, -bitmaps[index].shape[2] :] = bitmaps[index]
             name = f"{len(self._files):03d}"
