@@ -171,11 +171,16 @@ def _limit(specs: list[TemplateSpec], args: argparse.Namespace) -> None:
 def _stamp_files(paths: list[Path]) -> list[Path]:
     files = []
     for path in paths:
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in STAMPS) if path.is_dir() else [path]
+        inside = _pictures(path) if path.is_dir() else [path]
         if not inside:
             raise UserError(f"{path} holds no pictures: name a folder of stamps ({', '.join(STAMPS)})")
         files += inside
     return files
+
+
+def _pictures(folder: Path) -> list[Path]:
+    names = (name for name in os.listdir(folder) if os.path.splitext(name)[1].lower() in STAMPS)
+    return [folder / name for name in sorted(names, key=os.path.normcase)]
 
 
 def _listed(values: dict[str, Any]) -> str:

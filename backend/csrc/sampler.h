@@ -49,6 +49,25 @@ struct Sampler {
     }
 };
 
+// Asks for the footprints that a tile's samples read, 16 to a line of the cache: where stamps are many, they come from
+// memory, and no processor foresees them.
+static inline void prefetch(const Primitive& q, int left, int top, int step) {
+    const Level* level = q.level;
+    const float half = kTile / 2, down = half * step;
+    const float dx = left + half - q.x, dy = top + down - q.y;
+    const float u = q.m00 * dx + q.m01 * dy + (level->width - 1) * 0.5f + kBorder;
+    const float v = q.m10 * dx + q.m11 * dy + (level->height - 1) * 0.5f + kBorder;
+    const float reach_u = half * __builtin_fabsf(q.m00) + down * __builtin_fabsf(q.m01);
+    const float reach_v = half * __builtin_fabsf(q.m10) + down * __builtin_fabsf(q.m11);
+    auto inside = [](float at, int32_t last) { return at > 0.0f ? (at < last ? (int32_t)at : last) : 0; };
+    const int32_t first_u = inside(u - reach_u, level->width + 2), last_u = inside(u + reach_u, level->width + 2);
+    const int32_t first_v = inside(v - reach_v, level->height + 2), last_v = inside(v + reach_v, level->height + 2);
+    if (last_u - first_u > 4 * kTile || last_v - first_v > 4 * kTile) return;  // far too fine: samples lie apart
+    const uint32_t* row = level->alpha + (int64_t)first_v * (level->width + 3);
+    for (int32_t y = first_v; y <= last_v; ++y, row += level->width + 3)
+        for (int32_t x = first_u; x < last_u + 16; x += 16) __builtin_prefetch(row + (x < last_u ? x : last_u));
+}
+
 static inline void sample(const uint32_t* table, Ints index, Floats fu, Floats fv, Floats& value, Floats& slope_u,
                           Floats& slope_v) {
     const Uints packed = gather(table, index);

@@ -84,6 +84,8 @@ static Row* draw_all(const Scene& scene, int64_t tile_number, Tile& tile, Row* c
     tile.behind_front = tile.fronts = 0;
     for (int64_t e = scene.first_entry[tile_number]; e < scene.first_entry[tile_number + 1]; ++e) {
         Pair& pair = scene.pairs[scene.entries[e]];
+        if (e + 1 < scene.first_entry[tile_number + 1])
+            prefetch(scene.primitives[scene.pairs[scene.entries[e + 1]].primitive], tile.left, tile.top, tile.step);
         const uint32_t rows = pair.rows & (tile.open | tile.behind_front);
         pair.rows &= tile.open;
         if (!rows) continue;

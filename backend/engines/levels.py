@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterable, Iterator, Sequence
 from ctypes import Structure, c_float, c_int32, c_void_p
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..job import LevelKey
 from ..native.arrays import BoolArray, ByteArray, IntArray
 from ..templates import Template, Templates, level_sizes
 from ..templates.native import Stamp, make_levels, stamp_of
@@ -49,6 +51,9 @@ _FIRST_ROWS = 256
 _SMALL = 2**14
 """The number of texels of a stamp of which all levels of the same proportions are made at once."""
 
+_TOGETHER = 2**21
+"""About the number of texels of stamps whose levels share a piece of memory, which lives as long as one of them."""
+
 
 @dataclass(frozen=True)
 class LevelTables:
@@ -61,6 +66,12 @@ class LevelTables:
     @property
     def nbytes(self) -> int:
         return self.alpha.nbytes + (0 if self.texture is None else self.texture.nbytes)
+
+    def bitmap(self) -> ByteArray:
+        """Returns the texels of the level and a border of one: see LevelTable.bitmaps."""
+        planes = [self.alpha[..., None]] if self.texture is None else [self.texture, self.alpha[..., None]]
+        # The first byte of a footprint is the texel itself.
+        return np.concatenate([plane[1:, 1:].astype(np.uint8) for plane in planes], 2)
 
     def at(self, alpha: int, texture: int | None) -> Level:
         """Returns the level with its footprints at these addresses."""
@@ -78,7 +89,7 @@ class LevelTable:
         self._older: list[NDArray[np.void]] = []  # calls may still read them
         self._count = 0
         self._stamps: dict[int, _StampLevels] = {}
-        self._taken: dict[int, int] = {}  # how many parts of each stamp are in the table
+        self._taken = [0] * len(templates)  # how many parts of each stamp are in the table
 
     @classmethod
     def of_templates(cls, templates: Templates) -> LevelTable:
@@ -113,6 +124,8 @@ class LevelTable:
             wanted[template, level_u, level_v] = True
             wanted &= self.numbers < 0
             missing = np.flatnonzero(wanted.any((1, 2))).tolist()
+            if not missing:
+                return
             plans: dict[_StampLevels, tuple[Template, BoolArray]] = {}
             for number in missing:
                 item = self._templates.items[number]
@@ -121,30 +134,41 @@ class LevelTable:
                 plan = plans.setdefault(self._stamps[number], (item, wanted[number]))
                 np.logical_or(plan[1], wanted[number], out=plan[1])
             work = _Work()
-            for levels, (item, own) in plans.items():
-                levels.plan(item, own, work)
+            for alike in _alike(plans):
+                work.plan(alike, [plans[own][0] for own in alike], np.array([plans[own][1] for own in alike]))
             make_levels(work.stamps, work, threads)
             work.finish()
-            for number in missing:
-                self._take(number)
+            self._take(missing)
 
     def tables(self, template: int, level_u: int, level_v: int) -> LevelTables:
         """Returns the footprints of a level, which is added where it is missing."""
         self.ensure(np.array([template]), np.array([level_u]), np.array([level_v]))
         return self._stamps[template].tables(level_u, level_v)
 
-    def _take(self, number: int) -> None:
-        """Appends the rows of a stamp that are not in the table yet."""
-        parts = self._stamps[number].parts
-        for part in parts[self._taken.get(number, 0) :]:
-            end = self._count + len(part.rows)
-            if end > len(self._rows):
-                self._older.append(self._rows)
-                self._rows = np.concatenate([self._rows, np.zeros(max(len(self._rows), end), _LEVEL)])
-            self._rows[self._count : end] = part.rows
-            self.numbers[number, part.keys[:, 0], part.keys[:, 1]] = np.arange(self._count, end)
-            self._count = end
-        self._taken[number] = len(parts)
+    def bitmaps(self, keys: Sequence[LevelKey]) -> list[ByteArray]:
+        """Returns pictures of levels as they are drawn, with a transparent border of a texel, which has their colors.
+
+        uint8 [h + 2, w + 2, 4], straight RGBA, or [h + 2, w + 2, 1] of alpha where a stamp is tinted. Levels that are
+        missing are added.
+        """
+        self.ensure(*np.array(keys, np.int64).reshape(-1, 3).T)
+        return [self._stamps[template].tables(*level).bitmap() for template, *level in keys]
+
+    def _take(self, numbers: list[int]) -> None:
+        """Appends the rows of stamps that are not in the table yet."""
+        parts = [(number, part) for number in numbers for part in self._stamps[number].parts[self._taken[number] :]]
+        for number in numbers:
+            self._taken[number] = len(self._stamps[number].parts)
+        rows = np.concatenate([part.rows for _, part in parts])
+        keys = np.concatenate([part.keys for _, part in parts])
+        end = self._count + len(rows)
+        if end > len(self._rows):
+            self._older.append(self._rows)
+            self._rows = np.concatenate([self._rows, np.zeros(max(len(self._rows), end), _LEVEL)])
+        self._rows[self._count : end] = rows
+        owners = np.repeat([number for number, _ in parts], [len(part.rows) for _, part in parts])
+        self.numbers[owners, keys[:, 0], keys[:, 1]] = np.arange(self._count, end)
+        self._count = end
 
 
 def level_tables(templates: Templates, template: int, level_u: int, level_v: int) -> LevelTables:
@@ -172,44 +196,57 @@ class _Part:
         return LevelTables(alpha, texture, tuple(row.tolist()[2:]))
 
 
+class _Kind(NamedTuple):
+    """What stamps have in common whose levels are planned together."""
+
+    width: int  # texels
+    height: int
+    first: int  # the level (first, first) is the one in memory
+    textured: bool
+    mode: str
+    blend: float
+
+    @classmethod
+    def of(cls, item: Template) -> _Kind:
+        """Returns the kind of a stamp."""
+        return cls(item.width, item.height, item.source.first, item.textured, item.mode, item.blend)
+
+
 class _StampLevels:
     """The levels of all stamps of the same content that were made so far."""
 
-    def __init__(self, item: Template, key: bytes) -> None:
-        self.key = key
+    def __init__(self, kind: _Kind, key: bytes) -> None:
+        self.kind, self.key = kind, key
         self.parts: list[_Part] = []
-        self._made = np.zeros((len(level_sizes(item.width)), len(level_sizes(item.height))), bool)
+        self._places: dict[tuple[int, int], tuple[_Part, int]] = {}
+        self.made: BoolArray = np.zeros((len(level_sizes(kind.width)), len(level_sizes(kind.height))), bool)
 
     @property
     def nbytes(self) -> int:
         return sum(part.words.nbytes + part.rows.nbytes for part in self.parts)
 
-    def plan(self, item: Template, wanted: BoolArray, work: _Work) -> None:
-        """Plans the work to make the levels that are wanted [U, V] and missing."""
-        first = item.source.first
-        u, apart = _grids(*self._made.shape)
-        whole = wanted[: len(u), : u.shape[1]]
-        # With them go all coarser levels of the same proportions, as little work, and the finer ones of a small stamp:
-        # each part begins anew, and has its overhead.
-        finest = np.full(sum(u.shape), len(u))
-        np.minimum.at(finest, apart[whole], u[whole] if item.source.alpha.size > _SMALL else first)
-        whole = (whole | (u >= finest[apart])) & ~self._made
-        finer = whole.copy()
-        finer[first:, first:] = False
-        for chosen, level in ((whole & ~finer, first), (finer, 0)):
-            if chosen.any():
-                work.add(self, item, chosen, level)
-
     def keep(self, part: _Part) -> None:
         """Takes levels that are made now."""
         self.parts.append(part)
-        self._made[part.keys[:, 0], part.keys[:, 1]] = True
+        for index, (u, v) in enumerate(part.keys.tolist()):
+            self._places[u, v] = part, index
+        self.made[part.keys[:, 0], part.keys[:, 1]] = True
         _SHARED.put(self.key, self)
 
     def tables(self, level_u: int, level_v: int) -> LevelTables:
         """Returns the footprints of a level that was made."""
-        hits = [(part, np.flatnonzero((part.keys == (level_u, level_v)).all(1))) for part in self.parts]
-        return next(part.tables(int(index[0])) for part, index in hits if len(index))
+        part, index = self._places[level_u, level_v]
+        return part.tables(index)
+
+
+def _alike(plans: Iterable[_StampLevels]) -> Iterator[list[_StampLevels]]:
+    """Yields stamps of the same kind, as many as are made together."""
+    kinds: dict[_Kind, list[_StampLevels]] = {}
+    for levels in plans:
+        kinds.setdefault(levels.kind, []).append(levels)
+    for kind, alike in kinds.items():
+        most = max(1, _TOGETHER // (kind.width * kind.height >> kind.first))
+        yield from (alike[begin : begin + most] for begin in range(0, len(alike), most))
 
 
 @cache
@@ -227,25 +264,53 @@ class _Work:
         self._parts: list[tuple[_StampLevels, _Part]] = []
         self._texels: list[ByteArray] = []
 
-    def add(self, levels: _StampLevels, item: Template, chosen: BoolArray, first: int) -> None:
-        """Adds levels [U, V] of a stamp, which are made from its level (first, first)."""
-        keys = np.ascontiguousarray(np.argwhere(chosen), np.int32)
-        texels = _texels(item, first)
-        widths, heights = level_sizes(item.width)[keys[:, 0]], level_sizes(item.height)[keys[:, 1]]
+    def plan(self, alike: list[_StampLevels], items: list[Template], wanted: BoolArray) -> None:
+        """Adds the levels of stamps of the same kind that are wanted [S, U, V] and missing.
+
+        With them go all coarser levels of the same proportions, as little work, and the finer ones of a small stamp:
+        each part begins anew, and has its overhead.
+        """
+        made = np.array([levels.made for levels in alike])
+        wanted = wanted[:, : made.shape[1], : made.shape[2]]
+        first = alike[0].kind.first
+        u, apart = _grids(*made.shape[1:])
+        small = items[0].source.alpha.size <= _SMALL
+        finest = np.full((len(alike), sum(u.shape)), len(u))
+        stamp, at_u, at_v = wanted.nonzero()
+        np.minimum.at(finest, (stamp, apart[at_u, at_v]), first if small else at_u)
+        chosen = (wanted | (u >= finest[:, apart])) & ~made
+        finer = chosen.copy()
+        finer[:, first:, first:] = False
+        for some, level in ((chosen & ~finer, first), (finer, 0)):
+            if some.any():
+                self._add(alike, items, some, level)
+
+    def _add(self, alike: list[_StampLevels], items: list[Template], chosen: BoolArray, first: int) -> None:
+        """Adds levels [S, U, V] of stamps of the same kind, which are made from their level (first, first)."""
+        kind, (owner, u, v) = alike[0].kind, chosen.nonzero()
+        planes = 4 if kind.textured else 1
+        keys = np.column_stack([u, v]).astype(np.int32)
+        widths, heights = level_sizes(kind.width)[u], level_sizes(kind.height)[v]
         areas = (widths + np.int64(BORDER + 1)) * (heights + np.int64(BORDER + 1))
-        ends = areas.cumsum() * (4 if item.textured else 1)
+        ends = areas.cumsum() * planes
+        # One piece for all, for which systems have large pages: primitives read from all over it.
         words = np.empty(int(ends[-1]), np.uint32)
         rows = np.zeros(len(keys), _LEVEL)
-        rows["alpha"] = words.ctypes.data
-        rows["alpha"][1:] += 4 * ends[:-1].astype(np.uint64)
-        rows["mode"], rows["blend"] = COLOR_MODES[item.mode if item.textured else "tint"], item.blend
-        if item.textured:
+        rows["alpha"] = words.ctypes.data + 4 * (ends - planes * areas)
+        rows["mode"], rows["blend"] = COLOR_MODES[kind.mode if kind.textured else "tint"], kind.blend
+        if kind.textured:
             rows["texture"] = rows["alpha"] + 4 * areas.astype(np.uint64)
-        stamp = stamp_of(texels, first, item.height, item.width, keys, planes=4 if item.textured else 1)
-        stamp.levels = rows.ctypes.data
-        self.stamps.append(stamp)
-        self._texels.append(texels)
-        self._parts.append((levels, _Part(keys, rows, words)))
+        bounds = np.searchsorted(owner, np.arange(len(alike) + 1)).tolist()
+        for levels, item, begin, end in zip(alike, items, bounds, bounds[1:], strict=False):
+            if begin == end:
+                continue
+            own, texels = slice(begin, end), _texels(item, first)
+            stamp = stamp_of(texels, first, kind.height, kind.width, keys[own], planes=planes)
+            stamp.levels = rows[own].ctypes.data
+            self.stamps.append(stamp)
+            self._texels.append(texels)
+            space = slice(int(ends[begin] - planes * areas[begin]), int(ends[end - 1]))
+            self._parts.append((levels, _Part(keys[own], rows[own], words[space])))
 
     def finish(self) -> None:
         """Gives the levels to their stamps."""
@@ -263,11 +328,11 @@ def _texels(item: Template, first: int) -> ByteArray:
 
 def _shared(item: Template) -> _StampLevels:
     """Returns the levels of all stamps with the content of this one."""
-    first = item.source.first
-    digest = hashlib.blake2b(repr((item.width, item.height, first, item.mode, item.blend)).encode(), digest_size=20)
-    digest.update(_texels(item, first).data)
+    kind = _Kind.of(item)
+    digest = hashlib.blake2b(repr(kind).encode(), digest_size=20)
+    digest.update(_texels(item, kind.first).data)
     key = digest.digest()
-    return _SHARED.get(key, lambda: _StampLevels(item, key))
+    return _SHARED.get(key, lambda: _StampLevels(kind, key))
 
 
 _GROWING = threading.RLock()

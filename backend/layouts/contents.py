@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from contextlib import suppress
@@ -39,18 +40,24 @@ def foreign(folder: Path) -> str:
     """Returns the path in a folder of something that no run has written, "" where there is none. Raises OSError."""
     # By name alone, a folder such as render/ may belong to anyone.
     whole = (folder / "layout.json").is_file()
-    for item in sorted(folder.iterdir()):
-        if not item.is_dir() or item.is_symlink():
+    for item in _listed(folder):
+        if not item.is_dir(follow_symlinks=False):
             if not _is_own(item, "", only_temporary=not whole):
                 return item.name
         elif not item.name.startswith(STAGE):
             if item.name not in _FILES or not (whole or item.name == PROGRESS):
                 return item.name
-            unsealed = not whole and not (item / SEAL).is_file()
-            strangers = [file for file in sorted(item.iterdir()) if not _is_own(file, item.name, unsealed)]
+            unsealed = not whole and not (folder / item.name / SEAL).is_file()
+            strangers = [file for file in _listed(item) if not _is_own(file, item.name, unsealed)]
             if strangers:
                 return item.name if unsealed else f"{item.name}/{strangers[0].name}"
     return ""
+
+
+def _listed(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
+    """Returns what a folder holds, by name. Systems tell with the names what is a file: no file is asked for itself."""
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
 
 
 def check_own(folder: Path, shown: Path) -> None:
@@ -61,16 +68,16 @@ def check_own(folder: Path, shown: Path) -> None:
 
 def check_own_progress(folder: Path, shown: Path) -> None:
     """Raises UserError where a folder of progress, which is or was at `shown`, holds what no run has written."""
-    if strangers := [file.name for file in sorted(folder.iterdir()) if not _is_own(file, PROGRESS)]:
+    if strangers := [file.name for file in _listed(folder) if not _is_own(file, PROGRESS)]:
         raise UserError(f"{shown} holds other things than progress ({strangers[0]}): move them elsewhere")
 
 
 def remove_progress(folder: Path) -> None:
     """Removes the files of progress in a folder, the seal last, and the folder unless an artist's file is in it."""
     with suppress(OSError):
-        for file in sorted(folder.iterdir(), key=lambda file: file.name == SEAL):
+        for file in sorted(_listed(folder), key=lambda file: file.name == SEAL):
             if _is_own(file, PROGRESS):
-                file.unlink()
+                os.unlink(file)
         folder.rmdir()
 
 
@@ -79,9 +86,9 @@ def is_part(name: str) -> bool:
     return bool(name) and (name in _FILES or re.fullmatch(_FILES[""], name) is not None)
 
 
-def _is_own(file: Path, room: str, only_temporary: bool = False) -> bool:
+def _is_own(file: os.DirEntry[str], room: str, only_temporary: bool = False) -> bool:
     """Whether this is a file that runs write into a folder of a result, or into the result itself, ""."""
-    if file.is_symlink() or not file.is_file():
+    if not file.is_file(follow_symlinks=False):
         return False
     if is_harmless(file.name):
         return True

@@ -6,20 +6,22 @@ sheet of the levels that are new, so that whoever reads an earlier one finds its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 
-from ..job import LEVEL_PADDING, SCHEMA, LevelKey, write_json
+from ..engines.levels import LevelTable
+from ..job import SCHEMA, LevelKey, write_json
 from ..pictures.images import save_png
-from ..templates import ByteArray, Templates, padded
+from ..templates import ByteArray, Templates
 
 _SIDE = 2048
 """About the greatest side of a sheet, px: one with a larger picture is larger."""
+
+_CLEAR = 0x00FFFFFF
+"""The four bytes of a pixel that is white and transparent."""
 
 
 class LevelSheets:
@@ -38,10 +40,12 @@ class LevelSheets:
     def add(self, room: Path, used: set[LevelKey]) -> None:
         """Adds sheets of the levels that are not on one yet, to levels/ in a layout's folder."""
         keys = sorted(used - self._written)
-        bitmaps = [bitmap for number, own in groupby(keys, itemgetter(0)) for bitmap in self._bitmaps(number, own)]
+        # As the engines draw them: most were made for these already.
+        bitmaps = LevelTable.of_templates(self._templates).bitmaps(keys)
         for part in _parts(bitmaps):
             places = _arranged([bitmaps[index].shape[:2] for index in part])
-            sheet = np.full((*(places[:, 2:] + places[:, :2]).max(0)[::-1], 4), (255, 255, 255, 0), np.uint8)
+            width, height = (places[:, 2:] + places[:, :2]).max(0).tolist()
+            sheet = np.full((height, width), _CLEAR, "<u4").view(np.uint8).reshape(height, width, 4)
             for index, (x, y, width, height) in zip(part, places.tolist(), strict=True):
                 sheet[y : y + height, x : x + width, -bitmaps[index].shape[2] :] = bitmaps[index]
             name = f"{len(self._files):03d}"
@@ -65,18 +69,6 @@ class LevelSheets:
                 (room / f"{name}.json").unlink()
                 (room / f"{name}.png").unlink()
         self._old = []
-
-    def _bitmaps(self, template: int, keys: Iterable[LevelKey]) -> list[ByteArray]:
-        """Returns levels of a stamp with their padding: [h, w, 4], or alpha [h, w, 1] where the stamp is tinted."""
-        levels = np.array([key[1:] for key in keys])
-        if self._templates.items[template].textured:
-            return [padded(bitmap, LEVEL_PADDING) for bitmap in self._templates.bitmaps(template, levels)]
-        result = []
-        for alpha in self._templates.alphas(template, levels):
-            height, width = alpha.shape
-            result.append(np.zeros((height + 2 * LEVEL_PADDING, width + 2 * LEVEL_PADDING, 1), np.uint8))
-            result[-1][LEVEL_PADDING:-LEVEL_PADDING, LEVEL_PADDING:-LEVEL_PADDING, 0] = alpha
-        return result
 
 
 def _parts(bitmaps: Sequence[ByteArray]) -> list[list[int]]:

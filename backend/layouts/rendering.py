@@ -58,7 +58,10 @@ def render_layout(
         threads=threads,
     ):
         if result is None:
-            result = np.empty((4, picture_height(layout, width), width), np.float32)
+            height = picture_height(layout, width)
+            if strip.shape[1] == height:
+                return strip
+            result = np.empty((4, height, width), np.float32)
         result[:, top : top + strip.shape[1]] = strip
         top += strip.shape[1]
     assert result is not None

@@ -196,10 +196,21 @@ def _save_stamp(path: Path, item: Template) -> None:
     source = item.source.path
     data = source.read_bytes() if source is not None else b""
     if _is_plain_png(data, item.width, item.height):
-        path.write_bytes(data)
+        _write_new(path, data)
         return
     with path.open("wb") as file:
         write_png(file, item.rgba)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Writes a file in as few calls to the system as it takes: there may be thousands of stamps."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+    finally:
+        os.close(handle)
 
 
 _PLAIN = {b"IHDR", b"sRGB", b"pHYs", b"tIME", b"bKGD", b"sBIT", b"IDAT", b"IEND"}

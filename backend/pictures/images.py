@@ -5,6 +5,8 @@ Plain PNGs and arrays are read here; everything else by Pillow, which is importe
 
 from __future__ import annotations
 
+import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -208,7 +210,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def _errors(path: Path) -> Iterator[None]:
     """Turns errors of reading a picture into UserError."""
     try:
-        if path.exists() and not path.is_file():
+        if not stat.S_ISREG(os.stat(path).st_mode):
             raise OSError("it is not a file")  # opening a pipe would wait for ever
         yield
     except FileNotFoundError as error:

@@ -109,6 +109,8 @@ class _Data:
         while filled < size:
             packed = self._unpack.unconsumed_tail or self._piece()
             part = self._unpack.decompress(packed, size - filled)
+            if len(part) == size:  # of a small picture
+                return np.frombuffer(part, np.uint8)
             if not part and (self._unpack.eof or not packed):
                 raise Damaged("it breaks off")
             result[filled : filled + len(part)] = np.frombuffer(part, np.uint8)

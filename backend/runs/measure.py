@@ -22,8 +22,11 @@ LARGE = 4096
 _SAMPLE, _SAMPLES = 32, 16
 """Rows of windows in a strip of a larger one, and how many such strips there are."""
 
-_STRIP = 2**22
-"""Samples of a strip that is judged whole: some MB."""
+_LEAST_STRIP, _STRIP, _STRIPS = 2**19, 2**22, 16
+"""Samples of a strip of the smooth picture, and how many strips it has in between.
+
+Small strips stay in the processor's cache; each costs a look at all primitives.
+"""
 
 
 def judge(
@@ -68,11 +71,12 @@ def add_smooth(
     whole: bool = True,
 ) -> bool:
     """Adds the layout's picture with 3 x 3 samples a pixel, or a sample of its strips. Returns False after a cancel."""
+    samples = min(max(_LEAST_STRIP, 9 * layout.width * layout.height // _STRIPS), _STRIP)
     for begin, end in [(0, layout.height)] if whole else _sample(layout.height):
         part = replace(layout, y=layout.y - begin, height=end - begin)
         top = begin
         for strip in render_strips(
-            part, templates, supersample=3, samples=_STRIP, engine=settings.engine, threads=settings.threads
+            part, templates, supersample=3, samples=samples, engine=settings.engine, threads=settings.threads
         ):
             if control.cancelled:
                 return False

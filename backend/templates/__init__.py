@@ -132,25 +132,13 @@ class Templates:
 
     def bitmap(self, template: int, level_u: int, level_v: int) -> ByteArray:
         """Returns a level: uint8 [h, w, 4], straight RGBA, colors bled into transparent texels."""
-        return self.bitmaps(template, np.array([[level_u, level_v]]))[0]
-
-    def bitmaps(self, template: int, levels: NDArray[np.integer[Any]]) -> list[ByteArray]:
-        """Returns several levels of a stamp, [K, 2] along u and v: see bitmap()."""
         item = self.items[template]
         source = item.source
-        if source.first and (levels >= source.first).all():
+        if source.first and min(level_u, level_v) >= source.first:
             texels, first = source.reduced_bled, source.first
         else:
             texels, first = source.whole_bled, 0
-        return level_pictures(texels, first, item.height, item.width, levels, planes=4)
-
-    def alphas(self, template: int, levels: NDArray[np.integer[Any]]) -> list[ByteArray]:
-        """Returns only alpha of several levels of a stamp, [K, 2] along u and v: uint8 [h, w] each."""
-        item = self.items[template]
-        source = item.source
-        reduced = bool((levels >= source.first).all())
-        texels, first = (source.alpha, source.first) if reduced else (source.whole, 0)
-        return level_pictures(texels, first, item.height, item.width, levels, planes=1)
+        return level_pictures(texels, first, item.height, item.width, np.array([[level_u, level_v]]), planes=4)[0]
 
 
 def load_templates(specs: list[TemplateSpec], canvas: int = 0) -> Templates:

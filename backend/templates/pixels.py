@@ -93,9 +93,10 @@ class Pixels:
         last = min(len(level_sizes(side)) for side in rgba.shape[:2]) - 1
         self.first = LEVELS_PER_OCTAVE * max(0, min(octaves, last // LEVELS_PER_OCTAVE))
         """The mip level of the reduced picture along both axes; 0 where nothing is reduced."""
-        self.opacity = float(rgba[..., 3].sum(dtype=np.float64)) / 255.0
+        alpha = np.ascontiguousarray(rgba[..., 3])
+        self.opacity = int(alpha.sum()) / 255.0
         """The sum of alpha over all pixels, each in [0, 1]."""
-        self.alpha = reduced(rgba, self.first, planes=1) if self.first else np.ascontiguousarray(rgba[..., 3])
+        self.alpha = reduced(rgba, self.first, planes=1) if self.first else alpha
         """Alpha of the reduced picture: uint8 [h, w]."""
         if path is not None:
             _PICTURES.get((self._number, "whole"), lambda: rgba)
