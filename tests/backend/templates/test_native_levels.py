@@ -137,6 +137,22 @@ def test_the_least_recently_used_values_are_dropped() -> None:
     assert made[-1] == "b"
 
 
+def test_values_may_be_dropped_while_one_is_kept() -> None:
+    """Garbage is collected at any time, and what refers to values drops them."""
+
+    class Garbage:
+        @property
+        def nbytes(self) -> int:
+            recent.drop("old")
+            return 70
+
+    recent: Recent[Any] = Recent(100)
+    recent.put("old", np.zeros(90, np.uint8))
+    recent.put("new", Garbage())
+    recent.put("newer", np.zeros(30, np.uint8))
+    assert [recent.get(key, lambda: None) is None for key in ("new", "newer")] == [False, False]
+
+
 class TestReduced:
     """Stamps larger than the canvas can show."""
 
