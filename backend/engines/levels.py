@@ -71,7 +71,7 @@ class LevelTable:
     """The levels of stamps that were asked for so far, for all rasterizers. It only grows."""
 
     def __init__(self, templates: Templates) -> None:
-        self._templates = templates
+        self._items = templates.items  # templates have this table: both go at once, and not only with garbage
         self.numbers: NumberArray = np.full((len(templates), *templates.level_count.max(0)), -1, np.int32)
         """The index into the array of struct Level of (template, level_u, level_v); -1 = not asked for yet."""
         self._rows = np.zeros(_FIRST_ROWS, _LEVEL)
@@ -115,7 +115,7 @@ class LevelTable:
             missing = np.flatnonzero(wanted.any((1, 2))).tolist()
             plans: dict[_StampLevels, tuple[Template, BoolArray]] = {}
             for number in missing:
-                item = self._templates.items[number]
+                item = self._items[number]
                 if number not in self._stamps:
                     self._stamps[number] = _shared(item)
                 plan = plans.setdefault(self._stamps[number], (item, wanted[number]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,6 +118,18 @@ def test_stamps_of_equal_content_share_their_levels() -> None:
     others = [Template("c", rgba.copy(), "mix", 0.5), Template("d", rgba.copy(), "mix", 0.6)]
     different = [level_tables(Templates([item]), 0, 3, 3).alpha.ctypes.data for item in others]
     assert len({tables[0].alpha.ctypes.data, *different}) == 3
+
+
+def test_templates_go_with_their_last_user() -> None:
+    templates = Templates([Template("a", picture(8, 8))])
+    level_tables(templates, 0, 0, 0)
+    alive = weakref.ref(templates)
+    gc.disable()
+    try:
+        del templates
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_the_least_recently_used_values_are_dropped() -> None:
