@@ -264,7 +264,9 @@ def _texels(item: Template, first: int) -> ByteArray:
 def _shared(item: Template) -> _StampLevels:
     """Returns the levels of all stamps with the content of this one."""
     first = item.source.first
-    digest = hashlib.blake2b(repr((item.width, item.height, first, item.mode, item.blend)).encode(), digest_size=20)
+    # With the opacity of the whole picture: others may look the same once they are reduced.
+    told = (item.width, item.height, first, item.mode, item.blend, item.source.opacity)
+    digest = hashlib.blake2b(repr(told).encode(), digest_size=20)
     digest.update(_texels(item, first).data)
     key = digest.digest()
     return _SHARED.get(key, lambda: _StampLevels(item, key))

@@ -120,6 +120,15 @@ def test_stamps_of_equal_content_share_their_levels() -> None:
     assert len({tables[0].alpha.ctypes.data, *different}) == 3
 
 
+def test_stamps_that_are_the_same_only_when_reduced_share_nothing() -> None:
+    fine, even = np.zeros((2, 64, 64, 4), np.uint8)
+    fine[..., 3] = 255 * (np.indices((64, 64)).sum(0) % 2)
+    even[..., 3] = 128
+    ours, theirs = (Templates([Template("a", Pixels(rgba, needed=16))]) for rgba in (fine, even))
+    assert np.array_equal(ours.items[0].source.alpha, theirs.items[0].source.alpha)
+    assert not np.array_equal(level_tables(ours, 0, 0, 0).alpha, level_tables(theirs, 0, 0, 0).alpha)
+
+
 def test_templates_go_with_their_last_user() -> None:
     templates = Templates([Template("a", picture(8, 8))])
     level_tables(templates, 0, 0, 0)
