@@ -82,7 +82,7 @@ class LevelTable:
     """The levels of stamps that were asked for so far, for all rasterizers. It only grows."""
 
     def __init__(self, templates: Templates) -> None:
-        self._templates = templates
+        self._items = templates.items  # templates have this table: both go at once, and not only with garbage
         self.numbers: NumberArray = np.full((len(templates), *templates.level_count.max(0)), -1, np.int32)
         """The index into the array of struct Level of (template, level_u, level_v); -1 = not asked for yet."""
         self._rows = np.zeros(_FIRST_ROWS, _LEVEL)
@@ -128,7 +128,7 @@ class LevelTable:
                 return
             plans: dict[_StampLevels, tuple[Template, BoolArray]] = {}
             for number in missing:
-                item = self._templates.items[number]
+                item = self._items[number]
                 if number not in self._stamps:
                     self._stamps[number] = _shared(item)
                 plan = plans.setdefault(self._stamps[number], (item, wanted[number]))
@@ -329,7 +329,8 @@ def _texels(item: Template, first: int) -> ByteArray:
 def _shared(item: Template) -> _StampLevels:
     """Returns the levels of all stamps with the content of this one."""
     kind = _Kind.of(item)
-    digest = hashlib.blake2b(repr(kind).encode(), digest_size=20)
+    # With the opacity of the whole picture: others may look the same once they are reduced.
+    digest = hashlib.blake2b(repr((kind, item.source.opacity)).encode(), digest_size=20)
     digest.update(_texels(item, kind.first).data)
     key = digest.digest()
     return _SHARED.get(key, lambda: _StampLevels(kind, key))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from ..job import FORMATS, MAX_WIDTH, Action, ExportSettings, Layout, UserError, hidden_folder
+from ..job import FORMATS, MAX_WIDTH, PACKAGES, Action, ExportSettings, Layout, UserError, hidden_folder
 from ..templates import Templates
 from .base import Cancelled, Export, Exporter, Tell, check_name
 from .staging import check_replaceable, place
@@ -78,8 +78,9 @@ def _libraries_named(path: Path) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        package = PACKAGES.get((error.name or "").partition(".")[0], error.name)
         raise UserError(
-            f"{path.name} needs {error.name}, which is not installed: install it, or choose another format",
+            f"{path.name} needs {package}, which is not installed: install it, or choose another format",
             Action.INSTALL,
         ) from error
 

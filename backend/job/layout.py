@@ -270,6 +270,8 @@ def level_places(folder: Path, keys: Iterable[LevelKey]) -> dict[LevelKey, Level
         for row in rows if isinstance(rows, list) else [rows]:
             if not isinstance(row, list) or len(row) != 7 or not all(type(n) is int and 0 <= n <= _FAR for n in row):
                 raise UserError(f"{path} is not of this version: fit it again")
+            if min(row[5:]) <= 2 * LEVEL_PADDING:
+                raise UserError(f"{path} has a level without texels: fit it again")
             found[row[0], row[1], row[2]] = LevelPlace(path.with_suffix(".png"), *row[3:])
     return {key: found.get(key) or LevelPlace(Path(inside(folder, level_file(*key)))) for key in keys}
 

@@ -28,16 +28,6 @@ def to_rgba(image: Image.Image, size: int = 0) -> Image.Image:
     return _upright(converted(image, _rgba, size), image)
 
 
-def to_gray(image: Image.Image) -> Image.Image:
-    """Converts a picture from images.opened() to its upright brightness over black: 8 bits, mode L."""
-    return _upright(converted(image, lambda part: over_black(_rgba(part))), image)
-
-
-def over_black(rgba: Image.Image) -> Image.Image:
-    """Returns the brightness of an RGBA picture over black: 8 bits, mode L."""
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba).convert("L")
-
-
 def converted(image: Image.Image, convert: Convert, size: int = 0) -> Image.Image:
     """Converts a picture in strips, and shrinks it where to_rgba does. convert: makes a picture of one strip."""
     image.load()

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MAX_STAMP = 4096
 """The longest side of a stamp, px: a primitive cannot show more on the largest canvas."""
 
+_STRIP = 2**20
+"""About how many pixels are handed on at once."""
+
 _DAMAGED: tuple[type[Exception], ...] = (
     OSError,
     SyntaxError,
@@ -176,7 +179,10 @@ def _read(path: Path, size: int = 0, draft: int = 0) -> Iterator[_Source]:
         if draft:
             image.draft("", (draft, draft))
         rgba = to_rgba(image, size)
-        yield _Source(*rgba.size, [np.asarray(rgba)])
+        rows = max(1, _STRIP // rgba.width)
+        tops = range(0, rgba.height, rows)
+        strips = (rgba.crop((0, top, rgba.width, min(top + rows, rgba.height))) for top in tops)
+        yield _Source(*rgba.size, map(np.asarray, strips))
 
 
 def _of_array(path: Path) -> _Source:
@@ -186,7 +192,7 @@ def _of_array(path: Path) -> _Source:
         raise ValueError("it is no array of bytes [height, width, 4]")
     height, width = pixels.shape[:2]
     check_size(path, width, height)
-    rows = max(1, 2**20 // width)
+    rows = max(1, _STRIP // width)
     return _Source(width, height, (np.array(pixels[top : top + rows]) for top in range(0, height, rows)))
 
 

@@ -33,7 +33,7 @@ class Recent(Generic[Value]):
         """most: bytes."""
         self._most, self._total = most, 0
         self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()  # with their sizes as counted
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # Python may finalize Pixels, which drop their values, at any time within
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Returns the value of a key, which is made where it is not there."""
@@ -48,11 +48,12 @@ class Recent(Generic[Value]):
     def put(self, key: Hashable, value: Value) -> None:
         """Keeps a value, which may also be an old one that has grown, and drops the least recently used ones."""
         with self._lock:
+            size = value.nbytes
             self._drop(key)
-            self._values[key] = value, value.nbytes
-            self._total += value.nbytes
+            self._values[key] = value, size
+            self._total += size
             while self._total > self._most:
-                self._drop(next(iter(self._values)))
+                self._drop(next(iter(self._values), None))
 
     def drop(self, *keys: Hashable) -> None:
         """Drops the values of these keys."""
@@ -61,8 +62,8 @@ class Recent(Generic[Value]):
                 self._drop(key)
 
     def _drop(self, key: Hashable) -> None:
-        if key in self._values:
-            self._total -= self._values.pop(key)[1]
+        _, size = self._values.pop(key, (None, 0))
+        self._total -= size
 
 
 _PICTURES: Recent[ByteArray] = Recent(256 * 2**20)

@@ -67,7 +67,7 @@ class Optimizing(Watching, Reports):
     """An operator that optimizes the scene's job."""
 
     slot = RUN
-    _next_line = 0.0
+    _next_line, _line = 0.0, ""
 
     def steps(self, scene: bpy.types.Scene, folder: Path) -> Steps:
         """Returns the steps that write the job."""
@@ -105,8 +105,13 @@ class Optimizing(Watching, Reports):
         if monotonic() < self._next_line:
             return
         self._next_line = monotonic() + PRINT_SECONDS
-        sys.stdout.write(f"DiffBMP: {describe_progress(task)}\n")
-        sys.stdout.flush()
+        self._print(task)
+
+    def _print(self, task: Run) -> None:
+        line, self._line = self._line, describe_progress(task)
+        if line != self._line:
+            sys.stdout.write(f"DiffBMP: {self._line}\n")
+            sys.stdout.flush()
 
     def look(self, task: Run) -> None:
         if task.progress:
@@ -127,6 +132,8 @@ class Optimizing(Watching, Reports):
         )
 
     def finish(self, task: Run) -> set[str]:
+        if bpy.app.background and task.progress:
+            self._print(task)
         _listen_for_undo(False)
         recover.end(task.job)
         WARM.keep(task.worker)

@@ -66,8 +66,7 @@ class FrameSheets:
     def _boxes(self, width: int, height: int) -> IntArray:
         """Returns the box of each primitive within reach of the canvas; all zero where it has no part there."""
         x, y, scale, aspect, rotation = self.params[:, :5].astype(np.float64).T
-        sizes = np.array([item.rgba.shape[1::-1] for item in self._task.templates.items], np.float64)
-        size = sizes[self.placement.template]  # [N, 2] texels
+        size = self._task.templates.size[self.placement.template].astype(np.float64)  # [N, 2] texels
         texels = np.maximum(np.rint(size * 2.0 ** (-self.placement.level / 2)), 1)  # of the level
         axes = np.stack([scale * np.sqrt(aspect), scale / np.sqrt(aspect)], 1)
         half = axes * size / size.max(1, keepdims=True)

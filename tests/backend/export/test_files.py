@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -345,6 +346,17 @@ def test_too_large_a_picture_is_refused(tmp_path: Path) -> None:
     layout, templates = make_layout(width=10, height=2000)
     with pytest.raises(UserError, match="85 x 17,000 px, but an export has 16,384 a side at most"):
         write(layout, templates, tmp_path / "x.psd", width=85)
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psd_tools", None)
+    for name in [name for name in sys.modules if name.startswith("backend.export.formats")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.startswith("psd_tools.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UserError, match=r"^x\.psd needs psd-tools, which is not installed: install it") as caught:
+        write(*make_layout(), tmp_path / "x.psd")
+    assert caught.value.action == "install"
 
 
 def test_flattening_drops_groups_if_they_are_too_many(tmp_path: Path) -> None:

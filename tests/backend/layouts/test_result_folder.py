@@ -331,7 +331,9 @@ def test_levels_of_an_earlier_version_are_found(tmp_path: Path) -> None:
     assert place.cut is None
 
 
-@pytest.mark.parametrize("rows", [[[0, 1, 2]], [[0, 0, 0, -1, 0, 3, 3]], ["row"], [[0, 0, 0, 0.5, 0, 3, 3]], 7])
+@pytest.mark.parametrize(
+    "rows", [[[0, 1, 2]], [[0, 0, 0, -1, 0, 3, 3]], ["row"], [[0, 0, 0, 0.5, 0, 3, 3]], [[0, 0, 0, 0, 0, 0, 3]], 7]
+)
 def test_a_damaged_list_of_levels_is_told(tmp_path: Path, rows: object) -> None:
     (tmp_path / "levels").mkdir()
     (tmp_path / "levels" / "000.json").write_text(json.dumps({"schema": 1, "levels": rows}))

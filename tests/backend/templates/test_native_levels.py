@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,6 +120,27 @@ def test_stamps_of_equal_content_share_their_levels() -> None:
     assert len({tables[0].alpha.ctypes.data, *different}) == 3
 
 
+def test_stamps_that_are_the_same_only_when_reduced_share_nothing() -> None:
+    fine, even = np.zeros((2, 64, 64, 4), np.uint8)
+    fine[..., 3] = 255 * (np.indices((64, 64)).sum(0) % 2)
+    even[..., 3] = 128
+    ours, theirs = (Templates([Template("a", Pixels(rgba, needed=16))]) for rgba in (fine, even))
+    assert np.array_equal(ours.items[0].source.alpha, theirs.items[0].source.alpha)
+    assert not np.array_equal(level_tables(ours, 0, 0, 0).alpha, level_tables(theirs, 0, 0, 0).alpha)
+
+
+def test_templates_go_with_their_last_user() -> None:
+    templates = Templates([Template("a", picture(8, 8))])
+    level_tables(templates, 0, 0, 0)
+    alive = weakref.ref(templates)
+    gc.disable()
+    try:
+        del templates
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
 def test_the_least_recently_used_values_are_dropped() -> None:
     recent: Recent[ByteArray] = Recent(100)
     made = []
@@ -135,6 +158,22 @@ def test_the_least_recently_used_values_are_dropped() -> None:
     recent.put("a", np.zeros(101, np.uint8))
     value("b")
     assert made[-1] == "b"
+
+
+def test_values_may_be_dropped_while_one_is_kept() -> None:
+    """Garbage is collected at any time, and what refers to values drops them."""
+
+    class Garbage:
+        @property
+        def nbytes(self) -> int:
+            recent.drop("old")
+            return 70
+
+    recent: Recent[Any] = Recent(100)
+    recent.put("old", np.zeros(90, np.uint8))
+    recent.put("new", Garbage())
+    recent.put("newer", np.zeros(30, np.uint8))
+    assert [recent.get(key, lambda: None) is None for key in ("new", "newer")] == [False, False]
 
 
 class TestReduced:
