@@ -209,8 +209,9 @@ EXPORT int32_t diffbmp_unfilter(const uint8_t* in, const uint8_t* above, uint8_t
     return 1;
 }
 
-static inline uint64_t magnitude(uint8_t value) {
-    return value < 128 ? value : 256 - value;
+static inline uint32_t magnitude(int value) {
+    const uint8_t up = (uint8_t)value, down = (uint8_t)-value;
+    return up < down ? up : down;
 }
 
 // Filters rows [rows, size]: out [rows, 1 + size]: each unchanged, minus the pixel to the left, or minus the one above,
@@ -218,17 +219,22 @@ static inline uint64_t magnitude(uint8_t value) {
 EXPORT void diffbmp_filter(const uint8_t* in, const uint8_t* above, uint8_t* out, int64_t rows, int64_t size,
                            int64_t pixel) {
     for (int64_t y = 0; y < rows; ++y, above = in, in += size) {
-        uint64_t sums[3] = {};
+        uint32_t sums[3] = {};
         for (int64_t i = 0; i < size; ++i) {
             sums[0] += magnitude(in[i]);
-            sums[2] += magnitude((uint8_t)(in[i] - above[i]));
+            sums[2] += magnitude(in[i] - above[i]);
         }
-        for (int64_t i = 0; i < size; ++i) sums[1] += magnitude((uint8_t)(in[i] - (i < pixel ? 0 : in[i - pixel])));
+        for (int64_t i = 0; i < pixel; ++i) sums[1] += magnitude(in[i]);
+        for (int64_t i = pixel; i < size; ++i) sums[1] += magnitude(in[i] - in[i - pixel]);
         const int best = sums[1] < sums[0] ? (sums[2] < sums[1] ? 2 : 1) : (sums[2] < sums[0] ? 2 : 0);
         *out++ = (uint8_t)best;
-        for (int64_t i = 0; i < size; ++i) {
-            const uint8_t guess = best == 0 ? 0 : (best == 2 ? above[i] : (i < pixel ? 0 : in[i - pixel]));
-            *out++ = (uint8_t)(in[i] - guess);
+        if (best == 0) memcpy(out, in, size);
+        if (best == 1) {
+            memcpy(out, in, pixel);
+            for (int64_t i = pixel; i < size; ++i) out[i] = (uint8_t)(in[i] - in[i - pixel]);
         }
+        if (best == 2)
+            for (int64_t i = 0; i < size; ++i) out[i] = (uint8_t)(in[i] - above[i]);
+        out += size;
     }
 }
