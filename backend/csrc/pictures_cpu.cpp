@@ -174,7 +174,20 @@ static inline int paeth(int left, int above, int corner) {
     return a <= b && a <= c ? left : (b <= c ? above : corner);
 }
 
-// Undoes the filters of rows [rows, 1 + size]: out [rows, size]. above: the row before; pixel: bytes of one.
+// Undoes the filter of a row of pixels by those to the left, above and in the corner between them.
+template <int kPixel>
+static void unfilter_row(int kind, const uint8_t* in, const uint8_t* above, uint8_t* out, int64_t size) {
+    int left[kPixel] = {}, corner[kPixel] = {};
+    for (int64_t i = 0; i < size; i += kPixel)
+        for (int k = 0; k < kPixel; ++k) {
+            const int up = above[i + k];
+            const int guess = kind == 1 ? left[k] : (kind == 3 ? (left[k] + up) / 2 : paeth(left[k], up, corner[k]));
+            left[k] = out[i + k] = (uint8_t)(in[i + k] + guess);
+            corner[k] = up;
+        }
+}
+
+// Undoes the filters of rows [rows, 1 + size]: out [rows, size]. above: the row before; pixel: bytes of one, 1 to 4.
 // Returns false where a row names a filter that there is not.
 EXPORT int32_t diffbmp_unfilter(const uint8_t* in, const uint8_t* above, uint8_t* out, int64_t rows, int64_t size,
                                 int64_t pixel) {
@@ -186,19 +199,19 @@ EXPORT int32_t diffbmp_unfilter(const uint8_t* in, const uint8_t* above, uint8_t
         } else if (kind == 2) {
             for (int64_t i = 0; i < size; ++i) out[i] = (uint8_t)(in[i] + above[i]);
         } else {
-            for (int64_t i = 0; i < size; ++i) {
-                const int left = i < pixel ? 0 : out[i - pixel], corner = i < pixel ? 0 : above[i - pixel];
-                const int guess =
-                    kind == 1 ? left : (kind == 3 ? (left + above[i]) / 2 : paeth(left, above[i], corner));
-                out[i] = (uint8_t)(in[i] + guess);
-            }
+            const auto unfilter = pixel == 1   ? unfilter_row<1>
+                                  : pixel == 2 ? unfilter_row<2>
+                                  : pixel == 3 ? unfilter_row<3>
+                                               : unfilter_row<4>;
+            unfilter(kind, in, above, out, size);
         }
     }
     return 1;
 }
 
-static inline uint64_t magnitude(uint8_t value) {
-    return value < 128 ? value : 256 - value;
+static inline uint32_t magnitude(int value) {
+    const uint8_t up = (uint8_t)value, down = (uint8_t)-value;
+    return up < down ? up : down;
 }
 
 // Filters rows [rows, size]: out [rows, 1 + size]: each unchanged, minus the pixel to the left, or minus the one above,
@@ -206,17 +219,22 @@ static inline uint64_t magnitude(uint8_t value) {
 EXPORT void diffbmp_filter(const uint8_t* in, const uint8_t* above, uint8_t* out, int64_t rows, int64_t size,
                            int64_t pixel) {
     for (int64_t y = 0; y < rows; ++y, above = in, in += size) {
-        uint64_t sums[3] = {};
+        uint32_t sums[3] = {};
         for (int64_t i = 0; i < size; ++i) {
             sums[0] += magnitude(in[i]);
-            sums[2] += magnitude((uint8_t)(in[i] - above[i]));
+            sums[2] += magnitude(in[i] - above[i]);
         }
-        for (int64_t i = 0; i < size; ++i) sums[1] += magnitude((uint8_t)(in[i] - (i < pixel ? 0 : in[i - pixel])));
+        for (int64_t i = 0; i < pixel; ++i) sums[1] += magnitude(in[i]);
+        for (int64_t i = pixel; i < size; ++i) sums[1] += magnitude(in[i] - in[i - pixel]);
         const int best = sums[1] < sums[0] ? (sums[2] < sums[1] ? 2 : 1) : (sums[2] < sums[0] ? 2 : 0);
         *out++ = (uint8_t)best;
-        for (int64_t i = 0; i < size; ++i) {
-            const uint8_t guess = best == 0 ? 0 : (best == 2 ? above[i] : (i < pixel ? 0 : in[i - pixel]));
-            *out++ = (uint8_t)(in[i] - guess);
+        if (best == 0) memcpy(out, in, size);
+        if (best == 1) {
+            memcpy(out, in, pixel);
+            for (int64_t i = pixel; i < size; ++i) out[i] = (uint8_t)(in[i] - in[i - pixel]);
         }
+        if (best == 2)
+            for (int64_t i = 0; i < size; ++i) out[i] = (uint8_t)(in[i] - above[i]);
+        out += size;
     }
 }

@@ -64,7 +64,7 @@ class HostAddresses(Addresses):
         return array.__array_interface__["data"][0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """The input of one pass."""
 

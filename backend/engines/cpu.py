@@ -153,7 +153,7 @@ def _by_place(params: FloatArray) -> IntArray:
         return np.argsort(np.floor(params[:, 1] / _BAND) * _WIDEST + params[:, 0])
 
 
-@dataclass
+@dataclass(eq=False)
 class _Buffers:
     """Memory that stays between steps and grows to the largest scene so far."""
 

@@ -20,7 +20,7 @@ CLOSED = 1.0 / 255.0
 """The transmittance behind which a row of a tile is left out in the steps of a fit."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeldArray:
     """An array of the host's memory: see Held."""
 
@@ -30,7 +30,7 @@ class HeldArray:
         return self.array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tools:
     """What an iteration has of its engine."""
 

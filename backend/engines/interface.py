@@ -17,7 +17,7 @@ STRIP_SAMPLES = 2**22
 """The most samples of a large picture to render at once: 64 MB and as much for what is made of them."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Placement:
     """The inputs without gradients: the template of each primitive, its mip level, and whether it is mirrored."""
 
@@ -26,7 +26,7 @@ class Placement:
     mirror: BoolArray  # [N]
 
 
-@dataclass
+@dataclass(eq=False)
 class Scores:
     """The scores of a step: the loss of each pixel, and the worth of each primitive."""
 
@@ -36,7 +36,7 @@ class Scores:
     removal: FloatArray  # [N] exact increase of the loss if this primitive is removed
 
 
-@dataclass
+@dataclass(eq=False)
 class Solutions:
     """The solutions for M candidates: a color c lowers the squared error by constant + sum of 2 c S - c^2 A."""
 
@@ -49,7 +49,7 @@ class Solutions:
         return self.constant + (color * (2.0 * self.numerator - color * self.denominator)).sum(1)
 
 
-@dataclass
+@dataclass(eq=False)
 class Variables:
     """The variables of a fit and their Adam moments."""
 
@@ -98,7 +98,7 @@ class Held(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stepped:
     """The outcome of a step of an Iteration."""
 

@@ -55,7 +55,7 @@ _TOGETHER = 2**21
 """About the number of texels of stamps whose levels share a piece of memory, which lives as long as one of them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LevelTables:
     """The footprints of a level in the CPU's memory."""
 
@@ -176,7 +176,7 @@ def level_tables(templates: Templates, template: int, level_u: int, level_v: int
     return LevelTable.of_templates(templates).tables(template, level_u, level_v)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Part:
     """Some levels of a stamp, made together."""
 

@@ -41,7 +41,7 @@ def goal_of(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Goal:
     """The picture that a fit should reach, and how the distance to it is measured."""
 
@@ -115,7 +115,7 @@ class Goal:
         return replace(self, target=shrunk(self.target, factor), straight=straight, **smaller)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LazyGoals(Sequence[Goal]):
     """The goals of a clip's frames, each made on access."""
 

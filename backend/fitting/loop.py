@@ -13,7 +13,7 @@ from .record import Record
 from .reporter import Observer, Reporter
 
 
-@dataclass
+@dataclass(eq=False)
 class FitResult:
     """The result of a fit."""
 

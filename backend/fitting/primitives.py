@@ -17,7 +17,7 @@ from ..pictures.color import decode
 from ..templates import Templates
 
 
-@dataclass
+@dataclass(eq=False)
 class Primitives:
     """N primitives, front first."""
 

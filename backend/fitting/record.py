@@ -14,7 +14,7 @@ READ_EVERY = 8
 """Steps between readings of a GPU's losses, each of which waits for it. Relocation waits twice as often."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _State:
     primitives: Callable[[], Primitives]
     loss: SupportsFloat

@@ -34,7 +34,7 @@ OPAQUE = 0.05
 """Visible share up to which an area counts as fully covered, so that anything may lie behind."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Region:
     """A part of the canvas with its own stamps and settings."""
 
@@ -141,7 +141,7 @@ def merged(layouts: list[Layout]) -> Layout:
     return replace(layouts[0], depth=None, **joined)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """The pixels of a region, and the share of each that lies beneath the regions in front."""
 
@@ -212,7 +212,7 @@ def counts_of(regions: Sequence[Region], planes: list[FloatArray], count: int) -
     return (1 + divided(areas, np.full(len(regions), rest), rest)).tolist()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Watch:
     """Reports the fit of a region to the observer of the whole fit."""
 

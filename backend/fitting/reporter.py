@@ -14,7 +14,7 @@ from .descent import Descent
 from .record import Record
 
 
-@dataclass
+@dataclass(eq=False)
 class Snapshot:
     """The state after `step` of `total` steps.
 

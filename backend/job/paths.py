@@ -33,8 +33,10 @@ def inside(folder: Path, name: str, *, outside: bool = False, folders: bool = Fa
 
 def relative(folder: Path, name: str) -> str:
     """Returns the name to write for a file, relative where its path is absolute and below the folder: see `inside`."""
+    if not os.path.isabs(name):
+        return name
     path = Path(name)
-    return path.relative_to(folder).as_posix() if path.is_absolute() and path.is_relative_to(folder) else name
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else name
 
 
 def check_entries(folder: Path, name: str, *, advice: str = _ADVICE) -> None:

@@ -50,7 +50,7 @@ _DAMAGED: tuple[type[Exception], ...] = (
 """What readers raise for damaged files."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Source:
     """A picture that is being read: its size and its rows, straight RGBA [rows, width, 4], from top to bottom."""
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..fitting.regions import Region
 from ..job import IMPORTANCE, Job, Settings, UserError
 from ..native.arrays import FloatArray
 from ..pictures.color import composited
 from ..pictures.images import load_gray, load_mask, load_target
 
+if TYPE_CHECKING:
+    from ..fitting.regions import Region
+
 
 def load_regions(job: Job, target: FloatArray) -> list[Region]:
     """Returns the job's regions with their masks at the size of the target [3, H, W]."""
+    if not job.regions:
+        return []
+    from ..fitting.regions import Region  # few jobs have any
+
     size = target.shape[1:]
     return [Region(r.name, load_mask(Path(r.mask), *size), tuple(r.stamps), r.share, r.settings) for r in job.regions]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..fitting import fit
 from ..fitting.loop import FitResult
-from ..fitting.regions import Region, fit_regions, shown
 from ..fitting.reporter import Observer, Snapshot
 from ..job import Layout, Log, Progress
 from ..layouts.rendering import render_layout
@@ -18,6 +17,9 @@ from .inputs import load_importance, load_pictures, load_regions
 from .measure import judge
 from .previews import small
 from .run import Run
+
+if TYPE_CHECKING:
+    from ..fitting.regions import Region
 
 CHECKPOINT_SECONDS = 5.0
 """Time between checkpoints where previews are off."""
@@ -33,6 +35,8 @@ def run_picture(run: Run) -> FitResult:
     observer = _Reporter(run)
     result = _fitted(run, target, weight, regions, observer)
     if regions:
+        from ..fitting.regions import shown
+
         weight = shown(regions, weight)
     with part("save"):
         run.folder.save(result.layout, last=True)
@@ -63,6 +67,8 @@ def _fitted(
     options: dict[str, Any] = {"weight": weight, "importance": load_importance(job, target, weight)}
     options |= {"observer": observer, "control": run.control}
     if regions:
+        from ..fitting.regions import fit_regions
+
         return fit_regions(target, templates, settings, regions, **options)
     start = Layout.load(Path(job.start)) if job.start else None
     return fit(target, templates, settings, start=start, **options)

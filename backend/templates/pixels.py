@@ -89,7 +89,7 @@ class Pixels:
         self._path, self._read = path, read
         self._whole = np.ascontiguousarray(rgba) if path is None else None
         self._number = next(_NUMBERS)
-        weakref.finalize(self, _PICTURES.drop, *((self._number, what) for what in _KINDS))
+        weakref.finalize(self, _PICTURES.drop, *((self._number, what) for what in _KINDS)).atexit = False
         octaves = math.floor(math.log2(max(max(rgba.shape[:2]) / needed, 1.0)))
         last = min(len(level_sizes(side)) for side in rgba.shape[:2]) - 1
         self.first = LEVELS_PER_OCTAVE * max(0, min(octaves, last // LEVELS_PER_OCTAVE))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...native.arrays import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Conflicts:
     """Says which candidates may be accepted together, and beside the primitives that stay: usage.match decides by it.
 

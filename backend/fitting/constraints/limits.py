@@ -19,7 +19,7 @@ _COLUMNS = {"position": (0, 1), "scale": (SCALE,), "stretch": (ASPECT,), "rotati
 _COLUMNS |= {"opacity": (OPACITY,), "color": (6, 7, 8)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bounds:
     """The least and the greatest value of each parameter of N primitives; infinite where unlimited."""
 

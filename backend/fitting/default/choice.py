@@ -11,7 +11,7 @@ from ..constraints.limits import StampLimits
 from .orientation import long_axes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
     """The range of candidates: templates, their limits and capacities, the palette."""
 

@@ -30,7 +30,7 @@ from .drawing import Drawer
 from .orientation import edge_step, edges
 
 
-@dataclass
+@dataclass(eq=False)
 class Candidates:
     """M primitives that might be added."""
 

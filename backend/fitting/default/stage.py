@@ -14,7 +14,7 @@ from .relocation import CandidateSearch
 from .schedule import Moment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluated:
     """An evaluation of a population, with the gradient and scores for its next step."""
 
@@ -24,7 +24,7 @@ class Evaluated:
     scores: Scores | None  # if primitives may relocate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stage:
     """A part of a fit that works on a picture of one size, with its objective and its search for candidates."""
 

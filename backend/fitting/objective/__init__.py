@@ -51,7 +51,7 @@ class Open:
         return self.share * (self.background - canvas)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Share:
     """A part of a number that is perhaps not yet known."""
 
