@@ -28,7 +28,7 @@ class Library:
 
     def function(self, name: str, result: object, *arguments: object) -> Callable[..., Any]:
         """Returns the function of this name, with ctypes for its result and arguments. The stopwatch counts it."""
-        function = self._library[name]  # another object each time: bindings do not change each other
+        function: Any = self._library[name]  # another object each time: bindings do not change each other
         function.restype, function.argtypes = result, arguments
         return counted(function)
 
