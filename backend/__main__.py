@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from contextlib import suppress
 
@@ -63,5 +64,7 @@ def _complain(sentence: str, status: int = 2) -> int:
 
 
 if __name__ == "__main__":
+    # NumPy would start a thread of its linear algebra for each core, and nothing here needs it: a tenth of a second.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # cli.run enables it: to look for garbage takes a part of the time to start, and there is none
     sys.exit(main())
