@@ -82,7 +82,7 @@ class Recipe:
     working_spacing: float = 16.0  # between primitives, px
     full_size_from: float = 0.75  # share of the iterations
 
-    # --- fewer samples: until then, steps without scores visit a part of the rows, others each time (an eighth of all
+    # --- fewer samples: until then, steps without scores visit a part of the rows, others each time (a fifth of all
     # samples less, and no loss found), where primitives are large enough to show in each part ---
     fewer_rows: int = 2
     fewer_rows_until: float = 0.5  # share of the iterations
